@@ -28,7 +28,7 @@ public record Shard(TensorInfo tensor, int index) {
 
   /** Number of shards of a tensor, at least 1. */
   public static int count(TensorInfo tensor) {
-    return Math.toIntExact(Math.max(1, Math.ceilDiv(tensor.elements(), (long) ELEMENTS)));
+    return Math.toIntExact(Math.max(1, (tensor.elements() + ELEMENTS - 1) / ELEMENTS));
   }
 
   /** Index, in the flattened tensor, of the shard's first element. */
