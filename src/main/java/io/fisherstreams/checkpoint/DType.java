@@ -4,22 +4,29 @@ import java.util.Optional;
 
 /**
  * The element types of the safetensors format, by the names that its headers use. All are
- * little-endian.
+ * little-endian. The format's packed types below one byte (F4, F6) are not among them.
+ *
+ * <p>The constants stand in the order in which the reference implementation lays tensors out in a
+ * file: descending alignment, so that every tensor starts aligned.
  */
 public enum DType {
+  U64(8, false),
+  I64(8, false),
   F64(8, true),
+  C64(8, false),
   F32(4, true),
-  F16(2, true),
+  U32(4, false),
+  I32(4, false),
   BF16(2, true),
+  F16(2, true),
+  U16(2, false),
+  I16(2, false),
+  F8_E5M2FNUZ(1, false),
+  F8_E4M3FNUZ(1, false),
+  F8_E8M0(1, false),
   F8_E4M3(1, false),
   F8_E5M2(1, false),
-  I64(8, false),
-  I32(4, false),
-  I16(2, false),
   I8(1, false),
-  U64(8, false),
-  U32(4, false),
-  U16(2, false),
   U8(1, false),
   BOOL(1, false);
 
