@@ -9,8 +9,8 @@ import static io.fisherstreams.demo.DigitImages.SIDE;
 public enum DigitTask {
   /** Turned clockwise by 25°. */
   TILTED("tilted", "turned clockwise by 25°", 25, 1, 0, 0, 0),
-  /** Written with a pen two pixels wider on every side. */
-  BOLD("bold", "strokes 2 pixels wider on every side", 0, 1, 0, 0, 2),
+  /** Written with a pen one pixel wider on every side. */
+  BOLD("bold", "strokes one pixel wider on every side", 0, 1, 0, 0, 1),
   /** At about half size in the image's upper left. */
   TOP_LEFT("top-left", "at 55 % size, upper left", 0, 0.55, -6, -6, 0),
   /** At about half size in the image's upper right. */

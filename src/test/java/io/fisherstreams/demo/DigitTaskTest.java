@@ -12,11 +12,11 @@ class DigitTaskTest {
   private static final int SIDE = DigitImages.SIDE;
 
   @Test
-  void widensEveryStrokeByTwoPixels() {
+  void widensEveryStrokeByOnePixel() {
     DigitImages bold = DigitTask.BOLD.of(dot(10, 12));
     for (int row = 0; row < SIDE; row++) {
       for (int column = 0; column < SIDE; column++) {
-        boolean near = Math.abs(row - 10) <= 2 && Math.abs(column - 12) <= 2;
+        boolean near = Math.abs(row - 10) <= 1 && Math.abs(column - 12) <= 1;
         assertThat(bold.pixels()[row * SIDE + column]).isEqualTo((byte) (near ? 255 : 0));
       }
     }
