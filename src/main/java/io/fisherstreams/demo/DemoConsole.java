@@ -11,9 +11,9 @@ import java.util.stream.Collectors;
 
 /** Prints the demo's progress and, after each change of the pool, a table of plain text. */
 public final class DemoConsole implements DemoListener {
-  private static final int LABEL = 15;
-  private static final int CELL = 8;
-  private static final int WIDE_CELL = 11;
+  private static final int LABEL = 14;
+  private static final int CELL = 7;
+  private static final int WIDE_CELL = 10;
 
   private final PrintWriter out;
 
@@ -37,7 +37,7 @@ public final class DemoConsole implements DemoListener {
   @Override
   public void fineTuned(DigitTask task, double own, int examples) {
     print(
-        "%s reads %s %% of its own digits (%s); exact Fisher over %,d examples; it arrives",
+        "%s reads %s %% of its own digits (%s); its exact Fisher over %,d examples is ready",
         task.model(), percent(own), task.description(), examples);
   }
 
@@ -72,7 +72,7 @@ public final class DemoConsole implements DemoListener {
             ? "The last release is bit-identical to it: the withdrawn model's influence is gone."
             : "The last release DIFFERS from it: the withdrawn model left something behind.");
     print("");
-    print("Average over the tasks, accuracy in %%");
+    print("Accuracy in %%, average over all six tasks, whether their model is in the pool or not:");
     print("%-26s%14s%15s%12s", "after", "Fisher merge", "plain average", "base model");
     for (PoolChange change : result.changes()) {
       print(

@@ -9,6 +9,8 @@ import java.util.Map;
 /**
  * What the demo found.
  *
+ * @param seed of all random draws
+ * @param examples examples behind each model's Fisher
  * @param base the base model's scores
  * @param alone every fine-tuned model's accuracy on its own task
  * @param changes the pool's changes, in order; the last is the withdrawal
@@ -18,6 +20,8 @@ import java.util.Map;
  * @param took the whole run
  */
 public record DemoResult(
+    long seed,
+    int examples,
     Scores base,
     Map<DigitTask, Double> alone,
     List<PoolChange> changes,

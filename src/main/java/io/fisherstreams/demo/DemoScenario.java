@@ -101,6 +101,8 @@ public final class DemoScenario {
       boolean exact = withoutTheWithdrawn(base.parameters()).sameBits(merged);
       DemoResult result =
           new DemoResult(
+              seed,
+              effort.fisherExamples(),
               baseScores,
               alone,
               changes,

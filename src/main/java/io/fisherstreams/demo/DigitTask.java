@@ -10,7 +10,7 @@ public enum DigitTask {
   /** Turned clockwise by 25°. */
   TILTED("tilted", "turned clockwise by 25°", 25, 1, 0, 0, 0),
   /** Written with a pen one pixel wider on every side. */
-  BOLD("bold", "strokes one pixel wider on every side", 0, 1, 0, 0, 1),
+  BOLD("bold", "strokes 2 pixels wider", 0, 1, 0, 0, 1),
   /** At about half size in the image's upper left. */
   TOP_LEFT("top-left", "at 55 % size, upper left", 0, 0.55, -6, -6, 0),
   /** At about half size in the image's upper right. */
