@@ -25,6 +25,10 @@ import org.apache.kafka.common.serialization.Serializer;
  * it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
+  static {
+    AvroTrust.ensure();
+  }
+
   private static final byte MAGIC = 0;
   private static final int HEADER = 1 + Integer.BYTES;
 

@@ -18,6 +18,10 @@ import org.apache.kafka.common.serialization.Serializer;
  * fingerprint in front tells a store of another release from this one's.
  */
 public final class StateSerde {
+  static {
+    AvroTrust.ensure();
+  }
+
   private StateSerde() {}
 
   /** The serde of a generated record class. */
