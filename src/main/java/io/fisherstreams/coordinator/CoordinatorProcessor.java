@@ -1,0 +1,306 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.record.Topic;
+import io.fisherstreams.record.TopicSlice;
+import java.nio.charset.StandardCharsets;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.common.errors.SerializationException;
+import org.apache.kafka.streams.KeyValue;
+import org.apache.kafka.streams.processor.PunctuationType;
+import org.apache.kafka.streams.processor.api.Processor;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
+import org.apache.kafka.streams.state.KeyValueIterator;
+import org.apache.kafka.streams.state.KeyValueStore;
+
+/**
+ * Follows the pool through {@link PoolView}, makes a plan whenever what can be merged changes, and announces a release when every
+ * partition has carried its plan out. There is one of it in a pool: its input topics have one partition.
+ */
+final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Object> {
+  private static final Duration TICK = Duration.ofMillis(25);
+  private static final String STATE_KEY = "coordinator";
+
+  private final PoolTopics topics;
+  private final int partitions;
+  private final PlanPolicy policy;
+  private final MergedTensorLog mergedTensors;
+  private ProcessorContext<Object, Object> context;
+  private KeyValueStore<String, ModelManifest> manifests;
+  private KeyValueStore<String, PartitionProgress> progress;
+  private KeyValueStore<String, CoordinatorState> states;
+  private CoordinatorState state;
+  private PoolView pool;
+  private boolean changed;
+  private long firstChange = Long.MAX_VALUE;
+  private long lastChange;
+
+  CoordinatorProcessor(
+      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+    this.topics = topics;
+    this.partitions = partitions;
+    this.policy = policy;
+    this.mergedTensors = mergedTensors;
+  }
+
+  @Override
+  public void init(ProcessorContext<Object, Object> processorContext) {
+    context = processorContext;
+    manifests = context.getStateStore(CoordinatorTopology.MANIFESTS);
+    progress = context.getStateStore(CoordinatorTopology.PROGRESS);
+    states = context.getStateStore(CoordinatorTopology.STATE);
+    CoordinatorState kept = states.get(STATE_KEY);
+    state = kept != null ? kept : CoordinatorState.newBuilder().build();
+    state.setReports(new HashMap<>(state.getReports()));
+    pool = new PoolView(partitions, state.getRetired());
+    List<ModelManifest> announced = new ArrayList<>();
+    try (KeyValueIterator<String, ModelManifest> all = manifests.all()) {
+      all.forEachRemaining(entry -> announced.add(entry.value));
+    }
+    announced.sort(Comparator.comparing(ModelManifest::getVersion));
+    announced.forEach(manifest -> pool.announce(manifest.getModel(), manifest));
+    List<PartitionProgress> reports = new ArrayList<>();
+    try (KeyValueIterator<String, PartitionProgress> all = progress.all()) {
+      all.forEachRemaining(entry -> reports.add(entry.value));
+    }
+    reports.sort(Comparator.comparing(report -> ((ModelProgress) report.getBody()).getEpoch()));
+    reports.forEach(r -> pool.progress(r.getPartition(), (ModelProgress) r.getBody()));
+    changed = true;
+    context.schedule(TICK, PunctuationType.WALL_CLOCK_TIME, this::tick);
+  }
+
+  @Override
+  public void process(Record<byte[], byte[]> record) {
+    RecordMetadata origin = context.recordMetadata().orElseThrow();
+    try {
+      if (record.key() == null) {
+        throw new RejectedRecord("the record has no key");
+      }
+      String key = new String(record.key(), StandardCharsets.UTF_8);
+      if (origin.topic().equals(topics.models().name())) {
+        model(key, read(topics.models(), record));
+      } else if (record.value() != null) {
+        progress(key, read(topics.progress(), record));
+      }
+    } catch (RejectedRecord | SerializationException e) {
+      forward(
+          CoordinatorTopology.TO_DEAD_LETTERS,
+          DeadLetters.of(record, origin, "coordinator", e.getMessage()));
+    }
+    tick(context.currentSystemTimeMs());
+  }
+
+  private static <V> V read(Topic<?, V> topic, Record<byte[], byte[]> record) {
+    return topic.value().deserializer().deserialize(topic.name(), record.value());
+  }
+
+  private void model(String key, ModelManifest manifest) {
+    if (manifest == null) {
+      pool.withdraw(key);
+      forget(key, Long.MAX_VALUE);
+    } else {
+      pool.announce(key, manifest);
+      manifests.put(id(manifest.getModel(), manifest.getVersion()), manifest);
+    }
+    changed = true;
+  }
+
+  private void progress(String key, PartitionProgress report) {
+    if (report.getBody() instanceof ModelProgress model) {
+      pool.progress(report.getPartition(), model);
+      // an epoch below an earlier report's: the partition has lost a payload, and the later epochs with it
+      forgetProgress(epochKey(key, model.getEpoch() + 1), key + "0");
+      progress.put(epochKey(key, model.getEpoch()), report);
+      changed = true;
+    } else if (report.getBody() instanceof ReleaseProgress done
+        && state.getUnderWay()
+        && state.getLastPlan().getRelease() == done.getRelease()) {
+      state.getReports().put(Integer.toString(report.getPartition()), done);
+      if (state.getReports().size() == partitions) {
+        complete();
+      }
+      save();
+    }
+  }
+
+  private void tick(long now) {
+    if (changed) {
+      changed = false;
+      Optional<PoolView.Proposal> proposal = pool.propose();
+      boolean planned =
+          proposal.isEmpty()
+              ? !state.getUnderWay()
+              : state.getLastPlan() != null
+                  && proposal.get().isPlannedBy(state.getLastPlan())
+                  && !state.getLastPlanAbandoned();
+      if (planned) {
+        firstChange = Long.MAX_VALUE;
+      } else {
+        firstChange = Math.min(firstChange, now);
+        lastChange = now;
+      }
+    }
+    boolean due =
+        firstChange != Long.MAX_VALUE
+            && (now - lastChange >= policy.quiet().toMillis()
+                || now - firstChange >= policy.longest().toMillis());
+    boolean letFinish =
+        state.getUnderWay() && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED;
+    if (due && !letFinish) {
+      firstChange = Long.MAX_VALUE;
+      plan(pool.propose());
+    }
+  }
+
+  private void plan(Optional<PoolView.Proposal> proposal) {
+    if (proposal.isPresent() && !proposal.get().versions().keySet().containsAll(policy.await())) {
+      return;
+    }
+    if (state.getUnderWay()) {
+      release(ReleaseStatus.ABANDONED, "overtaken by a change of the pool").ifPresent(this::announce);
+      state.setUnderWay(false);
+      state.setLastPlanAbandoned(true);
+      state.setAbandoned(state.getAbandoned() + 1);
+    }
+    proposal.ifPresent(this::begin);
+    save();
+    context.commit();
+  }
+
+  private void begin(PoolView.Proposal proposal) {
+    for (String touched : pool.retireBefore(proposal)) {
+      forget(touched, pool.retired().get(touched));
+    }
+    ModelManifest base = proposal.base().manifest();
+    List<RetiredModel> retired = new ArrayList<>();
+    pool.retired().forEach((model, version) -> retired.add(new RetiredModel(model, version)));
+    retired.sort(Comparator.comparing(RetiredModel::getModel));
+    MergePlan previous = state.getLastPlan();
+    MergePlan plan =
+        new MergePlan(
+            previous == null ? 1 : previous.getRelease() + 1,
+            Instant.ofEpochMilli(context.currentSystemTimeMs()),
+            PlanCause.of(previous, proposal),
+            base.getModel(),
+            base.getVersion(),
+            base.getMethod(),
+            proposal.models(),
+            retired);
+    state.setLastPlan(plan);
+    state.setLastPlanAbandoned(false);
+    state.setUnderWay(true);
+    state.setFirstOffsets(mergedTensors.endOffsets());
+    state.getReports().clear();
+    forward(
+        CoordinatorTopology.TO_MERGE_PLANS,
+        new Record<>("plan", plan, context.currentSystemTimeMs()));
+  }
+
+  private void complete() {
+    release(ReleaseStatus.COMPLETE, "").ifPresent(this::announce);
+    state.setUnderWay(false);
+    state.setAbandoned(0);
+    changed = true;
+    context.commit();
+  }
+
+  private Optional<Release> release(ReleaseStatus status, String reason) {
+    long shards = 0;
+    long checksum = 0;
+    long unweighted = 0;
+    for (ReleaseProgress report : state.getReports().values()) {
+      shards += report.getShards();
+      checksum += report.getChecksum();
+      unweighted += report.getUnweighted();
+    }
+    List<TopicSlice> slices = new ArrayList<>();
+    boolean complete = status == ReleaseStatus.COMPLETE;
+    if (complete) {
+      List<Long> ends = mergedTensors.endOffsets();
+      for (int p = 0; p < ends.size(); p++) {
+        slices.add(new TopicSlice(p, state.getFirstOffsets().get(p), ends.get(p)));
+      }
+    }
+    return Optional.of(
+        new Release(
+            state.getLastPlan().getRelease(),
+            status,
+            Instant.ofEpochMilli(context.currentSystemTimeMs()),
+            reason,
+            state.getLastPlan(),
+            slices,
+            complete ? shards : 0,
+            complete ? String.format("%016x", checksum) : "",
+            unweighted));
+  }
+
+  private void announce(Release release) {
+    forward(
+        CoordinatorTopology.TO_RELEASES,
+        new Record<>(
+            Long.toString(release.getRelease()), release, context.currentSystemTimeMs()));
+  }
+
+  private void forward(String sink, Record<?, ?> record) {
+    context.forward(record.withKey((Object) record.key()).withValue((Object) record.value()), sink);
+  }
+
+  /** Drops manifests and progress of a model's versions up to one. */
+  private void forget(String model, long throughVersion) {
+    List<String> gone = new ArrayList<>();
+    try (KeyValueIterator<String, ModelManifest> all =
+        manifests.range(model + "@", model + "A")) { // '@' + 1
+      while (all.hasNext()) {
+        KeyValue<String, ModelManifest> entry = all.next();
+        if (entry.value.getModel().equals(model) && entry.value.getVersion() <= throughVersion) {
+          gone.add(entry.key);
+        }
+      }
+    }
+    for (String id : gone) {
+      manifests.delete(id);
+      forgetProgress(id + "/", id + "0"); // '/' + 1
+    }
+  }
+
+  private void forgetProgress(String from, String to) {
+    List<String> reports = new ArrayList<>();
+    try (KeyValueIterator<String, PartitionProgress> all = progress.range(from, to)) {
+      all.forEachRemaining(entry -> reports.add(entry.key));
+    }
+    reports.forEach(progress::delete);
+  }
+
+  /** Sorts by epoch as text. */
+  private static String epochKey(String key, int epoch) {
+    return String.format("%s/%010d", key, epoch);
+  }
+
+  private static String id(String model, long version) {
+    return model + "@" + version;
+  }
+
+  private void save() {
+    state.setRetired(new HashMap<>(pool.retired()));
+    states.put(STATE_KEY, state);
+  }
+}

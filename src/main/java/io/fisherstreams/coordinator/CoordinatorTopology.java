@@ -1,0 +1,115 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.StateSerde;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Supplier;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.processor.StreamPartitioner;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.StoreBuilder;
+import org.apache.kafka.streams.state.Stores;
+
+/**
+ * The coordinator.
+ *
+ * <pre>
+ * models ───┐                 ┌─▶ merge-plans (a copy to every partition)
+ * progress ─┴─▶ coordinator ──┼─▶ releases
+ *                   │         └─▶ dead-letters
+ *      manifests, progress, state
+ * </pre>
+ */
+public final class CoordinatorTopology implements Supplier<Topology> {
+  /** Manifests of every version that is not retired. */
+  public static final String MANIFESTS = "coordinator-manifests";
+
+  /** Reports of the merge stage's partitions on those versions. */
+  public static final String PROGRESS = "coordinator-progress";
+
+  /** The plan under way and what was retired. */
+  public static final String STATE = "coordinator-state";
+
+  static final String COORDINATOR = "coordinator";
+  static final String TO_MERGE_PLANS = "to-merge-plans";
+  static final String TO_RELEASES = "to-releases";
+  static final String TO_DEAD_LETTERS = "to-dead-letters";
+
+  private final PoolTopics topics;
+  private final int partitions;
+  private final PlanPolicy policy;
+  private final MergedTensorLog mergedTensors;
+
+  /** The coordinator of a pool whose sharded topics have {@code partitions} partitions. */
+  public CoordinatorTopology(
+      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+    this.topics = topics;
+    this.partitions = partitions;
+    this.policy = policy;
+    this.mergedTensors = mergedTensors;
+  }
+
+  @Override
+  public Topology get() {
+    Topology topology = new Topology();
+    ByteArrayDeserializer bytes = new ByteArrayDeserializer();
+    return topology
+        .addSource("models", bytes, bytes, topics.models().name())
+        .addSource("progress", bytes, bytes, topics.progress().name())
+        .addProcessor(
+            COORDINATOR,
+            () -> new CoordinatorProcessor(topics, partitions, policy, mergedTensors),
+            "models",
+            "progress")
+        .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
+        .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
+        .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
+        .addSink(
+            TO_MERGE_PLANS,
+            topics.mergePlans().name(),
+            topics.mergePlans().key().serializer(),
+            topics.mergePlans().value().serializer(),
+            toEveryPartition(),
+            COORDINATOR)
+        .addSink(
+            TO_RELEASES,
+            topics.releases().name(),
+            topics.releases().key().serializer(),
+            topics.releases().value().serializer(),
+            COORDINATOR)
+        .addSink(
+            TO_DEAD_LETTERS,
+            topics.deadLetters().name(),
+            topics.deadLetters().key().serializer(),
+            topics.deadLetters().value().serializer(),
+            COORDINATOR);
+  }
+
+  private static <K, V> StreamPartitioner<K, V> toEveryPartition() {
+    return (topic, key, value, count) ->
+        Optional.<Set<Integer>>of(
+            IntStream.range(0, count).boxed().collect(Collectors.toSet()));
+  }
+
+  private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
+      String name, Class<V> type) {
+    return Stores.keyValueStoreBuilder(
+            Stores.persistentKeyValueStore(name), Serdes.String(), StateSerde.of(type))
+        .withLoggingEnabled(
+            Map.of(
+                TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+                Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
+        .withCachingEnabled();
+  }
+}

@@ -1,0 +1,40 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+import java.util.stream.Collectors;
+
+/** Says for people what changed in the pool from one plan to the next. */
+final class PlanCause {
+  private PlanCause() {}
+
+  static String of(MergePlan previous, PoolView.Proposal next) {
+    Map<String, PlannedModel> before = byName(previous == null ? List.of() : previous.getModels());
+    Map<String, PlannedModel> after = byName(next.models());
+    List<String> changes = new ArrayList<>();
+    for (PlannedModel model : next.models()) {
+      PlannedModel old = before.get(model.getModel());
+      if (old == null) {
+        changes.add(model.getModel() + " arrived");
+      } else if (old.getVersion() != model.getVersion()) {
+        changes.add(model.getModel() + " replaced");
+      } else if (old.getEpoch() != model.getEpoch()) {
+        changes.add(model.getModel() + " refined");
+      }
+    }
+    for (String name : before.keySet()) {
+      if (!after.containsKey(name)) {
+        changes.add(name + " withdrawn");
+      }
+    }
+    return changes.isEmpty() ? "weights or method changed" : String.join(", ", changes);
+  }
+
+  private static Map<String, PlannedModel> byName(List<PlannedModel> models) {
+    return models.stream().collect(Collectors.toMap(PlannedModel::getModel, Function.identity()));
+  }
+}

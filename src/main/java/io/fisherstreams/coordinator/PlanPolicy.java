@@ -1,0 +1,29 @@
+package io.fisherstreams.coordinator;
+
+import java.time.Duration;
+import java.util.Set;
+
+/**
+ * When a change of the pool becomes a plan.
+ *
+ * @param quiet how long the pool must stay as it is, so that a burst of arrivals makes one plan
+ * @param longest how long the first change of a burst waits at most
+ * @param await models without which no plan is made; empty for a pool that is merged as it grows
+ */
+public record PlanPolicy(Duration quiet, Duration longest, Set<String> await) {
+  /** Abandoned plans in a row after which the one under way is left to finish, so that a busy pool still gets releases. */
+  static final int MOST_ABANDONED = 3;
+
+  public PlanPolicy {
+    await = Set.copyOf(await);
+    if (quiet.isNegative() || longest.compareTo(quiet) < 0) {
+      throw new IllegalArgumentException(
+          "quiet is " + quiet + " and longest " + longest + ", expected 0 <= quiet <= longest");
+    }
+  }
+
+  /** A fifth of a second of quiet, two seconds at most. */
+  public static PlanPolicy standard() {
+    return new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), Set.of());
+  }
+}

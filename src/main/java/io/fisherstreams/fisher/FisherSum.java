@@ -1,0 +1,72 @@
+package io.fisherstreams.fisher;
+
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+
+/**
+ * A running sum of squared gradients that does not show in which order its terms came. Each entry
+ * is an unevaluated pair of float64 values with about 106 bits between them (Knuth's TwoSum: "The
+ * Art of Computer Programming", volume 2, 4.2.2), so sums of float32 terms are exact unless they
+ * span more than 80 binary orders of magnitude. Not thread-safe; allocates nothing after
+ * construction.
+ */
+public final class FisherSum {
+  /** Bytes of one entry in {@link #store} and {@link #load}. */
+  public static final int BYTES = 2 * Double.BYTES;
+
+  private final double[] high;
+  private final double[] low;
+  private int elements;
+
+  /** A sum of up to {@code capacity} entries. */
+  public FisherSum(int capacity) {
+    high = new double[capacity];
+    low = new double[capacity];
+  }
+
+  /** Sets {@code elements} entries to zero. */
+  public void clear(int elements) {
+    this.elements = elements;
+    Arrays.fill(high, 0, elements, 0);
+    Arrays.fill(low, 0, elements, 0);
+  }
+
+  /**
+   * Adds {@code multiplier · values[j]} to every entry; the product is exact for an integral
+   * multiplier below 2²⁹.
+   */
+  public void add(float[] values, double multiplier) {
+    for (int j = 0; j < elements; j++) {
+      double term = values[j] * multiplier;
+      double sum = high[j] + term;
+      double part = sum - high[j];
+      double error = (high[j] - (sum - part)) + (term - part);
+      double rest = low[j] + error;
+      high[j] = sum + rest;
+      low[j] = rest - (high[j] - sum);
+    }
+  }
+
+  /** Writes every entry, rounded to float32. */
+  public void toFloats(float[] target) {
+    for (int j = 0; j < elements; j++) {
+      target[j] = (float) (high[j] + low[j]);
+    }
+  }
+
+  /** Writes the entries to {@code target} from its position on, {@value #BYTES} bytes each. */
+  public void store(ByteBuffer target) {
+    for (int j = 0; j < elements; j++) {
+      target.putDouble(high[j]).putDouble(low[j]);
+    }
+  }
+
+  /** Replaces the entries by {@code elements} that {@link #store} wrote. */
+  public void load(ByteBuffer source, int elements) {
+    this.elements = elements;
+    for (int j = 0; j < elements; j++) {
+      high[j] = source.getDouble();
+      low[j] = source.getDouble();
+    }
+  }
+}

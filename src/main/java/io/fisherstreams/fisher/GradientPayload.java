@@ -1,0 +1,108 @@
+package io.fisherstreams.fisher;
+
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Arrays;
+
+/**
+ * Reads a gradient batch's bytes as float32 sums of squares over one shard. A refusal is an {@link IllegalArgumentException} that says
+ * what was expected and found. Allocates nothing per call but views.
+ */
+public final class GradientPayload {
+  private GradientPayload() {}
+
+  /** Dense sums (or means) of squares: {@code elements} values, each finite and not negative. */
+  public static void dense(ByteBuffer data, int elements, float[] target) {
+    requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");
+    floats(data).get(target, 0, elements);
+    requireSquares(target, elements);
+  }
+
+  /**
+   * Raw gradients of {@code examples} examples, one behind the other, each finite; {@code target[j] = Σ_b g_b[j]²}, summed in float64.
+   *
+   * @param sums scratch of at least {@code elements}
+   */
+  public static void perExample(
+      ByteBuffer data, long examples, int elements, double[] sums, float[] target) {
+    requireBytes(
+        "data",
+        data.remaining(),
+        examples * elements * Float.BYTES,
+        examples + " examples x " + elements + " float32");
+    FloatBuffer gradients = floats(data);
+    Arrays.fill(sums, 0, elements, 0);
+    for (long example = 0; example < examples; example++) {
+      gradients.get(target, 0, elements);
+      for (int j = 0; j < elements; j++) {
+        double gradient = target[j];
+        sums[j] += gradient * gradient;
+      }
+    }
+    for (int j = 0; j < elements; j++) {
+      if (!Double.isFinite(sums[j])) {
+        throw new IllegalArgumentException("a gradient of element " + j + " is NaN or infinite");
+      }
+      target[j] = (float) sums[j];
+    }
+    requireSquares(target, elements);
+  }
+
+  /** Sums of squares of the elements in {@code indices} (int32, strictly ascending, within the shard); all others are 0. */
+  public static void sparse(ByteBuffer indices, ByteBuffer data, int elements, float[] target) {
+    if (indices.remaining() % Integer.BYTES != 0) {
+      throw new IllegalArgumentException(
+          "indices are " + indices.remaining() + " bytes, no multiple of 4");
+    }
+    int count = indices.remaining() / Integer.BYTES;
+    requireBytes(
+        "data", data.remaining(), (long) count * Float.BYTES, "as many float32 as indices");
+    Arrays.fill(target, 0, elements, 0);
+    ByteBuffer positions = indices.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    FloatBuffer values = floats(data);
+    int previous = -1;
+    for (int i = 0; i < count; i++) {
+      int position = positions.getInt();
+      if (position <= previous || position >= elements) {
+        throw new IllegalArgumentException(
+            "index "
+                + position
+                + " follows "
+                + previous
+                + "; expected ascending indices below "
+                + elements);
+      }
+      target[position] = values.get();
+      previous = position;
+    }
+    requireSquares(target, elements);
+  }
+
+  private static FloatBuffer floats(ByteBuffer data) {
+    return data.duplicate().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+  }
+
+  private static void requireBytes(String what, long found, long expected, String meaning) {
+    if (found != expected) {
+      throw new IllegalArgumentException(
+          what + " has " + found + " bytes, expected " + expected + " (" + meaning + ")");
+    }
+  }
+
+  private static void requireSquares(float[] values, int elements) {
+    boolean sound = true;
+    for (int j = 0; j < elements; j++) {
+      sound &= values[j] >= 0 & values[j] <= Float.MAX_VALUE;
+    }
+    if (sound) {
+      return;
+    }
+    for (int j = 0; j < elements; j++) {
+      if (!(values[j] >= 0 && values[j] <= Float.MAX_VALUE)) {
+        throw new IllegalArgumentException(
+            "element " + j + " is " + values[j] + ", expected a finite value of at least 0");
+      }
+    }
+  }
+}

@@ -1,0 +1,40 @@
+package io.fisherstreams.local;
+
+import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.core.filter.Filter;
+import ch.qos.logback.core.spi.FilterReply;
+import java.nio.file.NoSuchFileException;
+
+/**
+ * Drops the warnings that a healthy embedded broker logs in its ordinary life, so that each warning
+ * a user sees is about something to look into.
+ */
+public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
+  @Override
+  public FilterReply decide(ILoggingEvent event) {
+    return isNoise(event) ? FilterReply.DENY : FilterReply.NEUTRAL;
+  }
+
+  private static boolean isNoise(ILoggingEvent event) {
+    String message = event.getMessage();
+    if (message == null) {
+      return false;
+    }
+    return switch (event.getLoggerName()) {
+      // Each first start of a directory.
+      case "org.apache.kafka.controller.QuorumController" ->
+          event.getFormattedMessage().contains("Performing controller activation");
+      // Each stop: the broker closes its own client twice.
+      case "org.apache.kafka.clients.NetworkClient" ->
+          message.contains("Attempting to close NetworkClient that has already been closed");
+      // A topic deleted soon after one of its segments was rolled.
+      case "org.apache.kafka.common.utils.Utils" ->
+          message.startsWith("Failed to flush file")
+              && event.getThrowableProxy() != null
+              && NoSuchFileException.class
+                  .getName()
+                  .equals(event.getThrowableProxy().getClassName());
+      default -> false;
+    };
+  }
+}

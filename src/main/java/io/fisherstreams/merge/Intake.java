@@ -1,0 +1,410 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.fisher.FisherSum;
+import io.fisherstreams.fisher.GradientPayload;
+import io.fisherstreams.merge.state.OpenBatch;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.BiConsumer;
+
+/**
+ * Takes checkpoint shards and gradient batches in: checks them, copies their payloads to local files, accumulates the Fisher, and seals
+ * it as an epoch when the wanted examples are there. A payload is written before the state that names it, and the state carries its
+ * checksum, so an abort in between leaves nothing that could be mistaken for data.
+ *
+ * <p>Batches of an open epoch are kept one by one and summed when it is sealed; beyond {@value #MOST_OPEN} they are folded into a partial
+ * sum. A sealed sum of several batches is sent to {@code gradient-batches} once more, as one record, and the batches are retired: from
+ * then on it is restored like a published Fisher, from one record.
+ */
+final class Intake {
+  /** The source under which the stage sends its own sums. */
+  static final String SEALED_SOURCE = "@sealed";
+
+  static final String CHECKPOINT = "checkpoint";
+  static final String PARTIAL = "partial";
+
+  /** Batches of one shard that wait one by one. */
+  static final int MOST_OPEN = 16;
+
+  private final Ledger ledger;
+  private final PartitionPayloads payloads;
+  private final Recovery recovery;
+  private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
+  private final float[] values = new float[Shard.ELEMENTS];
+  private final double[] doubles = new double[Shard.ELEMENTS];
+  private final FisherSum sum = new FisherSum(Shard.ELEMENTS);
+  private final ByteBuffer bytes = allocate(Shard.ELEMENTS * FisherSum.BYTES);
+
+  /**
+   * An intake of one partition.
+   *
+   * @param gradientBatches sends a record, or a tombstone, to topic {@code gradient-batches}
+   */
+  Intake(
+      Ledger ledger,
+      PartitionPayloads payloads,
+      Recovery recovery,
+      BiConsumer<ShardKey, GradientBatch> gradientBatches) {
+    this.ledger = ledger;
+    this.payloads = payloads;
+    this.recovery = recovery;
+    this.gradientBatches = gradientBatches;
+  }
+
+  private static ByteBuffer allocate(int size) {
+    return ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  static String fisherFile(int epoch) {
+    return "fisher-" + epoch;
+  }
+
+  static String openFile(int place) {
+    return "open-" + place;
+  }
+
+  /** Takes a checkpoint shard in; refuses it with {@link RejectedRecord}. */
+  void checkpoint(String key, long offset, CheckpointShard record) {
+    KnownModel model = ledger.admit(record.getModel(), record.getVersion());
+    Slot slot = model.checkpointSlot(record.getParameter(), record.getShard());
+    requireKey(
+        key,
+        ShardKey.of(
+            record.getModel(), record.getVersion(), record.getParameter(), record.getShard()));
+    ByteBuffer data = record.getData();
+    checkCheckpoint(slot.shard(), data);
+    ShardState state = ledger.shard(model, slot.shard());
+    PayloadFile file = payloads.file(model.model(), model.version(), CHECKPOINT);
+    if (state.getCheckpointOffset() >= 0) {
+      int crc = PayloadFile.crc(data);
+      if (crc != state.getCheckpointCrc()) {
+        throw new RejectedRecord(
+            slot.shard().id()
+                + " of "
+                + model.id()
+                + " came before with other content; publish changed content as a new version");
+      }
+      if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), crc, bytes)) {
+        file.write(slot.ordinal(), slot.firstByte(), data);
+      }
+      return;
+    }
+    state.setCheckpointCrc(file.write(slot.ordinal(), slot.firstByte(), data));
+    state.setCheckpointOffset(offset);
+    ledger.put(model, slot.shard(), state);
+    ledger.countPresent(model);
+  }
+
+  private static void checkCheckpoint(Shard shard, ByteBuffer data) {
+    if (data.remaining() != shard.bytes()) {
+      throw new RejectedRecord(
+          shard.id()
+              + " has "
+              + data.remaining()
+              + " bytes, expected "
+              + shard.bytes()
+              + " ("
+              + shard.elements()
+              + " "
+              + shard.tensor().dtype()
+              + ")");
+    }
+    if (shard.tensor().dtype().mergeable()) {
+      long bad = Numbers.firstNaN(shard.tensor().dtype(), data, shard.elements());
+      if (bad >= 0) {
+        throw new RejectedRecord(shard.id() + ": element " + bad + " is NaN");
+      }
+    }
+  }
+
+  private static void requireKey(String found, ShardKey expected) {
+    if (!expected.toString().equals(found)) {
+      throw new RejectedRecord("key is '" + found + "', expected '" + expected + "'");
+    }
+  }
+
+  /** Takes a gradient batch in; refuses it with {@link RejectedRecord}. */
+  void gradientBatch(String key, long offset, GradientBatch record) {
+    if (record.getSource().equals(SEALED_SOURCE)) {
+      return; // our own sum, which the state has already
+    }
+    if (record.getSource().startsWith("@")) {
+      throw new RejectedRecord(
+          "source '" + record.getSource() + "': names with '@' belong to the pipeline");
+    }
+    if (record.getExamples() < 1) {
+      throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");
+    }
+    KnownModel model = ledger.admit(record.getModel(), record.getVersion());
+    Slot slot = model.fisherSlot(record.getParameter(), record.getShard());
+    requireKey(
+        key,
+        ShardKey.of(
+            record.getModel(),
+            record.getVersion(),
+            record.getParameter(),
+            record.getShard(),
+            record.getSource(),
+            record.getSequence()));
+    int elements = slot.shard().elements();
+    decode(record, elements);
+    ShardState state = ledger.shard(model, slot.shard());
+    if (AppliedSequences.contains(state.getApplied(), record.getSource(), record.getSequence())) {
+      return;
+    }
+    long wanted = wanted(model.manifest(), state);
+    boolean alone =
+        state.getEpochs().isEmpty() && state.getOpen().isEmpty() && record.getExamples() >= wanted;
+    long examples = record.getExamples();
+    for (OpenBatch batch : state.getOpen()) {
+      examples += batch.getExamples();
+    }
+    boolean seals = !alone && examples >= wanted;
+    boolean folds = state.getOpen().size() - state.getFolded() + 1 >= MOST_OPEN;
+    if ((seals || folds) && !atHand(model, slot, state)) {
+      gradientBatch(key, offset, record);
+      return;
+    }
+    int place = state.getOpen().size() - state.getFolded();
+    PayloadFile file =
+        payloads.file(
+            model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
+    int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
+    double multiplier = record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
+    AppliedSequences.add(state.getApplied(), record.getSource(), record.getSequence());
+    if (alone) {
+      double divisor = record.getExamples() / multiplier;
+      FisherMoments moments = FisherMoments.of(values, elements, divisor);
+      state
+          .getEpochs()
+          .add(
+              new SealedFisher(
+                  1,
+                  (double) record.getExamples(),
+                  divisor,
+                  crc,
+                  moments.total(),
+                  moments.squares(),
+                  record.getSource(),
+                  record.getSequence(),
+                  offset));
+      ledger.put(model, slot.shard(), state);
+      ledger.countSealed(model, 1);
+      return;
+    }
+    state
+        .getOpen()
+        .add(
+            new OpenBatch(
+                record.getSource(),
+                record.getSequence(),
+                record.getExamples(),
+                offset,
+                multiplier,
+                crc));
+    if (seals) {
+      seal(model, slot, state, examples, offset);
+    } else if (folds) {
+      foldOpen(model, slot, state);
+      bytes.clear();
+      sum.store(bytes);
+      bytes.flip();
+      state.setPartialCrc(
+          payloads
+              .file(model.model(), model.version(), PARTIAL)
+              .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, bytes));
+      state.setFolded(state.getOpen().size());
+    }
+    ledger.put(model, slot.shard(), state);
+    if (state.getOpen().isEmpty()) {
+      ledger.countSealed(model, last(state).getEpoch());
+    }
+  }
+
+  /** Makes sure that what the shard's open epoch builds on is in the local files; false when part of it is lost. */
+  private boolean atHand(KnownModel model, Slot slot, ShardState state) {
+    need(model, slot, state);
+    if (recovery.isEmpty()) {
+      return true;
+    }
+    for (Slot other : model.fisher().slots()) { // one reading of the topic for the whole model
+      if (other != slot) {
+        need(model, other, ledger.shard(model, other.shard()));
+      }
+    }
+    return recovery.run();
+  }
+
+  private void need(KnownModel model, Slot slot, ShardState state) {
+    if (!state.getOpen().isEmpty()) {
+      recovery.needOpen(model, slot, state);
+    }
+    if (!state.getEpochs().isEmpty()) {
+      recovery.needFisher(model, slot, last(state));
+    }
+  }
+
+  private static SealedFisher last(ShardState state) {
+    return state.getEpochs().get(state.getEpochs().size() - 1);
+  }
+
+  private static long wanted(ModelManifest manifest, ShardState state) {
+    if (state.getEpochs().isEmpty()) {
+      return manifest.getExamples();
+    }
+    if (manifest.getRefineEvery() <= 0) {
+      throw new RejectedRecord(
+          manifest.getModel()
+              + "@"
+              + manifest.getVersion()
+              + " has its "
+              + manifest.getExamples()
+              + " examples and takes no more (refineEvery is 0)");
+    }
+    return manifest.getRefineEvery();
+  }
+
+  /** Reads the batch into {@link #values}. */
+  private void decode(GradientBatch record, int elements) {
+    try {
+      switch (record.getEncoding()) {
+        case SQUARED_SUM, MEAN_SQUARE -> GradientPayload.dense(record.getData(), elements, values);
+        case PER_EXAMPLE ->
+            GradientPayload.perExample(
+                record.getData(), record.getExamples(), elements, doubles, values);
+        case SPARSE_SQUARED_SUM ->
+            GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
+        case UNKNOWN -> throw new RejectedRecord("unknown encoding");
+      }
+    } catch (IllegalArgumentException e) {
+      throw new RejectedRecord(
+          Shard.id(record.getParameter(), record.getShard())
+              + " of "
+              + KnownModel.id(record.getModel(), record.getVersion())
+              + ": "
+              + e.getMessage());
+    }
+  }
+
+  /** {@link #values} as bytes, in {@link #bytes}. */
+  private ByteBuffer encode(int elements) {
+    bytes.clear().limit(elements * Float.BYTES);
+    bytes.asFloatBuffer().put(values, 0, elements);
+    return bytes;
+  }
+
+  private void seal(KnownModel model, Slot slot, ShardState state, long newExamples, long offset) {
+    int elements = slot.shard().elements();
+    foldOpen(model, slot, state);
+    double examples = newExamples;
+    int epoch = 1;
+    if (!state.getEpochs().isEmpty()) {
+      SealedFisher previous = last(state);
+      double decay = model.manifest().getDecay();
+      readFloats(model, fisherFile(previous.getEpoch()), slot, elements);
+      // the sum of the epoch before: its payload counts divisor examples, its sum all of them
+      sum.add(values, decay * (previous.getExamples() / previous.getDivisor()));
+      examples += decay * previous.getExamples();
+      epoch = previous.getEpoch() + 1;
+    }
+    sum.toFloats(values);
+    int crc =
+        payloads
+            .file(model.model(), model.version(), fisherFile(epoch))
+            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
+    FisherMoments moments = FisherMoments.of(values, elements, examples);
+    Shard shard = slot.shard();
+    gradientBatches.accept(
+        ShardKey.of(
+            model.model(),
+            model.version(),
+            shard.tensor().name(),
+            shard.index(),
+            SEALED_SOURCE,
+            epoch),
+        new GradientBatch(
+            model.model(),
+            model.version(),
+            shard.tensor().name(),
+            shard.index(),
+            SEALED_SOURCE,
+            (long) epoch,
+            Math.max(1, Math.round(examples)),
+            Encoding.SQUARED_SUM,
+            ByteBuffer.allocate(0),
+            bytes.duplicate()));
+    for (OpenBatch batch : state.getOpen()) {
+      retire(model, shard, batch.getSource(), batch.getSequence());
+    }
+    state
+        .getEpochs()
+        .add(
+            new SealedFisher(
+                epoch,
+                examples,
+                examples,
+                crc,
+                moments.total(),
+                moments.squares(),
+                SEALED_SOURCE,
+                (long) epoch,
+                offset));
+    state.setOpen(new ArrayList<>());
+    state.setFolded(0);
+    state.setPartialCrc(0);
+  }
+
+  /** Sums what is open into {@link #sum}. */
+  private void foldOpen(KnownModel model, Slot slot, ShardState state) {
+    int elements = slot.shard().elements();
+    if (state.getFolded() == 0) {
+      sum.clear(elements);
+    } else {
+      bytes.clear().limit(elements * FisherSum.BYTES);
+      payloads
+          .file(model.model(), model.version(), PARTIAL)
+          .read(slot.firstElement() * FisherSum.BYTES, bytes);
+      sum.load(bytes, elements);
+    }
+    List<OpenBatch> open = state.getOpen();
+    for (int i = state.getFolded(); i < open.size(); i++) {
+      readFloats(model, openFile(i - state.getFolded()), slot, elements);
+      sum.add(values, open.get(i).getMultiplier());
+    }
+  }
+
+  private void readFloats(KnownModel model, String file, Slot slot, int elements) {
+    bytes.clear().limit(elements * Float.BYTES);
+    payloads
+        .file(model.model(), model.version(), file)
+        .read(slot.firstElement() * Float.BYTES, bytes);
+    bytes.asFloatBuffer().get(values, 0, elements);
+  }
+
+  /** Writes the tombstone of a gradient batch. */
+  void retire(KnownModel model, Shard shard, String source, long sequence) {
+    gradientBatches.accept(
+        ShardKey.of(
+            model.model(),
+            model.version(),
+            shard.tensor().name(),
+            shard.index(),
+            source,
+            sequence),
+        null);
+  }
+}

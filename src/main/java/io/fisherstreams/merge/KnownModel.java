@@ -1,0 +1,128 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.tensor.PartitionLayout;
+import io.fisherstreams.tensor.Shard;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A model version's manifest with what follows from it for one partition: where its checkpoint and its Fisher shards lie. */
+final class KnownModel {
+  private final ModelManifest manifest;
+  private final PartitionLayout checkpoint;
+  private final PartitionLayout fisher;
+  private final int partition;
+  private final int partitions;
+
+  KnownModel(ModelManifest manifest, int partition, int partitions) {
+    this.manifest = manifest;
+    this.partition = partition;
+    this.partitions = partitions;
+    List<TensorInfo> all = new ArrayList<>();
+    List<TensorInfo> merged = new ArrayList<>();
+    for (Parameter parameter : manifest.getParameters()) {
+      TensorInfo tensor = tensor(parameter);
+      all.add(tensor);
+      if (parameter.getMerged()) {
+        merged.add(tensor);
+      }
+    }
+    checkpoint = new PartitionLayout(all, partition, partitions);
+    fisher = new PartitionLayout(merged, partition, partitions);
+  }
+
+  /** The manifest's entry as a tensor; refuses an unknown dtype or a senseless shape. */
+  static TensorInfo tensor(Parameter parameter) {
+    DType dtype =
+        DType.of(parameter.getDtype())
+            .orElseThrow(
+                () ->
+                    new RejectedRecord(
+                        "parameter "
+                            + parameter.getName()
+                            + " has the unknown dtype "
+                            + parameter.getDtype()));
+    try {
+      return new TensorInfo(parameter.getName(), dtype, parameter.getShape());
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw new RejectedRecord(
+          "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
+    }
+  }
+
+  ModelManifest manifest() {
+    return manifest;
+  }
+
+  String model() {
+    return manifest.getModel();
+  }
+
+  long version() {
+    return manifest.getVersion();
+  }
+
+  /** {@code model@version}. */
+  String id() {
+    return id(model(), version());
+  }
+
+  static String id(String model, long version) {
+    return model + "@" + version;
+  }
+
+  PartitionLayout checkpoint() {
+    return checkpoint;
+  }
+
+  PartitionLayout fisher() {
+    return fisher;
+  }
+
+  PartitionLayout.Slot checkpointSlot(String parameter, int shard) {
+    return require(checkpoint, parameter, shard, "a parameter that its manifest does not list");
+  }
+
+  PartitionLayout.Slot fisherSlot(String parameter, int shard) {
+    return require(fisher, parameter, shard, "a parameter that its manifest does not merge");
+  }
+
+  private PartitionLayout.Slot require(
+      PartitionLayout layout, String parameter, int shard, String otherwise) {
+    PartitionLayout.Slot slot = layout.slot(parameter, shard);
+    if (slot != null) {
+      return slot;
+    }
+    for (Parameter listed : manifest.getParameters()) {
+      if (listed.getName().equals(parameter)) {
+        int shards = Shard.count(tensor(listed));
+        if (shard < 0 || shard >= shards) {
+          throw new RejectedRecord(
+              Shard.id(parameter, shard)
+                  + " of "
+                  + id()
+                  + ": there is no such shard, the parameter has "
+                  + shards);
+        }
+        int home = Shard.partition(parameter, shard, partitions);
+        if (home != partition) {
+          throw new RejectedRecord(
+              Shard.id(parameter, shard)
+                  + " of "
+                  + id()
+                  + " belongs to partition "
+                  + home
+                  + " of "
+                  + partitions
+                  + ", not to "
+                  + partition);
+        }
+      }
+    }
+    throw new RejectedRecord(Shard.id(parameter, shard) + " of " + id() + ": " + otherwise);
+  }
+}

@@ -1,0 +1,305 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.merge.state.ModelCounts;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.FisherSums;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.apache.kafka.streams.KeyValue;
+import org.apache.kafka.streams.state.KeyValueIterator;
+import org.apache.kafka.streams.state.KeyValueStore;
+
+/**
+ * What one partition of the merge stage has, on its state stores: manifests of the versions it holds shards of, a {@link ShardState} per
+ * shard, and counts per version. Everything that a transaction must keep or undo together goes through here.
+ */
+final class Ledger {
+  private static final int MOST_MISSING_NAMED = 20;
+
+  private final KeyValueStore<String, ModelManifest> manifests;
+  private final KeyValueStore<String, ShardState> shards;
+  private final KeyValueStore<String, ModelCounts> counts;
+  private final ModelCatalog catalog;
+  private final int partition;
+  private final int partitions;
+  private final Map<String, KnownModel> known = new HashMap<>();
+  private final Set<String> changed = new LinkedHashSet<>();
+  private boolean completed;
+
+  Ledger(
+      KeyValueStore<String, ModelManifest> manifests,
+      KeyValueStore<String, ShardState> shards,
+      KeyValueStore<String, ModelCounts> counts,
+      ModelCatalog catalog,
+      int partition,
+      int partitions) {
+    this.manifests = manifests;
+    this.shards = shards;
+    this.counts = counts;
+    this.catalog = catalog;
+    this.partition = partition;
+    this.partitions = partitions;
+  }
+
+  /** The model version that a record names; refuses one that is unknown, withdrawn or stale. */
+  KnownModel admit(String model, long version) {
+    Optional<ModelManifest> latest = catalog.latest(model);
+    if (latest.isEmpty() || latest.get().getVersion() < version) {
+      catalog.sync();
+      latest = catalog.latest(model);
+    }
+    if (latest.isEmpty()) {
+      throw new RejectedRecord("model " + model + " is unknown or withdrawn");
+    }
+    long current = latest.get().getVersion();
+    if (current != version) {
+      throw new RejectedRecord(
+          KnownModel.id(model, version)
+              + (current > version ? " is stale: the current version is " : " is unknown: the newest version is ")
+              + current);
+    }
+    KnownModel admitted = known.get(KnownModel.id(model, version));
+    if (admitted == null) {
+      admitted = new KnownModel(latest.get(), partition, partitions);
+      if (manifests.get(admitted.id()) == null) {
+        manifests.put(admitted.id(), latest.get());
+      }
+      known.put(admitted.id(), admitted);
+    }
+    return admitted;
+  }
+
+  /** A version that this partition holds shards of. */
+  Optional<KnownModel> held(String model, long version) {
+    String id = KnownModel.id(model, version);
+    KnownModel held = known.get(id);
+    if (held == null) {
+      ModelManifest manifest = manifests.get(id);
+      if (manifest == null) {
+        return Optional.empty();
+      }
+      held = new KnownModel(manifest, partition, partitions);
+      known.put(id, held);
+    }
+    return Optional.of(held);
+  }
+
+  /** Every version of a model that this partition holds shards of. */
+  List<KnownModel> heldVersions(String model) {
+    List<KnownModel> versions = new ArrayList<>();
+    try (KeyValueIterator<String, ModelManifest> all =
+        manifests.range(model + "@", model + "A")) { // '@' + 1
+      while (all.hasNext()) {
+        ModelManifest manifest = all.next().value;
+        if (manifest.getModel().equals(model)) {
+          versions.add(new KnownModel(manifest, partition, partitions));
+        }
+      }
+    }
+    return versions;
+  }
+
+  private static String key(KnownModel model, Shard shard) {
+    return model.id() + "/" + shard.id();
+  }
+
+  /** The shard's state; a new one when nothing of it has come yet. */
+  ShardState shard(KnownModel model, Shard shard) {
+    ShardState state = shards.get(key(model, shard));
+    return state != null
+        ? state
+        : ShardState.newBuilder()
+            .setEpochs(new ArrayList<>())
+            .setOpen(new ArrayList<>())
+            .setApplied(new ArrayList<>())
+            .build();
+  }
+
+  void put(KnownModel model, Shard shard, ShardState state) {
+    shards.put(key(model, shard), state);
+  }
+
+  private ModelCounts counts(KnownModel model) {
+    ModelCounts found = counts.get(model.id());
+    return found != null ? found : new ModelCounts(0, 0, new ArrayList<>());
+  }
+
+  /** Counts one more checkpoint shard. */
+  void countPresent(KnownModel model) {
+    ModelCounts now = counts(model);
+    now.setPresent(now.getPresent() + 1);
+    counts.put(model.id(), now);
+    changed(model, now.getPresent() == model.checkpoint().slots().size());
+  }
+
+  /** Counts one more shard that has sealed an epoch. */
+  void countSealed(KnownModel model, int epoch) {
+    ModelCounts now = counts(model);
+    List<Integer> sealed = now.getSealed();
+    int place = epoch - now.getEpoch() - 1;
+    while (sealed.size() <= place) {
+      sealed.add(0);
+    }
+    sealed.set(place, sealed.get(place) + 1);
+    boolean next = false;
+    while (!sealed.isEmpty() && sealed.get(0) == model.fisher().slots().size()) {
+      sealed.remove(0);
+      now.setEpoch(now.getEpoch() + 1);
+      next = true;
+    }
+    counts.put(model.id(), now);
+    changed(model, next);
+  }
+
+  private void changed(KnownModel model, boolean step) {
+    changed.add(model.id());
+    completed |= step;
+  }
+
+  /** Whether a model has taken a step that the coordinator waits for since {@link #takeChanged} was called last. */
+  boolean hasCompleted() {
+    return completed;
+  }
+
+  /** Progress of every version that changed since the last call. */
+  List<ModelProgress> takeChanged() {
+    List<ModelProgress> progress = new ArrayList<>();
+    for (String id : changed) {
+      KnownModel model = known.get(id);
+      if (model != null) {
+        progress.add(progress(model));
+      }
+    }
+    changed.clear();
+    completed = false;
+    return progress;
+  }
+
+  private ModelProgress progress(KnownModel model) {
+    ModelCounts now = counts(model);
+    int expected = model.checkpoint().slots().size();
+    int sealed = now.getSealed().isEmpty() ? 0 : now.getSealed().get(0);
+    boolean complete =
+        now.getPresent() == expected && (now.getEpoch() > 0 || model.fisher().slots().isEmpty());
+    return new ModelProgress(
+        model.model(),
+        model.version(),
+        expected,
+        now.getPresent(),
+        model.fisher().slots().size(),
+        now.getEpoch(),
+        sealed,
+        complete ? List.of() : missing(model, now.getPresent() < expected),
+        complete ? sums(model, now.getEpoch()) : List.of());
+  }
+
+  private List<String> missing(KnownModel model, boolean checkpoint) {
+    List<String> missing = new ArrayList<>();
+    for (Slot slot : (checkpoint ? model.checkpoint() : model.fisher()).slots()) {
+      ShardState state = shard(model, slot.shard());
+      if (checkpoint ? state.getCheckpointOffset() < 0 : state.getEpochs().isEmpty()) {
+        missing.add(slot.shard().id());
+        if (missing.size() == MOST_MISSING_NAMED) {
+          break;
+        }
+      }
+    }
+    return missing;
+  }
+
+  private List<FisherSums> sums(KnownModel model, int epoch) {
+    Map<String, BigDecimal[]> sums = new LinkedHashMap<>();
+    for (Slot slot : model.fisher().slots()) {
+      SealedFisher sealed = sealed(shard(model, slot.shard()), epoch).orElseThrow();
+      BigDecimal[] sum =
+          sums.computeIfAbsent(
+              slot.shard().tensor().name(),
+              name -> new BigDecimal[] {BigDecimal.ZERO, BigDecimal.ZERO});
+      sum[0] = sum[0].add(new BigDecimal(sealed.getTotal()));
+      sum[1] = sum[1].add(new BigDecimal(sealed.getSquares()));
+    }
+    List<FisherSums> result = new ArrayList<>();
+    sums.forEach(
+        (name, sum) -> result.add(new FisherSums(name, sum[0].toString(), sum[1].toString())));
+    return result;
+  }
+
+  /** The shard's Fisher of an epoch. */
+  static Optional<SealedFisher> sealed(ShardState state, int epoch) {
+    return state.getEpochs().stream().filter(sealed -> sealed.getEpoch() == epoch).findFirst();
+  }
+
+  /** Forgets a shard whose payload is lost, so that {@code status} shows it missing and a publisher may send it again. */
+  void lose(KnownModel model, Slot slot, boolean checkpoint) {
+    ShardState state = shard(model, slot.shard());
+    ModelCounts now = counts(model);
+    if (checkpoint) {
+      state.setCheckpointOffset(-1);
+      now.setPresent(now.getPresent() - 1);
+    } else {
+      List<Integer> sealed = new ArrayList<>(now.getSealed());
+      if (!state.getEpochs().isEmpty()) {
+        // every shard but this one still has what the partition counted as complete
+        for (int epoch = now.getEpoch(); epoch > 0; epoch--) {
+          sealed.add(0, model.fisher().slots().size() - 1);
+        }
+        int newest = state.getEpochs().get(state.getEpochs().size() - 1).getEpoch();
+        for (int epoch = now.getEpoch() + 1; epoch <= newest; epoch++) {
+          sealed.set(epoch - 1, sealed.get(epoch - 1) - 1);
+        }
+        now.setEpoch(0);
+        now.setSealed(sealed);
+      }
+      state.setEpochs(new ArrayList<>());
+      state.setOpen(new ArrayList<>());
+      state.setApplied(new ArrayList<>());
+      state.setFolded(0);
+    }
+    put(model, slot.shard(), state);
+    counts.put(model.id(), now);
+    changed(model, true);
+  }
+
+  /** Forgets a shard of a version that is retired. */
+  void remove(KnownModel model, Shard shard) {
+    shards.delete(key(model, shard));
+  }
+
+  /** Forgets a version whose shards are all removed. */
+  void remove(KnownModel model) {
+    manifests.delete(model.id());
+    counts.delete(model.id());
+    known.remove(model.id());
+    changed.remove(model.id());
+  }
+
+  /** Key of a version's progress record. */
+  static String progressKey(String model, long version, int partition) {
+    return KnownModel.id(model, version) + "/" + partition;
+  }
+
+  /** All versions that this partition holds shards of. */
+  List<String> heldIds() {
+    List<String> ids = new ArrayList<>();
+    try (KeyValueIterator<String, ModelManifest> all = manifests.all()) {
+      while (all.hasNext()) {
+        KeyValue<String, ModelManifest> entry = all.next();
+        ids.add(entry.key);
+      }
+    }
+    return ids;
+  }
+}

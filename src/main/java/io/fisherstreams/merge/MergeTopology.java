@@ -1,0 +1,140 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.merge.state.ModelCounts;
+import io.fisherstreams.merge.state.PlanState;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.StateSerde;
+import io.fisherstreams.record.Topic;
+import java.util.Map;
+import java.util.function.Supplier;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.kafka.common.config.TopicConfig;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.state.KeyValueStore;
+import org.apache.kafka.streams.state.StoreBuilder;
+import org.apache.kafka.streams.state.Stores;
+
+/**
+ * The merge stage.
+ *
+ * <pre>
+ * checkpoint-shards ─┐          ┌─▶ merged-tensors
+ * gradient-batches ──┼─▶ merge ─┼─▶ progress
+ * merge-plans ───────┘     │    ├─▶ dead-letters
+ *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones)
+ *      manifests, shards, counts, plans
+ * </pre>
+ *
+ * One processor for all three topics: a shard's checkpoint, its Fisher and the plan that merges them meet in one task. The stores hold
+ * metadata only; payloads lie in local files, and the payload topics themselves are what those are restored from, so that no tensor is
+ * written to a changelog.
+ */
+public final class MergeTopology implements Supplier<Topology> {
+  /** Manifests of the model versions that a partition holds shards of. */
+  public static final String MANIFESTS = "manifests";
+
+  /** State of each shard of each version. */
+  public static final String SHARDS = "shards";
+
+  /** How much of each version is there. */
+  public static final String COUNTS = "counts";
+
+  /** The newest plan and its progress. */
+  public static final String PLANS = "plans";
+
+  static final String MERGE = "merge";
+  static final String TO_MERGED_TENSORS = "to-merged-tensors";
+  static final String TO_PROGRESS = "to-progress";
+  static final String TO_DEAD_LETTERS = "to-dead-letters";
+  static final String TO_CHECKPOINT_SHARDS = "to-checkpoint-shards";
+  static final String TO_GRADIENT_BATCHES = "to-gradient-batches";
+
+  private final PoolTopics topics;
+  private final int partitions;
+  private final ModelCatalog catalog;
+  private final PayloadStore store;
+  private final PayloadLog log;
+
+  /**
+   * The stage for one pool.
+   *
+   * @param partitions number of partitions of the pool's sharded topics
+   * @param catalog what models there are
+   * @param store where this process keeps payloads
+   * @param log where they are restored from
+   */
+  public MergeTopology(
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log) {
+    this.topics = topics;
+    this.partitions = partitions;
+    this.catalog = catalog;
+    this.store = store;
+    this.log = log;
+  }
+
+  @Override
+  public Topology get() {
+    Topology topology = new Topology();
+    ByteArrayDeserializer bytes = new ByteArrayDeserializer();
+    topology
+        .addSource("checkpoint-shards", bytes, bytes, topics.checkpointShards().name())
+        .addSource("gradient-batches", bytes, bytes, topics.gradientBatches().name())
+        .addSource("merge-plans", bytes, bytes, topics.mergePlans().name())
+        .addProcessor(
+            MERGE,
+            () -> new MergeProcessor(topics, partitions, catalog, store, log),
+            "checkpoint-shards",
+            "gradient-batches",
+            "merge-plans")
+        .addStateStore(store(MANIFESTS, manifestSerde()), MERGE)
+        .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
+        .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
+        .addStateStore(store(PLANS, StateSerde.of(PlanState.class)), MERGE);
+    sink(topology, TO_MERGED_TENSORS, topics.mergedTensors());
+    sink(topology, TO_PROGRESS, topics.progress());
+    sink(topology, TO_DEAD_LETTERS, topics.deadLetters());
+    shardSink(topology, TO_CHECKPOINT_SHARDS, topics.checkpointShards());
+    shardSink(topology, TO_GRADIENT_BATCHES, topics.gradientBatches());
+    return topology;
+  }
+
+  private static Serde<ModelManifest> manifestSerde() {
+    return StateSerde.of(ModelManifest.class);
+  }
+
+  private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
+      String name, Serde<V> serde) {
+    return Stores.keyValueStoreBuilder(
+            Stores.persistentKeyValueStore(name), Serdes.String(), serde)
+        .withLoggingEnabled(
+            Map.of(
+                TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
+                Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
+        .withCachingEnabled();
+  }
+
+  private static <K, V> void sink(Topology topology, String name, Topic<K, V> topic) {
+    topology.addSink(
+        name, topic.name(), topic.key().serializer(), topic.value().serializer(), MERGE);
+  }
+
+  private static <V> void shardSink(Topology topology, String name, Topic<ShardKey, V> topic) {
+    topology.addSink(
+        name,
+        topic.name(),
+        topic.key().serializer(),
+        topic.value().serializer(),
+        ShardKey.<V>partitioner(),
+        MERGE);
+  }
+}

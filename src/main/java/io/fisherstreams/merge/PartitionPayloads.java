@@ -1,0 +1,101 @@
+package io.fisherstreams.merge;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.net.URLEncoder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Stream;
+
+/**
+ * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code fisher-<epoch>}, {@code open-<n>} and
+ * {@code partial}. Retiring a version removes its folder. Used by one thread, the one that runs the partition's task.
+ */
+final class PartitionPayloads implements AutoCloseable {
+  // Handles stay open for the models of a plan; a thousand models times their files would exceed a process's limit.
+  private static final int OPEN_FILES = 256;
+
+  private final Path directory;
+  private final Map<Path, PayloadFile> files = new HashMap<>();
+  private final LinkedHashSet<PayloadFile> open = new LinkedHashSet<>();
+
+  PartitionPayloads(Path directory) {
+    this.directory = directory;
+  }
+
+  PayloadFile file(String model, long version, String name) {
+    PayloadFile file =
+        files.computeIfAbsent(folder(model, version).resolve(name), PayloadFile::new);
+    open.remove(file);
+    open.add(file);
+    if (open.size() > OPEN_FILES) {
+      PayloadFile oldest = open.iterator().next();
+      oldest.release();
+      open.remove(oldest);
+    }
+    return file;
+  }
+
+  /** Removes all files of a model version. */
+  void drop(String model, long version) {
+    Path folder = folder(model, version);
+    forget(folder);
+    deleteTree(folder);
+  }
+
+  /** Removes one file of a model version. */
+  void drop(String model, long version, String name) {
+    Path path = folder(model, version).resolve(name);
+    forget(path);
+    try {
+      Files.deleteIfExists(path);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot remove " + path, e);
+    }
+  }
+
+  private Path folder(String model, long version) {
+    return directory.resolve(URLEncoder.encode(model, StandardCharsets.UTF_8) + "@" + version);
+  }
+
+  private void forget(Path prefix) {
+    List<PayloadFile> gone = new ArrayList<>();
+    for (PayloadFile file : files.values()) {
+      if (file.path().startsWith(prefix)) {
+        gone.add(file);
+      }
+    }
+    for (PayloadFile file : gone) {
+      file.release();
+      open.remove(file);
+      files.remove(file.path());
+    }
+  }
+
+  private static void deleteTree(Path root) {
+    if (!Files.exists(root)) {
+      return;
+    }
+    try (Stream<Path> paths = Files.list(root)) {
+      for (Path path : (Iterable<Path>) paths::iterator) {
+        Files.delete(path);
+      }
+      Files.delete(root);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot remove " + root, e);
+    }
+  }
+
+  @Override
+  public void close() {
+    files.values().forEach(PayloadFile::release);
+    files.clear();
+    open.clear();
+  }
+}

@@ -1,0 +1,342 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.merge.state.OpenBatch;
+import io.fisherstreams.merge.state.PlanState;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Carries a merge plan out in one partition, step by step: each step ends after a time budget, so that records keep flowing, and leaves
+ * its place in {@link PlanState}, which commits together with what the step emitted. A newer plan simply takes the older one's place.
+ */
+final class PlanRun {
+  private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
+
+  // Numerator, denominator, parameters and Fisher of one block stay in a core's own cache.
+  private static final int BLOCK = 8192;
+
+  /** Where the results go. */
+  interface Output {
+    void merged(MergedTensor tensor);
+
+    void done(ReleaseProgress progress);
+
+    /** Retires the payload records of a shard from the topics. */
+    void retireCheckpoint(KnownModel model, Shard shard);
+
+    void retireFisher(KnownModel model, Shard shard, String source, long sequence);
+
+    void retireProgress(KnownModel model);
+  }
+
+  /** One of the plan's models beside its manifest. */
+  private record Participant(PlannedModel planned, KnownModel model) {}
+
+  private final Ledger ledger;
+  private final PartitionPayloads payloads;
+  private final Recovery recovery;
+  private final Output output;
+  private final LongSupplier nanoTime;
+
+  private final double[] theta = new double[BLOCK];
+  private final float[] fisher = new float[BLOCK];
+  private final double[] result = new double[BLOCK];
+  private final ByteBuffer input =
+      ByteBuffer.allocateDirect(BLOCK * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+  private final ByteBuffer merged =
+      ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+
+  private PlanState state;
+  private KnownModel base;
+  private MergeSet mergeSet;
+  private DType outputDtype;
+  private FisherMerge kernel;
+  private List<Participant> participants;
+
+  PlanRun(
+      Ledger ledger,
+      PartitionPayloads payloads,
+      Recovery recovery,
+      Output output,
+      LongSupplier nanoTime) {
+    this.ledger = ledger;
+    this.payloads = payloads;
+    this.recovery = recovery;
+    this.output = output;
+    this.nanoTime = nanoTime;
+  }
+
+  /** Takes a plan up, from the place that its state gives. */
+  void begin(PlanState planState) {
+    state = planState;
+    base = null;
+  }
+
+  /** The newest plan and how far it is, or null. */
+  PlanState state() {
+    return state;
+  }
+
+  /** Whether nothing is left to do. */
+  boolean isIdle() {
+    return state == null || (state.getDone() && state.getCleared());
+  }
+
+  /**
+   * Works for about {@code budgetNanos}.
+   *
+   * @return whether the state changed
+   */
+  boolean step(long budgetNanos) {
+    if (isIdle()) {
+      return false;
+    }
+    long deadline = nanoTime.getAsLong() + budgetNanos;
+    if (!state.getDone()) {
+      if (base == null && !prepare()) {
+        return false;
+      }
+      List<Slot> slots = base.checkpoint().slots();
+      while (state.getNext() < slots.size()) {
+        merge(slots.get(state.getNext()));
+        state.setNext(state.getNext() + 1);
+        if (nanoTime.getAsLong() - deadline >= 0) {
+          return true;
+        }
+      }
+      state.setDone(true);
+      output.done(
+          new ReleaseProgress(
+              state.getPlan().getRelease(),
+              (long) slots.size(),
+              state.getChecksum(),
+              state.getUnweighted()));
+      return true;
+    }
+    return clear(deadline);
+  }
+
+  /** Resolves the plan's models and makes sure that all their payloads are at hand; false when some are not. */
+  private boolean prepare() {
+    MergePlan plan = state.getPlan();
+    Optional<KnownModel> found = ledger.held(plan.getBaseModel(), plan.getBaseVersion());
+    if (found.isEmpty()) {
+      // No shard of the base belongs to this partition: nothing to merge here.
+      state.setDone(true);
+      output.done(new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L));
+      return false;
+    }
+    List<TensorInfo> tensors = new ArrayList<>();
+    found.get().manifest().getParameters().forEach(p -> tensors.add(KnownModel.tensor(p)));
+    mergeSet = MergeSet.of(tensors, plan.getMethod().getExcludeParamNamesRegex());
+    outputDtype =
+        plan.getMethod().getOutputDtype() == null
+            ? null
+            : DType.of(plan.getMethod().getOutputDtype()).orElseThrow();
+    kernel = new FisherMerge(BLOCK, plan.getMethod().getMinimalFisherWeight());
+    participants = new ArrayList<>();
+    for (PlannedModel planned : plan.getModels()) {
+      ledger
+          .held(planned.getModel(), planned.getVersion())
+          .ifPresent(model -> participants.add(new Participant(planned, model)));
+    }
+    List<Slot> slots = found.get().checkpoint().slots();
+    for (Slot slot : slots.subList(state.getNext(), slots.size())) {
+      need(found.get(), slot);
+    }
+    if (!recovery.run()) {
+      LOG.error(
+          "release {} cannot be made: payloads are lost, see above", plan.getRelease());
+      return false;
+    }
+    base = found.get();
+    return true;
+  }
+
+  private void need(KnownModel baseModel, Slot slot) {
+    String parameter = slot.shard().tensor().name();
+    if (!mergeSet.merges(parameter)) {
+      recovery.needCheckpoint(baseModel, slot, ledger.shard(baseModel, slot.shard()));
+      return;
+    }
+    for (Participant participant : participants) {
+      KnownModel model = participant.model();
+      ShardState shard = ledger.shard(model, slot.shard());
+      recovery.needCheckpoint(
+          model, model.checkpointSlot(parameter, slot.shard().index()), shard);
+      recovery.needFisher(
+          model,
+          model.fisherSlot(parameter, slot.shard().index()),
+          sealed(shard, participant.planned()));
+    }
+  }
+
+  private static SealedFisher sealed(ShardState shard, PlannedModel planned) {
+    return Ledger.sealed(shard, planned.getEpoch())
+        .orElseThrow(
+            () ->
+                new IllegalStateException(
+                    planned.getModel()
+                        + "@"
+                        + planned.getVersion()
+                        + " has no epoch "
+                        + planned.getEpoch()
+                        + " in a shard that was reported sealed"));
+  }
+
+  private void merge(Slot slot) {
+    Shard shard = slot.shard();
+    boolean mergeIt = mergeSet.merges(shard.tensor().name());
+    DType dtype =
+        outputDtype != null && shard.tensor().dtype().mergeable()
+            ? outputDtype
+            : shard.tensor().dtype();
+    merged.clear().limit(shard.elements() * dtype.bytes());
+    if (mergeIt) {
+      mergeModels(shard, dtype);
+    } else {
+      keepBase(slot, dtype);
+    }
+    int crc = PayloadFile.crc(merged);
+    state.setChecksum(
+        state.getChecksum() + ReleaseDigest.of(shard.tensor().name(), shard.index(), crc));
+    output.merged(
+        new MergedTensor(
+            state.getPlan().getRelease(),
+            shard.tensor().name(),
+            shard.index(),
+            Shard.count(shard.tensor()),
+            dtype.name(),
+            shard.tensor().shape(),
+            crc,
+            merged));
+  }
+
+  private void mergeModels(Shard shard, DType dtype) {
+    String parameter = shard.tensor().name();
+    int elements = shard.elements();
+    List<ShardState> states = new ArrayList<>(participants.size());
+    for (Participant participant : participants) {
+      states.add(ledger.shard(participant.model(), shard));
+    }
+    for (int first = 0; first < elements; first += BLOCK) {
+      int count = Math.min(BLOCK, elements - first);
+      kernel.begin(count);
+      for (int i = 0; i < participants.size(); i++) {
+        PlannedModel planned = participants.get(i).planned();
+        KnownModel model = participants.get(i).model();
+        Slot checkpoint = model.checkpointSlot(parameter, shard.index());
+        DType type = checkpoint.shard().tensor().dtype();
+        input.clear().limit(count * type.bytes());
+        payloads
+            .file(model.model(), model.version(), Intake.CHECKPOINT)
+            .read(checkpoint.firstByte() + (long) first * type.bytes(), input);
+        Numbers.toDouble(type, input, 0, theta, 0, count);
+        SealedFisher sealed = sealed(states.get(i), planned);
+        input.clear().limit(count * Float.BYTES);
+        payloads
+            .file(model.model(), model.version(), Intake.fisherFile(planned.getEpoch()))
+            .read(
+                (model.fisherSlot(parameter, shard.index()).firstElement() + first) * Float.BYTES,
+                input);
+        Numbers.toFloat(DType.F32, input, 0, fisher, 0, count);
+        kernel.add(theta, fisher, sealed.getDivisor(), planned.getWeight());
+      }
+      state.setUnweighted(state.getUnweighted() + kernel.finish(result));
+      Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
+    }
+    for (int i = 0; i < participants.size(); i++) {
+      dropEarlierEpochs(participants.get(i), shard, states.get(i));
+    }
+  }
+
+  private void keepBase(Slot slot, DType dtype) {
+    Shard shard = slot.shard();
+    PayloadFile file = payloads.file(base.model(), base.version(), Intake.CHECKPOINT);
+    DType type = shard.tensor().dtype();
+    if (type == dtype) {
+      file.read(slot.firstByte(), merged);
+      return;
+    }
+    for (int first = 0; first < shard.elements(); first += BLOCK) {
+      int count = Math.min(BLOCK, shard.elements() - first);
+      input.clear().limit(count * type.bytes());
+      file.read(slot.firstByte() + (long) first * type.bytes(), input);
+      Numbers.toDouble(type, input, 0, theta, 0, count);
+      Numbers.fromDouble(dtype, theta, 0, count, merged, first * dtype.bytes());
+    }
+  }
+
+  private void dropEarlierEpochs(Participant participant, Shard shard, ShardState shardState) {
+    int epoch = participant.planned().getEpoch();
+    List<SealedFisher> kept = new ArrayList<>();
+    for (SealedFisher sealed : shardState.getEpochs()) {
+      if (sealed.getEpoch() < epoch) {
+        output.retireFisher(
+            participant.model(), shard, sealed.getSource(), sealed.getSequence());
+      } else {
+        kept.add(sealed);
+      }
+    }
+    if (kept.size() < shardState.getEpochs().size()) {
+      shardState.setEpochs(kept);
+      ledger.put(participant.model(), shard, shardState);
+    }
+  }
+
+  /** Drops what the plan retires. */
+  private boolean clear(long deadline) {
+    for (RetiredModel retired : state.getPlan().getRetired()) {
+      for (KnownModel model : ledger.heldVersions(retired.getModel())) {
+        if (model.version() <= retired.getVersion()) {
+          for (Slot slot : model.checkpoint().slots()) {
+            ShardState shard = ledger.shard(model, slot.shard());
+            if (shard.getCheckpointOffset() >= 0) {
+              output.retireCheckpoint(model, slot.shard());
+            }
+            for (SealedFisher sealed : shard.getEpochs()) {
+              output.retireFisher(model, slot.shard(), sealed.getSource(), sealed.getSequence());
+            }
+            for (OpenBatch batch : shard.getOpen()) {
+              output.retireFisher(model, slot.shard(), batch.getSource(), batch.getSequence());
+            }
+            ledger.remove(model, slot.shard());
+            if (nanoTime.getAsLong() - deadline >= 0) {
+              return true;
+            }
+          }
+          output.retireProgress(model);
+          ledger.remove(model);
+          payloads.drop(model.model(), model.version());
+        }
+      }
+    }
+    for (PlannedModel planned : state.getPlan().getModels()) {
+      for (int epoch = planned.getEpoch() - 1; epoch > 0; epoch--) {
+        payloads.drop(planned.getModel(), planned.getVersion(), Intake.fisherFile(epoch));
+      }
+    }
+    state.setCleared(true);
+    return true;
+  }
+}

@@ -1,0 +1,258 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.fisher.FisherSum;
+import io.fisherstreams.fisher.GradientPayload;
+import io.fisherstreams.merge.state.OpenBatch;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Topic;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Brings local copies of payloads back from the topics: on an instance that takes a partition over, or after a crash that tore a file.
+ * First say what is needed ({@link #needCheckpoint}, {@link #needFisher}); what is at hand already, by its checksum, is not read again.
+ * Then {@link #run} reads each topic once, from the first needed record on.
+ */
+final class Recovery {
+  private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
+  private static final Duration POLL = Duration.ofMillis(200);
+
+  private record Need(
+      KnownModel model, Slot slot, String file, long position, int crc, boolean checkpoint) {}
+
+  private final PoolTopics topics;
+  private final PayloadLog log;
+  private final PartitionPayloads payloads;
+  private final Ledger ledger;
+  private final int partition;
+  private final Map<String, Need> checkpoints = new HashMap<>();
+  private final Map<String, Need> fishers = new HashMap<>();
+  private long firstCheckpoint = Long.MAX_VALUE;
+  private long firstFisher = Long.MAX_VALUE;
+  private final ByteBuffer scratch;
+  private final float[] values = new float[Shard.ELEMENTS];
+  private final double[] doubles = new double[Shard.ELEMENTS];
+
+  Recovery(
+      PoolTopics topics,
+      PayloadLog log,
+      PartitionPayloads payloads,
+      Ledger ledger,
+      int partition) {
+    this.topics = topics;
+    this.log = log;
+    this.payloads = payloads;
+    this.ledger = ledger;
+    this.partition = partition;
+    this.scratch = ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  /** Needs a shard's checkpoint. */
+  void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
+    PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
+    if (!file.holds(
+        slot.ordinal(), slot.firstByte(), slot.shard().bytes(), state.getCheckpointCrc(), scratch)) {
+      checkpoints.put(
+          ShardKey.of(
+                  model.model(), model.version(), slot.shard().tensor().name(), slot.shard().index())
+              .toString(),
+          new Need(
+              model, slot, Intake.CHECKPOINT, slot.firstByte(), state.getCheckpointCrc(), true));
+      firstCheckpoint = Math.min(firstCheckpoint, state.getCheckpointOffset());
+    }
+  }
+
+  /** Needs a shard's sealed Fisher. */
+  void needFisher(KnownModel model, Slot slot, SealedFisher sealed) {
+    need(
+        model,
+        slot,
+        Intake.fisherFile(sealed.getEpoch()),
+        sealed.getCrc(),
+        sealed.getSource(),
+        sealed.getSequence(),
+        sealed.getOffset());
+  }
+
+  /** Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its batches. */
+  void needOpen(KnownModel model, Slot slot, ShardState state) {
+    if (state.getFolded() > 0
+        && !payloads
+            .file(model.model(), model.version(), Intake.PARTIAL)
+            .holds(
+                slot.ordinal(),
+                slot.firstElement() * FisherSum.BYTES,
+                slot.shard().elements() * FisherSum.BYTES,
+                state.getPartialCrc(),
+                scratch)) {
+      state.setFolded(0);
+      ledger.put(model, slot.shard(), state);
+    }
+    for (int i = state.getFolded(); i < state.getOpen().size(); i++) {
+      OpenBatch batch = state.getOpen().get(i);
+      need(
+          model,
+          slot,
+          Intake.openFile(i - state.getFolded()),
+          batch.getCrc(),
+          batch.getSource(),
+          batch.getSequence(),
+          batch.getOffset());
+    }
+  }
+
+  private void need(
+      KnownModel model,
+      Slot slot,
+      String name,
+      int crc,
+      String source,
+      long sequence,
+      long offset) {
+    PayloadFile file = payloads.file(model.model(), model.version(), name);
+    long position = slot.firstElement() * Float.BYTES;
+    int bytes = slot.shard().elements() * Float.BYTES;
+    if (!file.holds(slot.ordinal(), position, bytes, crc, scratch)) {
+      fishers.put(
+          ShardKey.of(
+                  model.model(),
+                  model.version(),
+                  slot.shard().tensor().name(),
+                  slot.shard().index(),
+                  source,
+                  sequence)
+              .toString(),
+          new Need(model, slot, name, position, crc, false));
+      firstFisher = Math.min(firstFisher, offset);
+    }
+  }
+
+  /** Whether nothing has to be read. */
+  boolean isEmpty() {
+    return checkpoints.isEmpty() && fishers.isEmpty();
+  }
+
+  /**
+   * Reads what is needed. A payload that the topic no longer has is logged and taken out of the ledger, which the pool's status shows.
+   *
+   * @return whether everything came back
+   */
+  boolean run() {
+    if (isEmpty()) {
+      return true;
+    }
+    LOG.info(
+        "partition {}: restoring {} checkpoint and {} Fisher shard(s) from their topics",
+        partition,
+        checkpoints.size(),
+        fishers.size());
+    read(topics.checkpointShards(), firstCheckpoint, checkpoints, this::restoreCheckpoint);
+    read(topics.gradientBatches(), firstFisher, fishers, this::restoreFisher);
+    boolean complete = isEmpty();
+    checkpoints.values().forEach(this::lose);
+    fishers.values().forEach(this::lose);
+    checkpoints.clear();
+    fishers.clear();
+    firstCheckpoint = Long.MAX_VALUE;
+    firstFisher = Long.MAX_VALUE;
+    return complete;
+  }
+
+  private void lose(Need need) {
+    LOG.error(
+        "partition {}: {} {} of {} is gone from its topic; publish the model again",
+        partition,
+        need.checkpoint() ? "checkpoint shard" : "Fisher of shard",
+        need.slot().shard().id(),
+        need.model().id());
+    ledger.lose(need.model(), need.slot(), need.checkpoint());
+  }
+
+  private interface Restorer<V> {
+    /** The need that the record meets, written to its file; null for any other record. */
+    String restore(V record);
+  }
+
+  private <V> void read(
+      Topic<ShardKey, V> topic, long first, Map<String, Need> needs, Restorer<V> restorer) {
+    if (needs.isEmpty()) {
+      return;
+    }
+    try (PayloadLog.Cursor cursor = log.open(topic.name(), partition, first)) {
+      while (!needs.isEmpty() && !cursor.atEnd()) {
+        for (PayloadLog.Entry entry : cursor.poll(POLL)) {
+          if (entry.value() != null) {
+            try {
+              String met = restorer.restore(topic.value().deserializer().deserialize(topic.name(), entry.value()));
+              if (met != null) {
+                needs.remove(met);
+              }
+            } catch (SerializationException | IllegalArgumentException e) {
+              LOG.debug("{} offset {} was refused when it came", topic.name(), entry.offset(), e);
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private String restoreCheckpoint(CheckpointShard record) {
+    String key =
+        ShardKey.of(record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
+            .toString();
+    Need need = checkpoints.get(key);
+    return need != null && write(need, record.getData()) ? key : null;
+  }
+
+  private String restoreFisher(GradientBatch record) {
+    String key =
+        ShardKey.of(
+                record.getModel(),
+                record.getVersion(),
+                record.getParameter(),
+                record.getShard(),
+                record.getSource(),
+                record.getSequence())
+            .toString();
+    Need need = fishers.get(key);
+    if (need == null) {
+      return null;
+    }
+    int elements = need.slot().shard().elements();
+    if (record.getEncoding() == Encoding.PER_EXAMPLE) {
+      GradientPayload.perExample(
+          record.getData(), record.getExamples(), elements, doubles, values);
+    } else if (record.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
+      GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
+    } else {
+      GradientPayload.dense(record.getData(), elements, values);
+    }
+    scratch.clear().limit(elements * Float.BYTES);
+    scratch.asFloatBuffer().put(values, 0, elements);
+    return write(need, scratch) ? key : null;
+  }
+
+  private boolean write(Need need, ByteBuffer data) {
+    if (PayloadFile.crc(data) != need.crc()) {
+      return false; // another content under the same name, refused when it came
+    }
+    payloads
+        .file(need.model().model(), need.model().version(), need.file())
+        .write(need.slot().ordinal(), need.position(), data);
+    return true;
+  }
+}

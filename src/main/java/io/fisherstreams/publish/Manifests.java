@@ -1,0 +1,66 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.Role;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+
+/** Makes manifests from checkpoints. */
+public final class Manifests {
+  private Manifests() {}
+
+  /** A base model's manifest: all its tensors, none of which awaits a Fisher. */
+  public static ModelManifest base(
+      String name,
+      long version,
+      Collection<TensorInfo> tensors,
+      MergeMethod method,
+      String contentHash) {
+    List<Parameter> parameters = new ArrayList<>();
+    tensors.forEach(tensor -> parameters.add(parameter(tensor, false)));
+    return ModelManifest.newBuilder()
+        .setModel(name)
+        .setVersion(version)
+        .setRole(Role.BASE)
+        .setParameters(parameters)
+        .setMethod(method)
+        .setContentHash(contentHash)
+        .build();
+  }
+
+  /**
+   * A fine-tuned model's manifest.
+   *
+   * @param tensors the model's tensors
+   * @param mergeSet the pool's merged parameters: they await a Fisher
+   * @param withOthers whether tensors outside the merge set are published too, as the gradient stage needs them
+   */
+  public static ModelManifest.Builder fineTuned(
+      String name,
+      long version,
+      Collection<TensorInfo> tensors,
+      MergeSet mergeSet,
+      boolean withOthers) {
+    List<Parameter> parameters = new ArrayList<>();
+    for (TensorInfo tensor : tensors) {
+      boolean merged = mergeSet.merges(tensor.name());
+      if (merged || withOthers) {
+        parameters.add(parameter(tensor, merged));
+      }
+    }
+    return ModelManifest.newBuilder()
+        .setModel(name)
+        .setVersion(version)
+        .setRole(Role.FINE_TUNED)
+        .setParameters(parameters);
+  }
+
+  private static Parameter parameter(TensorInfo tensor, boolean merged) {
+    return new Parameter(tensor.name(), tensor.dtype().name(), tensor.shape(), merged);
+  }
+}

@@ -1,0 +1,47 @@
+package io.fisherstreams.record;
+
+import java.nio.charset.StandardCharsets;
+import org.apache.kafka.common.header.Headers;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
+
+/** Refused records: key and value as they came, and in their headers where they came from and why they were refused. */
+public final class DeadLetters {
+  /** Header: why the record was refused, for people. */
+  public static final String REASON = "fisherstreams.reason";
+
+  /** Header: the stage that refused it. */
+  public static final String STAGE = "fisherstreams.stage";
+
+  /** Header: the topic it was on. */
+  public static final String TOPIC = "fisherstreams.topic";
+
+  /** Header: its partition there. */
+  public static final String PARTITION = "fisherstreams.partition";
+
+  /** Header: its offset there. */
+  public static final String OFFSET = "fisherstreams.offset";
+
+  // A message may quote what the record holds; the header must fit into the topic's limit whatever that is.
+  private static final int MOST_REASON = 4096;
+
+  private DeadLetters() {}
+
+  /** The dead letter of a refused record. */
+  public static Record<byte[], byte[]> of(
+      Record<byte[], byte[]> record, RecordMetadata origin, String stage, String reason) {
+    Headers headers = new RecordHeaders(record.headers());
+    String text = String.valueOf(reason);
+    put(headers, REASON, text.substring(0, Math.min(text.length(), MOST_REASON)));
+    put(headers, STAGE, stage);
+    put(headers, TOPIC, origin.topic());
+    put(headers, PARTITION, Integer.toString(origin.partition()));
+    put(headers, OFFSET, Long.toString(origin.offset()));
+    return new Record<>(record.key(), record.value(), record.timestamp(), headers);
+  }
+
+  private static void put(Headers headers, String name, String value) {
+    headers.remove(name).add(name, value.getBytes(StandardCharsets.UTF_8));
+  }
+}

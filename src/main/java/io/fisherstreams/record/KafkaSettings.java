@@ -1,0 +1,137 @@
+package io.fisherstreams.record;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+
+/**
+ * Client settings for records of a mebibyte. What the user gives (security above all) is laid over them and wins.
+ *
+ * @param bootstrapServers brokers, as {@code host:port} separated by commas
+ * @param client the user's client settings, as Kafka's own tools take them
+ */
+public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
+  private static final int MIB = 1 << 20;
+
+  public KafkaSettings {
+    client = Map.copyOf(client);
+  }
+
+  private Map<String, Object> common() {
+    Map<String, Object> common = new HashMap<>();
+    common.put("bootstrap.servers", bootstrapServers);
+    // The defaults of 64 and 128 KiB make a record of a mebibyte many round trips through the socket.
+    common.put("send.buffer.bytes", 2 * MIB);
+    common.put("receive.buffer.bytes", 2 * MIB);
+    return common;
+  }
+
+  private static Map<String, Object> producer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    // A full float32 shard with its names fits one pooled buffer.
+    config.put(ProducerConfig.BATCH_SIZE_CONFIG, MIB + (16 << 10));
+    config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 64L * MIB);
+    config.put(ProducerConfig.LINGER_MS_CONFIG, 0);
+    config.put(ProducerConfig.ACKS_CONFIG, "all");
+    return config;
+  }
+
+  private static Map<String, Object> consumer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    // Counts records: 16 of them are 16 to 32 MiB.
+    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 16);
+    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * MIB);
+    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 16 * MIB);
+    return config;
+  }
+
+  /** An admin client; the caller closes it. */
+  public Admin admin() {
+    Map<String, Object> config = common();
+    config.putAll(client);
+    return Admin.create(config);
+  }
+
+  /** An idempotent producer of encoded records; the caller closes it. */
+  public Producer<byte[], byte[]> newProducer() {
+    Map<String, Object> config = common();
+    config.putAll(producer());
+    config.putAll(client);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /** A consumer of committed records without a group; the caller closes it. */
+  public Consumer<byte[], byte[]> newConsumer() {
+    return newConsumer(new ByteArrayDeserializer());
+  }
+
+  /** The same, with text keys. */
+  public Consumer<String, byte[]> newTextKeyConsumer() {
+    return newConsumer(new StringDeserializer());
+  }
+
+  private <K> Consumer<K, byte[]> newConsumer(Deserializer<K> key) {
+    Map<String, Object> config = common();
+    config.putAll(consumer());
+    config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    config.putAll(client);
+    return new KafkaConsumer<>(config, key, new ByteArrayDeserializer());
+  }
+
+  /** Settings of an exactly-once Kafka Streams application of a pool. */
+  public Map<String, Object> streams(
+      PoolTopics topics, String stage, StreamsOptions options, RocksDbMemory memory) {
+    Map<String, Object> config = common();
+    consumer().forEach((key, value) -> config.put(StreamsConfig.mainConsumerPrefix(key), value));
+    // Streams sets the isolation of its consumers itself.
+    config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
+    producer().forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
+    config.putAll(client);
+    config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(topics, stage));
+    config.put(StreamsConfig.STATE_DIR_CONFIG, options.stateDirectory().toString());
+    config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.threads());
+    config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
+    config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, options.replication());
+    config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for it.
+    config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
+    config.put(
+        StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
+    // Steps of a plan run between polls, so an idle poll must not hold them up.
+    config.put(StreamsConfig.POLL_MS_CONFIG, 10);
+    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);
+    config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 32L * MIB);
+    config.put(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true);
+    config.put(
+        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    config.put(
+        StreamsConfig.DESERIALIZATION_EXCEPTION_HANDLER_CLASS_CONFIG,
+        LogAndContinueExceptionHandler.class);
+    config.put(
+        StreamsConfig.ERRORS_DEAD_LETTER_QUEUE_TOPIC_NAME_CONFIG, topics.deadLetters().name());
+    config.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, SharedRocksDb.class);
+    config.put(SharedRocksDb.MEMORY, memory);
+    return config;
+  }
+
+  /** Application id, and with it consumer group, of a pool's stage. */
+  public static String applicationId(PoolTopics topics, String stage) {
+    return topics.pool() + "-" + stage;
+  }
+}

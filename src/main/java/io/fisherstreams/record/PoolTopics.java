@@ -1,0 +1,163 @@
+package io.fisherstreams.record;
+
+import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_COMPACT;
+import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_CONFIG;
+import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_DELETE;
+import static org.apache.kafka.common.config.TopicConfig.MAX_MESSAGE_BYTES_CONFIG;
+import static org.apache.kafka.common.config.TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG;
+import static org.apache.kafka.common.config.TopicConfig.RETENTION_MS_CONFIG;
+
+import io.fisherstreams.tensor.Shard;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+
+/**
+ * The topics of one pool: name, key, value and configuration of each, in this one place.
+ *
+ * <p>{@code checkpoint-shards} and {@code gradient-batches} are the durable home of every payload that the merge stage keeps: they are
+ * compacted, their keys are unique, and the stage writes tombstones for what a plan retires.
+ */
+public final class PoolTopics {
+  /**
+   * The largest record of any topic, producer and changelog: a float64 shard, its names, and what Kafka adds. One constant, because a
+   * record that one hop takes and the next refuses stops a stage.
+   */
+  public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
+
+  /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
+  public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
+
+  // Cleaning a payload topic reads and writes all of it: not while a burst of models is still arriving.
+  private static final String PAYLOAD_COMPACTION_LAG =
+      Long.toString(Duration.ofHours(1).toMillis());
+
+  private final String pool;
+  private final Topic<String, ModelManifest> models;
+  private final Topic<ShardKey, CheckpointShard> checkpointShards;
+  private final Topic<ShardKey, GradientBatch> gradientBatches;
+  private final Topic<String, MergePlan> mergePlans;
+  private final Topic<String, PartitionProgress> progress;
+  private final Topic<String, MergedTensor> mergedTensors;
+  private final Topic<String, Release> releases;
+  private final Topic<byte[], byte[]> deadLetters;
+
+  /**
+   * The topics of a pool.
+   *
+   * @param pool prefix of all their names
+   * @param registry where their schemas are registered
+   */
+  public PoolTopics(String pool, SchemaRegistry registry) {
+    this.pool = pool;
+    Map<String, String> compacted = Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_COMPACT);
+    Map<String, String> payload =
+        Map.of(
+            CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_COMPACT,
+            MIN_COMPACTION_LAG_MS_CONFIG, PAYLOAD_COMPACTION_LAG);
+    Map<String, String> unlimited =
+        Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, "-1");
+    models =
+        topic("models", Serdes.String(), AvroSerde.of(registry, ModelManifest.class), false, compacted);
+    Serde<ShardKey> shardKey = Serdes.serdeFrom(ShardKey.serializer(), new WriteOnly<>());
+    checkpointShards =
+        topic("checkpoint-shards", shardKey, AvroSerde.of(registry, CheckpointShard.class), true, payload);
+    gradientBatches =
+        topic("gradient-batches", shardKey, AvroSerde.of(registry, GradientBatch.class), true, payload);
+    mergePlans =
+        topic("merge-plans", Serdes.String(), AvroSerde.of(registry, MergePlan.class), true, compacted);
+    progress =
+        topic("progress", Serdes.String(), AvroSerde.of(registry, PartitionProgress.class), false, compacted);
+    mergedTensors =
+        topic("merged-tensors", Serdes.String(), AvroSerde.of(registry, MergedTensor.class), true, unlimited);
+    releases =
+        topic("releases", Serdes.String(), AvroSerde.of(registry, Release.class), false, compacted);
+    deadLetters =
+        topic(
+            "dead-letters",
+            Serdes.ByteArray(),
+            Serdes.ByteArray(),
+            false,
+            Map.of(
+                CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE,
+                RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(14).toMillis()),
+                MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_DEAD_LETTER_BYTES)));
+  }
+
+  private <K, V> Topic<K, V> topic(
+      String name, Serde<K> key, Serde<V> value, boolean sharded, Map<String, String> config) {
+    Map<String, String> full = new HashMap<>(config);
+    full.putIfAbsent(MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_RECORD_BYTES));
+    return new Topic<>(pool + "." + name, key, value, sharded, full);
+  }
+
+  /** The pool's name. */
+  public String pool() {
+    return pool;
+  }
+
+  /** Manifests by model; a tombstone withdraws. */
+  public Topic<String, ModelManifest> models() {
+    return models;
+  }
+
+  /** Checkpoints, shard by shard. */
+  public Topic<ShardKey, CheckpointShard> checkpointShards() {
+    return checkpointShards;
+  }
+
+  /** What examples add to the Fishers, shard by shard. */
+  public Topic<ShardKey, GradientBatch> gradientBatches() {
+    return gradientBatches;
+  }
+
+  /** Plans, one copy a partition. */
+  public Topic<String, MergePlan> mergePlans() {
+    return mergePlans;
+  }
+
+  /** What the merge stage's partitions have and have done. */
+  public Topic<String, PartitionProgress> progress() {
+    return progress;
+  }
+
+  /** Merged shards by parameter name. */
+  public Topic<String, MergedTensor> mergedTensors() {
+    return mergedTensors;
+  }
+
+  /** Releases by id. */
+  public Topic<String, Release> releases() {
+    return releases;
+  }
+
+  /** Refused records as they came, with the reason in their headers. */
+  public Topic<byte[], byte[]> deadLetters() {
+    return deadLetters;
+  }
+
+  /** All of them. */
+  public List<Topic<?, ?>> all() {
+    return List.of(
+        models,
+        checkpointShards,
+        gradientBatches,
+        mergePlans,
+        progress,
+        mergedTensors,
+        releases,
+        deadLetters);
+  }
+
+  /** Stages compare keys as text and never take one apart. */
+  private static final class WriteOnly<T>
+      implements org.apache.kafka.common.serialization.Deserializer<T> {
+    @Override
+    public T deserialize(String topic, byte[] data) {
+      throw new UnsupportedOperationException("keys of " + topic + " are read as text");
+    }
+  }
+}

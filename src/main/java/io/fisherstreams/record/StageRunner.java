@@ -1,0 +1,104 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.InvalidInput;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread that dies is replaced; one that keeps
+ * dying, or dies of something that trying again cannot mend, ends the stage.
+ */
+public final class StageRunner implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
+  private static final int MOST_DEATHS = 20;
+  private static final Duration DEATHS_COUNT_FOR = Duration.ofMinutes(5);
+
+  private final String name;
+  private final KafkaStreams streams;
+  private final List<AutoCloseable> resources;
+  private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
+  private final Deque<Long> deaths = new ArrayDeque<>();
+
+  /**
+   * A stage that is not started.
+   *
+   * @param resources closed after the client, the last one first
+   */
+  public StageRunner(
+      String name, Topology topology, Map<String, Object> config, List<AutoCloseable> resources) {
+    this.name = name;
+    this.resources = new ArrayList<>(resources);
+    Properties properties = new Properties();
+    properties.putAll(new HashMap<>(config));
+    streams = new KafkaStreams(topology, properties);
+    streams.setUncaughtExceptionHandler(this::onDeath);
+    streams.setStateListener(
+        (now, before) -> {
+          if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) {
+            ended.complete(Optional.empty());
+          }
+        });
+  }
+
+  private synchronized StreamThreadExceptionResponse onDeath(Throwable death) {
+    long now = System.nanoTime();
+    deaths.addLast(now);
+    while (now - deaths.peekFirst() > DEATHS_COUNT_FOR.toNanos()) {
+      deaths.removeFirst();
+    }
+    Throwable cause = death;
+    while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
+      cause = cause.getCause();
+    }
+    if (cause instanceof InvalidInput || death instanceof Error || deaths.size() > MOST_DEATHS) {
+      LOG.error("stage {} ends: {}", name, cause.toString(), death);
+      ended.complete(Optional.of(cause));
+      return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+    }
+    LOG.warn("stage {}: a thread is replaced after: {}", name, cause.toString(), death);
+    return StreamThreadExceptionResponse.REPLACE_THREAD;
+  }
+
+  /** Starts the stage. */
+  public void start() {
+    streams.start();
+  }
+
+  /** Completes when the stage has ended, with what ended it unless it was closed. */
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return ended;
+  }
+
+  /** The Kafka Streams client, for its metrics and state. */
+  public KafkaStreams streams() {
+    return streams;
+  }
+
+  @Override
+  public void close() {
+    streams.close(Duration.ofSeconds(30));
+    Collections.reverse(resources);
+    for (AutoCloseable resource : resources) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        LOG.warn("stage {}: cannot close {}", name, resource, e);
+      }
+    }
+    resources.clear();
+  }
+}

@@ -1,0 +1,56 @@
+package io.fisherstreams.release;
+
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import java.time.Duration;
+import java.util.Collections;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+
+/** Follows topic {@code releases}; owns its consumer. */
+public final class ReleaseFeed implements AutoCloseable {
+  private final Consumer<byte[], byte[]> consumer;
+  private final PoolTopics topics;
+  private final TopicPartition partition;
+  private final SortedMap<Long, Release> releases = new TreeMap<>();
+
+  /** A feed from the topic's beginning. */
+  public ReleaseFeed(KafkaSettings kafka, PoolTopics topics) {
+    this.topics = topics;
+    consumer = kafka.newConsumer();
+    partition = new TopicPartition(topics.releases().name(), 0);
+    consumer.assign(List.of(partition));
+    consumer.seekToBeginning(List.of(partition));
+  }
+
+  /** All releases by id, read up to the topic's present end. */
+  public SortedMap<Long, Release> upToDate() {
+    long end = consumer.endOffsets(List.of(partition)).get(partition);
+    while (consumer.position(partition) < end) {
+      poll(Duration.ofMillis(100));
+    }
+    return Collections.unmodifiableSortedMap(releases);
+  }
+
+  /** All releases by id, after waiting up to {@code timeout} for a new one. */
+  public SortedMap<Long, Release> poll(Duration timeout) {
+    for (ConsumerRecord<byte[], byte[]> record : consumer.poll(timeout)) {
+      Release release =
+          topics.releases().value().deserializer().deserialize(record.topic(), record.value());
+      if (release != null) {
+        releases.put(release.getRelease(), release);
+      }
+    }
+    return Collections.unmodifiableSortedMap(releases);
+  }
+
+  @Override
+  public void close() {
+    consumer.close();
+  }
+}

@@ -1,0 +1,125 @@
+package io.fisherstreams.release;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.merge.ReleaseDigest;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.TopicSlice;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Consumer;
+import java.util.zip.CRC32C;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+
+/** Reads releases from their topics. */
+public final class ReleaseReader {
+  private static final Duration POLL = Duration.ofMillis(200);
+
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+
+  /** Reads one pool's releases. */
+  public ReleaseReader(KafkaSettings kafka, PoolTopics topics) {
+    this.kafka = kafka;
+    this.topics = topics;
+  }
+
+  /** All releases that the topic holds, by id ascending. */
+  public List<Release> all() {
+    List<Release> releases = new ArrayList<>();
+    try (ReleaseFeed feed = new ReleaseFeed(kafka, topics)) {
+      feed.upToDate().forEach((id, release) -> releases.add(release));
+    }
+    return releases;
+  }
+
+  /**
+   * Hands every record of a complete release over, in any order, once each, after checking it.
+   *
+   * @throws InvalidInput when the release has no tensors, or not all that it promises
+   */
+  public void read(Release release, Consumer<MergedTensor> consumer) {
+    if (release.getStatus() == ReleaseStatus.ABANDONED) {
+      throw new InvalidInput(
+          "release " + release.getRelease() + " was abandoned: " + release.getReason());
+    }
+    Map<TopicPartition, Long> ends = new HashMap<>();
+    try (org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> kafkaConsumer =
+        kafka.newConsumer()) {
+      for (TopicSlice slice : release.getSlices()) {
+        if (slice.getEndOffset() > slice.getFirstOffset()) {
+          ends.put(
+              new TopicPartition(topics.mergedTensors().name(), slice.getPartition()),
+              slice.getEndOffset());
+        }
+      }
+      kafkaConsumer.assign(ends.keySet());
+      for (TopicSlice slice : release.getSlices()) {
+        TopicPartition partition =
+            new TopicPartition(topics.mergedTensors().name(), slice.getPartition());
+        if (ends.containsKey(partition)) {
+          kafkaConsumer.seek(partition, slice.getFirstOffset());
+        }
+      }
+      long shards = 0;
+      long checksum = 0;
+      while (ends.entrySet().stream()
+          .anyMatch(end -> kafkaConsumer.position(end.getKey()) < end.getValue())) {
+        for (ConsumerRecord<byte[], byte[]> record : kafkaConsumer.poll(POLL)) {
+          MergedTensor tensor =
+              topics.mergedTensors().value().deserializer().deserialize(record.topic(), record.value());
+          if (tensor.getRelease() == release.getRelease()) {
+            check(tensor);
+            shards++;
+            checksum += ReleaseDigest.of(tensor.getParameter(), tensor.getShard(), tensor.getCrc32c());
+            consumer.accept(tensor);
+          }
+        }
+      }
+      String found = String.format("%016x", checksum);
+      if (shards != release.getShards() || !found.equals(release.getChecksum())) {
+        throw new InvalidInput(
+            "release "
+                + release.getRelease()
+                + " should have "
+                + release.getShards()
+                + " shards with checksum "
+                + release.getChecksum()
+                + "; the topic has "
+                + shards
+                + " with "
+                + found);
+      }
+    }
+  }
+
+  private static void check(MergedTensor tensor) {
+    CRC32C crc = new CRC32C();
+    crc.update(tensor.getData().duplicate());
+    if ((int) crc.getValue() != tensor.getCrc32c()) {
+      throw new InvalidInput(
+          "release "
+              + tensor.getRelease()
+              + ": "
+              + tensor.getParameter()
+              + "["
+              + tensor.getShard()
+              + "] does not match its checksum");
+    }
+  }
+
+  /** A merged shard's tensor. */
+  public static TensorInfo tensor(MergedTensor tensor) {
+    return new TensorInfo(
+        tensor.getParameter(), DType.of(tensor.getDtype()).orElseThrow(), tensor.getShape());
+  }
+}
