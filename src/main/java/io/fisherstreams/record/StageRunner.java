@@ -19,8 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread that dies is replaced; one that keeps
- * dying, or dies of something that trying again cannot mend, ends the stage.
+ * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread
+ * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
+ * ends the stage.
  */
 public final class StageRunner implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
