@@ -31,6 +31,8 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Follows the pool through {@link PoolView}, makes a plan whenever what can be merged changes, and
@@ -38,6 +40,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * its input topics have one partition.
  */
 final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Object> {
+  private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcessor.class);
   private static final Duration TICK = Duration.ofMillis(25);
   private static final String STATE_KEY = "coordinator";
 
@@ -192,6 +195,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     for (String touched : pool.retireBefore(proposal)) {
       forget(touched, pool.retired().get(touched));
     }
+    proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
     ModelManifest base = proposal.base().manifest();
     List<RetiredModel> retired = new ArrayList<>();
     pool.retired().forEach((model, version) -> retired.add(new RetiredModel(model, version)));

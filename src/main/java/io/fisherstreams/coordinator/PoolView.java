@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -33,9 +34,13 @@ public final class PoolView {
    * @param base the base model
    * @param models the ready models in the order of their names, with norms, weights and shares
    * @param versions the version of each that is used
+   * @param takeovers models that dominate because of epsilon, not of their Fisher
    */
   public record Proposal(
-      PoolModel base, List<PlannedModel> models, SortedMap<String, Long> versions) {
+      PoolModel base,
+      List<PlannedModel> models,
+      SortedMap<String, Long> versions,
+      List<Shares.Takeover> takeovers) {
     /** Whether a plan merges exactly this. */
     public boolean isPlannedBy(MergePlan plan) {
       return plan.getBaseModel().equals(base.manifest().getModel())
@@ -202,38 +207,43 @@ public final class PoolView {
           }
         });
     double epsilon = method.getMinimalFisherWeight();
-    double entries = 0;
+    long entries = 0;
     for (String name : mergeSet.names()) {
       entries += baseModel.tensors().get(name).elements();
     }
+    Map<String, Shares.Weight> weights = new TreeMap<>();
+    chosen.forEach(
+        (name, model) -> {
+          // the newest manifest's coefficient, also while its own tensors are still on their way
+          Double given = models.get(name).lastEntry().getValue().manifest().getCoefficient();
+          PoolModel.Sums sums = model.sums(model.epoch().orElseThrow(), mergeSet);
+          weights.put(
+              name,
+              new Shares.Weight(
+                  given != null ? given : 1.0 / chosen.size(), sums.total(), sums.norm()));
+        });
+    boolean normalize = method.getNormalizeFisherWeight();
+    Map<String, Double> shares = Shares.of(weights, epsilon, entries, normalize);
     List<PlannedModel> planned = new ArrayList<>();
     SortedMap<String, Long> versions = new TreeMap<>();
-    double all = 0;
-    for (Map.Entry<String, PoolModel> entry : chosen.entrySet()) {
-      PoolModel model = entry.getValue();
-      int epoch = model.epoch().orElseThrow();
-      // the newest manifest's coefficient, also while its own tensors are still on their way
-      Double given = models.get(entry.getKey()).lastEntry().getValue().manifest().getCoefficient();
-      double lambda = given != null ? given : 1.0 / chosen.size();
-      PoolModel.Sums sums = model.sums(epoch, mergeSet);
-      double weight = method.getNormalizeFisherWeight() ? lambda / (sums.norm() + epsilon) : lambda;
-      double weights = weight * (sums.total() + epsilon * entries);
-      all += weights;
-      versions.put(entry.getKey(), model.manifest().getVersion());
-      planned.add(
-          new PlannedModel(
-              entry.getKey(),
-              model.manifest().getVersion(),
-              epoch,
-              lambda,
-              sums.norm(),
-              weight,
-              weights));
-    }
-    double sum = all;
-    planned.forEach(model -> model.setShare(sum > 0 ? model.getShare() / sum : 0));
+    weights.forEach(
+        (name, weight) -> {
+          PoolModel model = chosen.get(name);
+          versions.put(name, model.manifest().getVersion());
+          planned.add(
+              new PlannedModel(
+                  name,
+                  model.manifest().getVersion(),
+                  model.epoch().orElseThrow(),
+                  weight.coefficient(),
+                  weight.norm(),
+                  normalize ? weight.coefficient() / (weight.norm() + epsilon) : weight.coefficient(),
+                  shares.get(name)));
+        });
+    List<Shares.Takeover> takeovers =
+        normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
     boolean weighted = planned.stream().anyMatch(model -> model.getWeight() > 0);
-    return weighted ? Optional.of(new Proposal(baseModel, planned, versions)) : Optional.empty();
+    return weighted ? Optional.of(new Proposal(baseModel, planned, versions, takeovers)) : Optional.empty();
   }
 
   private Optional<PoolModel> readyBase() {
