@@ -15,7 +15,9 @@ import java.util.Properties;
 import java.util.TreeMap;
 import picocli.CommandLine.Option;
 
-/** Which pool on which Kafka a command works on: from {@code --config}, overridden option by option. */
+/**
+ * Which pool on which Kafka a command works on: from {@code --config}, overridden option by option.
+ */
 final class Connection {
   @Option(
       names = "--config",
@@ -23,7 +25,10 @@ final class Connection {
       description = "Configuration of the services (docs/configuration.md).")
   private Path config;
 
-  @Option(names = "--pool", paramLabel = "NAME", description = "The pool, prefix of its topics' names.")
+  @Option(
+      names = "--pool",
+      paramLabel = "NAME",
+      description = "The pool, prefix of its topics' names.")
   private String pool;
 
   @Option(
@@ -35,13 +40,15 @@ final class Connection {
   @Option(
       names = "--schema-registry",
       paramLabel = "URL",
-      description = "The schema registry. Its client's settings stand in the --command-config file.")
+      description =
+          "The schema registry. Its client's settings stand in the --command-config file.")
   private String schemaRegistry;
 
   @Option(
       names = "--command-config",
       paramLabel = "FILE",
-      description = "Kafka client settings (TLS, SASL), a properties file as Kafka's own tools take.")
+      description =
+          "Kafka client settings (TLS, SASL), a properties file as Kafka's own tools take.")
   private Path commandConfig;
 
   private ServiceConfig loaded;

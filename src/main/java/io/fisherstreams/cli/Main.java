@@ -14,7 +14,8 @@ import picocli.CommandLine.Spec;
     name = "fisher-streams",
     mixinStandardHelpOptions = true,
     version = "fisher-streams 0.1.0",
-    description = "Merges fine-tuned models continuously, with diagonal Fisher weights, on Kafka Streams.",
+    description =
+        "Merges fine-tuned models continuously, with diagonal Fisher weights, on Kafka Streams.",
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},

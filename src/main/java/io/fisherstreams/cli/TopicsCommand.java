@@ -23,12 +23,14 @@ final class TopicsCommand implements Runnable {
 
   @Override
   public void run() {
-    throw new ParameterException(spec.commandLine(), "a command is missing: create, check or delete");
+    throw new ParameterException(
+        spec.commandLine(), "a command is missing: create, check or delete");
   }
 
   @Command(
       mixinStandardHelpOptions = true,
-      description = "Creates the topics that are missing and checks the others. Repeating it is safe.")
+      description =
+          "Creates the topics that are missing and checks the others. Repeating it is safe.")
   int create(
       @Mixin Connection connection,
       @Option(
@@ -75,7 +77,8 @@ final class TopicsCommand implements Runnable {
 
   @Command(
       mixinStandardHelpOptions = true,
-      description = "Deletes the pool: its topics, changelogs and consumer groups. Stop the stages first.")
+      description =
+          "Deletes the pool: its topics, changelogs and consumer groups. Stop the stages first.")
   int delete(
       @Mixin Connection connection,
       @Option(names = "--yes", required = true, description = "Says that you mean it.")

@@ -17,7 +17,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "weight",
     mixinStandardHelpOptions = true,
-    description = "Changes a model's merge coefficient; the next release follows without a tensor being sent again.")
+    description =
+        "Changes a model's merge coefficient; the next release follows without a tensor being sent again.")
 final class WeightCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 

@@ -237,13 +237,17 @@ public final class PoolView {
                   model.epoch().orElseThrow(),
                   weight.coefficient(),
                   weight.norm(),
-                  normalize ? weight.coefficient() / (weight.norm() + epsilon) : weight.coefficient(),
+                  normalize
+                      ? weight.coefficient() / (weight.norm() + epsilon)
+                      : weight.coefficient(),
                   shares.get(name)));
         });
     List<Shares.Takeover> takeovers =
         normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
     boolean weighted = planned.stream().anyMatch(model -> model.getWeight() > 0);
-    return weighted ? Optional.of(new Proposal(baseModel, planned, versions, takeovers)) : Optional.empty();
+    return weighted
+        ? Optional.of(new Proposal(baseModel, planned, versions, takeovers))
+        : Optional.empty();
   }
 
   private Optional<PoolModel> readyBase() {

@@ -10,7 +10,9 @@ import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.clients.admin.Admin;
 
-/** A whole pool in this process: embedded broker, registry, topics and stages, all of which it owns. */
+/**
+ * A whole pool in this process: embedded broker, registry, topics and stages, all of which it owns.
+ */
 public final class LocalPool implements AutoCloseable {
   private static final String POOL = "pool";
 

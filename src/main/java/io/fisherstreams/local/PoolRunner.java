@@ -10,7 +10,9 @@ import io.fisherstreams.record.StreamsOptions;
 import java.nio.file.Path;
 import java.util.Optional;
 
-/** A pool's merge stage and coordinator in this process, one instance of each, against any Kafka. */
+/**
+ * A pool's merge stage and coordinator in this process, one instance of each, against any Kafka.
+ */
 public final class PoolRunner implements AutoCloseable {
   private final KafkaSettings kafka;
   private final PoolTopics topics;
@@ -34,8 +36,7 @@ public final class PoolRunner implements AutoCloseable {
   public static PoolRunner start(
       KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
     StageRunner merge =
-        MergeStage.create(
-            kafka, topics, StreamsOptions.local(directory.resolve("merge"), threads));
+        MergeStage.create(kafka, topics, StreamsOptions.local(directory.resolve("merge"), threads));
     try {
       StageRunner coordinator =
           CoordinatorStage.create(

@@ -10,7 +10,10 @@ import java.security.NoSuchAlgorithmException;
 import java.util.HexFormat;
 import java.util.List;
 
-/** Tells contents apart: SHA-256 over names, types, shapes and bytes of the published tensors, in their order. */
+/**
+ * Tells contents apart: SHA-256 over names, types, shapes and bytes of the published tensors, in
+ * their order.
+ */
 public final class ContentHash {
   private ContentHash() {}
 

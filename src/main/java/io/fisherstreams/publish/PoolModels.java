@@ -58,7 +58,9 @@ public final class PoolModels {
     bases.removeIf(manifest -> manifest.getRole() != Role.BASE);
     if (bases.isEmpty()) {
       throw new InvalidInput(
-          "pool " + pool + " has no base model yet; publish it first: fisher-streams publish checkpoint --base");
+          "pool "
+              + pool
+              + " has no base model yet; publish it first: fisher-streams publish checkpoint --base");
     }
     return bases.get(0);
   }

@@ -18,7 +18,9 @@ public final class TopicReader {
 
   private TopicReader() {}
 
-  /** Hands every committed record over, in the order of its partition, value null for a tombstone. */
+  /**
+   * Hands every committed record over, in the order of its partition, value null for a tombstone.
+   */
   public static <V> void readAll(
       KafkaSettings kafka, Topic<String, V> topic, BiConsumer<String, V> consumer) {
     try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
@@ -34,7 +36,8 @@ public final class TopicReader {
           if (record.key() != null) {
             try {
               consumer.accept(
-                  record.key(), topic.value().deserializer().deserialize(topic.name(), record.value()));
+                  record.key(),
+                  topic.value().deserializer().deserialize(topic.name(), record.value()));
             } catch (SerializationException e) {
               LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
             }

@@ -80,13 +80,11 @@ final class ConformanceIT {
                 t -> {
                   seen.add(t.getParameter());
                   int n = t.getData().remaining() / 4;
-                  var e =
-                      expected.slice(t.getParameter(), 0, n).order(ByteOrder.LITTLE_ENDIAN);
+                  var e = expected.slice(t.getParameter(), 0, n).order(ByteOrder.LITTLE_ENDIAN);
                   var d = t.getData().order(ByteOrder.LITTLE_ENDIAN);
                   for (int i = 0; i < n; i++) {
                     assertThat((double) d.getFloat(i * 4))
-                        .isCloseTo(
-                            e.getDouble(i * 8), org.assertj.core.data.Offset.offset(1e-6));
+                        .isCloseTo(e.getDouble(i * 8), org.assertj.core.data.Offset.offset(1e-6));
                   }
                 });
         assertThat(seen).hasSize(expected.tensors().size());

@@ -7,7 +7,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * The configuration of the services, one YAML; {@code docs/configuration.md} says what each key means.
+ * The configuration of the services, one YAML; {@code docs/configuration.md} says what each key
+ * means.
  *
  * @param pool the pool's name, prefix of its topics
  * @param bootstrapServers Kafka's brokers, or null
@@ -73,12 +74,17 @@ public record ServiceConfig(
             .orElse(standard.quiet().toMillis());
     long longest =
         coordinator
-            .map(c -> c.whole("longest_wait_millis", Math.max(quiet, standard.longest().toMillis()), 0))
+            .map(
+                c ->
+                    c.whole(
+                        "longest_wait_millis", Math.max(quiet, standard.longest().toMillis()), 0))
             .orElse(standard.longest().toMillis());
     if (longest < quiet) {
       throw coordinator
           .orElse(yaml)
-          .refuse("longest_wait_millis", "is " + longest + ", expected at least quiet_millis, " + quiet);
+          .refuse(
+              "longest_wait_millis",
+              "is " + longest + ", expected at least quiet_millis, " + quiet);
     }
     return new ServiceConfig(
         yaml.text("pool", defaults.pool()),
@@ -88,8 +94,12 @@ public record ServiceConfig(
         yaml.has("state_directory") ? yaml.path("state_directory") : defaults.stateDirectory(),
         yaml.whole("partitions", defaults.partitions(), 1),
         replication == 0 ? null : (short) replication,
-        merge.map(m -> m.whole("threads", defaults.mergeThreads(), 1)).orElse(defaults.mergeThreads()),
-        merge.map(m -> m.whole("standby_replicas", defaults.standbys(), 0)).orElse(defaults.standbys()),
+        merge
+            .map(m -> m.whole("threads", defaults.mergeThreads(), 1))
+            .orElse(defaults.mergeThreads()),
+        merge
+            .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
+            .orElse(defaults.standbys()),
         new PlanPolicy(Duration.ofMillis(quiet), Duration.ofMillis(longest), standard.await()));
   }
 }

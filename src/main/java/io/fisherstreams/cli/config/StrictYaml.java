@@ -23,8 +23,9 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 import org.yaml.snakeyaml.nodes.Tag;
 
 /**
- * One mapping of a YAML file, read key by key. Every refusal is an {@link InvalidInput} that names the file, the line and the key; an
- * unknown key is refused with the nearest known one, a key that stands twice always.
+ * One mapping of a YAML file, read key by key. Every refusal is an {@link InvalidInput} that names
+ * the file, the line and the key; an unknown key is refused with the nearest known one, a key that
+ * stands twice always.
  */
 final class StrictYaml {
   private final Path file;
@@ -46,7 +47,10 @@ final class StrictYaml {
         throw refuse(
             tuple.getKeyNode(),
             at(key),
-            "unknown key" + nearest(key, known).map(n -> ", did you mean '" + n + "'?").orElse("; known are " + known));
+            "unknown key"
+                + nearest(key, known)
+                    .map(n -> ", did you mean '" + n + "'?")
+                    .orElse("; known are " + known));
       }
       if (values.put(key, tuple.getValueNode()) != null) {
         throw refuse(tuple.getKeyNode(), at(key), "the key stands twice");
@@ -201,8 +205,7 @@ final class StrictYaml {
   List<StrictYaml> mappings(String key, Set<String> known) {
     List<StrictYaml> mappings = new ArrayList<>();
     for (Node item : items(key)) {
-      mappings.add(
-          new StrictYaml(file, at(key) + "[" + mappings.size() + "]", item, known));
+      mappings.add(new StrictYaml(file, at(key) + "[" + mappings.size() + "]", item, known));
     }
     return mappings;
   }
