@@ -9,7 +9,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
-import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -83,21 +82,19 @@ record FolderIndex(SortedMap<String, Path> parts) {
 
   /** Parts lie beside their index: a name that leads anywhere else comes from no honest tool. */
   private static Path part(Path file, Path folder, String tensor, String name) {
-    boolean plain =
-        !name.isEmpty()
-            && !name.equals(".")
-            && !name.equals("..")
-            && name.indexOf('/') < 0
-            && name.indexOf('\\') < 0;
-    if (plain) {
-      try {
-        return folder.resolve(name);
-      } catch (InvalidPathException e) {
-        plain = false;
-      }
+    if (!isPlainFileName(name)) {
+      throw new InvalidInput(
+          "%s: the part '%s' of tensor '%s' is no plain file name within the folder"
+              .formatted(file, shown(name), shown(tensor)));
     }
-    throw new InvalidInput(
-        "%s: the part '%s' of tensor '%s' is no plain file name within the folder"
-            .formatted(file, shown(name), shown(tensor)));
+    return folder.resolve(name);
+  }
+
+  /** Whether a name can only mean a file right within a folder. */
+  static boolean isPlainFileName(String name) {
+    return !name.isEmpty()
+        && !name.equals(".")
+        && !name.equals("..")
+        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == 0);
   }
 }

@@ -90,6 +90,7 @@ final class StrictJson {
 
   /** Whether a text can be written as UTF-8: JSON's escapes can spell half a surrogate pair. */
   static boolean isUnicode(String text) {
-    return StandardCharsets.UTF_8.newEncoder().canEncode(text);
+    return text.codePoints()
+        .noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);
   }
 }

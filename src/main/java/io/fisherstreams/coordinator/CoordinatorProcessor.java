@@ -31,12 +31,16 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
- * Follows the pool through {@link PoolView}, makes a plan whenever what can be merged changes, and announces a release when every
- * partition has carried its plan out. There is one of it in a pool: its input topics have one partition.
+ * Follows the pool through {@link PoolView}, makes a plan whenever what can be merged changes, and
+ * announces a release when every partition has carried its plan out. There is one of it in a pool:
+ * its input topics have one partition.
  */
 final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Object> {
+  private static final Logger LOG = LoggerFactory.getLogger(CoordinatorProcessor.class);
   private static final Duration TICK = Duration.ofMillis(25);
   private static final String STATE_KEY = "coordinator";
 
@@ -127,7 +131,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void progress(String key, PartitionProgress report) {
     if (report.getBody() instanceof ModelProgress model) {
       pool.progress(report.getPartition(), model);
-      // an epoch below an earlier report's: the partition has lost a payload, and the later epochs with it
+      // an epoch below an earlier report's: the partition has lost a payload, and the later epochs
+      // with it
       forgetProgress(epochKey(key, model.getEpoch() + 1), key + "0");
       progress.put(epochKey(key, model.getEpoch()), report);
       changed = true;
@@ -163,8 +168,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         firstChange != Long.MAX_VALUE
             && (now - lastChange >= policy.quiet().toMillis()
                 || now - firstChange >= policy.longest().toMillis());
-    boolean letFinish =
-        state.getUnderWay() && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED;
+    boolean letFinish = state.getUnderWay() && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED;
     if (due && !letFinish) {
       firstChange = Long.MAX_VALUE;
       plan(pool.propose());
@@ -176,7 +180,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       return;
     }
     if (state.getUnderWay()) {
-      release(ReleaseStatus.ABANDONED, "overtaken by a change of the pool").ifPresent(this::announce);
+      release(ReleaseStatus.ABANDONED, "overtaken by a change of the pool")
+          .ifPresent(this::announce);
       state.setUnderWay(false);
       state.setLastPlanAbandoned(true);
       state.setAbandoned(state.getAbandoned() + 1);
@@ -190,6 +195,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     for (String touched : pool.retireBefore(proposal)) {
       forget(touched, pool.retired().get(touched));
     }
+    proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
     ModelManifest base = proposal.base().manifest();
     List<RetiredModel> retired = new ArrayList<>();
     pool.retired().forEach((model, version) -> retired.add(new RetiredModel(model, version)));
@@ -256,8 +262,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void announce(Release release) {
     forward(
         CoordinatorTopology.TO_RELEASES,
-        new Record<>(
-            Long.toString(release.getRelease()), release, context.currentSystemTimeMs()));
+        new Record<>(Long.toString(release.getRelease()), release, context.currentSystemTimeMs()));
   }
 
   private void forward(String sink, Record<?, ?> record) {

@@ -29,6 +29,7 @@ public final class CoordinatorStage {
     for (int p = 0; p < partitions; p++) {
       merged.add(new TopicPartition(topics.mergedTensors().name(), p));
     }
+    ends.assign(merged);
     RocksDbMemory memory = new RocksDbMemory();
     CoordinatorTopology topology =
         new CoordinatorTopology(

@@ -98,8 +98,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {
     return (topic, key, value, count) ->
-        Optional.<Set<Integer>>of(
-            IntStream.range(0, count).boxed().collect(Collectors.toSet()));
+        Optional.<Set<Integer>>of(IntStream.range(0, count).boxed().collect(Collectors.toSet()));
   }
 
   private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(

@@ -11,7 +11,10 @@ import java.util.Set;
  * @param await models without which no plan is made; empty for a pool that is merged as it grows
  */
 public record PlanPolicy(Duration quiet, Duration longest, Set<String> await) {
-  /** Abandoned plans in a row after which the one under way is left to finish, so that a busy pool still gets releases. */
+  /**
+   * Abandoned plans in a row after which the one under way is left to finish, so that a busy pool
+   * still gets releases.
+   */
   static final int MOST_ABANDONED = 3;
 
   public PlanPolicy {

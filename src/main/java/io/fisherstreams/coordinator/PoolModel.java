@@ -19,7 +19,10 @@ import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
-/** One version of a model as the coordinator sees it: its manifest and what the merge stage's partitions have reported of it. */
+/**
+ * One version of a model as the coordinator sees it: its manifest and what the merge stage's
+ * partitions have reported of it.
+ */
 public final class PoolModel {
   /**
    * Sums over a model's Fisher, over the merged parameters of a pool.
@@ -126,9 +129,7 @@ public final class PoolModel {
                 entry.getKey() > 0
                     && expected.entrySet().stream()
                         .allMatch(
-                            e ->
-                                e.getValue()[1] == 0
-                                    || entry.getValue().containsKey(e.getKey())))
+                            e -> e.getValue()[1] == 0 || entry.getValue().containsKey(e.getKey())))
         .map(Map.Entry::getKey)
         .findFirst();
   }
@@ -160,7 +161,10 @@ public final class PoolModel {
     return Optional.empty();
   }
 
-  /** Sums of an epoch over the merged parameters; exact up to one rounding, so partitions leave no trace in them. */
+  /**
+   * Sums of an epoch over the merged parameters; exact up to one rounding, so partitions leave no
+   * trace in them.
+   */
   public Sums sums(int epoch, MergeSet mergeSet) {
     BigDecimal total = BigDecimal.ZERO;
     BigDecimal squares = BigDecimal.ZERO;
@@ -172,8 +176,7 @@ public final class PoolModel {
         }
       }
     }
-    return new Sums(
-        total.doubleValue(), squares.sqrt(MathContext.DECIMAL64).doubleValue());
+    return new Sums(total.doubleValue(), squares.sqrt(MathContext.DECIMAL64).doubleValue());
   }
 
   /** Checkpoint shards that have arrived, over all partitions. */

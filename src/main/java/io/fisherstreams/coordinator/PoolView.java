@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -23,8 +24,8 @@ import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * The pool as its manifests and its progress records describe it. Pure: it knows no Kafka, the coordinator stage and the {@code status}
- * command feed it alike.
+ * The pool as its manifests and its progress records describe it. Pure: it knows no Kafka, the
+ * coordinator stage and the {@code status} command feed it alike.
  */
 public final class PoolView {
   /**
@@ -33,9 +34,13 @@ public final class PoolView {
    * @param base the base model
    * @param models the ready models in the order of their names, with norms, weights and shares
    * @param versions the version of each that is used
+   * @param takeovers models that dominate because of epsilon, not of their Fisher
    */
   public record Proposal(
-      PoolModel base, List<PlannedModel> models, SortedMap<String, Long> versions) {
+      PoolModel base,
+      List<PlannedModel> models,
+      SortedMap<String, Long> versions,
+      List<Shares.Takeover> takeovers) {
     /** Whether a plan merges exactly this. */
     public boolean isPlannedBy(MergePlan plan) {
       return plan.getBaseModel().equals(base.manifest().getModel())
@@ -85,17 +90,23 @@ public final class PoolView {
     }
     if (!NAME.matcher(model).matches()) {
       throw new RejectedRecord(
-          "model name '" + model + "' must begin with a letter or digit and hold only letters, digits and . _ / + -");
+          "model name '"
+              + model
+              + "' must begin with a letter or digit and hold only letters, digits and . _ / + -");
     }
     check(manifest);
-    NavigableMap<Long, PoolModel> versions = models.getOrDefault(model, Collections.emptyNavigableMap());
+    NavigableMap<Long, PoolModel> versions =
+        models.getOrDefault(model, Collections.emptyNavigableMap());
     long lowest =
         Math.max(
             retired.getOrDefault(model, Long.MIN_VALUE),
             versions.isEmpty() ? Long.MIN_VALUE : versions.lastKey() - 1);
     if (manifest.getVersion() <= lowest) {
       throw new RejectedRecord(
-          model + "@" + manifest.getVersion() + " is stale: the model has had version "
+          model
+              + "@"
+              + manifest.getVersion()
+              + " is stale: the model has had version "
               + (versions.isEmpty() ? retired.get(model) : versions.lastKey()));
     }
     PoolModel again = versions.get(manifest.getVersion());
@@ -103,7 +114,10 @@ public final class PoolView {
       if (!again.manifest().getContentHash().equals(manifest.getContentHash())
           || !again.manifest().getParameters().equals(manifest.getParameters())) {
         throw new RejectedRecord(
-            model + "@" + manifest.getVersion() + " was announced before with other content; use a higher version");
+            model
+                + "@"
+                + manifest.getVersion()
+                + " was announced before with other content; use a higher version");
       }
       again.manifest(manifest);
       return;
@@ -141,13 +155,15 @@ public final class PoolView {
     requireAtLeast("examples", manifest.getExamples(), 1);
     requireAtLeast("refineEvery", manifest.getRefineEvery(), 0);
     if (!(manifest.getDecay() > 0 && manifest.getDecay() <= 1)) {
-      throw new RejectedRecord("decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
+      throw new RejectedRecord(
+          "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
     }
   }
 
   private static void requireAtLeast(String name, double value, double least) {
     if (!(value >= least) || Double.isInfinite(value)) {
-      throw new RejectedRecord(name + " is " + value + ", expected a finite number of at least " + least);
+      throw new RejectedRecord(
+          name + " is " + value + ", expected a finite number of at least " + least);
     }
   }
 
@@ -171,7 +187,10 @@ public final class PoolView {
     }
   }
 
-  /** What can be merged now; empty while base or every model is incomplete, or no model has any weight. */
+  /**
+   * What can be merged now; empty while base or every model is incomplete, or no model has any
+   * weight.
+   */
   public Optional<Proposal> propose() {
     Optional<PoolModel> ready = readyBase();
     if (ready.isEmpty()) {
@@ -188,45 +207,61 @@ public final class PoolView {
           }
         });
     double epsilon = method.getMinimalFisherWeight();
-    double entries = 0;
+    long entries = 0;
     for (String name : mergeSet.names()) {
       entries += baseModel.tensors().get(name).elements();
     }
+    Map<String, Shares.Weight> weights = new TreeMap<>();
+    chosen.forEach(
+        (name, model) -> {
+          // the newest manifest's coefficient, also while its own tensors are still on their way
+          Double given = models.get(name).lastEntry().getValue().manifest().getCoefficient();
+          PoolModel.Sums sums = model.sums(model.epoch().orElseThrow(), mergeSet);
+          weights.put(
+              name,
+              new Shares.Weight(
+                  given != null ? given : 1.0 / chosen.size(), sums.total(), sums.norm()));
+        });
+    boolean normalize = method.getNormalizeFisherWeight();
+    Map<String, Double> shares = Shares.of(weights, epsilon, entries, normalize);
     List<PlannedModel> planned = new ArrayList<>();
     SortedMap<String, Long> versions = new TreeMap<>();
-    double all = 0;
-    for (Map.Entry<String, PoolModel> entry : chosen.entrySet()) {
-      PoolModel model = entry.getValue();
-      int epoch = model.epoch().orElseThrow();
-      // the newest manifest's coefficient, also while its own tensors are still on their way
-      Double given = models.get(entry.getKey()).lastEntry().getValue().manifest().getCoefficient();
-      double lambda = given != null ? given : 1.0 / chosen.size();
-      PoolModel.Sums sums = model.sums(epoch, mergeSet);
-      double weight = method.getNormalizeFisherWeight() ? lambda / (sums.norm() + epsilon) : lambda;
-      double weights = weight * (sums.total() + epsilon * entries);
-      all += weights;
-      versions.put(entry.getKey(), model.manifest().getVersion());
-      planned.add(
-          new PlannedModel(
-              entry.getKey(), model.manifest().getVersion(), epoch, lambda, sums.norm(), weight, weights));
-    }
-    double sum = all;
-    planned.forEach(model -> model.setShare(sum > 0 ? model.getShare() / sum : 0));
+    weights.forEach(
+        (name, weight) -> {
+          PoolModel model = chosen.get(name);
+          versions.put(name, model.manifest().getVersion());
+          planned.add(
+              new PlannedModel(
+                  name,
+                  model.manifest().getVersion(),
+                  model.epoch().orElseThrow(),
+                  weight.coefficient(),
+                  weight.norm(),
+                  normalize
+                      ? weight.coefficient() / (weight.norm() + epsilon)
+                      : weight.coefficient(),
+                  shares.get(name)));
+        });
+    List<Shares.Takeover> takeovers =
+        normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
     boolean weighted = planned.stream().anyMatch(model -> model.getWeight() > 0);
-    return weighted ? Optional.of(new Proposal(baseModel, planned, versions)) : Optional.empty();
+    return weighted
+        ? Optional.of(new Proposal(baseModel, planned, versions, takeovers))
+        : Optional.empty();
   }
 
   private Optional<PoolModel> readyBase() {
     if (base == null) {
       return Optional.empty();
     }
-    return models.get(base).descendingMap().values().stream().filter(PoolModel::isPresent).findFirst();
+    return models.get(base).descendingMap().values().stream()
+        .filter(PoolModel::isPresent)
+        .findFirst();
   }
 
   private static MergeSet mergeSet(PoolModel baseModel) {
     return MergeSet.of(
-        baseModel.tensors().values(),
-        baseModel.manifest().getMethod().getExcludeParamNamesRegex());
+        baseModel.tensors().values(), baseModel.manifest().getMethod().getExcludeParamNamesRegex());
   }
 
   private static Optional<PoolModel> ready(
@@ -236,15 +271,15 @@ public final class PoolView {
         .findFirst();
   }
 
-  private static Optional<String> refusal(
-      PoolModel model, PoolModel baseModel, MergeSet mergeSet) {
+  private static Optional<String> refusal(PoolModel model, PoolModel baseModel, MergeSet mergeSet) {
     Optional<String> mismatch = model.mismatch(baseModel, mergeSet);
     MergeMethod method = baseModel.manifest().getMethod();
     if (mismatch.isEmpty()
         && method.getNormalizeFisherWeight()
         && method.getMinimalFisherWeight() == 0
         && model.epoch().map(epoch -> model.sums(epoch, mergeSet).norm() == 0).orElse(false)) {
-      return Optional.of("its Fisher is zero everywhere, which cannot be normalised with epsilon 0");
+      return Optional.of(
+          "its Fisher is zero everywhere, which cannot be normalised with epsilon 0");
     }
     return mismatch;
   }
@@ -271,7 +306,10 @@ public final class PoolView {
     Map<String, Long> used = new HashMap<>(proposal.versions());
     used.put(base, proposal.base().manifest().getVersion());
     for (PlannedModel planned : proposal.models()) {
-      models.get(planned.getModel()).get(planned.getVersion()).forgetEpochsBefore(planned.getEpoch());
+      models
+          .get(planned.getModel())
+          .get(planned.getVersion())
+          .forgetEpochsBefore(planned.getEpoch());
     }
     Set<String> touched = new java.util.TreeSet<>();
     used.forEach(

@@ -6,8 +6,9 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 
 /**
- * Reads a gradient batch's bytes as float32 sums of squares over one shard. A refusal is an {@link IllegalArgumentException} that says
- * what was expected and found. Allocates nothing per call but views.
+ * Reads a gradient batch's bytes as float32 sums of squares over one shard. A refusal is an {@link
+ * IllegalArgumentException} that says what was expected and found. Allocates nothing per call but
+ * views.
  */
 public final class GradientPayload {
   private GradientPayload() {}
@@ -20,7 +21,8 @@ public final class GradientPayload {
   }
 
   /**
-   * Raw gradients of {@code examples} examples, one behind the other, each finite; {@code target[j] = Σ_b g_b[j]²}, summed in float64.
+   * Raw gradients of {@code examples} examples, one behind the other, each finite; {@code target[j]
+   * = Σ_b g_b[j]²}, summed in float64.
    *
    * @param sums scratch of at least {@code elements}
    */
@@ -49,7 +51,10 @@ public final class GradientPayload {
     requireSquares(target, elements);
   }
 
-  /** Sums of squares of the elements in {@code indices} (int32, strictly ascending, within the shard); all others are 0. */
+  /**
+   * Sums of squares of the elements in {@code indices} (int32, strictly ascending, within the
+   * shard); all others are 0.
+   */
   public static void sparse(ByteBuffer indices, ByteBuffer data, int elements, float[] target) {
     if (indices.remaining() % Integer.BYTES != 0) {
       throw new IllegalArgumentException(

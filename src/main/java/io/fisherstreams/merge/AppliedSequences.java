@@ -4,7 +4,10 @@ import io.fisherstreams.merge.state.AppliedSource;
 import java.util.ArrayList;
 import java.util.List;
 
-/** Which (source, sequence) pairs a shard has applied, as runs of sequences, so that a source that counts up takes constant room. */
+/**
+ * Which (source, sequence) pairs a shard has applied, as runs of sequences, so that a source that
+ * counts up takes constant room.
+ */
 final class AppliedSequences {
   private AppliedSequences() {}
 

@@ -22,13 +22,15 @@ import java.util.List;
 import java.util.function.BiConsumer;
 
 /**
- * Takes checkpoint shards and gradient batches in: checks them, copies their payloads to local files, accumulates the Fisher, and seals
- * it as an epoch when the wanted examples are there. A payload is written before the state that names it, and the state carries its
- * checksum, so an abort in between leaves nothing that could be mistaken for data.
+ * Takes checkpoint shards and gradient batches in: checks them, copies their payloads to local
+ * files, accumulates the Fisher, and seals it as an epoch when the wanted examples are there. A
+ * payload is written before the state that names it, and the state carries its checksum, so an
+ * abort in between leaves nothing that could be mistaken for data.
  *
- * <p>Batches of an open epoch are kept one by one and summed when it is sealed; beyond {@value #MOST_OPEN} they are folded into a partial
- * sum. A sealed sum of several batches is sent to {@code gradient-batches} once more, as one record, and the batches are retired: from
- * then on it is restored like a published Fisher, from one record.
+ * <p>Batches of an open epoch are kept one by one and summed when it is sealed; beyond {@value
+ * #MOST_OPEN} they are folded into a partial sum. A sealed sum of several batches is sent to {@code
+ * gradient-batches} once more, as one record, and the batches are retired: from then on it is
+ * restored like a published Fisher, from one record.
  */
 final class Intake {
   /** The source under which the stage sends its own sums. */
@@ -181,8 +183,7 @@ final class Intake {
     }
     int place = state.getOpen().size() - state.getFolded();
     PayloadFile file =
-        payloads.file(
-            model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
+        payloads.file(model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
     int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
     double multiplier = record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
     AppliedSequences.add(state.getApplied(), record.getSource(), record.getSequence());
@@ -235,7 +236,10 @@ final class Intake {
     }
   }
 
-  /** Makes sure that what the shard's open epoch builds on is in the local files; false when part of it is lost. */
+  /**
+   * Makes sure that what the shard's open epoch builds on is in the local files; false when part of
+   * it is lost.
+   */
   private boolean atHand(KnownModel model, Slot slot, ShardState state) {
     need(model, slot, state);
     if (recovery.isEmpty()) {
@@ -399,12 +403,7 @@ final class Intake {
   void retire(KnownModel model, Shard shard, String source, long sequence) {
     gradientBatches.accept(
         ShardKey.of(
-            model.model(),
-            model.version(),
-            shard.tensor().name(),
-            shard.index(),
-            source,
-            sequence),
+            model.model(), model.version(), shard.tensor().name(), shard.index(), source, sequence),
         null);
   }
 }

@@ -239,7 +239,7 @@ final class Ledger {
 
   /** The shard's Fisher of an epoch. */
   static Optional<SealedFisher> sealed(ShardState state, int epoch) {
-    return state.getEpochs().stream().filter(sealed -> sealed.getEpoch() == epoch).findFirst();
+    return state.getEpochs().stream().filter(fisher -> fisher.getEpoch() == epoch).findFirst();
   }
 
   /** Forgets a shard whose payload is lost, so that {@code status} shows it missing and a publisher may send it again. */

@@ -27,8 +27,9 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * One partition of the merge stage: it wires {@link Intake} and {@link PlanRun} to the topics and stores of its task. Values arrive as
- * bytes, so that a record which cannot be read goes to {@code dead-letters} as it came.
+ * One partition of the merge stage: it wires {@link Intake} and {@link PlanRun} to the topics and
+ * stores of its task. Values arrive as bytes, so that a record which cannot be read goes to {@code
+ * dead-letters} as it came.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
   // Long enough to merge dozens of shards, short enough that a record never waits for long.
@@ -50,11 +51,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private PlanRun run;
 
   MergeProcessor(
-      PoolTopics topics,
-      int partitions,
-      ModelCatalog catalog,
-      PayloadStore store,
-      PayloadLog log) {
+      PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
@@ -95,8 +92,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
       forward(
-          MergeTopology.TO_DEAD_LETTERS,
-          DeadLetters.of(record, origin, "merge", e.getMessage()));
+          MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, "merge", e.getMessage()));
     }
     if (ledger.hasCompleted()) {
       report();

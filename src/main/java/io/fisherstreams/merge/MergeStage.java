@@ -14,15 +14,13 @@ public final class MergeStage {
   private MergeStage() {}
 
   /** An instance that is not started; refuses topics that cannot serve. */
-  public static StageRunner create(
-      KafkaSettings kafka, PoolTopics topics, StreamsOptions options) {
+  public static StageRunner create(KafkaSettings kafka, PoolTopics topics, StreamsOptions options) {
     int partitions;
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
     }
     PayloadStore store = PayloadStore.open(options.stateDirectory().resolve("payloads"));
-    TopicModelCatalog catalog =
-        new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
+    TopicModelCatalog catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
     RocksDbMemory memory = new RocksDbMemory();
     MergeTopology topology =
         new MergeTopology(

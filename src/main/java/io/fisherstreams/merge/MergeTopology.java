@@ -31,9 +31,10 @@ import org.apache.kafka.streams.state.Stores;
  *      manifests, shards, counts, plans
  * </pre>
  *
- * One processor for all three topics: a shard's checkpoint, its Fisher and the plan that merges them meet in one task. The stores hold
- * metadata only; payloads lie in local files, and the payload topics themselves are what those are restored from, so that no tensor is
- * written to a changelog.
+ * One processor for all three topics: a shard's checkpoint, its Fisher and the plan that merges
+ * them meet in one task. The stores hold metadata only; payloads lie in local files, and the
+ * payload topics themselves are what those are restored from, so that no tensor is written to a
+ * changelog.
  */
 public final class MergeTopology implements Supplier<Topology> {
   /** Manifests of the model versions that a partition holds shards of. */
@@ -70,11 +71,7 @@ public final class MergeTopology implements Supplier<Topology> {
    * @param log where they are restored from
    */
   public MergeTopology(
-      PoolTopics topics,
-      int partitions,
-      ModelCatalog catalog,
-      PayloadStore store,
-      PayloadLog log) {
+      PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
@@ -114,8 +111,7 @@ public final class MergeTopology implements Supplier<Topology> {
 
   private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
       String name, Serde<V> serde) {
-    return Stores.keyValueStoreBuilder(
-            Stores.persistentKeyValueStore(name), Serdes.String(), serde)
+    return Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(name), Serdes.String(), serde)
         .withLoggingEnabled(
             Map.of(
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG,

@@ -14,11 +14,13 @@ import java.util.Map;
 import java.util.stream.Stream;
 
 /**
- * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code fisher-<epoch>}, {@code open-<n>} and
- * {@code partial}. Retiring a version removes its folder. Used by one thread, the one that runs the partition's task.
+ * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code
+ * fisher-<epoch>}, {@code open-<n>} and {@code partial}. Retiring a version removes its folder.
+ * Used by one thread, the one that runs the partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
-  // Handles stay open for the models of a plan; a thousand models times their files would exceed a process's limit.
+  // Handles stay open for the models of a plan; a thousand models times their files would exceed a
+  // process's limit.
   private static final int OPEN_FILES = 256;
 
   private final Path directory;

@@ -11,8 +11,9 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
 /**
- * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams' state directory on purpose: an
- * unclean exit wipes the latter, while these copies are checked by checksum and used again. A lock keeps a second process out.
+ * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams'
+ * state directory on purpose: an unclean exit wipes the latter, while these copies are checked by
+ * checksum and used again. A lock keeps a second process out.
  */
 public final class PayloadStore implements AutoCloseable {
   private final Path directory;
@@ -43,7 +44,8 @@ public final class PayloadStore implements AutoCloseable {
       if (lock == null) {
         channel.close();
         throw new InvalidInput(
-            directory + " is in use by another instance; give every instance a state directory of its own");
+            directory
+                + " is in use by another instance; give every instance a state directory of its own");
       }
       return new PayloadStore(directory, channel);
     } catch (IOException e) {

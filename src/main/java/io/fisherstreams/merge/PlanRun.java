@@ -26,8 +26,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Carries a merge plan out in one partition, step by step: each step ends after a time budget, so that records keep flowing, and leaves
- * its place in {@link PlanState}, which commits together with what the step emitted. A newer plan simply takes the older one's place.
+ * Carries a merge plan out in one partition, step by step: each step ends after a time budget, so
+ * that records keep flowing, and leaves its place in {@link PlanState}, which commits together with
+ * what the step emitted. A newer plan simply takes the older one's place.
  */
 final class PlanRun {
   private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
@@ -136,7 +137,10 @@ final class PlanRun {
     return clear(deadline);
   }
 
-  /** Resolves the plan's models and makes sure that all their payloads are at hand; false when some are not. */
+  /**
+   * Resolves the plan's models and makes sure that all their payloads are at hand; false when some
+   * are not.
+   */
   private boolean prepare() {
     MergePlan plan = state.getPlan();
     Optional<KnownModel> found = ledger.held(plan.getBaseModel(), plan.getBaseVersion());
@@ -165,8 +169,7 @@ final class PlanRun {
       need(found.get(), slot);
     }
     if (!recovery.run()) {
-      LOG.error(
-          "release {} cannot be made: payloads are lost, see above", plan.getRelease());
+      LOG.error("release {} cannot be made: payloads are lost, see above", plan.getRelease());
       return false;
     }
     base = found.get();
@@ -182,8 +185,7 @@ final class PlanRun {
     for (Participant participant : participants) {
       KnownModel model = participant.model();
       ShardState shard = ledger.shard(model, slot.shard());
-      recovery.needCheckpoint(
-          model, model.checkpointSlot(parameter, slot.shard().index()), shard);
+      recovery.needCheckpoint(model, model.checkpointSlot(parameter, slot.shard().index()), shard);
       recovery.needFisher(
           model,
           model.fisherSlot(parameter, slot.shard().index()),
@@ -292,8 +294,7 @@ final class PlanRun {
     List<SealedFisher> kept = new ArrayList<>();
     for (SealedFisher sealed : shardState.getEpochs()) {
       if (sealed.getEpoch() < epoch) {
-        output.retireFisher(
-            participant.model(), shard, sealed.getSource(), sealed.getSequence());
+        output.retireFisher(participant.model(), shard, sealed.getSource(), sealed.getSequence());
       } else {
         kept.add(sealed);
       }

@@ -23,9 +23,10 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Brings local copies of payloads back from the topics: on an instance that takes a partition over, or after a crash that tore a file.
- * First say what is needed ({@link #needCheckpoint}, {@link #needFisher}); what is at hand already, by its checksum, is not read again.
- * Then {@link #run} reads each topic once, from the first needed record on.
+ * Brings local copies of payloads back from the topics: on an instance that takes a partition over,
+ * or after a crash that tore a file. First say what is needed ({@link #needCheckpoint}, {@link
+ * #needFisher}); what is at hand already, by its checksum, is not read again. Then {@link #run}
+ * reads each topic once, from the first needed record on.
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
@@ -48,27 +49,31 @@ final class Recovery {
   private final double[] doubles = new double[Shard.ELEMENTS];
 
   Recovery(
-      PoolTopics topics,
-      PayloadLog log,
-      PartitionPayloads payloads,
-      Ledger ledger,
-      int partition) {
+      PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Ledger ledger, int partition) {
     this.topics = topics;
     this.log = log;
     this.payloads = payloads;
     this.ledger = ledger;
     this.partition = partition;
-    this.scratch = ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    this.scratch =
+        ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** Needs a shard's checkpoint. */
   void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
     PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
     if (!file.holds(
-        slot.ordinal(), slot.firstByte(), slot.shard().bytes(), state.getCheckpointCrc(), scratch)) {
+        slot.ordinal(),
+        slot.firstByte(),
+        slot.shard().bytes(),
+        state.getCheckpointCrc(),
+        scratch)) {
       checkpoints.put(
           ShardKey.of(
-                  model.model(), model.version(), slot.shard().tensor().name(), slot.shard().index())
+                  model.model(),
+                  model.version(),
+                  slot.shard().tensor().name(),
+                  slot.shard().index())
               .toString(),
           new Need(
               model, slot, Intake.CHECKPOINT, slot.firstByte(), state.getCheckpointCrc(), true));
@@ -88,7 +93,10 @@ final class Recovery {
         sealed.getOffset());
   }
 
-  /** Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its batches. */
+  /**
+   * Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its
+   * batches.
+   */
   void needOpen(KnownModel model, Slot slot, ShardState state) {
     if (state.getFolded() > 0
         && !payloads
@@ -147,7 +155,8 @@ final class Recovery {
   }
 
   /**
-   * Reads what is needed. A payload that the topic no longer has is logged and taken out of the ledger, which the pool's status shows.
+   * Reads what is needed. A payload that the topic no longer has is logged and taken out of the
+   * ledger, which the pool's status shows.
    *
    * @return whether everything came back
    */
@@ -197,7 +206,9 @@ final class Recovery {
         for (PayloadLog.Entry entry : cursor.poll(POLL)) {
           if (entry.value() != null) {
             try {
-              String met = restorer.restore(topic.value().deserializer().deserialize(topic.name(), entry.value()));
+              String met =
+                  restorer.restore(
+                      topic.value().deserializer().deserialize(topic.name(), entry.value()));
               if (met != null) {
                 needs.remove(met);
               }
@@ -212,7 +223,8 @@ final class Recovery {
 
   private String restoreCheckpoint(CheckpointShard record) {
     String key =
-        ShardKey.of(record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
+        ShardKey.of(
+                record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
             .toString();
     Need need = checkpoints.get(key);
     return need != null && write(need, record.getData()) ? key : null;
@@ -234,8 +246,7 @@ final class Recovery {
     }
     int elements = need.slot().shard().elements();
     if (record.getEncoding() == Encoding.PER_EXAMPLE) {
-      GradientPayload.perExample(
-          record.getData(), record.getExamples(), elements, doubles, values);
+      GradientPayload.perExample(record.getData(), record.getExamples(), elements, doubles, values);
     } else if (record.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
       GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
     } else {

@@ -12,7 +12,10 @@ import org.apache.kafka.common.TopicPartition;
 public final class TopicPayloadLog implements PayloadLog {
   private final Supplier<Consumer<byte[], byte[]>> consumers;
 
-  /** A log that takes its consumers (no group, committed records only) from the supplier and closes them. */
+  /**
+   * A log that takes its consumers (no group, committed records only) from the supplier and closes
+   * them.
+   */
   public TopicPayloadLog(Supplier<Consumer<byte[], byte[]>> consumers) {
     this.consumers = consumers;
   }

@@ -7,7 +7,10 @@ import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
-/** Reads a Fisher file's shards as float32, whatever floating type the file has. One returned buffer is valid until the next read. */
+/**
+ * Reads a Fisher file's shards as float32, whatever floating type the file has. One returned buffer
+ * is valid until the next read.
+ */
 final class FisherReader {
   private final Checkpoint file;
   private final float[] floats = new float[Shard.ELEMENTS];

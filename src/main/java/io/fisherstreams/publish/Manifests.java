@@ -38,7 +38,8 @@ public final class Manifests {
    *
    * @param tensors the model's tensors
    * @param mergeSet the pool's merged parameters: they await a Fisher
-   * @param withOthers whether tensors outside the merge set are published too, as the gradient stage needs them
+   * @param withOthers whether tensors outside the merge set are published too, as the gradient
+   *     stage needs them
    */
   public static ModelManifest.Builder fineTuned(
       String name,

@@ -21,9 +21,10 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
 
 /**
- * Sends manifests, checkpoints and Fishers to a pool's topics. Everything it sends may be sent again: shards and batches carry names by
- * which the merge stage knows what it has. Each method returns when the brokers have acknowledged all its records. Not thread-safe; the
- * producer stays the caller's.
+ * Sends manifests, checkpoints and Fishers to a pool's topics. Everything it sends may be sent
+ * again: shards and batches carry names by which the merge stage knows what it has. Each method
+ * returns when the brokers have acknowledged all its records. Not thread-safe; the producer stays
+ * the caller's.
  */
 public final class Publisher {
   private final PoolTopics topics;
@@ -63,8 +64,7 @@ public final class Publisher {
         Shard shard = new Shard(tensor, index);
         send(
             topics.checkpointShards(),
-            ShardKey.of(
-                manifest.getModel(), manifest.getVersion(), tensor.name(), index),
+            ShardKey.of(manifest.getModel(), manifest.getVersion(), tensor.name(), index),
             shard.partition(partitions),
             new CheckpointShard(
                 manifest.getModel(),
@@ -95,8 +95,7 @@ public final class Publisher {
     FisherReader reader = new FisherReader(fisher);
     for (Parameter parameter : manifest.getParameters()) {
       if (parameter.getMerged()) {
-        TensorInfo tensor =
-            new TensorInfo(parameter.getName(), DType.F32, parameter.getShape());
+        TensorInfo tensor = new TensorInfo(parameter.getName(), DType.F32, parameter.getShape());
         for (int index = 0; index < Shard.count(tensor); index++) {
           Shard shard = new Shard(tensor, index);
           gradientBatch(

@@ -20,11 +20,15 @@ import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serializer;
 
 /**
- * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro binary; null stays null. Schemas are
- * registered under {@code <topic>-value}. A value over {@link PoolTopics#MAX_DEAD_LETTER_BYTES} is refused here, before anything depends on
- * it. Thread-safe.
+ * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro
+ * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over {@link
+ * PoolTopics#MAX_DEAD_LETTER_BYTES} is refused here, before anything depends on it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
+  static {
+    AvroTrust.ensure();
+  }
+
   private static final byte MAGIC = 0;
   private static final int HEADER = 1 + Integer.BYTES;
 
@@ -93,7 +97,8 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
     try {
       T value = reader.read(null, decoder);
       if (!decoder.isEnd()) {
-        throw new SerializationException(topic + ": bytes after the end of the " + schema.getName());
+        throw new SerializationException(
+            topic + ": bytes after the end of the " + schema.getName());
       }
       return value;
     } catch (IOException | RuntimeException e) {
@@ -111,7 +116,12 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
     Schema writer = registry.byId(id);
     if (!writer.getFullName().equals(schema.getFullName())) {
       throw new SerializationException(
-          "schema " + id + " is a " + writer.getFullName() + ", expected a " + schema.getFullName());
+          "schema "
+              + id
+              + " is a "
+              + writer.getFullName()
+              + ", expected a "
+              + schema.getFullName());
     }
     return (DatumReader<T>) data.createDatumReader(writer, schema);
   }

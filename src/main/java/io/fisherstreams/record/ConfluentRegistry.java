@@ -16,7 +16,10 @@ import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Confluent's own client; the one class that names the packages under which Maven Central carries it. */
+/**
+ * Confluent's own client; the one class that names the packages under which Maven Central carries
+ * it.
+ */
 final class ConfluentRegistry implements SchemaRegistry {
   private static final Logger LOG = LoggerFactory.getLogger(ConfluentRegistry.class);
   private static final String COMPATIBILITY = "FULL_TRANSITIVE";
@@ -61,7 +64,8 @@ final class ConfluentRegistry implements SchemaRegistry {
       if (System.nanoTime() - give >= 0) {
         throw new Unreachable("schema registry " + url + " cannot be reached", failure);
       }
-      LOG.warn("schema registry {} cannot be reached ({}), trying again", url, failure.getMessage());
+      LOG.warn(
+          "schema registry {} cannot be reached ({}), trying again", url, failure.getMessage());
       try {
         Thread.sleep(pause);
       } catch (InterruptedException e) {

@@ -6,7 +6,10 @@ import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
-/** Refused records: key and value as they came, and in their headers where they came from and why they were refused. */
+/**
+ * Refused records: key and value as they came, and in their headers where they came from and why
+ * they were refused.
+ */
 public final class DeadLetters {
   /** Header: why the record was refused, for people. */
   public static final String REASON = "fisherstreams.reason";
@@ -23,7 +26,8 @@ public final class DeadLetters {
   /** Header: its offset there. */
   public static final String OFFSET = "fisherstreams.offset";
 
-  // A message may quote what the record holds; the header must fit into the topic's limit whatever that is.
+  // A message may quote what the record holds; the header must fit into the topic's limit whatever
+  // that is.
   private static final int MOST_REASON = 4096;
 
   private DeadLetters() {}

@@ -18,7 +18,8 @@ import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 
 /**
- * Client settings for records of a mebibyte. What the user gives (security above all) is laid over them and wins.
+ * Client settings for records of a mebibyte. What the user gives (security above all) is laid over
+ * them and wins.
  *
  * @param bootstrapServers brokers, as {@code host:port} separated by commas
  * @param client the user's client settings, as Kafka's own tools take them
@@ -33,7 +34,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   private Map<String, Object> common() {
     Map<String, Object> common = new HashMap<>();
     common.put("bootstrap.servers", bootstrapServers);
-    // The defaults of 64 and 128 KiB make a record of a mebibyte many round trips through the socket.
+    // The defaults of 64 and 128 KiB make a record of a mebibyte many round trips through the
+    // socket.
     common.put("send.buffer.bytes", 2 * MIB);
     common.put("receive.buffer.bytes", 2 * MIB);
     return common;
@@ -109,10 +111,10 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, options.replication());
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for it.
+    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
+    // it.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
-    config.put(
-        StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
+    config.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
     // Steps of a plan run between polls, so an idle poll must not hold them up.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
     config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);

@@ -42,8 +42,7 @@ public final class PoolAdmin {
     for (Topic<?, ?> topic : topics.all()) {
       if (!existing.contains(topic.name())) {
         missing.add(
-            new NewTopic(
-                    topic.name(), Optional.of(topic.sharded() ? partitions : 1), replication)
+            new NewTopic(topic.name(), Optional.of(topic.sharded() ? partitions : 1), replication)
                 .configs(topic.config()));
       }
     }
@@ -146,7 +145,8 @@ public final class PoolAdmin {
     List<String> doomed = new ArrayList<>();
     for (String name : get(admin.listTopics().names())) {
       if (topics.all().stream().anyMatch(topic -> topic.name().equals(name))
-          || groups.stream().anyMatch(g -> name.startsWith(g + "-") && name.endsWith("-changelog"))) {
+          || groups.stream()
+              .anyMatch(g -> name.startsWith(g + "-") && name.endsWith("-changelog"))) {
         doomed.add(name);
       }
     }

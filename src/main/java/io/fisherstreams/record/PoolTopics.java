@@ -18,20 +18,23 @@ import org.apache.kafka.common.serialization.Serdes;
 /**
  * The topics of one pool: name, key, value and configuration of each, in this one place.
  *
- * <p>{@code checkpoint-shards} and {@code gradient-batches} are the durable home of every payload that the merge stage keeps: they are
- * compacted, their keys are unique, and the stage writes tombstones for what a plan retires.
+ * <p>{@code checkpoint-shards} and {@code gradient-batches} are the durable home of every payload
+ * that the merge stage keeps: they are compacted, their keys are unique, and the stage writes
+ * tombstones for what a plan retires.
  */
 public final class PoolTopics {
   /**
-   * The largest record of any topic, producer and changelog: a float64 shard, its names, and what Kafka adds. One constant, because a
-   * record that one hop takes and the next refuses stops a stage.
+   * The largest record of any topic, producer and changelog: a float64 shard, its names, and what
+   * Kafka adds. One constant, because a record that one hop takes and the next refuses stops a
+   * stage.
    */
   public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
 
   /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
   public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
 
-  // Cleaning a payload topic reads and writes all of it: not while a burst of models is still arriving.
+  // Cleaning a payload topic reads and writes all of it: not while a burst of models is still
+  // arriving.
   private static final String PAYLOAD_COMPACTION_LAG =
       Long.toString(Duration.ofHours(1).toMillis());
 
@@ -61,18 +64,48 @@ public final class PoolTopics {
     Map<String, String> unlimited =
         Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, "-1");
     models =
-        topic("models", Serdes.String(), AvroSerde.of(registry, ModelManifest.class), false, compacted);
+        topic(
+            "models",
+            Serdes.String(),
+            AvroSerde.of(registry, ModelManifest.class),
+            false,
+            compacted);
     Serde<ShardKey> shardKey = Serdes.serdeFrom(ShardKey.serializer(), new WriteOnly<>());
     checkpointShards =
-        topic("checkpoint-shards", shardKey, AvroSerde.of(registry, CheckpointShard.class), true, payload);
+        topic(
+            "checkpoint-shards",
+            shardKey,
+            AvroSerde.of(registry, CheckpointShard.class),
+            true,
+            payload);
     gradientBatches =
-        topic("gradient-batches", shardKey, AvroSerde.of(registry, GradientBatch.class), true, payload);
+        topic(
+            "gradient-batches",
+            shardKey,
+            AvroSerde.of(registry, GradientBatch.class),
+            true,
+            payload);
     mergePlans =
-        topic("merge-plans", Serdes.String(), AvroSerde.of(registry, MergePlan.class), true, compacted);
+        topic(
+            "merge-plans",
+            Serdes.String(),
+            AvroSerde.of(registry, MergePlan.class),
+            true,
+            compacted);
     progress =
-        topic("progress", Serdes.String(), AvroSerde.of(registry, PartitionProgress.class), false, compacted);
+        topic(
+            "progress",
+            Serdes.String(),
+            AvroSerde.of(registry, PartitionProgress.class),
+            false,
+            compacted);
     mergedTensors =
-        topic("merged-tensors", Serdes.String(), AvroSerde.of(registry, MergedTensor.class), true, unlimited);
+        topic(
+            "merged-tensors",
+            Serdes.String(),
+            AvroSerde.of(registry, MergedTensor.class),
+            true,
+            unlimited);
     releases =
         topic("releases", Serdes.String(), AvroSerde.of(registry, Release.class), false, compacted);
     deadLetters =

@@ -10,7 +10,8 @@ public interface SchemaRegistry {
   /**
    * The id of a schema under a subject, registering it when it is new.
    *
-   * @throws io.fisherstreams.InvalidInput when it is incompatible with the subject's earlier schemas
+   * @throws io.fisherstreams.InvalidInput when it is incompatible with the subject's earlier
+   *     schemas
    */
   int register(String subject, Schema schema);
 
@@ -21,7 +22,10 @@ public interface SchemaRegistry {
    */
   Schema byId(int id);
 
-  /** A Confluent-compatible registry; {@code config} holds its client's settings, such as {@code basic.auth.user.info}. */
+  /**
+   * A Confluent-compatible registry; {@code config} holds its client's settings, such as {@code
+   * basic.auth.user.info}.
+   */
   static SchemaRegistry connect(String url, Map<String, ?> config) {
     return ConfluentRegistry.connect(url, config);
   }

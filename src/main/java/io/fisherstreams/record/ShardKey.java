@@ -8,12 +8,13 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.streams.processor.StreamPartitioner;
 
 /**
- * Key of a record on {@code checkpoint-shards} and {@code gradient-batches}: it names one payload for good, so that log compaction keeps
- * every payload until it is retired with a tombstone.
+ * Key of a record on {@code checkpoint-shards} and {@code gradient-batches}: it names one payload
+ * for good, so that log compaction keeps every payload until it is retired with a tombstone.
  *
  * @param parameter the parameter's name
  * @param shard index of the shard
- * @param owner {@code model@version}, and for a gradient batch {@code  source#sequence} after a space
+ * @param owner {@code model@version}, and for a gradient batch {@code source#sequence} after a
+ *     space
  */
 public record ShardKey(String parameter, int shard, String owner) {
   /** Key of a checkpoint shard. */

@@ -3,11 +3,13 @@ package io.fisherstreams.record;
 import java.util.Map;
 import org.apache.kafka.streams.state.RocksDBConfigSetter;
 import org.apache.kafka.streams.state.internals.BlockBasedTableConfigWithAccessibleCache;
-
 import org.rocksdb.Cache;
 import org.rocksdb.Options;
 
-/** Makes every store use the process's {@link RocksDbMemory}: the default is 98 MiB a store and partition. */
+/**
+ * Makes every store use the process's {@link RocksDbMemory}: the default is 98 MiB a store and
+ * partition.
+ */
 public final class SharedRocksDb implements RocksDBConfigSetter {
   /** Configuration key that holds the {@link RocksDbMemory}. */
   public static final String MEMORY = "fisherstreams.rocksdb.memory";
@@ -15,7 +17,8 @@ public final class SharedRocksDb implements RocksDBConfigSetter {
   @Override
   public void setConfig(String storeName, Options options, Map<String, Object> configs) {
     RocksDbMemory memory = (RocksDbMemory) configs.get(MEMORY);
-    // Kafka Streams' own class: only it hands out the cache that is replaced, which nobody else would free.
+    // Kafka Streams' own class: only it hands out the cache that is replaced, which nobody else
+    // would free.
     BlockBasedTableConfigWithAccessibleCache table =
         (BlockBasedTableConfigWithAccessibleCache) options.tableFormatConfig();
     try (Cache replaced = table.blockCache()) {

@@ -19,8 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread that dies is replaced; one that keeps
- * dying, or dies of something that trying again cannot mend, ends the stage.
+ * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread
+ * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
+ * ends the stage.
  */
 public final class StageRunner implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
@@ -54,23 +55,30 @@ public final class StageRunner implements AutoCloseable {
         });
   }
 
-  private synchronized StreamThreadExceptionResponse onDeath(Throwable death) {
-    long now = System.nanoTime();
-    deaths.addLast(now);
-    while (now - deaths.peekFirst() > DEATHS_COUNT_FOR.toNanos()) {
-      deaths.removeFirst();
-    }
+  private StreamThreadExceptionResponse onDeath(Throwable death) {
+    int recent = recentDeaths();
     Throwable cause = death;
     while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
       cause = cause.getCause();
     }
-    if (cause instanceof InvalidInput || death instanceof Error || deaths.size() > MOST_DEATHS) {
+    if (cause instanceof InvalidInput || death instanceof Error || recent > MOST_DEATHS) {
       LOG.error("stage {} ends: {}", name, cause.toString(), death);
       ended.complete(Optional.of(cause));
       return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
     }
     LOG.warn("stage {}: a thread is replaced after: {}", name, cause.toString(), death);
     return StreamThreadExceptionResponse.REPLACE_THREAD;
+  }
+
+  private int recentDeaths() {
+    long now = System.nanoTime();
+    synchronized (deaths) {
+      deaths.addLast(now);
+      while (now - deaths.peekFirst() > DEATHS_COUNT_FOR.toNanos()) {
+        deaths.removeFirst();
+      }
+      return deaths.size();
+    }
   }
 
   /** Starts the stage. */
@@ -88,8 +96,9 @@ public final class StageRunner implements AutoCloseable {
     return streams;
   }
 
+  /** Ends the stage and closes what it works with; a second call does nothing. */
   @Override
-  public void close() {
+  public synchronized void close() {
     streams.close(Duration.ofSeconds(30));
     Collections.reverse(resources);
     for (AutoCloseable resource : resources) {

@@ -14,10 +14,15 @@ import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.Serializer;
 
 /**
- * Values of a stage's own stores, in Avro's single-object encoding: they never leave the stage, so they need no registry, and the
- * fingerprint in front tells a store of another release from this one's.
+ * Values of a stage's own stores, in Avro's single-object encoding: they never leave the stage, so
+ * they need no registry, and the fingerprint in front tells a store of another release from this
+ * one's.
  */
 public final class StateSerde {
+  static {
+    AvroTrust.ensure();
+  }
+
   private StateSerde() {}
 
   /** The serde of a generated record class. */

@@ -76,11 +76,16 @@ public final class ReleaseReader {
           .anyMatch(end -> kafkaConsumer.position(end.getKey()) < end.getValue())) {
         for (ConsumerRecord<byte[], byte[]> record : kafkaConsumer.poll(POLL)) {
           MergedTensor tensor =
-              topics.mergedTensors().value().deserializer().deserialize(record.topic(), record.value());
+              topics
+                  .mergedTensors()
+                  .value()
+                  .deserializer()
+                  .deserialize(record.topic(), record.value());
           if (tensor.getRelease() == release.getRelease()) {
             check(tensor);
             shards++;
-            checksum += ReleaseDigest.of(tensor.getParameter(), tensor.getShard(), tensor.getCrc32c());
+            checksum +=
+                ReleaseDigest.of(tensor.getParameter(), tensor.getShard(), tensor.getCrc32c());
             consumer.accept(tensor);
           }
         }

@@ -1,0 +1,89 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseReader;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "export",
+    mixinStandardHelpOptions = true,
+    description = "Writes a release as a checkpoint.")
+final class ExportCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Option(
+      names = "--release",
+      paramLabel = "N",
+      description = "The release's id. Default: the newest complete one.")
+  private Long id;
+
+  @Option(
+      names = {"-o", "--output"},
+      required = true,
+      paramLabel = "FILE_OR_DIR",
+      description = "A name that ends in .safetensors for one file, else a folder.")
+  private Path output;
+
+  @Option(
+      names = "--out-shard-size",
+      paramLabel = "SIZE",
+      defaultValue = "5GB",
+      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
+  private String shardSize;
+
+  @Option(
+      names = "--base-folder",
+      paramLabel = "DIR",
+      description =
+          "Where config.json and tokenizer files are copied from into an exported folder.")
+  private Path baseFolder;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    long partBytes = CheckpointWriter.parseSize(shardSize);
+    ReleaseReader reader = new ReleaseReader(kafka, topics);
+    Release release = find(reader.all());
+    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
+      progress.total(ReleaseExporter.bytes(release, base));
+      new ReleaseExporter(reader)
+          .export(release, base, output, partBytes, Optional.ofNullable(baseFolder), progress::add);
+      progress.done();
+    }
+    spec.commandLine().getOut().println("wrote release " + release.getRelease() + " to " + output);
+    return 0;
+  }
+
+  private Release find(List<Release> releases) {
+    if (id == null) {
+      return releases.stream()
+          .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+          .reduce((first, second) -> second)
+          .orElseThrow(() -> new InvalidInput("the pool has no complete release yet"));
+    }
+    return releases.stream()
+        .filter(release -> release.getRelease() == id)
+        .findFirst()
+        .orElseThrow(() -> new InvalidInput("there is no release " + id));
+  }
+}

@@ -1,0 +1,71 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Spec;
+
+/** The {@code fisher-streams} command. Exit codes: 0, 1 failure, 2 usage. */
+@Command(
+    name = "fisher-streams",
+    mixinStandardHelpOptions = true,
+    version = "fisher-streams 0.1.0",
+    description =
+        "Merges fine-tuned models continuously, with diagonal Fisher weights, on Kafka Streams.",
+    synopsisSubcommandLabel = "COMMAND",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},
+    subcommands = {
+      MergeCommand.class,
+      RunCommand.class,
+      TopicsCommand.class,
+      PublishCommand.class,
+      WithdrawCommand.class,
+      WeightCommand.class,
+      StatusCommand.class,
+      ReleasesCommand.class,
+      ExportCommand.class,
+      CommandLine.HelpCommand.class
+    })
+public final class Main implements Runnable {
+  private static final Logger LOG = LoggerFactory.getLogger(Main.class);
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public void run() {
+    throw new ParameterException(spec.commandLine(), "a command is missing");
+  }
+
+  /** Runs the command line and returns its exit code. */
+  public static int run(String... args) {
+    return new CommandLine(new Main())
+        .setCaseInsensitiveEnumValuesAllowed(true)
+        .setExecutionExceptionHandler(
+            (error, line, parsed) -> {
+              Throwable cause = error;
+              while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
+                cause = cause.getCause();
+              }
+              line.getErr().println("fisher-streams: " + describe(cause));
+              LOG.debug("the command failed", error);
+              return 1;
+            })
+        .execute(args);
+  }
+
+  private static String describe(Throwable cause) {
+    return cause instanceof InvalidInput || cause.getMessage() == null
+        ? String.valueOf(cause.getMessage() == null ? cause : cause.getMessage())
+        : cause.getClass().getSimpleName() + ": " + cause.getMessage();
+  }
+
+  /** Entry point. */
+  public static void main(String[] args) {
+    System.exit(run(args));
+  }
+}

@@ -1,0 +1,116 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.cli.config.ServiceConfig;
+import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.StageRunner;
+import io.fisherstreams.record.StreamsOptions;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import java.util.concurrent.CompletableFuture;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "run",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Runs stages as services until it is stopped (SIGTERM).",
+      "Every instance needs a state directory of its own; instances of a stage share its work."
+    })
+final class RunCommand implements Callable<Integer> {
+  enum Stage {
+    MERGE,
+    COORDINATOR
+  }
+
+  private static final class Which {
+    @Option(
+        names = "--stages",
+        split = ",",
+        paramLabel = "STAGE",
+        description = "Stages to run: ${COMPLETION-CANDIDATES}, separated by commas.")
+    private List<Stage> stages;
+
+    @Option(names = "--all", description = "Runs every stage.")
+    private boolean all;
+  }
+
+  @ArgGroup(multiplicity = "1")
+  private Which which;
+
+  @Mixin private Connection connection;
+
+  @Option(
+      names = "--state-directory",
+      paramLabel = "DIR",
+      description = "Overrides the configuration's state_directory.")
+  private Path stateDirectory;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Set<Stage> stages = which.all ? EnumSet.allOf(Stage.class) : EnumSet.copyOf(which.stages);
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    List<StageRunner> runners = new ArrayList<>();
+    try {
+      for (Stage stage : stages) {
+        runners.add(create(stage, kafka, topics));
+      }
+      CompletableFuture<?>[] ends =
+          runners.stream().map(StageRunner::ended).toArray(CompletableFuture[]::new);
+      // The virtual machine waits for its hooks: closing there gives every stage a clean end.
+      Thread hook = new Thread(() -> runners.forEach(StageRunner::close), "stop");
+      Runtime.getRuntime().addShutdownHook(hook);
+      runners.forEach(StageRunner::start);
+      spec.commandLine()
+          .getOut()
+          .println(
+              "running "
+                  + String.join(
+                      ", ", stages.stream().map(s -> s.name().toLowerCase(Locale.ROOT)).toList())
+                  + " of pool "
+                  + topics.pool());
+      spec.commandLine().getOut().flush();
+      CompletableFuture.anyOf(ends).join();
+    } finally {
+      runners.forEach(StageRunner::close);
+    }
+    for (StageRunner runner : runners) {
+      Optional<Throwable> cause = runner.ended().getNow(Optional.empty());
+      if (cause.isPresent()) {
+        throw new IllegalStateException(cause.get().getMessage(), cause.get());
+      }
+    }
+    return 0;
+  }
+
+  private StageRunner create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
+    ServiceConfig config = connection.config();
+    Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
+    StreamsOptions options =
+        new StreamsOptions(
+            directory.resolve(stage.name().toLowerCase(Locale.ROOT)),
+            stage == Stage.MERGE ? config.mergeThreads() : 1,
+            config.standbys(),
+            config.replication() == null ? -1 : config.replication());
+    return switch (stage) {
+      case MERGE -> MergeStage.create(kafka, topics, options);
+      case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
+    };
+  }
+}

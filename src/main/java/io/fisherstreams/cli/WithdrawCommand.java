@@ -1,0 +1,38 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import java.util.concurrent.Callable;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "withdraw",
+    mixinStandardHelpOptions = true,
+    description = "Takes a model out: the next release is as if it had never been in the pool.")
+final class WithdrawCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(paramLabel = "MODEL", description = "The model's name.")
+  private String model;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    PoolModels.read(kafka, topics).require(model);
+    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      new Publisher(topics, producer).withdraw(model);
+    }
+    spec.commandLine().getOut().println("withdrew " + model);
+    return 0;
+  }
+}

@@ -1,0 +1,126 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Role;
+import io.fisherstreams.record.TopicReader;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.concurrent.ExecutionException;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
+
+/** The state of a pool, read from its topics alone. */
+public final class PoolStatus {
+  private final int partitions;
+  private final PoolView view;
+  private final Map<String, Long> lags;
+  private final SortedMap<String, String> refusals;
+
+  private PoolStatus(int partitions, PoolView view, Map<String, Long> lags) {
+    this.partitions = partitions;
+    this.view = view;
+    this.lags = lags;
+    this.refusals = view.refusals();
+  }
+
+  /** Reads models, progress and the stages' lag. */
+  public static PoolStatus read(KafkaSettings kafka, PoolTopics topics) {
+    try (Admin admin = kafka.admin()) {
+      int partitions = new PoolAdmin(admin, topics).check();
+      PoolView view = new PoolView(partitions, Map.of());
+      TopicReader.readAll(kafka, topics.models(), (key, manifest) -> announce(view, key, manifest));
+      TopicReader.readAll(
+          kafka,
+          topics.progress(),
+          (key, report) -> {
+            if (report != null) {
+              progress(view, report);
+            }
+          });
+      Map<String, Long> lags = new LinkedHashMap<>();
+      for (String stage : List.of("merge", "coordinator")) {
+        lags.put(stage, lag(admin, KafkaSettings.applicationId(topics, stage)));
+      }
+      return new PoolStatus(partitions, view, lags);
+    }
+  }
+
+  private static void announce(PoolView view, String key, ModelManifest manifest) {
+    try {
+      if (manifest == null) {
+        view.withdraw(key);
+      } else {
+        view.announce(key, manifest);
+      }
+    } catch (RejectedRecord e) {
+      // the coordinator has refused it too, and dead-letters has the reason
+    }
+  }
+
+  private static void progress(PoolView view, PartitionProgress report) {
+    if (report.getBody() instanceof ModelProgress model) {
+      view.progress(report.getPartition(), model);
+    }
+  }
+
+  private static long lag(Admin admin, String group) {
+    try {
+      Map<TopicPartition, OffsetAndMetadata> committed =
+          admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+      Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
+      committed.keySet().forEach(partition -> asked.put(partition, OffsetSpec.latest()));
+      Map<TopicPartition, ListOffsetsResultInfo> ends = admin.listOffsets(asked).all().get();
+      long lag = 0;
+      for (Map.Entry<TopicPartition, OffsetAndMetadata> entry : committed.entrySet()) {
+        lag += Math.max(0, ends.get(entry.getKey()).offset() - entry.getValue().offset());
+      }
+      return lag;
+    } catch (ExecutionException e) {
+      throw new KafkaException("cannot read the lag of " + group, e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new KafkaException("interrupted", e);
+    }
+  }
+
+  /** Partitions of the sharded topics. */
+  public int partitions() {
+    return partitions;
+  }
+
+  /** The pool as its topics describe it. */
+  public PoolView view() {
+    return view;
+  }
+
+  /** Records that each stage has not processed yet. */
+  public Map<String, Long> lags() {
+    return lags;
+  }
+
+  /** In a word or a reason, how far a version is. */
+  public String state(String name, PoolModel model) {
+    if (model.manifest().getRole() == Role.BASE) {
+      return model.isPresent() ? "base, ready" : "base, incomplete";
+    }
+    if (refusals.containsKey(name)) {
+      return "refused: " + refusals.get(name);
+    }
+    if (!model.isPresent()) {
+      return "incomplete";
+    }
+    return model.epoch().isPresent() ? "ready" : "awaits its Fisher";
+  }
+}

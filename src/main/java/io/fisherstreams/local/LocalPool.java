@@ -1,0 +1,64 @@
+package io.fisherstreams.local;
+
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.SchemaRegistry;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.clients.admin.Admin;
+
+/**
+ * A whole pool in this process: embedded broker, registry, topics and stages, all of which it owns.
+ */
+public final class LocalPool implements AutoCloseable {
+  private static final String POOL = "pool";
+
+  private final EmbeddedBroker broker;
+  private final PoolRunner runner;
+
+  private LocalPool(EmbeddedBroker broker, PoolRunner runner) {
+    this.broker = broker;
+    this.runner = runner;
+  }
+
+  /**
+   * Starts everything.
+   *
+   * @param directory holds the broker's log and the stages' state; the caller removes it
+   * @param partitions of the sharded topics
+   * @param threads stream threads of the merge stage
+   */
+  public static LocalPool start(Path directory, int partitions, int threads, PlanPolicy policy) {
+    EmbeddedBroker broker =
+        EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    try {
+      KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
+      PoolTopics topics = new PoolTopics(POOL, SchemaRegistry.inMemory());
+      try (Admin admin = kafka.admin()) {
+        new PoolAdmin(admin, topics).create(partitions, Optional.empty());
+      }
+      return new LocalPool(
+          broker, PoolRunner.start(kafka, topics, directory.resolve("state"), threads, policy));
+    } catch (RuntimeException e) {
+      broker.close();
+      throw e;
+    }
+  }
+
+  /** The stages. */
+  public PoolRunner runner() {
+    return runner;
+  }
+
+  @Override
+  public void close() {
+    try {
+      runner.close();
+    } finally {
+      broker.close();
+    }
+  }
+}

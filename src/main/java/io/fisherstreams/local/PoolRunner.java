@@ -1,0 +1,85 @@
+package io.fisherstreams.local;
+
+import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.StageRunner;
+import io.fisherstreams.record.StreamsOptions;
+import java.nio.file.Path;
+import java.util.Optional;
+
+/**
+ * A pool's merge stage and coordinator in this process, one instance of each, against any Kafka.
+ */
+public final class PoolRunner implements AutoCloseable {
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+  private final StageRunner merge;
+  private final StageRunner coordinator;
+
+  private PoolRunner(
+      KafkaSettings kafka, PoolTopics topics, StageRunner merge, StageRunner coordinator) {
+    this.kafka = kafka;
+    this.topics = topics;
+    this.merge = merge;
+    this.coordinator = coordinator;
+  }
+
+  /**
+   * Starts both stages; the pool's topics exist.
+   *
+   * @param directory where the stages keep their state
+   * @param threads stream threads of the merge stage
+   */
+  public static PoolRunner start(
+      KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
+    StageRunner merge =
+        MergeStage.create(kafka, topics, StreamsOptions.local(directory.resolve("merge"), threads));
+    try {
+      StageRunner coordinator =
+          CoordinatorStage.create(
+              kafka, topics, StreamsOptions.local(directory.resolve("coordinator"), 1), policy);
+      PoolRunner runner = new PoolRunner(kafka, topics, merge, coordinator);
+      merge.start();
+      coordinator.start();
+      return runner;
+    } catch (RuntimeException e) {
+      merge.close();
+      throw e;
+    }
+  }
+
+  /** The Kafka that the stages use. */
+  public KafkaSettings kafka() {
+    return kafka;
+  }
+
+  /** The pool's topics. */
+  public PoolTopics topics() {
+    return topics;
+  }
+
+  /** Throws when a stage has ended, with what ended it. */
+  public void requireRunning() {
+    requireRunning(merge, "merge");
+    requireRunning(coordinator, "coordinator");
+  }
+
+  private static void requireRunning(StageRunner stage, String name) {
+    if (stage.ended().isDone()) {
+      Optional<Throwable> cause = stage.ended().join();
+      throw new IllegalStateException("the " + name + " stage has ended", cause.orElse(null));
+    }
+  }
+
+  @Override
+  public void close() {
+    try {
+      coordinator.close();
+    } finally {
+      merge.close();
+    }
+  }
+}

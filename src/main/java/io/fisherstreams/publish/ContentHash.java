@@ -1,0 +1,39 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.Parameter;
+import io.fisherstreams.tensor.Shard;
+import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.HexFormat;
+import java.util.List;
+
+/**
+ * Tells contents apart: SHA-256 over names, types, shapes and bytes of the published tensors, in
+ * their order.
+ */
+public final class ContentHash {
+  private ContentHash() {}
+
+  /** The hash as 64 hex digits. */
+  public static String of(Checkpoint checkpoint, List<Parameter> parameters) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      for (Parameter parameter : parameters) {
+        TensorInfo tensor = checkpoint.tensors().get(parameter.getName());
+        digest.update(
+            (tensor.name() + "\0" + tensor.dtype() + tensor.shape() + "\0")
+                .getBytes(StandardCharsets.UTF_8));
+        for (int index = 0; index < Shard.count(tensor); index++) {
+          Shard shard = new Shard(tensor, index);
+          digest.update(checkpoint.slice(tensor.name(), shard.firstElement(), shard.elements()));
+        }
+      }
+      return HexFormat.of().formatHex(digest.digest());
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError("every Java has SHA-256", e);
+    }
+  }
+}

@@ -1,0 +1,221 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Parameter;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.function.ToLongFunction;
+
+/**
+ * Checks files against a pool's manifests before anything is published. Refusals name file, tensor,
+ * expected and found.
+ */
+public final class ModelCheck {
+  private ModelCheck() {}
+
+  /** The parameters that a pool merges, by its base model's manifest. */
+  public static MergeSet mergeSet(ModelManifest base) {
+    List<TensorInfo> tensors = new ArrayList<>();
+    base.getParameters().forEach(parameter -> tensors.add(tensor(parameter)));
+    return MergeSet.of(tensors, base.getMethod().getExcludeParamNamesRegex());
+  }
+
+  private static TensorInfo tensor(Parameter parameter) {
+    return new TensorInfo(
+        parameter.getName(), DType.of(parameter.getDtype()).orElseThrow(), parameter.getShape());
+  }
+
+  /** The merged parameters of a fine-tuned model, as float32 tensors of their Fisher. */
+  public static List<TensorInfo> merged(ModelManifest manifest) {
+    List<TensorInfo> merged = new ArrayList<>();
+    for (Parameter parameter : manifest.getParameters()) {
+      if (parameter.getMerged()) {
+        merged.add(new TensorInfo(parameter.getName(), DType.F32, parameter.getShape()));
+      }
+    }
+    return merged;
+  }
+
+  /** Refuses settings that the coordinator would refuse. */
+  public static void settings(ModelManifest manifest) {
+    Double coefficient = manifest.getCoefficient();
+    if (coefficient != null && (!(coefficient >= 0) || coefficient.isInfinite())) {
+      throw new InvalidInput(
+          "coefficient is " + coefficient + ", expected a finite number of at least 0");
+    }
+    if (manifest.getExamples() < 1) {
+      throw new InvalidInput("examples is " + manifest.getExamples() + ", expected at least 1");
+    }
+    if (manifest.getRefineEvery() < 0) {
+      throw new InvalidInput(
+          "refine-every is " + manifest.getRefineEvery() + ", expected at least 0");
+    }
+    if (!(manifest.getDecay() > 0 && manifest.getDecay() <= 1)) {
+      throw new InvalidInput(
+          "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
+    }
+  }
+
+  /**
+   * Refuses a checkpoint that lacks a merged parameter, has one of another shape, or a NaN in one.
+   */
+  public static void checkpoint(Checkpoint checkpoint, ModelManifest base, MergeSet mergeSet) {
+    if (mergeSet.names().isEmpty()) {
+      throw new InvalidInput(
+          "the pool merges no parameter: its patterns exclude all of the base's");
+    }
+    SortedMap<String, TensorInfo> wanted = new TreeMap<>();
+    base.getParameters().forEach(p -> wanted.put(p.getName(), tensor(p)));
+    for (String name : mergeSet.names()) {
+      TensorInfo found = require(checkpoint, wanted.get(name));
+      if (!found.dtype().mergeable()) {
+        throw new InvalidInput(
+            "%s: %s is %s, expected a floating type as in the base model"
+                .formatted(checkpoint.path(), name, found.dtype()));
+      }
+      scan(
+          checkpoint,
+          found,
+          (shard, data) -> Numbers.firstNaN(found.dtype(), data, shard.elements()),
+          "is NaN");
+    }
+  }
+
+  /**
+   * Refuses a Fisher that lacks a merged parameter, has one of another shape, or an entry that is
+   * negative, NaN or infinite.
+   */
+  public static void fisher(Checkpoint fisher, ModelManifest manifest) {
+    for (TensorInfo wanted : merged(manifest)) {
+      TensorInfo found = require(fisher, wanted);
+      if (!found.dtype().mergeable()) {
+        throw new InvalidInput(
+            "%s: %s is %s, expected a floating type"
+                .formatted(fisher.path(), wanted.name(), found.dtype()));
+      }
+      scan(
+          fisher,
+          found,
+          (shard, data) -> Numbers.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
+          "is negative, NaN or infinite");
+    }
+  }
+
+  /** Refuses gradients that do not fit; returns the number of examples. */
+  public static long gradients(Checkpoint gradients, ModelManifest manifest) {
+    long examples = -1;
+    for (TensorInfo wanted : merged(manifest)) {
+      TensorInfo found = gradients.tensors().get(wanted.name());
+      if (found == null) {
+        throw new InvalidInput(
+            "%s lacks the gradients of %s".formatted(gradients.path(), wanted.name()));
+      }
+      int rank = wanted.shape().size() + 1;
+      boolean fits =
+          found.dtype() == DType.F32
+              && found.shape().size() == rank
+              && found.shape().subList(1, rank).equals(wanted.shape())
+              && found.shape().get(0) > 0
+              && (examples < 0 || examples == found.shape().get(0));
+      if (!fits) {
+        throw new InvalidInput(
+            "%s: %s is %s %s, expected F32 with the shape [%s] and %s behind it"
+                .formatted(
+                    gradients.path(),
+                    wanted.name(),
+                    found.dtype(),
+                    found.shape(),
+                    examples < 0 ? "examples" : Long.toString(examples),
+                    wanted.shape()));
+      }
+      examples = found.shape().get(0);
+      scan(
+          gradients,
+          found,
+          (shard, data) -> Numbers.firstNotFinite(DType.F32, data, shard.elements()),
+          "is NaN or infinite");
+    }
+    return examples;
+  }
+
+  private static TensorInfo require(Checkpoint file, TensorInfo wanted) {
+    TensorInfo found = file.tensors().get(wanted.name());
+    if (found == null) {
+      throw new InvalidInput(
+          "%s lacks the merged parameter %s %s"
+              .formatted(file.path(), wanted.name(), wanted.shape()));
+    }
+    if (!found.shape().equals(wanted.shape())) {
+      throw new InvalidInput(
+          "%s: %s has shape %s, expected %s"
+              .formatted(file.path(), wanted.name(), found.shape(), wanted.shape()));
+    }
+    return found;
+  }
+
+  private interface Scan {
+    long firstBad(Shard shard, ByteBuffer data);
+  }
+
+  private static void scan(Checkpoint file, TensorInfo tensor, Scan scan, String what) {
+    for (int index = 0; index < Shard.count(tensor); index++) {
+      Shard shard = new Shard(tensor, index);
+      long bad =
+          scan.firstBad(shard, file.slice(tensor.name(), shard.firstElement(), shard.elements()));
+      if (bad >= 0) {
+        throw new InvalidInput(
+            "%s: element %d of %s %s"
+                .formatted(file.path(), shard.firstElement() + bad, tensor.name(), what));
+      }
+    }
+  }
+
+  /** Bytes of the checkpoint shards that a manifest lists. */
+  public static long bytes(ModelManifest manifest, Checkpoint checkpoint) {
+    return sum(manifest, parameter -> checkpoint.tensors().get(parameter.getName()).bytes());
+  }
+
+  /** Bytes of one dense gradient batch of every merged parameter. */
+  public static long fisherBytes(ModelManifest manifest) {
+    return sum(manifest, p -> p.getMerged() ? tensor(p).elements() * Float.BYTES : 0);
+  }
+
+  private static long sum(ModelManifest manifest, ToLongFunction<Parameter> bytes) {
+    return manifest.getParameters().stream().mapToLong(bytes).sum();
+  }
+
+  /** Hash of the merged parameters' Fisher. */
+  public static String fisherHash(Checkpoint fisher, ModelManifest manifest) {
+    return ContentHash.of(
+        fisher, manifest.getParameters().stream().filter(Parameter::getMerged).toList());
+  }
+
+  /** Examples that a Fisher file says it stands for, or {@code otherwise}. */
+  public static long examples(Checkpoint fisher, long otherwise) {
+    String text = fisher.metadata().get("examples");
+    if (text == null) {
+      return otherwise;
+    }
+    try {
+      long examples = Long.parseLong(text);
+      if (examples > 0) {
+        return examples;
+      }
+    } catch (NumberFormatException e) {
+      // refused below like a number out of range
+    }
+    throw new InvalidInput(
+        "%s: its metadata says examples '%s', expected a whole number above 0"
+            .formatted(fisher.path(), text));
+  }
+}

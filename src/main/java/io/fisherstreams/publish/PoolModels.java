@@ -1,0 +1,67 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Role;
+import io.fisherstreams.record.TopicReader;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** The manifests that topic {@code models} holds, as read once. */
+public final class PoolModels {
+  private final String pool;
+  private final Map<String, ModelManifest> manifests;
+
+  private PoolModels(String pool, Map<String, ModelManifest> manifests) {
+    this.pool = pool;
+    this.manifests = manifests;
+  }
+
+  /** Reads the topic to its present end. */
+  public static PoolModels read(KafkaSettings kafka, PoolTopics topics) {
+    Map<String, ModelManifest> manifests = new TreeMap<>();
+    TopicReader.readAll(
+        kafka,
+        topics.models(),
+        (key, manifest) -> {
+          if (manifest == null) {
+            manifests.remove(key);
+          } else {
+            manifests.put(key, manifest);
+          }
+        });
+    return new PoolModels(topics.pool(), manifests);
+  }
+
+  /** A model's manifest. */
+  public Optional<ModelManifest> find(String model) {
+    return Optional.ofNullable(manifests.get(model));
+  }
+
+  /** A model's manifest; refuses an unknown model, naming those that there are. */
+  public ModelManifest require(String model) {
+    return find(model)
+        .orElseThrow(
+            () ->
+                new InvalidInput(
+                    "pool " + pool + " has no model " + model + "; it has " + manifests.keySet()));
+  }
+
+  /** The base model's manifest; refuses a pool without one. */
+  public ModelManifest requireBase() {
+    List<ModelManifest> bases = new ArrayList<>(manifests.values());
+    bases.removeIf(manifest -> manifest.getRole() != Role.BASE);
+    if (bases.isEmpty()) {
+      throw new InvalidInput(
+          "pool "
+              + pool
+              + " has no base model yet; publish it first: fisher-streams publish checkpoint --base");
+    }
+    return bases.get(0);
+  }
+}

@@ -1,0 +1,49 @@
+package io.fisherstreams.record;
+
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.function.BiConsumer;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.PartitionInfo;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Reads a small topic from its beginning to its present end. */
+public final class TopicReader {
+  private static final Logger LOG = LoggerFactory.getLogger(TopicReader.class);
+
+  private TopicReader() {}
+
+  /**
+   * Hands every committed record over, in the order of its partition, value null for a tombstone.
+   */
+  public static <V> void readAll(
+      KafkaSettings kafka, Topic<String, V> topic, BiConsumer<String, V> consumer) {
+    try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
+      List<TopicPartition> partitions =
+          reader.partitionsFor(topic.name()).stream()
+              .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
+              .toList();
+      reader.assign(partitions);
+      reader.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = reader.endOffsets(partitions);
+      while (partitions.stream().anyMatch(p -> reader.position(p) < ends.get(p))) {
+        for (ConsumerRecord<String, byte[]> record : reader.poll(Duration.ofMillis(100))) {
+          if (record.key() != null) {
+            try {
+              consumer.accept(
+                  record.key(),
+                  topic.value().deserializer().deserialize(topic.name(), record.value()));
+            } catch (SerializationException e) {
+              LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
+            }
+          }
+        }
+      }
+    }
+  }
+}

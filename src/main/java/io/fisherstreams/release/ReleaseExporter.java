@@ -1,0 +1,130 @@
+package io.fisherstreams.release;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Release;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.LongConsumer;
+import java.util.stream.Stream;
+
+/**
+ * Writes a release as a checkpoint: one safetensors file, or a folder with sharded files and index,
+ * the base's {@code config.json} and tokenizer files, and a model card. The output appears whole or
+ * not at all.
+ */
+public final class ReleaseExporter {
+  private final ReleaseReader reader;
+
+  /** Exports what the reader reads. */
+  public ReleaseExporter(ReleaseReader reader) {
+    this.reader = reader;
+  }
+
+  /**
+   * Writes a release.
+   *
+   * @param base the base model's manifest, which lists the release's tensors
+   * @param target a file name that ends in {@code .safetensors}, else a folder
+   * @param maxPartBytes largest file of a folder
+   * @param baseFolder where {@code config.json} and tokenizer files are copied from
+   * @param progress is told the bytes of each shard that was written
+   */
+  public void export(
+      Release release,
+      ModelManifest base,
+      Path target,
+      long maxPartBytes,
+      Optional<Path> baseFolder,
+      LongConsumer progress) {
+    List<TensorInfo> tensors = tensors(release, base);
+    Map<String, String> metadata =
+        Map.of(
+            "format", "pt",
+            "fisherstreams.release", Long.toString(release.getRelease()),
+            "fisherstreams.checksum", release.getChecksum());
+    boolean file = isFile(target);
+    try (CheckpointWriter writer =
+        file
+            ? CheckpointWriter.file(target, tensors, metadata)
+            : CheckpointWriter.folder(target, tensors, metadata, maxPartBytes)) {
+      reader.read(
+          release,
+          tensor -> {
+            int bytes = tensor.getData().remaining();
+            writer.write(
+                tensor.getParameter(),
+                (long) tensor.getShard() * io.fisherstreams.tensor.Shard.ELEMENTS,
+                tensor.getData());
+            progress.accept(bytes);
+          });
+      if (!file) {
+        baseFolder.ifPresent(folder -> copyCompanions(folder, writer));
+        writer.addFile("README.md", ModelCard.of(release, base).getBytes(StandardCharsets.UTF_8));
+      }
+      writer.commit();
+    }
+  }
+
+  /** Whether a target means a single file. */
+  public static boolean isFile(Path target) {
+    return target.toString().endsWith(".safetensors");
+  }
+
+  /** Bytes of a release's tensors. */
+  public static long bytes(Release release, ModelManifest base) {
+    return tensors(release, base).stream().mapToLong(TensorInfo::bytes).sum();
+  }
+
+  private static List<TensorInfo> tensors(Release release, ModelManifest base) {
+    if (base.getVersion() != release.getPlan().getBaseVersion()) {
+      throw new InvalidInput(
+          "release %d was made with %s@%d, the pool now has %s@%d"
+              .formatted(
+                  release.getRelease(),
+                  release.getPlan().getBaseModel(),
+                  release.getPlan().getBaseVersion(),
+                  base.getModel(),
+                  base.getVersion()));
+    }
+    List<TensorInfo> tensors = new ArrayList<>();
+    base.getParameters()
+        .forEach(
+            parameter -> tensors.add(ReleaseTensors.of(parameter, release.getPlan().getMethod())));
+    return tensors;
+  }
+
+  private static void copyCompanions(Path folder, CheckpointWriter writer) {
+    try (Stream<Path> files = Files.list(folder)) {
+      files
+          .filter(Files::isRegularFile)
+          .filter(path -> isCompanion(path.getFileName().toString()))
+          .sorted()
+          .forEach(path -> writer.addFile(path.getFileName().toString(), path));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot list " + folder, e);
+    }
+  }
+
+  private static boolean isCompanion(String name) {
+    return name.equals("config.json")
+        || name.equals("generation_config.json")
+        || name.equals("preprocessor_config.json")
+        || name.equals("special_tokens_map.json")
+        || name.equals("added_tokens.json")
+        || name.equals("vocab.json")
+        || name.equals("vocab.txt")
+        || name.equals("merges.txt")
+        || name.startsWith("tokenizer")
+        || name.endsWith(".model");
+  }
+}
