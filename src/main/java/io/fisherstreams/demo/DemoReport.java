@@ -6,6 +6,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -230,10 +232,11 @@ public final class DemoReport {
         "Merge",
         String.format(
             Locale.ROOT,
-            "θ = Σ c (F + ε) θₘ / Σ c (F + ε) per parameter, ε = %s, c = 1 / (n (‖F‖ + ε)); F is"
-                + " the exact per-example diagonal Fisher over %,d training images of the model's"
-                + " own task",
-            DemoScenario.METHOD.epsilon(),
+            "θ = Σ c (F + ε) θₘ / Σ c (F + ε) per parameter, summed over the models m; ε = %s, c ="
+                + " 1 / (n (‖F‖ + ε)); F is the exact per-example diagonal Fisher over %,d training"
+                + " images of the model's own task",
+            new DecimalFormat("0E0", DecimalFormatSymbols.getInstance(Locale.ROOT))
+                .format(DemoScenario.METHOD.epsilon()),
             result.examples()));
     facts.put(
         "Tasks",

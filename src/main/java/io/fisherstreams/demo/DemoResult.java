@@ -9,6 +9,8 @@ import java.util.Map;
 /**
  * What the demo found.
  *
+ * @param baseModel the base model's parameters
+ * @param models the fine-tuned models, in the order of their arrival
  * @param seed of all random draws
  * @param examples examples behind each model's Fisher
  * @param base the base model's scores
@@ -20,6 +22,8 @@ import java.util.Map;
  * @param took the whole run
  */
 public record DemoResult(
+    Parameters baseModel,
+    List<FineTunedModel> models,
     long seed,
     int examples,
     Scores base,
@@ -30,6 +34,7 @@ public record DemoResult(
     Duration took) {
   public DemoResult {
     alone = Collections.unmodifiableMap(new EnumMap<>(alone));
+    models = List.copyOf(models);
     changes = List.copyOf(changes);
   }
 

@@ -101,6 +101,8 @@ public final class DemoScenario {
       boolean exact = withoutTheWithdrawn(base.parameters()).sameBits(merged);
       DemoResult result =
           new DemoResult(
+              base.parameters(),
+              models,
               seed,
               effort.fisherExamples(),
               baseScores,

@@ -1,7 +1,11 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Collections;
@@ -57,6 +61,29 @@ public final class Parameters {
   /** Number of elements of all tensors. */
   public long elements() {
     return tensors.values().stream().mapToLong(TensorInfo::elements).sum();
+  }
+
+  /**
+   * A run of a tensor's elements, little-endian.
+   *
+   * @param firstElement index of the first in the flattened tensor
+   */
+  public ByteBuffer bytes(String name, int firstElement, int count) {
+    ByteBuffer bytes = ByteBuffer.allocate(count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values(name), firstElement, count);
+    return bytes;
+  }
+
+  /**
+   * Writes a safetensors file, which appears complete or not at all.
+   *
+   * @throws io.fisherstreams.InvalidInput when there can be no such file
+   */
+  public void writeTo(Path file) {
+    try (CheckpointWriter writer = CheckpointWriter.file(file, tensors(), Map.of("format", "pt"))) {
+      values.forEach((name, elements) -> writer.write(name, 0, bytes(name, 0, elements.length)));
+      writer.commit();
+    }
   }
 
   /** Whether both have the same tensors with the same bits. */

@@ -14,20 +14,13 @@ import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class DemoScenarioTest {
-  private static final MnistData DATA = MnistData.load();
-  private static final MnistData SMALL =
-      new MnistData(first(DATA.train(), 2_000), first(DATA.test(), 400));
-  private static final DemoScenario.Effort LITTLE = new DemoScenario.Effort(2, 1, 250, 100);
-
   private final StringWriter printed = new StringWriter();
   private final DemoConsole console = new DemoConsole(new PrintWriter(printed));
 
   @Test
   void modelsArriveOneAfterAnotherAndOneIsWithdrawn() {
     DemoResult result =
-        new DemoScenario(
-                SMALL, LITTLE, 1, (pool, base, method) -> new InMemoryPool(method), console)
-            .run();
+        SmallRun.of(1, (pool, base, method) -> new InMemoryPool(method), console).run();
     assertThat(result.changes())
         .extracting(change -> (change.arrived() ? "+" : "-") + change.model().model())
         .containsExactly(
@@ -56,9 +49,7 @@ class DemoScenarioTest {
     List<Parameters> releases = new ArrayList<>();
     List<FineTunedModel> arrived = new ArrayList<>();
     DemoResult result =
-        new DemoScenario(
-                SMALL,
-                LITTLE,
+        SmallRun.of(
                 2,
                 (pool, base, method) -> {
                   InMemoryPool real = new InMemoryPool(method);
@@ -84,7 +75,7 @@ class DemoScenarioTest {
                 },
                 console)
             .run();
-    DigitImages bold = DigitTask.BOLD.of(SMALL.test());
+    DigitImages bold = DigitTask.BOLD.of(SmallRun.DATA.test());
     for (int i = 0; i < result.changes().size(); i++) {
       assertThat(result.changes().get(i).fisher().of(DigitTask.BOLD))
           .isCloseTo(accuracy(releases.get(i), bold), within(1.1 / 400));
@@ -110,9 +101,7 @@ class DemoScenarioTest {
 
   @Test
   void saysSoWhenTheWithdrawnModelLeavesSomethingBehind() {
-    DemoResult result =
-        new DemoScenario(SMALL, LITTLE, 3, (pool, base, method) -> new Leaking(method), console)
-            .run();
+    DemoResult result = SmallRun.of(3, (pool, base, method) -> new Leaking(method), console).run();
     assertThat(result.withdrawalExact()).isFalse();
     assertThat(printed.toString()).contains("DIFFERS").doesNotContain("bit-identical");
   }
@@ -121,9 +110,7 @@ class DemoScenarioTest {
   void refusesAReleaseOfOtherModelsThanThePoolHolds() {
     assertThatThrownBy(
             () ->
-                new DemoScenario(
-                        SMALL,
-                        LITTLE,
+                SmallRun.of(
                         4,
                         (pool, base, method) ->
                             new InMemoryPoolThatForgets(new InMemoryPool(method)),
@@ -136,9 +123,7 @@ class DemoScenarioTest {
   @Test
   void printsTablesWhoseColumnsAreAligned() {
     DemoResult result =
-        new DemoScenario(
-                SMALL, LITTLE, 5, (pool, base, method) -> new InMemoryPool(method), console)
-            .run();
+        SmallRun.of(5, (pool, base, method) -> new InMemoryPool(method), console).run();
     List<String> lines = printed.toString().lines().toList();
     int release = lines.indexOf("");
     assertThat(lines.get(release + 1))
@@ -180,12 +165,6 @@ class DemoScenarioTest {
       right += Arrays.stream(p).max().orElseThrow() == p[images.labels()[i]] ? 1 : 0;
     }
     return (double) right / images.count();
-  }
-
-  private static DigitImages first(DigitImages images, int count) {
-    return new DigitImages(
-        Arrays.copyOf(images.pixels(), count * DigitImages.PIXELS),
-        Arrays.copyOf(images.labels(), count));
   }
 
   /** Forgets to forget: one bit of the withdrawn model stays. */
