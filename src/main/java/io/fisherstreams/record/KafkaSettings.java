@@ -46,7 +46,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
     // A full float32 shard with its names fits one pooled buffer.
     config.put(ProducerConfig.BATCH_SIZE_CONFIG, MIB + (16 << 10));
-    config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 64L * MIB);
+    config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
     config.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     config.put(ProducerConfig.ACKS_CONFIG, "all");
     return config;
