@@ -1,6 +1,7 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.bench.BenchCommand;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -20,8 +21,8 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},
     subcommands = {
-      MergeCommand.class,
       RunCommand.class,
+      BenchCommand.class,
       TopicsCommand.class,
       PublishCommand.class,
       WithdrawCommand.class,

@@ -73,6 +73,16 @@ final class Progress implements AutoCloseable {
     }
   }
 
+  /** Tells how far a task is whose total comes along. */
+  void upTo(long doneBytes, long totalBytes) {
+    synchronized (this) {
+      if (total == 0) {
+        total(totalBytes);
+      }
+    }
+    add(Math.max(0, doneBytes - bytes.get()));
+  }
+
   /** Ends with a line that says how long it took. */
   void done() {
     if (bar == null) {

@@ -101,7 +101,7 @@ final class PublishCommand implements Runnable {
           String model,
       @ArgGroup(exclusive = false, heading = "For a base model:%n") Method method,
       @Option(
-              names = "--version",
+              names = "--model-version",
               paramLabel = "N",
               description =
                   "The version; grows with every new content. Default: the known version when the"
@@ -184,7 +184,7 @@ final class PublishCommand implements Runnable {
             next.getModel()
                 + " has version "
                 + known.get().getVersion()
-                + " with other content; --version must be higher");
+                + " with other content; --model-version must be higher");
       }
       return asked;
     }

@@ -1,0 +1,231 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseFeed;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.LogDirDescription;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+
+/**
+ * The arrival of one more model in a pool: time from the first record sent to its release complete,
+ * beside a plain producer that sends the same bytes to the same broker, and the bytes that Kafka
+ * was given, by topic.
+ */
+final class ArrivalBench {
+  private final Path directory;
+  private final PrintWriter out;
+  private final int models;
+  private final DType dtype;
+
+  ArrivalBench(Path directory, PrintWriter out, int models, DType dtype) {
+    this.directory = directory;
+    this.out = out;
+    this.models = models;
+    this.dtype = dtype;
+  }
+
+  /** Time of one arrival over the plain producer's. */
+  double run(int repetitions) throws Exception {
+    try (LocalPool pool =
+            LocalPool.start(
+                directory.resolve("pool"),
+                4,
+                2,
+                new PlanPolicy(Duration.ZERO, Duration.ZERO, java.util.Set.of()));
+        Producer<byte[], byte[]> producer = pool.runner().kafka().newProducer();
+        ReleaseFeed feed = new ReleaseFeed(pool.runner().kafka(), pool.runner().topics())) {
+      Publisher publisher = new Publisher(pool.runner().topics(), producer);
+      Path base = directory.resolve("base.safetensors");
+      SyntheticModel.writeCheckpoint(base, dtype, 0);
+      ModelManifest baseManifest;
+      MergeSet mergeSet;
+      try (Checkpoint checkpoint = Checkpoint.open(base)) {
+        baseManifest =
+            Manifests.base(
+                "base",
+                1,
+                checkpoint.tensors().values(),
+                new MergeMethod(List.of(), true, 1e-6, null),
+                "");
+        mergeSet = ModelCheck.mergeSet(baseManifest);
+        publisher.announce(baseManifest);
+        publisher.checkpoint(baseManifest, checkpoint, bytes -> {});
+      }
+      Path weights = directory.resolve("model.safetensors");
+      Path fisher = directory.resolve("fisher.safetensors");
+      for (int model = 1; model <= models; model++) {
+        SyntheticModel.writeCheckpoint(weights, dtype, model);
+        SyntheticModel.writeFisher(fisher, 1000 + model);
+        arrive(publisher, feed, pool, mergeSet, "model-" + model, weights, fisher);
+      }
+      double worst = 0;
+      for (int repetition = 1; repetition <= repetitions; repetition++) {
+        SyntheticModel.writeCheckpoint(weights, dtype, models + repetition);
+        SyntheticModel.writeFisher(fisher, 2000 + repetition);
+        String name = "arrival";
+        Map<String, Long> before = bytesByTopic(pool.runner().kafka());
+        double arrival = arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
+        Map<String, Long> after = bytesByTopic(pool.runner().kafka());
+        double plain = plain(pool.runner().kafka(), weights, fisher);
+        out.printf(
+            "arrival of model %d of %s: %.2f s; plain producer of the same bytes: %.2f s; ratio %.2f%n",
+            models + 1, dtype, arrival, plain, arrival / plain);
+        worst = Math.max(worst, arrival / plain);
+        print(before, after);
+        out.flush();
+      }
+      return worst;
+    }
+  }
+
+  private double arrive(
+      Publisher publisher,
+      ReleaseFeed feed,
+      LocalPool pool,
+      MergeSet mergeSet,
+      String name,
+      Path weights,
+      Path fisher) {
+    return arrive(publisher, feed, pool, mergeSet, name, 1, weights, fisher);
+  }
+
+  private double arrive(
+      Publisher publisher,
+      ReleaseFeed feed,
+      LocalPool pool,
+      MergeSet mergeSet,
+      String name,
+      long version,
+      Path weights,
+      Path fisher) {
+    try (Checkpoint checkpoint = Checkpoint.open(weights);
+        Checkpoint entries = Checkpoint.open(fisher)) {
+      ModelManifest manifest =
+          Manifests.fineTuned(name, version, checkpoint.tensors().values(), mergeSet, false)
+              .build();
+      long start = System.nanoTime();
+      publisher.announce(manifest);
+      publisher.checkpoint(manifest, checkpoint, bytes -> {});
+      publisher.fisher(manifest, entries, "bench", 1, bytes -> {});
+      long published = System.nanoTime();
+      while (feed.poll(Duration.ofMillis(20)).values().stream()
+          .noneMatch(
+              release ->
+                  release.getStatus() == ReleaseStatus.COMPLETE
+                      && release.getPlan().getModels().stream()
+                          .anyMatch(m -> m.getModel().equals(name) && m.getVersion() == version))) {
+        pool.runner().requireRunning();
+      }
+      long end = System.nanoTime();
+      out.printf(
+          "  %s: published in %.2f s, released %.2f s later%n",
+          name, (published - start) / 1e9, (end - published) / 1e9);
+      out.flush();
+      return (end - start) / 1e9;
+    }
+  }
+
+  /** Sends the same payloads, in records of the same size, and nothing else. */
+  private static double plain(KafkaSettings kafka, Path weights, Path fisher) throws Exception {
+    PoolTopics topics = new PoolTopics("plain", io.fisherstreams.record.SchemaRegistry.inMemory());
+    try (Admin admin = kafka.admin();
+        Producer<byte[], byte[]> producer = kafka.newProducer();
+        Checkpoint checkpoint = Checkpoint.open(weights);
+        Checkpoint entries = Checkpoint.open(fisher)) {
+      for (String topic :
+          List.of(topics.checkpointShards().name(), topics.gradientBatches().name())) {
+        admin
+            .createTopics(
+                List.of(
+                    new NewTopic(topic, Optional.of(4), Optional.empty())
+                        .configs(topics.checkpointShards().config())))
+            .all()
+            .get();
+      }
+      long start = System.nanoTime();
+      send(producer, topics.checkpointShards().name(), checkpoint);
+      send(producer, topics.gradientBatches().name(), entries);
+      producer.flush();
+      double seconds = (System.nanoTime() - start) / 1e9;
+      admin
+          .deleteTopics(List.of(topics.checkpointShards().name(), topics.gradientBatches().name()))
+          .all()
+          .get();
+      return seconds;
+    }
+  }
+
+  private static void send(Producer<byte[], byte[]> producer, String topic, Checkpoint file) {
+    int[] next = new int[1];
+    file.tensors()
+        .values()
+        .forEach(
+            tensor -> {
+              for (int index = 0; index < io.fisherstreams.tensor.Shard.count(tensor); index++) {
+                var shard = new io.fisherstreams.tensor.Shard(tensor, index);
+                byte[] value = new byte[shard.bytes()];
+                file.slice(tensor.name(), shard.firstElement(), shard.elements()).get(value);
+                producer.send(
+                    new ProducerRecord<>(
+                        topic,
+                        next[0]++ % 4,
+                        shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                        value));
+              }
+            });
+  }
+
+  private static Map<String, Long> bytesByTopic(KafkaSettings kafka) throws Exception {
+    Map<String, Long> bytes = new TreeMap<>();
+    try (Admin admin = kafka.admin()) {
+      List<Integer> nodes =
+          admin.describeCluster().nodes().get().stream().map(n -> n.id()).toList();
+      for (Map<String, LogDirDescription> dirs :
+          admin.describeLogDirs(nodes).allDescriptions().get().values()) {
+        for (LogDirDescription dir : dirs.values()) {
+          dir.replicaInfos()
+              .forEach(
+                  (partition, replica) ->
+                      bytes.merge(partition.topic(), replica.size(), Long::sum));
+        }
+      }
+    }
+    return bytes;
+  }
+
+  private void print(Map<String, Long> before, Map<String, Long> after) {
+    double parameters = SyntheticModel.parameters();
+    double sum = 0;
+    for (Map.Entry<String, Long> entry : after.entrySet()) {
+      long written = entry.getValue() - before.getOrDefault(entry.getKey(), 0L);
+      if (written > 0) {
+        sum += written / parameters;
+        out.printf(
+            "  %-48s %12d bytes %8.4f a parameter%n",
+            entry.getKey(), written, written / parameters);
+      }
+    }
+    out.printf("  bytes written to Kafka a parameter: %.4f%n", sum);
+  }
+}

@@ -1,0 +1,78 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.local.TemporaryDirectory;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Set;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/**
+ * The {@code bench} command: what the design promises about speed and memory, measured on this
+ * machine, as ratios within one run.
+ */
+@Command(
+    name = "bench",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Measures speed and memory on this machine and prints each figure beside its yardstick, measured in the same run.",
+      "The full run needs about 40 GB of disk and a quarter of an hour."
+    })
+public final class BenchCommand implements Callable<Integer> {
+  enum Part {
+    ARRIVAL
+  }
+
+  @Option(
+      names = "--only",
+      split = ",",
+      paramLabel = "PART",
+      description = "Parts to run: ${COMPLETION-CANDIDATES}. Default: all.")
+  private List<Part> only;
+
+  @Option(
+      names = "--models",
+      paramLabel = "N",
+      defaultValue = "8",
+      description = "Models in the pool before one more arrives. Default: ${DEFAULT-VALUE}.")
+  private int models;
+
+  @Option(
+      names = "--repetitions",
+      paramLabel = "N",
+      defaultValue = "3",
+      description = "Arrivals that are measured. Default: ${DEFAULT-VALUE}.")
+  private int repetitions;
+
+  @Option(
+      names = "--work-directory",
+      paramLabel = "DIR",
+      description = "Where the data lie meanwhile. Default: the system's temporary folder.")
+  private Path workDirectory;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() throws Exception {
+    Set<Part> parts = only == null ? EnumSet.allOf(Part.class) : EnumSet.copyOf(only);
+    PrintWriter out = spec.commandLine().getOut();
+    for (Part part : parts) {
+      try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+        if (part == Part.ARRIVAL) {
+          for (DType dtype : List.of(DType.F32, DType.BF16)) {
+            Path place = Files.createDirectories(directory.path().resolve(dtype.name()));
+            new ArrivalBench(place, out, models, dtype).run(repetitions);
+          }
+        }
+      }
+    }
+    return 0;
+  }
+}
