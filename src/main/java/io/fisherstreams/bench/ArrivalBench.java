@@ -28,8 +28,9 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
 /**
- * The arrival of one more model in a pool: time from the first record sent to its release complete, beside a plain producer that sends the
- * same bytes to the same broker, and the bytes that Kafka was given, by topic.
+ * The arrival of one more model in a pool: time from the first record sent to its release complete,
+ * beside a plain producer that sends the same bytes to the same broker, and the bytes that Kafka
+ * was given, by topic.
  */
 final class ArrivalBench {
   private final Path directory;
@@ -84,8 +85,7 @@ final class ArrivalBench {
         SyntheticModel.writeFisher(fisher, 2000 + repetition);
         String name = "arrival";
         Map<String, Long> before = bytesByTopic(pool.runner().kafka());
-        double arrival =
-            arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
+        double arrival = arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
         Map<String, Long> after = bytesByTopic(pool.runner().kafka());
         double plain = plain(pool.runner().kafka(), weights, fisher);
         out.printf(
@@ -122,7 +122,8 @@ final class ArrivalBench {
     try (Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {
       ModelManifest manifest =
-          Manifests.fineTuned(name, version, checkpoint.tensors().values(), mergeSet, false).build();
+          Manifests.fineTuned(name, version, checkpoint.tensors().values(), mergeSet, false)
+              .build();
       long start = System.nanoTime();
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, bytes -> {});
@@ -133,8 +134,7 @@ final class ArrivalBench {
               release ->
                   release.getStatus() == ReleaseStatus.COMPLETE
                       && release.getPlan().getModels().stream()
-                          .anyMatch(
-                              m -> m.getModel().equals(name) && m.getVersion() == version))) {
+                          .anyMatch(m -> m.getModel().equals(name) && m.getVersion() == version))) {
         pool.runner().requireRunning();
       }
       long end = System.nanoTime();
@@ -148,8 +148,7 @@ final class ArrivalBench {
 
   /** Sends the same payloads, in records of the same size, and nothing else. */
   private static double plain(KafkaSettings kafka, Path weights, Path fisher) throws Exception {
-    PoolTopics topics =
-        new PoolTopics("plain", io.fisherstreams.record.SchemaRegistry.inMemory());
+    PoolTopics topics = new PoolTopics("plain", io.fisherstreams.record.SchemaRegistry.inMemory());
     try (Admin admin = kafka.admin();
         Producer<byte[], byte[]> producer = kafka.newProducer();
         Checkpoint checkpoint = Checkpoint.open(weights);
@@ -170,8 +169,7 @@ final class ArrivalBench {
       producer.flush();
       double seconds = (System.nanoTime() - start) / 1e9;
       admin
-          .deleteTopics(
-              List.of(topics.checkpointShards().name(), topics.gradientBatches().name()))
+          .deleteTopics(List.of(topics.checkpointShards().name(), topics.gradientBatches().name()))
           .all()
           .get();
       return seconds;
@@ -190,7 +188,10 @@ final class ArrivalBench {
                 file.slice(tensor.name(), shard.firstElement(), shard.elements()).get(value);
                 producer.send(
                     new ProducerRecord<>(
-                        topic, next[0]++ % 4, shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8), value));
+                        topic,
+                        next[0]++ % 4,
+                        shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                        value));
               }
             });
   }
@@ -198,12 +199,15 @@ final class ArrivalBench {
   private static Map<String, Long> bytesByTopic(KafkaSettings kafka) throws Exception {
     Map<String, Long> bytes = new TreeMap<>();
     try (Admin admin = kafka.admin()) {
-      List<Integer> nodes = admin.describeCluster().nodes().get().stream().map(n -> n.id()).toList();
+      List<Integer> nodes =
+          admin.describeCluster().nodes().get().stream().map(n -> n.id()).toList();
       for (Map<String, LogDirDescription> dirs :
           admin.describeLogDirs(nodes).allDescriptions().get().values()) {
         for (LogDirDescription dir : dirs.values()) {
           dir.replicaInfos()
-              .forEach((partition, replica) -> bytes.merge(partition.topic(), replica.size(), Long::sum));
+              .forEach(
+                  (partition, replica) ->
+                      bytes.merge(partition.topic(), replica.size(), Long::sum));
         }
       }
     }
@@ -218,7 +222,8 @@ final class ArrivalBench {
       if (written > 0) {
         sum += written / parameters;
         out.printf(
-            "  %-48s %12d bytes %8.4f a parameter%n", entry.getKey(), written, written / parameters);
+            "  %-48s %12d bytes %8.4f a parameter%n",
+            entry.getKey(), written, written / parameters);
       }
     }
     out.printf("  bytes written to Kafka a parameter: %.4f%n", sum);

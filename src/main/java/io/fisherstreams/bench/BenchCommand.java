@@ -14,7 +14,10 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The {@code bench} command: what the design promises about speed and memory, measured on this machine, as ratios within one run. */
+/**
+ * The {@code bench} command: what the design promises about speed and memory, measured on this
+ * machine, as ratios within one run.
+ */
 @Command(
     name = "bench",
     mixinStandardHelpOptions = true,

@@ -13,7 +13,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
-/** Checkpoints and Fishers with the shapes of CLIP ViT-B/32's vision tower (87,456,000 parameters) and random values. */
+/**
+ * Checkpoints and Fishers with the shapes of CLIP ViT-B/32's vision tower (87,456,000 parameters)
+ * and random values.
+ */
 final class SyntheticModel {
   private static final int WIDTH = 768;
   private static final int INNER = 4 * WIDTH;
@@ -76,8 +79,7 @@ final class SyntheticModel {
   private static void write(Path file, DType dtype, long seed, boolean squares) {
     SplittableRandom random = new SplittableRandom(seed);
     double[] values = new double[Shard.ELEMENTS];
-    ByteBuffer bytes =
-        ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     try (CheckpointWriter writer = CheckpointWriter.file(file, tensors(dtype), Map.of())) {
       for (TensorInfo tensor : tensors(dtype)) {
         for (int index = 0; index < Shard.count(tensor); index++) {

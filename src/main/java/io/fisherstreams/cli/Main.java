@@ -21,7 +21,6 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},
     subcommands = {
-
       RunCommand.class,
       BenchCommand.class,
       TopicsCommand.class,

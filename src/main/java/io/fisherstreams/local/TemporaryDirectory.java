@@ -10,7 +10,10 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 
-/** A folder that is removed with all it holds when it is closed, and when the process is stopped before. */
+/**
+ * A folder that is removed with all it holds when it is closed, and when the process is stopped
+ * before.
+ */
 public final class TemporaryDirectory implements AutoCloseable {
   private final Path path;
   private final Thread hook;

@@ -10,7 +10,10 @@ import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A model version's manifest with what follows from it for one partition: where its checkpoint and its Fisher shards lie. */
+/**
+ * A model version's manifest with what follows from it for one partition: where its checkpoint and
+ * its Fisher shards lie.
+ */
 final class KnownModel {
   private final ModelManifest manifest;
   private final PartitionLayout checkpoint;

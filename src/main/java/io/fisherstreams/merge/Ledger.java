@@ -23,8 +23,9 @@ import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
- * What one partition of the merge stage has, on its state stores: manifests of the versions it holds shards of, a {@link ShardState} per
- * shard, and counts per version. Everything that a transaction must keep or undo together goes through here.
+ * What one partition of the merge stage has, on its state stores: manifests of the versions it
+ * holds shards of, a {@link ShardState} per shard, and counts per version. Everything that a
+ * transaction must keep or undo together goes through here.
  */
 final class Ledger {
   private static final int MOST_MISSING_NAMED = 20;
@@ -68,7 +69,9 @@ final class Ledger {
     if (current != version) {
       throw new RejectedRecord(
           KnownModel.id(model, version)
-              + (current > version ? " is stale: the current version is " : " is unknown: the newest version is ")
+              + (current > version
+                  ? " is stale: the current version is "
+                  : " is unknown: the newest version is ")
               + current);
     }
     KnownModel admitted = known.get(KnownModel.id(model, version));
@@ -169,7 +172,10 @@ final class Ledger {
     completed |= step;
   }
 
-  /** Whether a model has taken a step that the coordinator waits for since {@link #takeChanged} was called last. */
+  /**
+   * Whether a model has taken a step that the coordinator waits for since {@link #takeChanged} was
+   * called last.
+   */
   boolean hasCompleted() {
     return completed;
   }
@@ -242,7 +248,10 @@ final class Ledger {
     return state.getEpochs().stream().filter(fisher -> fisher.getEpoch() == epoch).findFirst();
   }
 
-  /** Forgets a shard whose payload is lost, so that {@code status} shows it missing and a publisher may send it again. */
+  /**
+   * Forgets a shard whose payload is lost, so that {@code status} shows it missing and a publisher
+   * may send it again.
+   */
   void lose(KnownModel model, Slot slot, boolean checkpoint) {
     ShardState state = shard(model, slot.shard());
     ModelCounts now = counts(model);

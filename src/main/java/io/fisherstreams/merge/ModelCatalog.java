@@ -9,8 +9,8 @@ public interface ModelCatalog {
   Optional<ModelManifest> latest(String model);
 
   /**
-   * Reads the topic up to its present end. A shard may overtake its manifest between two topics; it cannot overtake it here, because the
-   * manifest was acknowledged before the shard was sent.
+   * Reads the topic up to its present end. A shard may overtake its manifest between two topics; it
+   * cannot overtake it here, because the manifest was acknowledged before the shard was sent.
    */
   void sync();
 

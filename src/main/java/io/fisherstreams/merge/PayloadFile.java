@@ -11,9 +11,10 @@ import java.util.BitSet;
 import java.util.zip.CRC32C;
 
 /**
- * A local copy of payloads, each at the place that a {@link io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted:
- * what a slot holds is compared with its checksum in the state store before its first use after opening, because a crash or an aborted
- * transaction may have left anything there. Used by one thread.
+ * A local copy of payloads, each at the place that a {@link
+ * io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted: what a slot holds
+ * is compared with its checksum in the state store before its first use after opening, because a
+ * crash or an aborted transaction may have left anything there. Used by one thread.
  */
 final class PayloadFile {
   private final Path path;
@@ -71,7 +72,10 @@ final class PayloadFile {
     return true;
   }
 
-  /** Whether {@code slot} holds {@code bytes} bytes with this checksum; {@code scratch} is overwritten. */
+  /**
+   * Whether {@code slot} holds {@code bytes} bytes with this checksum; {@code scratch} is
+   * overwritten.
+   */
   boolean holds(int slot, long position, int bytes, int crc, ByteBuffer scratch) {
     if (verified.get(slot)) {
       return true;

@@ -3,7 +3,9 @@ package io.fisherstreams.merge;
 import java.time.Duration;
 import java.util.List;
 
-/** Reads a payload topic's committed records again, to bring back payloads whose local copy is gone. */
+/**
+ * Reads a payload topic's committed records again, to bring back payloads whose local copy is gone.
+ */
 public interface PayloadLog {
   /** Begins to read one partition of a topic at an offset, or at the next one that is left. */
   Cursor open(String topic, int partition, long offset);

@@ -15,7 +15,10 @@ import org.apache.kafka.common.serialization.Deserializer;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** The catalog on a consumer of topic {@code models}, which it owns and closes. Thread-safe: the stage's tasks share it. */
+/**
+ * The catalog on a consumer of topic {@code models}, which it owns and closes. Thread-safe: the
+ * stage's tasks share it.
+ */
 public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(TopicModelCatalog.class);
 
@@ -24,7 +27,10 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
   private final Deserializer<ModelManifest> deserializer;
   private final Map<String, ModelManifest> manifests = new HashMap<>();
 
-  /** A catalog that reads {@code models} from its beginning, with a consumer that has no group and reads committed records. */
+  /**
+   * A catalog that reads {@code models} from its beginning, with a consumer that has no group and
+   * reads committed records.
+   */
   public TopicModelCatalog(Topic<String, ModelManifest> models, Consumer<String, byte[]> consumer) {
     this.consumer = consumer;
     this.partition = new TopicPartition(models.name(), 0);
