@@ -1,0 +1,95 @@
+package io.fisherstreams.checkpoint;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonFactoryBuilder;
+import com.fasterxml.jackson.core.JsonParser;
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.StreamReadFeature;
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.CodingErrorAction;
+import java.nio.charset.StandardCharsets;
+
+/** Reads one JSON object of untrusted UTF-8 strictly, token by token. */
+final class StrictJson {
+  // Names come from files nobody vouches for: they must not fill the process-wide symbol tables.
+  private static final JsonFactory FACTORY =
+      new JsonFactoryBuilder()
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .disable(StreamReadFeature.AUTO_CLOSE_SOURCE) // the file is still to be mapped
+          .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
+          .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
+          .build();
+
+  private static final int SHOWN_CHARACTERS = 200;
+
+  private StrictJson() {}
+
+  /** Takes the parser at the object's opening brace and leaves it at the closing one. */
+  interface ObjectReader {
+    void read(JsonParser parser) throws IOException;
+  }
+
+  /**
+   * Hands the stream's one object to the reader and refuses everything else: other text around it,
+   * bytes that are not UTF-8 (a guess at UTF-16 included), a key that an object has twice.
+   *
+   * <p>The stream is left open.
+   *
+   * @param what what is being read, for messages: the file, and the part of it
+   */
+  static void readObject(String what, InputStream in, ObjectReader reader) {
+    InputStreamReader utf8 =
+        new InputStreamReader(
+            in,
+            StandardCharsets.UTF_8
+                .newDecoder()
+                .onMalformedInput(CodingErrorAction.REPORT)
+                .onUnmappableCharacter(CodingErrorAction.REPORT));
+    try (JsonParser parser = FACTORY.createParser(utf8)) {
+      if (parser.nextToken() != JsonToken.START_OBJECT) {
+        throw new InvalidInput(what + ": expected a JSON object");
+      }
+      reader.read(parser);
+      if (parser.nextToken() != null) {
+        throw new InvalidInput(what + ": text after the JSON object's end");
+      }
+    } catch (CharacterCodingException e) {
+      throw new InvalidInput(what + " is not UTF-8", e);
+    } catch (JsonProcessingException e) {
+      throw new InvalidInput(
+          "%s is not valid JSON: %s (character %d)"
+              .formatted(
+                  what,
+                  shown(e.getOriginalMessage()),
+                  e.getLocation() == null ? -1 : e.getLocation().getCharOffset()),
+          e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(what + " cannot be read: " + e.getMessage(), e);
+    }
+  }
+
+  /** A name or text of the input as messages show it: one line, not endless. */
+  static String shown(String text) {
+    StringBuilder line = new StringBuilder();
+    for (int i = 0; i < text.length() && i < SHOWN_CHARACTERS; i++) {
+      char c = text.charAt(i);
+      if (Character.isISOControl(c)) {
+        line.append("\\u%04x".formatted((int) c));
+      } else {
+        line.append(c);
+      }
+    }
+    return text.length() > SHOWN_CHARACTERS ? line + "…" : line.toString();
+  }
+
+  /** Whether a text can be written as UTF-8: JSON's escapes can spell half a surrogate pair. */
+  static boolean isUnicode(String text) {
+    return StandardCharsets.UTF_8.newEncoder().canEncode(text);
+  }
+}
