@@ -36,12 +36,26 @@ final class Linear {
    * @param d the output's gradients, (directions, rows, outputs)
    */
   void addSquares(NDArray x, NDArray d, Backward backward) {
+    addWeightSquares(x, d, backward);
+    addBiasSquares(d.sum(new int[] {1}), backward);
+  }
+
+  /** Adds the squared gradients of the weight alone. */
+  void addWeightSquares(NDArray x, NDArray d, Backward backward) {
     if (layout == Layout.IN_OUT) {
       backward.addMatrixSquares(weight, x, d, true);
     } else {
       backward.addMatrixSquares(weight, d, x, false);
     }
-    bias.ifPresent(parameter -> backward.addRowSumSquares(parameter, d));
+  }
+
+  /**
+   * Adds the squared gradients of the bias, if there is one.
+   *
+   * @param gradients the output's gradients summed over rows, (directions, outputs)
+   */
+  void addBiasSquares(NDArray gradients, Backward backward) {
+    bias.ifPresent(parameter -> backward.addSquares(parameter, gradients));
   }
 
   /** The input's gradients: (directions, rows, outputs) to (directions, rows, inputs). */

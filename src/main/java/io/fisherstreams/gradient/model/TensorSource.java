@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.List;
@@ -18,8 +19,28 @@ public interface TensorSource {
    *
    * @param name a name among {@link #tensors()}
    * @param firstElement index of the first element in the flattened tensor
-   * @param elements how many; at most 2³¹−1 bytes in all
-   * @return little-endian bytes, from position 0 to limit
+   * @param elements how many
+   * @return little-endian bytes, from position to limit; valid until the next call
    */
   ByteBuffer slice(String name, long firstElement, int elements);
+
+  /** The tensors of an open checkpoint, which stays the caller's to close. */
+  static TensorSource of(Checkpoint checkpoint) {
+    return new TensorSource() {
+      @Override
+      public String origin() {
+        return checkpoint.path().toString();
+      }
+
+      @Override
+      public List<TensorInfo> tensors() {
+        return List.copyOf(checkpoint.tensors().values());
+      }
+
+      @Override
+      public ByteBuffer slice(String name, long firstElement, int elements) {
+        return checkpoint.slice(name, firstElement, elements);
+      }
+    };
+  }
 }

@@ -129,22 +129,38 @@ final class TransformerBlock {
 
       out.addSquares(attended.output(), dMiddle, backward);
       NDList projected = attended.backward(out.inputGradient(dMiddle), backward);
+      return normed
+          .backward(projectionBackward(projected, backward), backward)
+          .add(scattered(dMiddle, backward));
+    }
+
+    /**
+     * Squares the projections' gradients, and gives their input's.
+     *
+     * <p>The key bias has no gradient: it shifts all scores of a query alike, which softmax does
+     * not see. It is left at exactly 0 instead of at rounding noise.
+     *
+     * @param d gradients of queries, keys and values
+     */
+    private NDArray projectionBackward(NDList d, Backward backward) {
       NDArray input = normed.output();
-      NDArray dInput;
       if (queryKeyValue.size() == 1) {
-        NDArray dQuery = scattered(projected.get(0), backward);
-        NDArray side = NDArrays.concat(new NDList(dQuery, projected.get(1), projected.get(2)), 2);
-        queryKeyValue.get(0).addSquares(input, side, backward);
-        dInput = queryKeyValue.get(0).inputGradient(side);
-      } else {
-        queryKeyValue.get(0).addSquares(normedQueryRows, projected.get(0), backward);
-        dInput = scattered(queryKeyValue.get(0).inputGradient(projected.get(0)), backward);
-        for (int i = 1; i < 3; i++) {
-          queryKeyValue.get(i).addSquares(input, projected.get(i), backward);
-          dInput = dInput.add(queryKeyValue.get(i).inputGradient(projected.get(i)));
-        }
+        Linear fused = queryKeyValue.get(0);
+        NDArray dQuery = scattered(d.get(0), backward);
+        NDArray side = NDArrays.concat(new NDList(dQuery, d.get(1), d.get(2)), 2);
+        int[] rows = {1};
+        NDArray query = dQuery.sum(rows);
+        NDList biases = new NDList(query, query.zerosLike(), d.get(2).sum(rows));
+        fused.addWeightSquares(input, side, backward);
+        fused.addBiasSquares(NDArrays.concat(biases, 1), backward);
+        return fused.inputGradient(side);
       }
-      return normed.backward(dInput, backward).add(scattered(dMiddle, backward));
+      queryKeyValue.get(0).addSquares(normedQueryRows, d.get(0), backward);
+      queryKeyValue.get(1).addWeightSquares(input, d.get(1), backward);
+      queryKeyValue.get(2).addSquares(input, d.get(2), backward);
+      return scattered(queryKeyValue.get(0).inputGradient(d.get(0)), backward)
+          .add(queryKeyValue.get(1).inputGradient(d.get(1)))
+          .add(queryKeyValue.get(2).inputGradient(d.get(2)));
     }
 
     private NDArray selected(NDArray rows) {
