@@ -58,18 +58,6 @@ final class Backward {
     return examples.length;
   }
 
-  int example(int direction) {
-    return examples[direction];
-  }
-
-  Squaring squaring() {
-    return squaring;
-  }
-
-  SquaredSums sums() {
-    return sums;
-  }
-
   /** Activations by direction instead of by example; the same array when that is no difference. */
   NDArray byDirection(NDArray activations) {
     return gather == null ? activations : activations.get(new NDIndex("{}", gather));

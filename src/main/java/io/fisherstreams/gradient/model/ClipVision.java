@@ -140,11 +140,6 @@ final class ClipVision implements Network {
   }
 
   @Override
-  public int classes() {
-    return Math.toIntExact(textDirections.getShape().get(0));
-  }
-
-  @Override
   public Set<String> embeddings() {
     // Every example touches every row of the position embedding.
     return Set.of();
@@ -208,8 +203,7 @@ final class ClipVision implements Network {
       NDArray projected = projection.forward(postNormed.output());
       length = projected.square().sum(new int[] {2}, true).sqrt();
       direction = projected.div(length);
-      logits =
-          direction.matMul(textDirections.transpose()).mul(logitFactor).reshape(batch, classes());
+      logits = direction.matMul(textDirections.transpose()).mul(logitFactor).reshape(batch, -1);
     }
 
     /** Non-overlapping patches, each flattened as a convolution's kernel is. */

@@ -109,11 +109,6 @@ final class Gpt2 implements Network {
   }
 
   @Override
-  public int classes() {
-    return classes;
-  }
-
-  @Override
   public Set<String> embeddings() {
     return Set.of(tokens.name(), positions.name());
   }

@@ -18,9 +18,6 @@ public interface ModelRuntime extends AutoCloseable {
   /** Whether an example touches only few rows of this (two-dimensional) parameter. */
   boolean sparse(String parameter);
 
-  /** Number of classes, the length of an example's logits. */
-  int classes();
-
   /**
    * Runs the model on a batch and keeps what its gradients need.
    *

@@ -4,12 +4,13 @@ import io.fisherstreams.InvalidInput;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
+import java.util.function.BiFunction;
 
 /** Chooses and builds the runtime of a model from its config. */
 public final class ModelRuntimes {
   // A new architecture is one class that implements Network, and its line here.
   private static final List<Architecture> ARCHITECTURES =
-      List.of(Gpt2.architecture(), ClipVision.architecture());
+      List.of(Gpt2.architecture(), ClipVision.architecture(), FeedForward.architecture());
 
   private ModelRuntimes() {}
 
@@ -25,6 +26,24 @@ public final class ModelRuntimes {
    */
   public static ModelRuntime load(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
+    return load(config, checkpoint, head, NetworkRuntime::new);
+  }
+
+  /**
+   * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
+   * differentiation, one backward pass a direction: the slow road that the fast one is held
+   * against.
+   */
+  public static ModelRuntime loadPlain(
+      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
+    return load(config, checkpoint, head, PlainLoopRuntime::of);
+  }
+
+  private static ModelRuntime load(
+      ModelConfig config,
+      TensorSource checkpoint,
+      Optional<TensorSource> head,
+      BiFunction<Network, Parameters, ModelRuntime> road) {
     Architecture architecture =
         ARCHITECTURES.stream()
             .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
@@ -32,7 +51,7 @@ public final class ModelRuntimes {
             .orElseThrow(() -> unknown(config));
     Parameters parameters = new Parameters(checkpoint, head);
     try {
-      return new NetworkRuntime(architecture.build().apply(config, parameters), parameters);
+      return road.apply(architecture.build().apply(config, parameters), parameters);
     } catch (RuntimeException e) {
       parameters.close();
       throw e;

@@ -15,9 +15,6 @@ import java.util.Set;
  */
 interface Network {
 
-  /** Number of classes. */
-  int classes();
-
   /** Names of the embedding tables, whose squares are summed by row. */
   Set<String> embeddings();
 

@@ -38,11 +38,6 @@ final class NetworkRuntime implements ModelRuntime {
   }
 
   @Override
-  public int classes() {
-    return network.classes();
-  }
-
-  @Override
   public ForwardPass forward(List<Example> batch) {
     NDManager scope = parameters.manager().newSubManager();
     try {

@@ -212,6 +212,19 @@ public final class SquaredSums implements AutoCloseable {
       }
     }
 
+    /**
+     * Adds the squares of one gradient, which is overwritten by them.
+     *
+     * @param gradient in the parameter's shape
+     */
+    void addSquareInPlace(NDArray gradient) {
+      beforeAdding();
+      gradient.muli(gradient);
+      try (NDArray shaped = gradient.reshape(sum.getShape())) {
+        sum.addi(shaped);
+      }
+    }
+
     private void beforeAdding() {
       if (additions == FOLD_AFTER) {
         if (folded == null) {
