@@ -194,6 +194,11 @@ public final class EmbeddedBroker implements AutoCloseable {
     // A pool that nobody opened for months goes on where it stopped.
     s.put("offsets.retention.minutes", 5 * 365 * 24 * 60);
 
+    // The kernel sizes the socket buffers: with Kafka's own 100 KiB a record of a mebibyte is many
+    // round trips, and a fixed size is capped where autotuning is not.
+    s.put("socket.send.buffer.bytes", -1);
+    s.put("socket.receive.buffer.bytes", -1);
+
     // Two cores are shared with the stages.
     s.put("num.network.threads", 1);
     s.put("num.io.threads", 2);

@@ -49,6 +49,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
     config.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     config.put(ProducerConfig.ACKS_CONFIG, "all");
+    // A new transaction often meets the end of the one before and is asked to try again.
+    config.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 10);
     return config;
   }
 

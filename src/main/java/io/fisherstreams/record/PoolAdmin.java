@@ -1,6 +1,7 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -12,13 +13,19 @@ import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RetriableException;
 
 /** Creates a pool's topics and checks that they are as the stages need them. */
 public final class PoolAdmin {
+  private static final Duration LEADERS_WITHIN = Duration.ofSeconds(60);
+  private static final Duration LEADERS_PAUSE = Duration.ofMillis(10);
+
   private final Admin admin;
   private final PoolTopics topics;
 
@@ -47,6 +54,7 @@ public final class PoolAdmin {
       }
     }
     get(admin.createTopics(missing).all());
+    awaitLeaders(missing);
     int found = check();
     if (found != partitions) {
       throw new InvalidInput(
@@ -58,6 +66,48 @@ public final class PoolAdmin {
               + "; a pool keeps the number it was created with");
     }
     return missing.stream().map(NewTopic::name).collect(Collectors.toList());
+  }
+
+  /**
+   * Waits until every partition's leader serves it, which {@code createTopics} does not. An
+   * idempotent producer that is earlier can have its first batch refused and its second accepted,
+   * and then retries the first one in vain until it times out.
+   */
+  private void awaitLeaders(List<NewTopic> created) {
+    Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+    for (NewTopic topic : created) {
+      for (int partition = 0; partition < topic.numPartitions(); partition++) {
+        all.put(new TopicPartition(topic.name(), partition), OffsetSpec.latest());
+      }
+    }
+    long giveUp = System.nanoTime() + LEADERS_WITHIN.toNanos();
+    while (true) {
+      try {
+        admin.listOffsets(all).all().get();
+        return;
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof RetriableException) || System.nanoTime() - giveUp >= 0) {
+          throw new InvalidInput(
+              "the created topics have no leader: " + e.getCause().getMessage(), e.getCause());
+        }
+        pause();
+      } catch (InterruptedException e) {
+        throw interrupted(e);
+      }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(LEADERS_PAUSE.toMillis());
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  private static KafkaException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new KafkaException("interrupted", e);
   }
 
   /**
@@ -160,8 +210,7 @@ public final class PoolAdmin {
     } catch (ExecutionException e) {
       throw new InvalidInput("Kafka refuses: " + e.getCause().getMessage(), e.getCause());
     } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new KafkaException("interrupted", e);
+      throw interrupted(e);
     }
   }
 }
