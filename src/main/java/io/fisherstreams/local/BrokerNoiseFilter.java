@@ -34,7 +34,22 @@ public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
               && NoSuchFileException.class
                   .getName()
                   .equals(event.getThrowableProxy().getClassName());
+      // A transaction begins while the markers of the one before are still being written: the
+      // broker asks for another try, and the producer makes it.
+      case "org.apache.kafka.clients.producer.internals.Sender" ->
+          message.contains("retrying") && isTransactionRace(event.getFormattedMessage());
+      case "kafka.server.ReplicaManager" ->
+          event.getThrowableProxy() != null
+              && event
+                  .getThrowableProxy()
+                  .getClassName()
+                  .equals("org.apache.kafka.common.errors.OutOfOrderSequenceException");
       default -> false;
     };
+  }
+
+  private static boolean isTransactionRace(String message) {
+    return message.contains("CONCURRENT_TRANSACTIONS")
+        || message.contains("OUT_OF_ORDER_SEQUENCE_NUMBER");
   }
 }

@@ -116,7 +116,8 @@ public final class MergeTopology implements Supplier<Topology> {
             Map.of(
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
                 Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
-        .withCachingEnabled();
+        // A cached entry keeps the whole source record, a mebibyte of payload, for its dead letter.
+        .withCachingDisabled();
   }
 
   private static <K, V> void sink(Topology topology, String name, Topic<K, V> topic) {

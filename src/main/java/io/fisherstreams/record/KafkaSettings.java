@@ -49,6 +49,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
     config.put(ProducerConfig.LINGER_MS_CONFIG, 0);
     config.put(ProducerConfig.ACKS_CONFIG, "all");
+    // A new transaction often meets the end of the one before and is asked to try again.
+    config.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 10);
     return config;
   }
 
@@ -118,7 +120,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     // Steps of a plan run between polls, so an idle poll must not hold them up.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
     config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);
-    config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 32L * MIB);
+    config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0L);
     config.put(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true);
     config.put(
         StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);

@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -12,9 +14,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
+import java.util.regex.Pattern;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
-import org.yaml.snakeyaml.error.MarkedYAMLException;
+import org.yaml.snakeyaml.error.YAMLException;
 import org.yaml.snakeyaml.nodes.MappingNode;
 import org.yaml.snakeyaml.nodes.Node;
 import org.yaml.snakeyaml.nodes.NodeTuple;
@@ -25,9 +29,14 @@ import org.yaml.snakeyaml.nodes.Tag;
 /**
  * One mapping of a YAML file, read key by key. Every refusal is an {@link InvalidInput} that names
  * the file, the line and the key; an unknown key is refused with the nearest known one, a key that
- * stands twice always.
+ * stands twice or has no value always. A text is what the file spells, so that a name such as
+ * {@code 2024} or {@code yes} needs no quotes; a number or truth value must not have any.
  */
 final class StrictYaml {
+  // Java's own parser also takes 1d, 0x1p3 and NaN, which are no numbers to anybody else.
+  private static final Pattern NUMBER =
+      Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
+
   private final Path file;
   private final String path;
   private final Node node;
@@ -50,10 +59,14 @@ final class StrictYaml {
             "unknown key"
                 + nearest(key, known)
                     .map(n -> ", did you mean '" + n + "'?")
-                    .orElse("; known are " + known));
+                    .orElseGet(() -> "; known are " + String.join(", ", new TreeSet<>(known))));
       }
       if (values.put(key, tuple.getValueNode()) != null) {
         throw refuse(tuple.getKeyNode(), at(key), "the key stands twice");
+      }
+      // Taking the default instead would hide that the user meant to give a value.
+      if (tuple.getValueNode().getTag().equals(Tag.NULL)) {
+        throw refuse(tuple.getKeyNode(), at(key), "has no value; give one or remove the key");
       }
     }
   }
@@ -69,8 +82,10 @@ final class StrictYaml {
         throw new InvalidInput(file + " is empty");
       }
       return new StrictYaml(file, "", root, known);
-    } catch (MarkedYAMLException e) {
+    } catch (YAMLException e) {
       throw new InvalidInput(file + " is no YAML: " + e.getMessage(), e);
+    } catch (NoSuchFileException e) {
+      throw new InvalidInput(file + " does not exist", e);
     } catch (IOException e) {
       throw new InvalidInput("cannot read " + file + ": " + e, e);
     }
@@ -116,8 +131,7 @@ final class StrictYaml {
 
   /** Whether the key has a value. */
   boolean has(String key) {
-    Node value = values.get(key);
-    return value != null && !value.getTag().equals(Tag.NULL);
+    return values.containsKey(key);
   }
 
   String text(String key) {
@@ -134,17 +148,32 @@ final class StrictYaml {
     return has(key) ? text(key) : otherwise;
   }
 
+  /** A number's or truth value's text, which stands without quotes. */
+  private String plain(String key, String expected) {
+    if (values.get(key) instanceof ScalarNode scalar && scalar.isPlain()) {
+      return scalar.getValue();
+    }
+    throw refuse(key, "expected " + expected + ", without quotes");
+  }
+
   /** A path, relative to the file's folder. */
   Path path(String key) {
-    Path folder = file.toAbsolutePath().getParent();
-    return folder.resolve(text(key)).normalize();
+    String text = text(key);
+    if (text.isBlank()) {
+      throw refuse(key, "is empty, expected a path");
+    }
+    try {
+      return file.toAbsolutePath().resolveSibling(text).normalize();
+    } catch (InvalidPathException e) {
+      throw refuse(key, "is no path: " + e.getReason());
+    }
   }
 
   boolean flag(String key, boolean otherwise) {
     if (!has(key)) {
       return otherwise;
     }
-    return switch (text(key)) {
+    return switch (plain(key, "true or false")) {
       case "true" -> true;
       case "false" -> false;
       default -> throw refuse(key, "is '" + text(key) + "', expected true or false");
@@ -156,7 +185,7 @@ final class StrictYaml {
       return otherwise;
     }
     try {
-      long value = Long.parseLong(text(key));
+      long value = Long.parseLong(plain(key, "a whole number"));
       if (value >= least) {
         return value;
       }
@@ -179,13 +208,12 @@ final class StrictYaml {
     if (!has(key)) {
       return otherwise;
     }
-    try {
-      double value = Double.parseDouble(text(key));
+    String text = plain(key, "a number");
+    if (NUMBER.matcher(text).matches()) {
+      double value = Double.parseDouble(text);
       if (value >= least && !Double.isInfinite(value)) {
         return value;
       }
-    } catch (NumberFormatException e) {
-      // refused below like a number out of range
     }
     throw refuse(key, "is '" + text(key) + "', expected a finite number of at least " + least);
   }
@@ -193,8 +221,8 @@ final class StrictYaml {
   List<String> texts(String key) {
     List<String> texts = new ArrayList<>();
     for (Node item : items(key)) {
-      if (!(item instanceof ScalarNode scalar)) {
-        throw refuse(item, at(key), "expected a list of texts");
+      if (!(item instanceof ScalarNode scalar) || item.getTag().equals(Tag.NULL)) {
+        throw refuse(item, at(key) + "[" + texts.size() + "]", "expected a text");
       }
       texts.add(scalar.getValue());
     }

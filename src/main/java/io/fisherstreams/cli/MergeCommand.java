@@ -1,0 +1,274 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.cli.config.MergeFile;
+import io.fisherstreams.cli.config.Preflight;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseFeed;
+import io.fisherstreams.release.ReleaseReader;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "merge",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Merges the pool that a YAML names, once: streams it through the topics and stages of an embedded broker, writes the release, exits.",
+      "With --bootstrap-servers and --schema-registry it uses that cluster, in topics of its own that it deletes afterwards."
+    })
+final class MergeCommand implements Callable<Integer> {
+  private static final Duration POLL = Duration.ofMillis(20);
+
+  @Parameters(
+      paramLabel = "MERGE.YAML",
+      description = "Base, models and method (docs/merge-yaml.md).")
+  private Path yaml;
+
+  @Option(
+      names = {"-o", "--output"},
+      required = true,
+      paramLabel = "FILE_OR_DIR",
+      description = "A name that ends in .safetensors for one file, else a folder.")
+  private Path output;
+
+  @Option(
+      names = "--out-shard-size",
+      paramLabel = "SIZE",
+      defaultValue = "5GB",
+      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
+  private String shardSize;
+
+  @Option(
+      names = "--dtype",
+      paramLabel = "DTYPE",
+      description = "Type of all floating tensors (${COMPLETION-CANDIDATES}). Default: the base's.")
+  private OutputDtype dtype;
+
+  @Option(
+      names = "--strict",
+      description =
+          "Refuses a model whose small Fisher would take the merge over, instead of reporting it.")
+  private boolean strict;
+
+  @Option(
+      names = "--partitions",
+      paramLabel = "N",
+      defaultValue = "4",
+      description =
+          "Partitions of the pool's topics. The result does not depend on it. Default: ${DEFAULT-VALUE}.")
+  private int partitions;
+
+  @Option(
+      names = "--threads",
+      paramLabel = "N",
+      defaultValue = "2",
+      description =
+          "Threads of the merge stage. The result does not depend on it. Default: ${DEFAULT-VALUE}.")
+  private int threads;
+
+  @Option(
+      names = "--work-directory",
+      paramLabel = "DIR",
+      description =
+          "Where broker and stages keep their data meanwhile; about 9 bytes a parameter and model. Default: the system's temporary folder.")
+  private Path workDirectory;
+
+  @Mixin private Connection connection;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    long partBytes = CheckpointWriter.parseSize(shardSize);
+    if (partitions < 1 || threads < 1) {
+      throw new InvalidInput("--partitions and --threads must be at least 1");
+    }
+    MergeFile file = MergeFile.read(yaml);
+    Set<String> names =
+        file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
+    PlanPolicy policy = new PlanPolicy(Duration.ZERO, Duration.ZERO, names);
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+      check(file);
+      if (connection.isGiven()) {
+        mergeOnCluster(file, directory.path(), policy, partBytes);
+      } else {
+        try (LocalPool pool = LocalPool.start(directory.path(), partitions, threads, policy)) {
+          merge(file, pool.runner(), partBytes);
+        }
+      }
+    }
+    return 0;
+  }
+
+  private void check(MergeFile file) {
+    try (Progress progress = Progress.of(spec, "check")) {
+      Preflight.Report report =
+          Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
+      progress.done();
+      for (Shares.Takeover takeover : report.takeovers()) {
+        spec.commandLine().getErr().println("warning: " + takeover.message());
+      }
+      if (strict && !report.takeovers().isEmpty()) {
+        throw new InvalidInput("refused under --strict: " + report.takeovers().get(0).message());
+      }
+    }
+  }
+
+  private void mergeOnCluster(MergeFile file, Path directory, PlanPolicy policy, long partBytes) {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics("merge-" + UUID.randomUUID());
+    try (Admin admin = kafka.admin()) {
+      PoolAdmin pool = new PoolAdmin(admin, topics);
+      try {
+        pool.create(partitions, Optional.ofNullable(connection.config().replication()));
+        try (PoolRunner runner = PoolRunner.start(kafka, topics, directory, threads, policy)) {
+          merge(file, runner, partBytes);
+        }
+      } finally {
+        pool.delete();
+      }
+    }
+  }
+
+  private void merge(MergeFile file, PoolRunner runner, long partBytes) {
+    ModelManifest base = publish(file, runner);
+    Release release = await(runner);
+    print(release);
+    ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
+    try (Checkpoint checkpoint = Checkpoint.open(file.base());
+        Progress progress = Progress.of(spec, "write " + output)) {
+      progress.total(ReleaseExporter.bytes(release, base));
+      new ReleaseExporter(reader)
+          .export(release, base, output, partBytes, checkpoint.folder(), progress::add);
+      progress.done();
+    }
+    spec.commandLine().getOut().println("wrote " + output);
+  }
+
+  private ModelManifest publish(MergeFile file, PoolRunner runner) {
+    MergeFile.Method method = file.method();
+    try (Producer<byte[], byte[]> producer = runner.kafka().newProducer();
+        Checkpoint base = Checkpoint.open(file.base())) {
+      Publisher publisher = new Publisher(runner.topics(), producer);
+      MergeSet mergeSet = MergeSet.of(base.tensors().values(), method.excludeParamNamesRegex());
+      ModelManifest manifest =
+          Manifests.base(
+              baseName(file),
+              1,
+              base.tensors().values(),
+              new MergeMethod(
+                  method.excludeParamNamesRegex(),
+                  method.normalizeFisherWeight(),
+                  method.minimalFisherWeight(),
+                  dtype == null ? null : dtype.name()),
+              "");
+      send(publisher, manifest, base, Optional.empty());
+      for (MergeFile.Model model : file.models()) {
+        try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
+          ModelManifest.Builder builder =
+              Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
+          model.coefficient().ifPresent(builder::setCoefficient);
+          send(publisher, builder.build(), checkpoint, model.fisher());
+        }
+      }
+      return manifest;
+    }
+  }
+
+  /** A name that none of the models has. */
+  private static String baseName(MergeFile file) {
+    String name = "base";
+    Set<String> taken =
+        file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
+    while (taken.contains(name)) {
+      name += "-model";
+    }
+    return name;
+  }
+
+  private void send(
+      Publisher publisher, ModelManifest manifest, Checkpoint checkpoint, Optional<Path> fisher) {
+    try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
+      progress.total(ModelCheck.bytes(manifest, checkpoint) + ModelCheck.fisherBytes(manifest));
+      publisher.announce(manifest);
+      publisher.checkpoint(manifest, checkpoint, progress::add);
+      if (fisher.isPresent()) {
+        try (Checkpoint entries = Checkpoint.open(fisher.get())) {
+          publisher.fisher(
+              manifest, entries, "file", ModelCheck.examples(entries, 1), progress::add);
+        }
+      }
+      progress.done();
+    }
+  }
+
+  private static Release await(PoolRunner runner) {
+    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
+      while (true) {
+        Optional<Release> complete =
+            feed.poll(POLL).values().stream()
+                .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+                .findFirst();
+        if (complete.isPresent()) {
+          return complete.get();
+        }
+        runner.requireRunning();
+      }
+    }
+  }
+
+  private void print(Release release) {
+    PrintWriter out = spec.commandLine().getOut();
+    List<PlannedModel> models = new ArrayList<>(release.getPlan().getModels());
+    out.printf("%-40s %12s %14s %9s%n", "MODEL", "COEFFICIENT", "FISHER NORM", "SHARE");
+    for (PlannedModel model : models) {
+      out.printf(
+          "%-40s %12.6g %14.6g %8.2f%%%n",
+          model.getModel(), model.getCoefficient(), model.getFisherNorm(), 100 * model.getShare());
+    }
+    if (release.getUnweighted() > 0) {
+      spec.commandLine()
+          .getErr()
+          .printf(
+              "warning: %d entries have Fisher 0 in every model and epsilon is 0; they take the models' average%n",
+              release.getUnweighted());
+    }
+    out.printf("release checksum %s%n", release.getChecksum());
+    out.flush();
+  }
+}

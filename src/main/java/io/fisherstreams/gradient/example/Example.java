@@ -1,0 +1,50 @@
+package io.fisherstreams.gradient.example;
+
+import io.fisherstreams.InvalidInput;
+import java.util.Map;
+
+/**
+ * One labelled example.
+ *
+ * @param origin the file or topic it comes from, for messages
+ * @param index its number in the source, from 0; with a seed it fixes the labels drawn for it
+ * @param label the class, from 0
+ * @param inputs the model's inputs by name
+ */
+public record Example(String origin, long index, long label, Map<String, InputTensor> inputs) {
+
+  /** Takes a copy of the map. */
+  public Example {
+    inputs = Map.copyOf(inputs);
+  }
+
+  /**
+   * An input that the model needs.
+   *
+   * @throws InvalidInput when the example does not have it
+   */
+  public InputTensor input(String name) {
+    InputTensor input = inputs.get(name);
+    if (input == null) {
+      throw invalid("has no %s; it has %s".formatted(name, inputs.keySet()));
+    }
+    return input;
+  }
+
+  /**
+   * The label as a class of a model.
+   *
+   * @throws InvalidInput when it is out of range
+   */
+  public int labelAmong(int classes) {
+    if (label < 0 || label >= classes) {
+      throw invalid("label %d is not in 0 … %d".formatted(label, classes - 1));
+    }
+    return (int) label;
+  }
+
+  /** The refusal of this example, to be thrown. */
+  public InvalidInput invalid(String reason) {
+    return new InvalidInput("%s: example %d: %s".formatted(origin, index, reason));
+  }
+}

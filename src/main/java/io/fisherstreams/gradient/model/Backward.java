@@ -1,0 +1,165 @@
+package io.fisherstreams.gradient.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import io.fisherstreams.gradient.model.Cotangents.Squaring;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * One walk backwards through a network: which example each direction belongs to, and where the
+ * squares go. Arrays of output gradients have directions first, arrays of activations examples
+ * first; both have three dimensions, the middle one rows (tokens, patches).
+ */
+final class Backward {
+  private final int[] examples;
+  private final Squaring squaring;
+  private final SquaredSums sums;
+  private final RowRanges ranges;
+  private final NDArray gather;
+
+  /**
+   * The rows of each example that can carry a gradient; all others have none.
+   *
+   * @param from first row, by example
+   * @param to one past the last row, by example
+   */
+  @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+  record RowRanges(int[] from, int[] to) {}
+
+  /**
+   * A walk along some directions.
+   *
+   * @param scope owns what the walk itself allocates
+   * @param batch number of examples of the forward pass
+   */
+  Backward(NDManager scope, int batch, Cotangents directions, RowRanges ranges, SquaredSums sums) {
+    this.examples = directions.examples();
+    this.squaring = directions.squaring();
+    this.ranges = ranges;
+    this.sums = sums;
+    this.gather = inOrder(examples, batch) ? null : scope.create(examples);
+  }
+
+  private static boolean inOrder(int[] examples, int batch) {
+    if (examples.length != batch) {
+      return false;
+    }
+    for (int i = 0; i < batch; i++) {
+      if (examples[i] != i) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  int directions() {
+    return examples.length;
+  }
+
+  /** Activations by direction instead of by example; the same array when that is no difference. */
+  NDArray byDirection(NDArray activations) {
+    return gather == null ? activations : activations.get(new NDIndex("{}", gather));
+  }
+
+  /**
+   * Adds the squares of a matrix parameter's gradients leftᵀ·right.
+   *
+   * @param left (directions or examples, rows, parameter's first dimension)
+   * @param right (directions or examples, rows, parameter's other dimensions)
+   * @param leftIsActivation which of the two is by example; the other is by direction
+   */
+  void addMatrixSquares(
+      Parameter parameter, NDArray left, NDArray right, boolean leftIsActivation) {
+    if (!parameter.estimated()) {
+      return;
+    }
+    SquaredSums.Dense sum = sums.dense(parameter);
+    long rows = left.getShape().get(1);
+    if (squaring == Squaring.TOTAL || rows == 1) {
+      NDArray flatLeft = flat(leftIsActivation ? byDirection(left) : left);
+      NDArray flatRight = flat(leftIsActivation ? right : byDirection(right));
+      if (squaring == Squaring.TOTAL) {
+        sum.addSquaredProduct(flatLeft, flatRight);
+      } else {
+        sum.addProduct(flatLeft.square(), flatRight.square());
+      }
+      return;
+    }
+    for (int direction = 0; direction < examples.length; direction++) {
+      int example = examples[direction];
+      int leftIndex = leftIsActivation ? example : direction;
+      int rightIndex = leftIsActivation ? direction : example;
+      try (NDArray leftRows = rows(left, leftIndex, example);
+          NDArray rightRows = rows(right, rightIndex, example)) {
+        sum.addSquaredProduct(leftRows, rightRows);
+      }
+    }
+  }
+
+  /**
+   * Adds the squares of a vector parameter's gradients, which are sums over rows.
+   *
+   * @param gradients (directions, rows, elements)
+   */
+  void addRowSumSquares(Parameter parameter, NDArray gradients) {
+    if (parameter.estimated()) {
+      addSquares(parameter, gradients.sum(new int[] {1}));
+    }
+  }
+
+  /**
+   * Adds the squares of gradients.
+   *
+   * @param gradients directions first; the other dimensions have the parameter's elements
+   */
+  void addSquares(Parameter parameter, NDArray gradients) {
+    if (parameter.estimated()) {
+      sums.dense(parameter)
+          .addSquares(squaring == Squaring.TOTAL ? gradients.sum(new int[] {0}, true) : gradients);
+    }
+  }
+
+  /**
+   * Adds the squares of an embedding table's gradients: in each direction, the sum over the
+   * positions that looked up the same row.
+   *
+   * @param gradients (directions, positions, width)
+   * @param lookedUp for each example, the table's row by position
+   */
+  void addEmbeddingSquares(Parameter table, NDArray gradients, int[][] lookedUp) {
+    if (!table.estimated()) {
+      return;
+    }
+    SquaredSums.Rows sum = sums.rows(table);
+    int width = sum.columns();
+    int positions = Math.toIntExact(gradients.getShape().get(1));
+    float[] values = gradients.toFloatArray();
+    Map<Integer, float[]> touched = new HashMap<>();
+    for (int direction = 0; direction < examples.length; direction++) {
+      int example = examples[direction];
+      for (int i = ranges.from()[example]; i < ranges.to()[example]; i++) {
+        float[] row = touched.computeIfAbsent(lookedUp[example][i], unused -> new float[width]);
+        int offset = (direction * positions + i) * width;
+        for (int j = 0; j < width; j++) {
+          row[j] += values[offset + j];
+        }
+      }
+      if (squaring == Squaring.EACH || direction == examples.length - 1) {
+        touched.forEach(sum::addSquares);
+        touched.clear();
+      }
+    }
+  }
+
+  private NDArray rows(NDArray array, int index, int example) {
+    int from = ranges.from()[example];
+    int to = (int) Math.min(ranges.to()[example], array.getShape().get(1));
+    return array.get(new NDIndex().addIndices(index).addSliceDim(from, to));
+  }
+
+  private static NDArray flat(NDArray array) {
+    return array.reshape(-1, array.getShape().get(2));
+  }
+}

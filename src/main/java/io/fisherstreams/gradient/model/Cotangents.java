@@ -1,0 +1,43 @@
+package io.fisherstreams.gradient.model;
+
+import java.util.Arrays;
+
+/**
+ * Directions in the space of logits along which gradients are wanted: for each, the gradient of Σ_c
+ * {@code values[c]} · logit_c of one example. (The vector of a vector–Jacobian product.)
+ *
+ * @param examples for each direction, its example's position in the batch; several directions may
+ *     name one example
+ * @param values for each direction, one value per class
+ * @param squaring what is squared
+ */
+@SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+public record Cotangents(int[] examples, float[][] values, Squaring squaring) {
+
+  /** What is squared: each direction's gradient, or their sum. */
+  public enum Squaring {
+    /** Σ over directions of (gradient)². */
+    EACH,
+    /** (Σ over directions of gradient)². */
+    TOTAL
+  }
+
+  /** Refuses unequal lengths with {@link IllegalArgumentException}. */
+  public Cotangents {
+    if (examples.length != values.length) {
+      throw new IllegalArgumentException(
+          examples.length + " examples for " + values.length + " directions");
+    }
+  }
+
+  /** How many directions. */
+  public int count() {
+    return examples.length;
+  }
+
+  /** Some of the directions, in order. */
+  Cotangents range(int from, int to) {
+    return new Cotangents(
+        Arrays.copyOfRange(examples, from, to), Arrays.copyOfRange(values, from, to), squaring);
+  }
+}

@@ -1,0 +1,268 @@
+package io.fisherstreams.gradient.model;
+
+import static io.fisherstreams.gradient.model.Scratch.keep;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
+import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.gradient.example.InputTensor;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/**
+ * A plain network: convolutions, if any, then linear layers, with one activation between all of
+ * them and none after the last.
+ *
+ * <p>{@code model_type} "mlp": {@code input_size}, {@code hidden_sizes} (a list), {@code
+ * activation}, and the number of classes as {@code num_labels} or {@code id2label}. Tensors: {@code
+ * layers.N.weight} (outputs, inputs) and {@code layers.N.bias} (outputs), N from 0. Input: {@code
+ * pixel_values} of any shape with input_size elements.
+ *
+ * <p>{@code model_type} "cnn": the same with {@code num_channels}, {@code image_size}, {@code
+ * conv_channels} (a list), {@code kernel_size}, {@code stride} and {@code padding} instead of
+ * input_size. Tensors: also {@code conv.N.weight} (outputs, inputs, kernel_size, kernel_size) and
+ * {@code conv.N.bias}. Input: {@code pixel_values} (num_channels, image_size, image_size). The last
+ * convolution's output is flattened as (channels, height, width).
+ */
+final class FeedForward implements Network {
+  private static final String INPUT = "pixel_values";
+
+  private final Optional<List<Long>> inputShape;
+  private final int inputSize;
+  private final List<Convolution> convolutions = new ArrayList<>();
+  private final List<Linear> layers = new ArrayList<>();
+  private final Activation activation;
+
+  private FeedForward(ModelConfig config, Parameters parameters) {
+    activation = Activation.named(config.origin(), "activation", config.text("activation", "relu"));
+    int width;
+    if (config.modelType().equals("cnn")) {
+      int channels = config.positive("num_channels");
+      int side = config.positive("image_size");
+      inputShape = Optional.of(List.of((long) channels, (long) side, (long) side));
+      inputSize = channels * side * side;
+      int[] convChannels = config.positives("conv_channels");
+      for (int i = 0; i < convChannels.length; i++) {
+        Convolution convolution =
+            new Convolution(config, parameters, "conv." + i, channels, convChannels[i], side);
+        convolutions.add(convolution);
+        channels = convChannels[i];
+        side = convolution.outputSide;
+      }
+      width = channels * side * side;
+    } else {
+      inputShape = Optional.empty();
+      inputSize = config.positive("input_size");
+      width = inputSize;
+    }
+    int[] hidden = config.positives("hidden_sizes");
+    for (int i = 0; i <= hidden.length; i++) {
+      int outputs = i < hidden.length ? hidden[i] : config.classes();
+      layers.add(
+          new Linear(
+              parameters.take("layers." + i + ".weight", outputs, width),
+              Optional.of(parameters.take("layers." + i + ".bias", outputs)),
+              Linear.Layout.OUT_IN));
+      width = outputs;
+    }
+  }
+
+  /** The architecture for {@code model_type} "mlp" and "cnn". */
+  static Architecture architecture() {
+    return new Architecture(Set.of("mlp", "cnn"), FeedForward::new);
+  }
+
+  @Override
+  public Set<String> embeddings() {
+    return Set.of();
+  }
+
+  @Override
+  public Pass forward(NDManager scope, List<Example> batch) {
+    float[] values = new float[batch.size() * inputSize];
+    for (int i = 0; i < batch.size(); i++) {
+      Example example = batch.get(i);
+      InputTensor input = example.input(INPUT);
+      boolean shaped = inputShape.map(input.shape()::equals).orElse(true);
+      if (!shaped || input.elements() != inputSize || !input.dtype().mergeable()) {
+        throw example.invalid(
+            "%s: expected floating values of shape %s, found %s %s"
+                .formatted(
+                    INPUT,
+                    inputShape.orElse(List.of((long) inputSize)),
+                    input.dtype(),
+                    input.shape()));
+      }
+      input.toFloats(values, i * inputSize);
+    }
+    return new FeedForwardPass(scope.create(values, new Shape(batch.size(), inputSize)));
+  }
+
+  /** A convolution as a linear layer over unfolded patches: (examples, patches, channels·k²). */
+  private static final class Convolution {
+    private final int channels;
+    private final int kernel;
+    private final int stride;
+    private final int padding;
+    private final int inputSide;
+    private final int outputSide;
+    private final Linear linear;
+
+    Convolution(
+        ModelConfig config, Parameters parameters, String name, int inputs, int outputs, int side) {
+      channels = inputs;
+      kernel = config.positive("kernel_size");
+      stride = config.positive("stride", 1);
+      double pad = config.number("padding", 0);
+      padding = (int) pad;
+      inputSide = side;
+      int room = side + 2 * padding - kernel;
+      if (padding != pad || room < 0) {
+        throw new InvalidInput(
+            "%s: %s: kernel_size %d and padding %s do not fit an image of %d pixels"
+                .formatted(config.origin(), name, kernel, pad, side));
+      }
+      outputSide = room / stride + 1;
+      linear =
+          new Linear(
+              parameters.take(name + ".weight", outputs, inputs, kernel, kernel),
+              Optional.of(parameters.take(name + ".bias", outputs)),
+              Linear.Layout.OUT_IN);
+    }
+
+    /** (examples, channels·side²) to (examples, patches, channels·k²). */
+    NDArray unfold(NDArray images) {
+      long batch = images.getShape().get(0);
+      NDArray padded =
+          images
+              .reshape(batch, channels, inputSide, inputSide)
+              .pad(new Shape(padding, padding, padding, padding), 0);
+      NDList taps = new NDList();
+      for (int i = 0; i < kernel * kernel; i++) {
+        taps.add(padded.get(tap(i)));
+      }
+      return NDArrays.stack(taps, 2)
+          .reshape(batch, (long) channels * kernel * kernel, (long) outputSide * outputSide)
+          .transpose(0, 2, 1);
+    }
+
+    /** The transpose of {@link #unfold}. */
+    NDArray fold(NDArray patches) {
+      long batch = patches.getShape().get(0);
+      int padded = inputSide + 2 * padding;
+      NDArray images = patches.getManager().zeros(new Shape(batch, channels, padded, padded));
+      NDArray taps =
+          patches
+              .transpose(0, 2, 1)
+              .reshape(batch, channels, (long) kernel * kernel, outputSide, outputSide);
+      for (int i = 0; i < kernel * kernel; i++) {
+        images.get(tap(i)).addi(taps.get(new NDIndex().addAllDim(2).addIndices(i)));
+      }
+      return images
+          .get(
+              new NDIndex()
+                  .addAllDim(2)
+                  .addSliceDim(padding, padding + inputSide)
+                  .addSliceDim(padding, padding + inputSide))
+          .reshape(batch, -1);
+    }
+
+    /** The pixels that one place of the kernel meets: (examples, channels, side, side). */
+    private NDIndex tap(int place) {
+      int row = place / kernel;
+      int column = place % kernel;
+      int span = (outputSide - 1) * stride + 1;
+      return new NDIndex()
+          .addAllDim(2)
+          .addSliceDim(row, row + span, stride)
+          .addSliceDim(column, column + span, stride);
+    }
+  }
+
+  private final class FeedForwardPass implements Pass {
+    private final int batch;
+    private final List<NDArray> inputs = new ArrayList<>();
+    private final List<NDArray> preActivations = new ArrayList<>();
+    private final NDArray logits;
+
+    FeedForwardPass(NDArray input) {
+      batch = Math.toIntExact(input.getShape().get(0));
+      logits =
+          Scratch.scoped(
+              () -> {
+                NDArray x = input;
+                for (Convolution convolution : convolutions) {
+                  NDArray patches = keep(convolution.unfold(x));
+                  inputs.add(patches);
+                  NDArray z = keep(convolution.linear.forward(patches));
+                  preActivations.add(z);
+                  x = activation.apply(z).transpose(0, 2, 1).reshape(batch, -1);
+                }
+                x = x.reshape(batch, 1, -1);
+                for (int i = 0; i < layers.size(); i++) {
+                  inputs.add(keep(x));
+                  x = layers.get(i).forward(x);
+                  if (i < layers.size() - 1) {
+                    preActivations.add(keep(x));
+                    x = activation.apply(x);
+                  }
+                }
+                return x.reshape(batch, -1);
+              });
+    }
+
+    @Override
+    public NDArray logits() {
+      return logits;
+    }
+
+    @Override
+    public Backward.RowRanges ranges() {
+      int[] all = new int[batch];
+      Arrays.fill(all, Integer.MAX_VALUE);
+      return new Backward.RowRanges(new int[batch], all);
+    }
+
+    @Override
+    public void backward(NDArray output, Backward backward) {
+      Scratch.run(
+          () -> {
+            NDArray d = output;
+            int directions = backward.directions();
+            for (int i = layers.size() - 1; i >= 0; i--) {
+              int layer = convolutions.size() + i;
+              layers.get(i).addSquares(inputs.get(layer), d, backward);
+              if (layer == 0) {
+                return;
+              }
+              d = layers.get(i).inputGradient(d);
+              if (i > 0) {
+                d = d.mul(slope(layer - 1, backward));
+              }
+            }
+            d = d.reshape(directions, -1);
+            for (int i = convolutions.size() - 1; i >= 0; i--) {
+              Convolution convolution = convolutions.get(i);
+              long patches = (long) convolution.outputSide * convolution.outputSide;
+              d = d.reshape(directions, -1, patches).transpose(0, 2, 1).mul(slope(i, backward));
+              convolution.linear.addSquares(inputs.get(i), d, backward);
+              if (i > 0) {
+                d = convolution.fold(convolution.linear.inputGradient(d));
+              }
+            }
+          });
+    }
+
+    private NDArray slope(int layer, Backward backward) {
+      return backward.byDirection(activation.derivative(preActivations.get(layer)));
+    }
+  }
+}

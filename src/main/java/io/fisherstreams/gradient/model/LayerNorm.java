@@ -1,0 +1,67 @@
+package io.fisherstreams.gradient.model;
+
+import static io.fisherstreams.gradient.model.Scratch.keep;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.types.Shape;
+
+/** y = γ·x̂ + β with x̂ = (x − mean) / √(variance + ε) over the last dimension. */
+final class LayerNorm {
+  private final Parameter gamma;
+  private final Parameter beta;
+  private final float epsilon;
+
+  LayerNorm(Parameter gamma, Parameter beta, float epsilon) {
+    this.gamma = gamma;
+    this.beta = beta;
+    this.epsilon = epsilon;
+  }
+
+  Pass forward(NDArray x) {
+    Shape normalized = gamma.value().getShape();
+    NDArray y =
+        ai.djl.nn.norm.LayerNorm.layerNorm(x, normalized, gamma.value(), beta.value(), epsilon)
+            .singletonOrThrow();
+    return new Pass(x, y);
+  }
+
+  /** One application; what only gradients need is computed at the first of them. */
+  final class Pass {
+    private final NDArray x;
+    private final NDArray output;
+    private NDArray normalized;
+    private NDArray inverseDeviation;
+
+    private Pass(NDArray x, NDArray output) {
+      this.x = x;
+      this.output = output;
+    }
+
+    /** y, (examples, rows, width). */
+    NDArray output() {
+      return output;
+    }
+
+    /**
+     * Adds the squared gradients of γ and β, and gives the input's.
+     *
+     * @param d (directions, rows, width)
+     */
+    NDArray backward(NDArray d, Backward backward) {
+      if (normalized == null) {
+        int[] last = {x.getShape().dimension() - 1};
+        NDArray centred = x.sub(x.mean(last, true));
+        inverseDeviation = keep(centred.square().mean(last, true).add(epsilon).pow(-0.5f));
+        normalized = keep(centred.mul(inverseDeviation));
+      }
+      NDArray xHat = backward.byDirection(normalized);
+      backward.addRowSumSquares(gamma, d.mul(xHat));
+      backward.addRowSumSquares(beta, d);
+      NDArray scaled = d.mul(gamma.value());
+      int[] last = {2};
+      NDArray alongMean = scaled.mean(last, true);
+      NDArray alongX = xHat.mul(scaled.mul(xHat).mean(last, true));
+      return scaled.sub(alongMean).sub(alongX).mul(backward.byDirection(inverseDeviation));
+    }
+  }
+}

@@ -1,0 +1,73 @@
+package io.fisherstreams.gradient.model;
+
+import ai.djl.ndarray.NDArray;
+import java.util.Optional;
+
+/** y = x·W + b on the last dimension. */
+final class Linear {
+  /** How the weight lies in the checkpoint. */
+  enum Layout {
+    /** (inputs, outputs), as GPT-2's Conv1D. */
+    IN_OUT,
+    /** (outputs, inputs…), as PyTorch's Linear and, over unfolded patches, its convolutions. */
+    OUT_IN
+  }
+
+  private final Parameter weight;
+  private final Optional<Parameter> bias;
+  private final Layout layout;
+
+  Linear(Parameter weight, Optional<Parameter> bias, Layout layout) {
+    this.weight = weight;
+    this.bias = bias;
+    this.layout = layout;
+  }
+
+  /** (…, inputs) to (…, outputs). */
+  NDArray forward(NDArray x) {
+    return ai.djl.nn.core.Linear.linear(x, outputsFirst(), bias.map(Parameter::value).orElse(null))
+        .singletonOrThrow();
+  }
+
+  /**
+   * Adds the squared gradients of weight and bias.
+   *
+   * @param x the input, (examples, rows, inputs)
+   * @param d the output's gradients, (directions, rows, outputs)
+   */
+  void addSquares(NDArray x, NDArray d, Backward backward) {
+    addWeightSquares(x, d, backward);
+    addBiasSquares(d.sum(new int[] {1}), backward);
+  }
+
+  /** Adds the squared gradients of the weight alone. */
+  void addWeightSquares(NDArray x, NDArray d, Backward backward) {
+    if (layout == Layout.IN_OUT) {
+      backward.addMatrixSquares(weight, x, d, true);
+    } else {
+      backward.addMatrixSquares(weight, d, x, false);
+    }
+  }
+
+  /**
+   * Adds the squared gradients of the bias, if there is one.
+   *
+   * @param gradients the output's gradients summed over rows, (directions, outputs)
+   */
+  void addBiasSquares(NDArray gradients, Backward backward) {
+    bias.ifPresent(parameter -> backward.addSquares(parameter, gradients));
+  }
+
+  /** The input's gradients: (directions, rows, outputs) to (directions, rows, inputs). */
+  NDArray inputGradient(NDArray d) {
+    return d.matMul(outputsFirst());
+  }
+
+  private NDArray outputsFirst() {
+    NDArray value = weight.value();
+    if (layout == Layout.IN_OUT) {
+      return value.transpose();
+    }
+    return value.getShape().dimension() == 2 ? value : value.reshape(value.getShape().get(0), -1);
+  }
+}

@@ -1,0 +1,33 @@
+package io.fisherstreams.gradient.model;
+
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.example.Example;
+import java.util.List;
+
+/**
+ * A classifier that can be run on examples and differentiated: logits, and squared gradients of
+ * linear combinations of them with respect to its parameters.
+ *
+ * <p>Owns native memory until {@link #close()}. Not for use by several threads.
+ */
+public interface ModelRuntime extends AutoCloseable {
+
+  /** The parameters that gradients are taken for, in the checkpoint's order. */
+  List<TensorInfo> parameters();
+
+  /** Whether an example touches only few rows of this (two-dimensional) parameter. */
+  boolean sparse(String parameter);
+
+  /**
+   * Runs the model on a batch and keeps what its gradients need.
+   *
+   * @param batch at least one example
+   * @return the pass, to be closed before the next one
+   * @throws io.fisherstreams.InvalidInput when an example does not suit the model: an input missing
+   *     or of another shape, a token outside the vocabulary, a label out of range
+   */
+  ForwardPass forward(List<Example> batch);
+
+  @Override
+  void close();
+}

@@ -1,0 +1,68 @@
+package io.fisherstreams.gradient.model;
+
+import io.fisherstreams.InvalidInput;
+import java.util.List;
+import java.util.Optional;
+import java.util.TreeSet;
+import java.util.function.BiFunction;
+
+/** Chooses and builds the runtime of a model from its config. */
+public final class ModelRuntimes {
+  // A new architecture is one class that implements Network, and its line here.
+  private static final List<Architecture> ARCHITECTURES =
+      List.of(Gpt2.architecture(), ClipVision.architecture(), FeedForward.architecture());
+
+  private ModelRuntimes() {}
+
+  /**
+   * Loads a model into native memory.
+   *
+   * @param config the model's {@code config.json}
+   * @param checkpoint the model's tensors, in any floating type
+   * @param head tensors of a frozen head, which come before the checkpoint's of the same name and
+   *     have no Fisher
+   * @throws InvalidInput when no architecture has this {@code model_type}, or the tensors are not
+   *     what the config describes
+   */
+  public static ModelRuntime load(
+      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
+    return load(config, checkpoint, head, NetworkRuntime::new);
+  }
+
+  /**
+   * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
+   * differentiation, one backward pass a direction: the slow road that the fast one is held
+   * against.
+   */
+  public static ModelRuntime loadPlain(
+      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
+    return load(config, checkpoint, head, PlainLoopRuntime::of);
+  }
+
+  private static ModelRuntime load(
+      ModelConfig config,
+      TensorSource checkpoint,
+      Optional<TensorSource> head,
+      BiFunction<Network, Parameters, ModelRuntime> road) {
+    Architecture architecture =
+        ARCHITECTURES.stream()
+            .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
+            .findFirst()
+            .orElseThrow(() -> unknown(config));
+    Parameters parameters = new Parameters(checkpoint, head);
+    try {
+      return road.apply(architecture.build().apply(config, parameters), parameters);
+    } catch (RuntimeException e) {
+      parameters.close();
+      throw e;
+    }
+  }
+
+  private static InvalidInput unknown(ModelConfig config) {
+    TreeSet<String> known = new TreeSet<>();
+    ARCHITECTURES.forEach(architecture -> known.addAll(architecture.modelTypes()));
+    return new InvalidInput(
+        "%s: model_type '%s' has no runtime; known are %s. Any other model runs as a TorchScript file"
+            .formatted(config.origin(), config.modelType(), String.join(", ", known)));
+  }
+}

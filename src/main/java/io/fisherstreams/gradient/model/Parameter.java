@@ -1,0 +1,17 @@
+package io.fisherstreams.gradient.model;
+
+import ai.djl.ndarray.NDArray;
+import io.fisherstreams.checkpoint.TensorInfo;
+
+/**
+ * A model's named tensor in native memory.
+ *
+ * @param info name, stored dtype and shape, as in the checkpoint
+ * @param value the same shape in float32; owned by the {@link Parameters} that loaded it
+ * @param estimated whether the Fisher covers it; a frozen head's tensors are not
+ */
+record Parameter(TensorInfo info, NDArray value, boolean estimated) {
+  String name() {
+    return info.name();
+  }
+}

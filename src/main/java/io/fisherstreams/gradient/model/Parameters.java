@@ -1,0 +1,178 @@
+package io.fisherstreams.gradient.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.FloatBuffer;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.function.Predicate;
+
+/**
+ * Loads a model's tensors into native float32 memory, holding the checkpoint to what the
+ * architecture expects: each tensor that is asked for must exist with exactly that shape, and in
+ * the end none may be left over.
+ *
+ * <p>Tensors of the head, when there is one, come before the checkpoint's of the same name and are
+ * frozen: they take part in the forward pass and have no Fisher.
+ */
+final class Parameters implements AutoCloseable {
+  private static final int CHUNK_ELEMENTS = 1 << 20;
+
+  private final TensorSource checkpoint;
+  private final Optional<TensorSource> head;
+  private final Map<String, TensorInfo> checkpointTensors;
+  private final Map<String, TensorInfo> headTensors;
+  private final Map<String, Parameter> taken = new HashMap<>();
+  private final Set<String> ignored = new HashSet<>();
+  private final NDManager manager;
+
+  Parameters(TensorSource checkpoint, Optional<TensorSource> head) {
+    this.checkpoint = checkpoint;
+    this.head = head;
+    this.checkpointTensors = byName(checkpoint);
+    this.headTensors = head.map(Parameters::byName).orElse(Map.of());
+    this.manager = NDManager.newBaseManager("PyTorch");
+  }
+
+  private static Map<String, TensorInfo> byName(TensorSource source) {
+    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    source.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+    return tensors;
+  }
+
+  /** The checkpoint's file or topic, for messages. */
+  String origin() {
+    return checkpoint.origin();
+  }
+
+  boolean has(String name) {
+    return headTensors.containsKey(name) || checkpointTensors.containsKey(name);
+  }
+
+  /** Shape of a tensor that the head brings, if it does. */
+  Optional<TensorInfo> headTensor(String name) {
+    return Optional.ofNullable(headTensors.get(name));
+  }
+
+  /**
+   * Loads a tensor that the Fisher covers, unless the head brings it.
+   *
+   * @throws InvalidInput when it is missing, not of a floating type, or of another shape
+   */
+  Parameter take(String name, long... shape) {
+    return load(name, shape, true);
+  }
+
+  /** Loads a tensor that is never estimated, wherever it comes from. */
+  Parameter takeFrozen(String name, long... shape) {
+    return load(name, shape, false);
+  }
+
+  /** Marks tensors of the checkpoint that the model neither reads nor learns. */
+  void ignore(Predicate<String> names) {
+    checkpointTensors.keySet().stream().filter(names).forEach(ignored::add);
+  }
+
+  /**
+   * The parameters that the Fisher covers, in the checkpoint's order.
+   *
+   * @throws InvalidInput when a tensor of checkpoint or head was neither taken nor ignored
+   */
+  List<Parameter> finish() {
+    for (String name : checkpointTensors.keySet()) {
+      if (!taken.containsKey(name) && !ignored.contains(name)) {
+        throw new InvalidInput(
+            ("%s: tensor %s %s is not part of the architecture that config.json describes; is it"
+                    + " another model's config?")
+                .formatted(checkpoint.origin(), name, checkpointTensors.get(name).shape()));
+      }
+    }
+    for (String name : headTensors.keySet()) {
+      if (!taken.containsKey(name)) {
+        throw new InvalidInput(
+            "%s: tensor %s is not part of this architecture's head"
+                .formatted(head.orElseThrow().origin(), name));
+      }
+    }
+    return checkpointTensors.keySet().stream()
+        .map(taken::get)
+        .filter(parameter -> parameter != null && parameter.estimated())
+        .toList();
+  }
+
+  /** All parameters that were taken, the frozen ones too, in no order. */
+  List<Parameter> all() {
+    return new ArrayList<>(taken.values());
+  }
+
+  /** The manager that owns the tensors. */
+  NDManager manager() {
+    return manager;
+  }
+
+  @Override
+  public void close() {
+    manager.close();
+  }
+
+  private Parameter load(String name, long[] shape, boolean estimated) {
+    boolean fromHead = headTensors.containsKey(name);
+    TensorSource source = fromHead ? head.orElseThrow() : checkpoint;
+    TensorInfo info = fromHead ? headTensors.get(name) : checkpointTensors.get(name);
+    List<Long> expected = Arrays.stream(shape).boxed().toList();
+    if (info == null) {
+      throw new InvalidInput(
+          "%s: tensor %s is missing; config.json asks for it with shape %s"
+              .formatted(source.origin(), name, expected));
+    }
+    if (!info.shape().equals(expected)) {
+      throw new InvalidInput(
+          "%s: tensor %s: config.json asks for shape %s, found %s"
+              .formatted(source.origin(), name, expected, info.shape()));
+    }
+    if (!info.dtype().mergeable()) {
+      throw new InvalidInput(
+          "%s: tensor %s: expected a floating type (F64, F32, F16, BF16), found %s"
+              .formatted(source.origin(), name, info.dtype()));
+    }
+    Parameter parameter = new Parameter(info, read(source, info), estimated && !fromHead);
+    taken.put(name, parameter);
+    return parameter;
+  }
+
+  private NDArray read(TensorSource source, TensorInfo info) {
+    long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
+    NDArray array = manager.create(new Shape(shape), DataType.FLOAT32);
+    if (info.elements() == 0) {
+      return array;
+    }
+    FloatBuffer target = array.toByteBuffer(true).asFloatBuffer();
+    float[] chunk = new float[(int) Math.min(info.elements(), CHUNK_ELEMENTS)];
+    for (long done = 0; done < info.elements(); done += chunk.length) {
+      int n = (int) Math.min(chunk.length, info.elements() - done);
+      ByteBuffer bytes = source.slice(info.name(), done, n);
+      long bad = Numbers.firstNotFinite(info.dtype(), bytes, n);
+      if (bad >= 0) {
+        throw new InvalidInput(
+            "%s: tensor %s: element %d is NaN or infinite"
+                .formatted(source.origin(), info.name(), done + bad));
+      }
+      Numbers.toFloat(info.dtype(), bytes, bytes.position(), chunk, 0, n);
+      target.put(chunk, 0, n);
+    }
+    return array;
+  }
+}

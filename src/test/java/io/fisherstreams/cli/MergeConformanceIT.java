@@ -1,0 +1,212 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/**
+ * The {@code merge} command over the embedded broker, against values from an independent float64
+ * reference.
+ */
+final class MergeConformanceIT {
+  private static final Path CASES = Path.of("src/test/resources/conformance/merge");
+
+  @TempDir private Path directory;
+
+  static Stream<String> cases() throws IOException {
+    List<String> names = new ArrayList<>();
+    try (Stream<Path> folders = Files.list(CASES)) {
+      folders.forEach(folder -> names.add(folder.getFileName().toString()));
+    }
+    Collections.sort(names);
+    assertThat(names).hasSize(21);
+    return names.stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("cases")
+  void mergesAsTheReferenceDoes(String name) {
+    Path output = directory.resolve("merged.safetensors");
+    assertThat(merge(CASES.resolve(name).resolve("merge.yaml"), output)).isZero();
+    try (Checkpoint merged = Checkpoint.open(output);
+        Checkpoint base = Checkpoint.open(CASES.resolve(name).resolve("base.safetensors"));
+        Checkpoint expected =
+            Checkpoint.open(CASES.resolve(name).resolve("expected.safetensors"))) {
+      assertThat(merged.tensors()).isEqualTo(base.tensors());
+      for (TensorInfo tensor : base.tensors().values()) {
+        ByteBuffer found = all(merged, tensor);
+        if (!expected.tensors().containsKey(tensor.name())) {
+          assertThat(tensor.dtype().mergeable()).as(tensor.name()).isFalse();
+          assertThat(found).as(tensor.name()).isEqualTo(all(base, tensor));
+        } else if (isExcluded(name, tensor.name())) {
+          assertThat(found).as(tensor.name()).isEqualTo(all(base, tensor));
+        } else {
+          compare(tensor, found, all(expected, expected.tensors().get(tensor.name())));
+        }
+      }
+    }
+  }
+
+  private static boolean isExcluded(String name, String parameter) {
+    try {
+      Matcher patterns =
+          Pattern.compile("exclude_param_names_regex: \\['(.*)'\\]")
+              .matcher(Files.readString(CASES.resolve(name).resolve("merge.yaml")));
+      return patterns.find() && Pattern.compile(patterns.group(1)).matcher(parameter).lookingAt();
+    } catch (IOException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  private static void compare(TensorInfo tensor, ByteBuffer found, ByteBuffer expected) {
+    int elements = (int) tensor.elements();
+    if (tensor.dtype() == DType.F32) {
+      double largest = 0;
+      double worst = 0;
+      for (int j = 0; j < elements; j++) {
+        double wanted = expected.getDouble(j * 8);
+        largest = Math.max(largest, Math.abs(wanted));
+        worst = Math.max(worst, Math.abs(found.getFloat(j * 4) - wanted));
+      }
+      assertThat(worst).as(tensor.name()).isLessThanOrEqualTo(1e-6 * largest);
+      return;
+    }
+    int off = 0;
+    for (int j = 0; j < elements; j++) {
+      double wanted = expected.getDouble(j * 8);
+      short bits = found.getShort(j * 2);
+      double distance = Math.abs(value(tensor.dtype(), bits) - wanted);
+      double above = Math.abs(value(tensor.dtype(), (short) (bits + 1)) - wanted);
+      double below = Math.abs(value(tensor.dtype(), (short) (bits - 1)) - wanted);
+      if (distance > above || distance > below) {
+        off++;
+        double next =
+            Math.abs(
+                value(tensor.dtype(), (short) (bits + 1))
+                    - value(tensor.dtype(), (short) (bits - 1)));
+        assertThat(distance).as("%s[%d]", tensor.name(), j).isLessThanOrEqualTo(next);
+      }
+    }
+    assertThat(off)
+        .as("%s: entries off by one unit", tensor.name())
+        .isLessThanOrEqualTo(elements / 10_000);
+  }
+
+  /** The value of 16 bits, by the formats' definitions. */
+  private static double value(DType dtype, short bits) {
+    int exponentBits = dtype == DType.BF16 ? 8 : 5;
+    int fractionBits = 15 - exponentBits;
+    int bias = (1 << (exponentBits - 1)) - 1;
+    int exponent = (bits >> fractionBits) & ((1 << exponentBits) - 1);
+    int fraction = bits & ((1 << fractionBits) - 1);
+    double magnitude =
+        exponent == 0
+            ? Math.scalb((double) fraction, 1 - bias - fractionBits)
+            : Math.scalb((double) (fraction | 1 << fractionBits), exponent - bias - fractionBits);
+    return bits < 0 ? -magnitude : magnitude;
+  }
+
+  @Test
+  void bytesDoNotDependOnPartitionsThreadsOrOrder() throws IOException {
+    Path yaml = CASES.resolve("many-shards-normalized/merge.yaml");
+    Path reversed = directory.resolve("reversed.yaml");
+    Files.writeString(reversed, reversed(yaml));
+    Path reference = directory.resolve("reference.safetensors");
+    assertThat(merge(yaml, reference, "--partitions", "1", "--threads", "1")).isZero();
+    String[][] ways = {{"4", "1"}, {"4", "2"}, {"7", "2"}};
+    for (String[] way : ways) {
+      Path other = directory.resolve("p" + way[0] + "t" + way[1] + ".safetensors");
+      assertThat(merge(reversed, other, "--partitions", way[0], "--threads", way[1])).isZero();
+      assertSameTensors(reference, other);
+    }
+  }
+
+  static void assertSameTensors(Path first, Path second) {
+    try (Checkpoint one = Checkpoint.open(first);
+        Checkpoint other = Checkpoint.open(second)) {
+      SortedMap<String, TensorInfo> tensors = one.tensors();
+      assertThat(other.tensors()).isEqualTo(tensors);
+      for (TensorInfo tensor : tensors.values()) {
+        assertThat(all(other, tensor)).as(tensor.name()).isEqualTo(all(one, tensor));
+      }
+    }
+  }
+
+  /** The YAML with its models the other way round and its paths made absolute. */
+  private static String reversed(Path yaml) throws IOException {
+    String text =
+        Files.readString(yaml)
+            .replaceAll(
+                "(base|checkpoint|fisher): (.*safetensors)",
+                "$1: " + Matcher.quoteReplacement(yaml.getParent().toAbsolutePath() + "/") + "$2");
+    Matcher models = Pattern.compile("(?s)(.*models:\n)(.*)(method:.*)").matcher(text);
+    assertThat(models.matches()).isTrue();
+    List<String> entries = new ArrayList<>(List.of(models.group(2).split("(?m)(?=^  - name)")));
+    Collections.reverse(entries);
+    return models.group(1) + String.join("", entries) + models.group(3);
+  }
+
+  @Test
+  void refusesATakeoverUnderStrictAndWritesNothing() {
+    Path output = directory.resolve("merged.safetensors");
+    assertThat(merge(CASES.resolve("tiny-fisher-normalized/merge.yaml"), output, "--strict"))
+        .isEqualTo(1);
+    assertThat(output).doesNotExist();
+  }
+
+  @Test
+  void writesAFolderWithIndexCompanionsAndModelCard() throws IOException {
+    Path base = Files.createDirectory(directory.resolve("base"));
+    Path cases = CASES.resolve("three-models-plain").toAbsolutePath();
+    Files.copy(cases.resolve("base.safetensors"), base.resolve("model.safetensors"));
+    Files.writeString(base.resolve("config.json"), "{\"model_type\": \"test\"}");
+    Files.writeString(base.resolve("tokenizer.json"), "{}");
+    Path yaml = directory.resolve("merge.yaml");
+    Files.writeString(
+        yaml,
+        Files.readString(cases.resolve("merge.yaml"))
+            .replace("base: base.safetensors", "base: " + base)
+            .replaceAll("(checkpoint|fisher): ", "$1: " + Matcher.quoteReplacement(cases + "/")));
+    Path output = directory.resolve("merged");
+    assertThat(merge(yaml, output, "--out-shard-size", "100B", "--dtype", "bf16")).isZero();
+    assertThat(output.resolve("config.json")).hasContent("{\"model_type\": \"test\"}");
+    assertThat(output.resolve("tokenizer.json")).exists();
+    assertThat(output.resolve("model.safetensors.index.json")).exists();
+    assertThat(Files.readString(output.resolve("README.md")))
+        .contains("model-a", "model-c", "share");
+    try (Checkpoint merged = Checkpoint.open(output)) {
+      assertThat(merged.tensors().values())
+          .allMatch(tensor -> tensor.dtype() == DType.BF16 || !tensor.dtype().mergeable());
+    }
+  }
+
+  private static ByteBuffer all(Checkpoint checkpoint, TensorInfo tensor) {
+    return checkpoint
+        .slice(tensor.name(), 0, (int) tensor.elements())
+        .order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static int merge(Path yaml, Path output, String... more) {
+    List<String> line = new ArrayList<>(List.of("merge", yaml.toString(), "-o", output.toString()));
+    line.addAll(List.of(more));
+    return Main.run(line.toArray(String[]::new));
+  }
+}

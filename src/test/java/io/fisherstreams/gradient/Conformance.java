@@ -1,0 +1,110 @@
+package io.fisherstreams.gradient;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.SafetensorsExamples;
+import io.fisherstreams.gradient.model.ModelConfig;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.ModelRuntimes;
+import io.fisherstreams.gradient.model.SquaredSums;
+import io.fisherstreams.gradient.model.TensorSource;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/** The cases of conformance/gradient, computed elsewhere by float64 automatic differentiation. */
+final class Conformance {
+  private static final Path ROOT = Path.of("src/test/resources/conformance/gradient");
+
+  private Conformance() {}
+
+  static Path file(String model, String name) {
+    return ROOT.resolve(model).resolve(name);
+  }
+
+  static ModelRuntime load(String model) {
+    Path head = file(model, "head.safetensors");
+    if (!Files.exists(head)) {
+      try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
+        return ModelRuntimes.load(config(model), TensorSource.of(checkpoint), Optional.empty());
+      }
+    }
+    try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"));
+        Checkpoint headFile = Checkpoint.open(head)) {
+      return ModelRuntimes.load(
+          config(model), TensorSource.of(checkpoint), Optional.of(TensorSource.of(headFile)));
+    }
+  }
+
+  static ModelConfig config(String model) {
+    Path path = file(model, "config.json");
+    try {
+      return ModelConfig.parse(path.toString(), Files.readString(path));
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  static ExampleSource examples(String model) {
+    return SafetensorsExamples.open(file(model, "examples.safetensors"));
+  }
+
+  /** Every tensor of a file, as float64. */
+  static Map<String, double[]> tensors(Path path) {
+    Map<String, double[]> tensors = new TreeMap<>();
+    try (Checkpoint checkpoint = Checkpoint.open(path)) {
+      for (TensorInfo tensor : checkpoint.tensors().values()) {
+        int elements = Math.toIntExact(tensor.elements());
+        double[] values = new double[elements];
+        Numbers.toDouble(
+            tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
+        tensors.put(tensor.name(), values);
+      }
+    }
+    return tensors;
+  }
+
+  /** Estimates over all of a source's examples. */
+  static Map<String, double[]> fisher(
+      ModelRuntime runtime, ExampleSource source, Estimator estimator, int batchSize) {
+    FisherEstimation estimation = new FisherEstimation(runtime, estimator);
+    try (SquaredSums sums = new SquaredSums(runtime)) {
+      for (long first = 0; first < source.count(); first += batchSize) {
+        int examples = (int) Math.min(batchSize, source.count() - first);
+        estimation.add(source.read(first, examples), sums);
+      }
+      return mean(sums);
+    }
+  }
+
+  static Map<String, double[]> mean(SquaredSums sums) {
+    Map<String, double[]> fisher = new TreeMap<>();
+    for (TensorInfo parameter : sums.parameters()) {
+      float[] values = new float[Math.toIntExact(parameter.elements())];
+      sums.copy(parameter.name(), 0, values, 0, values.length);
+      double[] mean = new double[values.length];
+      for (int i = 0; i < mean.length; i++) {
+        mean[i] = (double) values[i] / sums.examples();
+      }
+      fisher.put(parameter.name(), mean);
+    }
+    return fisher;
+  }
+
+  /** Largest |found − expected| of a parameter, relative to its largest expected entry. */
+  static double relativeError(double[] found, double[] expected) {
+    double largest = 0;
+    double difference = 0;
+    for (int i = 0; i < expected.length; i++) {
+      largest = Math.max(largest, Math.abs(expected[i]));
+      difference = Math.max(difference, Math.abs(found[i] - expected[i]));
+    }
+    return difference / largest;
+  }
+}
