@@ -21,6 +21,7 @@ import picocli.CommandLine.Spec;
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},
     subcommands = {
+      DemoCommand.class,
       MergeCommand.class,
       RunCommand.class,
       BenchCommand.class,

@@ -6,8 +6,6 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.text.DecimalFormat;
-import java.text.DecimalFormatSymbols;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
@@ -46,6 +44,7 @@ public final class DemoReport {
     parts.put("full", Long.toString(result.full().release()));
     parts.put("tasks", tasks());
     parts.put("table", table());
+    parts.put("overlap", overlap());
     parts.put("pool", new PoolChart(result.changes()).svg());
     parts.put("withdrawal", withdrawal());
     parts.put("setup", setup());
@@ -211,6 +210,24 @@ public final class DemoReport {
     table.append(best ? "<td class=\"best\">" : "<td>").append(percent(part)).append("</td>");
   }
 
+  private String overlap() {
+    FisherOverlap overlap = FisherOverlap.of(result.models(), Network.weightName(0));
+    StringBuilder table = new StringBuilder("<table class=\"overlap\"><thead><tr><th></th>");
+    for (String model : overlap.models()) {
+      table.append("<th>").append(Html.text(model)).append("</th>");
+    }
+    table.append("</tr></thead><tbody>\n");
+    for (int row = 0; row < overlap.models().size(); row++) {
+      table.append("<tr><td>").append(Html.text(overlap.models().get(row))).append("</td>");
+      for (double cosine : overlap.cosines().get(row)) {
+        table.append(
+            String.format(Locale.ROOT, "<td style=\"--part:%.2f\">%.2f</td>", cosine, cosine));
+      }
+      table.append("</tr>\n");
+    }
+    return table.append("</tbody></table>").toString();
+  }
+
   private String withdrawal() {
     String model = result.last().model().model();
     return result.withdrawalExact()
@@ -235,8 +252,7 @@ public final class DemoReport {
             "θ = Σ c (F + ε) θₘ / Σ c (F + ε) per parameter, summed over the models m; ε = %s, c ="
                 + " 1 / (n (‖F‖ + ε)); F is the exact per-example diagonal Fisher over %,d training"
                 + " images of the model's own task",
-            new DecimalFormat("0E0", DecimalFormatSymbols.getInstance(Locale.ROOT))
-                .format(DemoScenario.METHOD.epsilon()),
+            Double.toString(DemoScenario.METHOD.epsilon()).replace(".0E", "e"),
             result.examples()));
     facts.put(
         "Tasks",

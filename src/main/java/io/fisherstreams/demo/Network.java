@@ -116,7 +116,8 @@ public final class Network {
     return tensors;
   }
 
-  private static String weightName(int layer) {
+  /** The name of a layer's weights among the parameters. */
+  static String weightName(int layer) {
     return "layers." + layer + ".weight";
   }
 

@@ -10,7 +10,10 @@ import ai.djl.ndarray.types.Shape;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
 import io.fisherstreams.gradient.example.Example;
+import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.BiFunction;
@@ -25,6 +28,7 @@ final class Float64Reference implements AutoCloseable {
   private final RandomModel model;
   private final Map<String, NDArray> parameters = new HashMap<>();
   private final BiFunction<NDManager, Example, NDArray> logits;
+  private final Map<Example, List<Map<String, double[]>>> gradients = new IdentityHashMap<>();
 
   private Float64Reference(
       RandomModel model, Function<Float64Reference, BiFunction<NDManager, Example, NDArray>> net) {
@@ -97,23 +101,38 @@ final class Float64Reference implements AutoCloseable {
   }
 
   private Map<String, double[]> logProbabilityGradient(Example example, int label) {
-    Map<String, double[]> gradients = new TreeMap<>();
+    return gradients.computeIfAbsent(example, this::differentiate).get(label);
+  }
+
+  /** ∂ log p_c by class c and parameter. */
+  private List<Map<String, double[]>> differentiate(Example example) {
+    List<Map<String, double[]>> byClass = new ArrayList<>();
     JniUtils.setGradMode(true);
     try (NDManager scope = manager.newSubManager()) {
-      NDArray target = logits.apply(scope, example).logSoftmax(0).get(label);
+      NDArray logProbabilities = logits.apply(scope, example).logSoftmax(0);
       PtNDArray one = (PtNDArray) scope.create(1.0);
-      JniUtils.backward((PtNDArray) target, one, false, false);
-      for (String name : model.checkpoint.keySet()) {
-        PtNDArray parameter = (PtNDArray) parameters.get(name);
-        try (NDArray gradient = parameter.getGradient()) {
-          gradients.put(name, gradient.toType(DataType.FLOAT64, false).toDoubleArray());
-        }
-        JniUtils.zeroGrad(parameter);
+      long classes = logProbabilities.size();
+      for (int c = 0; c < classes; c++) {
+        PtNDArray target = (PtNDArray) logProbabilities.get(c);
+        JniUtils.backward(target, one, c < classes - 1, false);
+        byClass.add(takeGradients());
       }
     } finally {
       JniUtils.setGradMode(false);
     }
-    return gradients;
+    return byClass;
+  }
+
+  private Map<String, double[]> takeGradients() {
+    Map<String, double[]> taken = new TreeMap<>();
+    for (String name : model.checkpoint.keySet()) {
+      PtNDArray parameter = (PtNDArray) parameters.get(name);
+      try (NDArray gradient = parameter.getGradient()) {
+        taken.put(name, gradient.toType(DataType.FLOAT64, false).toDoubleArray());
+      }
+      JniUtils.zeroGrad(parameter);
+    }
+    return taken;
   }
 
   private Map<String, double[]> zeros() {

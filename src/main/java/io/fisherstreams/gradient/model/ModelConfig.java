@@ -39,7 +39,7 @@ public final class ModelConfig {
   }
 
   /** The file or topic. */
-  String origin() {
+  public String origin() {
     return origin;
   }
 
@@ -53,7 +53,7 @@ public final class ModelConfig {
   }
 
   /** The object under a key, when there is one. */
-  Optional<ModelConfig> section(String key) {
+  public Optional<ModelConfig> section(String key) {
     JsonNode node = root.get(key);
     return node != null && node.isObject()
         ? Optional.of(new ModelConfig(origin + ": " + key, node))
@@ -61,12 +61,12 @@ public final class ModelConfig {
   }
 
   /** Whether the key has a value other than null. */
-  boolean has(String key) {
+  public boolean has(String key) {
     return root.hasNonNull(key);
   }
 
   /** A positive integer that must be there. */
-  int positive(String key) {
+  public int positive(String key) {
     if (!has(key)) {
       throw new InvalidInput("%s: %s is missing".formatted(origin, key));
     }
@@ -74,7 +74,7 @@ public final class ModelConfig {
   }
 
   /** A positive integer, or the architecture's default. */
-  int positive(String key, int byDefault) {
+  public int positive(String key, int byDefault) {
     if (!has(key)) {
       return byDefault;
     }
@@ -86,7 +86,7 @@ public final class ModelConfig {
   }
 
   /** A finite number of at least 0, or the architecture's default. */
-  double number(String key, double byDefault) {
+  public double number(String key, double byDefault) {
     if (!has(key)) {
       return byDefault;
     }
@@ -97,7 +97,8 @@ public final class ModelConfig {
     return node.doubleValue();
   }
 
-  boolean flag(String key, boolean byDefault) {
+  /** True or false, or a default. */
+  public boolean flag(String key, boolean byDefault) {
     if (!has(key)) {
       return byDefault;
     }
@@ -108,7 +109,8 @@ public final class ModelConfig {
     return node.booleanValue();
   }
 
-  String text(String key, String byDefault) {
+  /** A string, or a default. */
+  public String text(String key, String byDefault) {
     if (!has(key)) {
       return byDefault;
     }
@@ -139,11 +141,28 @@ public final class ModelConfig {
     return values;
   }
 
+  /** A list of this many finite numbers; empty when the key is missing. */
+  public Optional<double[]> numbers(String key, int length) {
+    if (!has(key)) {
+      return Optional.empty();
+    }
+    JsonNode node = root.get(key);
+    double[] values = new double[length];
+    for (int i = 0; i < length; i++) {
+      JsonNode item = node.isArray() && node.size() == length ? node.get(i) : node;
+      if (!item.isNumber() || !Double.isFinite(item.doubleValue())) {
+        throw invalid(key, "a list of %d numbers".formatted(length), node);
+      }
+      values[i] = item.doubleValue();
+    }
+    return Optional.of(values);
+  }
+
   /**
    * Number of classes: the length of {@code id2label}, else {@code num_labels}, else Hugging Face's
    * default 2.
    */
-  int classes() {
+  public int classes() {
     JsonNode labels = root.get("id2label");
     return labels != null && labels.isObject() && !labels.isEmpty()
         ? labels.size()

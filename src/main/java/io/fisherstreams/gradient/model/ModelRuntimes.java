@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.model;
 
 import io.fisherstreams.InvalidInput;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.TreeSet;
@@ -37,6 +38,18 @@ public final class ModelRuntimes {
   public static ModelRuntime loadPlain(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
     return load(config, checkpoint, head, PlainLoopRuntime::of);
+  }
+
+  /**
+   * Loads a TorchScript module with a checkpoint's parameters.
+   *
+   * @param file the module. It is code that will run: take the path from the operator's
+   *     configuration, never from a topic or a model's folder
+   * @throws InvalidInput when it is no TorchScript module, or its parameters and the checkpoint's
+   *     tensors differ in name or shape
+   */
+  public static ModelRuntime loadTorchScript(Path file, TensorSource checkpoint) {
+    return TorchScript.load(file, checkpoint);
   }
 
   private static ModelRuntime load(

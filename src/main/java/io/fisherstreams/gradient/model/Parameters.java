@@ -9,7 +9,6 @@ import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.checkpoint.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -58,6 +57,11 @@ final class Parameters implements AutoCloseable {
     return checkpoint.origin();
   }
 
+  /** Everything that the checkpoint holds. */
+  List<TensorInfo> checkpointTensors() {
+    return checkpoint.tensors();
+  }
+
   boolean has(String name) {
     return headTensors.containsKey(name) || checkpointTensors.containsKey(name);
   }
@@ -95,8 +99,8 @@ final class Parameters implements AutoCloseable {
     for (String name : checkpointTensors.keySet()) {
       if (!taken.containsKey(name) && !ignored.contains(name)) {
         throw new InvalidInput(
-            ("%s: tensor %s %s is not part of the architecture that config.json describes; is it"
-                    + " another model's config?")
+            ("%s: tensor %s %s is not part of the model's architecture; is it another model's config"
+                    + " or module?")
                 .formatted(checkpoint.origin(), name, checkpointTensors.get(name).shape()));
       }
     }
@@ -111,11 +115,6 @@ final class Parameters implements AutoCloseable {
         .map(taken::get)
         .filter(parameter -> parameter != null && parameter.estimated())
         .toList();
-  }
-
-  /** All parameters that were taken, the frozen ones too, in no order. */
-  List<Parameter> all() {
-    return new ArrayList<>(taken.values());
   }
 
   /** The manager that owns the tensors. */
@@ -135,12 +134,12 @@ final class Parameters implements AutoCloseable {
     List<Long> expected = Arrays.stream(shape).boxed().toList();
     if (info == null) {
       throw new InvalidInput(
-          "%s: tensor %s is missing; config.json asks for it with shape %s"
+          "%s: tensor %s is missing; the model's architecture has it with shape %s"
               .formatted(source.origin(), name, expected));
     }
     if (!info.shape().equals(expected)) {
       throw new InvalidInput(
-          "%s: tensor %s: config.json asks for shape %s, found %s"
+          "%s: tensor %s: the model's architecture has shape %s, found %s"
               .formatted(source.origin(), name, expected, info.shape()));
     }
     if (!info.dtype().mergeable()) {

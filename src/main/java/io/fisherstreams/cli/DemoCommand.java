@@ -1,0 +1,56 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.demo.DemoConsole;
+import io.fisherstreams.demo.DemoFolder;
+import io.fisherstreams.demo.DemoScenario;
+import io.fisherstreams.demo.StreamedPools;
+import io.fisherstreams.local.TemporaryDirectory;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "demo",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Trains a base network and fine-tuned ones on handwritten digits, lets them arrive one after another in a running pool, and shows each release.",
+      "Writes merged.safetensors, a report to look at, and the pool's files for the merge command."
+    })
+final class DemoCommand implements Callable<Integer> {
+  @Option(
+      names = {"-o", "--output"},
+      paramLabel = "DIR",
+      defaultValue = "fisher-streams-demo",
+      description = "Where the results go. Default: ${DEFAULT-VALUE}.")
+  private Path output;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "Seed of training; the same seed gives the same bytes. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    PrintWriter out = spec.commandLine().getOut();
+    DemoFolder folder = new DemoFolder(output);
+    try (TemporaryDirectory directory = TemporaryDirectory.create(null);
+        StreamedPools pools = new StreamedPools(directory.path())) {
+      folder.write(new DemoScenario(seed, pools, new DemoConsole(out)).run());
+    }
+    out.printf("%nmerged model  %s%nreport        %s%n", folder.merged(), folder.report());
+    out.printf(
+        "the same merge, once: bin/fisher-streams merge %s -o merged.safetensors%n",
+        folder.mergeFile());
+    out.flush();
+    return 0;
+  }
+}

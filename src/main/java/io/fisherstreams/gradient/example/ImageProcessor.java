@@ -1,0 +1,170 @@
+package io.fisherstreams.gradient.example;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.model.ModelConfig;
+import java.awt.image.BufferedImage;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import javax.imageio.ImageIO;
+
+/**
+ * From an image file to {@code pixel_values}, as Hugging Face's {@code CLIPImageProcessor}: resize,
+ * centre crop, scale to 0 … 1 and normalise by channel, each step only if the settings say so.
+ *
+ * @param channels 1 or 3
+ * @param resize how to resize first, if at all
+ * @param crop size of the centre crop, if there is one; beyond the image it is black
+ * @param factor what pixels 0 … 255 are multiplied by
+ * @param mean what is then subtracted, by channel
+ * @param deviation what is then divided by, by channel
+ */
+@SuppressWarnings("ArrayRecordComponent") // never compared
+public record ImageProcessor(
+    int channels,
+    Optional<Resize> resize,
+    Optional<Size> crop,
+    double factor,
+    double[] mean,
+    double[] deviation) {
+  private static final double[] CLIP_MEAN = {0.48145466, 0.4578275, 0.40821073};
+  private static final double[] CLIP_DEVIATION = {0.26862954, 0.26130258, 0.27577711};
+
+  /** Rows and columns. */
+  record Size(int height, int width) {}
+
+  /**
+   * How to resize.
+   *
+   * @param shortest length of the shorter side, the other in proportion; absent for an exact size
+   * @param exact the size, absent for the shorter side's length
+   */
+  record Resize(Optional<Integer> shortest, Optional<Size> exact, Resampling resampling) {
+
+    Pixels apply(Pixels image) {
+      Size size = exact.orElseGet(() -> inProportion(image));
+      return resampling.resize(image, size.width(), size.height());
+    }
+
+    private Size inProportion(Pixels image) {
+      int length = shortest.orElseThrow();
+      int shorter = Math.min(image.height(), image.width());
+      int longer = Math.max(image.height(), image.width());
+      int scaled = (int) ((long) length * longer / shorter);
+      return image.height() <= image.width() ? new Size(length, scaled) : new Size(scaled, length);
+    }
+  }
+
+  /**
+   * The processor of a model: the settings of its {@code preprocessor_config.json}, else CLIP's for
+   * a CLIP tower, else resizing, cropping and scaling alone.
+   *
+   * @param model the model's config
+   * @param settings its {@code preprocessor_config.json}, if there is one
+   * @throws InvalidInput when a setting cannot be followed
+   */
+  public static ImageProcessor of(ModelConfig model, Optional<ModelConfig> settings) {
+    ModelConfig vision = model.section("vision_config").orElse(model);
+    boolean clip = model.modelType().startsWith("clip");
+    boolean flat = model.modelType().equals("mlp");
+    int channels = flat ? 1 : vision.positive("num_channels", 3);
+    if (channels != 1 && channels != 3) {
+      throw new InvalidInput(
+          "%s: num_channels %d: image files give 1 or 3 channels"
+              .formatted(vision.origin(), channels));
+    }
+    int side = flat ? squareSide(model) : vision.positive("image_size", 224);
+    ModelConfig config =
+        settings.orElseGet(() -> ModelConfig.parse("default image settings", "{}"));
+    double[] noMean = new double[channels];
+    double[] noDeviation = channels == 1 ? new double[] {1} : new double[] {1, 1, 1};
+    boolean normalised = config.flag("do_normalize", clip || settings.isPresent());
+    double[] mean = clip && channels == 3 ? CLIP_MEAN : noMean;
+    double[] deviation = clip && channels == 3 ? CLIP_DEVIATION : noDeviation;
+    return new ImageProcessor(
+        channels,
+        config.flag("do_resize", true) ? Optional.of(resize(config, side)) : Optional.empty(),
+        config.flag("do_center_crop", true) ? Optional.of(crop(config, side)) : Optional.empty(),
+        config.flag("do_rescale", true) ? config.number("rescale_factor", 1.0 / 255) : 1,
+        normalised ? config.numbers("image_mean", channels).orElse(mean) : noMean,
+        normalised ? config.numbers("image_std", channels).orElse(deviation) : noDeviation);
+  }
+
+  private static int squareSide(ModelConfig model) {
+    int size = model.positive("input_size");
+    int side = (int) Math.round(Math.sqrt(size));
+    if (side * side != size) {
+      throw new InvalidInput(
+          "%s: input_size %d is no square, so image files do not fit; give pixel_values as tensors"
+              .formatted(model.origin(), size));
+    }
+    return side;
+  }
+
+  private static Resize resize(ModelConfig config, int side) {
+    Resampling resampling = Resampling.numbered(config.origin(), config.positive("resample", 3));
+    Optional<ModelConfig> size = config.section("size");
+    if (size.isPresent() && !size.get().has("shortest_edge")) {
+      return new Resize(Optional.empty(), Optional.of(size(size.get())), resampling);
+    }
+    int shortest =
+        size.map(keys -> keys.positive("shortest_edge"))
+            .orElseGet(() -> config.positive("size", side));
+    return new Resize(Optional.of(shortest), Optional.empty(), resampling);
+  }
+
+  private static Size crop(ModelConfig config, int side) {
+    return config
+        .section("crop_size")
+        .map(ImageProcessor::size)
+        .orElseGet(
+            () -> {
+              int length = config.positive("crop_size", side);
+              return new Size(length, length);
+            });
+  }
+
+  private static Size size(ModelConfig keys) {
+    return new Size(keys.positive("height"), keys.positive("width"));
+  }
+
+  /**
+   * Reads an image file.
+   *
+   * @return float32 (channels, height, width)
+   * @throws InvalidInput when it is no image that can be decoded
+   */
+  InputTensor read(Path file) {
+    BufferedImage image;
+    try {
+      image = ImageIO.read(file.toFile());
+    } catch (IOException | RuntimeException e) {
+      throw new InvalidInput("%s: cannot be decoded: %s".formatted(file, e.getMessage()), e);
+    }
+    if (image == null) {
+      throw new InvalidInput(
+          "%s: no image in a known format (PNG, JPEG, GIF, BMP, TIFF)".formatted(file));
+    }
+    return process(Pixels.of(image, channels));
+  }
+
+  InputTensor process(Pixels image) {
+    Pixels resized = resize.map(how -> how.apply(image)).orElse(image);
+    Size size = crop.orElse(new Size(resized.height(), resized.width()));
+    int top = Math.floorDiv(resized.height() - size.height(), 2);
+    int left = Math.floorDiv(resized.width() - size.width(), 2);
+    float[] values = new float[channels * size.height() * size.width()];
+    int next = 0;
+    for (int c = 0; c < channels; c++) {
+      for (int y = 0; y < size.height(); y++) {
+        for (int x = 0; x < size.width(); x++) {
+          double scaled = resized.at(c, top + y, left + x) * factor;
+          values[next++] = (float) ((scaled - mean[c]) / deviation[c]);
+        }
+      }
+    }
+    return InputTensor.ofFloats(
+        List.of((long) channels, (long) size.height(), (long) size.width()), values);
+  }
+}
