@@ -27,7 +27,11 @@ import picocli.CommandLine.Spec;
     })
 public final class BenchCommand implements Callable<Integer> {
   enum Part {
-    ARRIVAL
+    KERNEL,
+    START_UP,
+    ACCUMULATION,
+    ARRIVAL,
+    MEMORY
   }
 
   @Option(
@@ -65,14 +69,25 @@ public final class BenchCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     for (Part part : parts) {
       try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
-        if (part == Part.ARRIVAL) {
-          for (DType dtype : List.of(DType.F32, DType.BF16)) {
-            Path place = Files.createDirectories(directory.path().resolve(dtype.name()));
-            new ArrivalBench(place, out, models, dtype).run(repetitions);
-          }
-        }
+        run(part, directory.path(), out);
       }
     }
     return 0;
+  }
+
+  private void run(Part part, Path directory, PrintWriter out) throws Exception {
+    switch (part) {
+      case KERNEL -> KernelBench.run(out);
+      case START_UP -> new MergeBench(directory, out).startUp(repetitions);
+      case ACCUMULATION -> new AccumulationBench(directory, out).run();
+      case ARRIVAL -> {
+        for (DType dtype : List.of(DType.F32, DType.BF16)) {
+          Path place = Files.createDirectories(directory.resolve(dtype.name()));
+          new ArrivalBench(place, out, models, dtype).run(repetitions);
+        }
+      }
+      case MEMORY ->
+          new MergeBench(directory, out).memory(new int[] {models / 2, models, 2 * models});
+    }
   }
 }

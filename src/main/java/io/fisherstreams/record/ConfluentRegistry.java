@@ -3,13 +3,16 @@ package io.fisherstreams.record;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
 import org.apache.avro.Schema;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.avro.AvroSchema;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.CachedSchemaRegistryClient;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClient;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClientConfig;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.SerializationException;
@@ -23,22 +26,56 @@ import org.slf4j.LoggerFactory;
 final class ConfluentRegistry implements SchemaRegistry {
   private static final Logger LOG = LoggerFactory.getLogger(ConfluentRegistry.class);
   private static final String COMPATIBILITY = "FULL_TRANSITIVE";
+  private static final int NOT_FOUND = 404;
+  private static final int TOO_MANY_REQUESTS = 429;
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final long FIRST_PAUSE_MILLIS = 100;
   private static final long LONGEST_PAUSE_MILLIS = 5_000;
 
+  // The client casts these settings instead of parsing them; a properties file has text only.
+  private static final Map<String, Function<String, Object>> NUMBERS =
+      Map.of(
+          SchemaRegistryClientConfig.PROXY_PORT, Integer::valueOf,
+          SchemaRegistryClientConfig.MISSING_CACHE_SIZE_CONFIG, Integer::valueOf,
+          SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, Long::valueOf,
+          SchemaRegistryClientConfig.MISSING_VERSION_CACHE_TTL_CONFIG, Long::valueOf,
+          SchemaRegistryClientConfig.MISSING_SCHEMA_CACHE_TTL_CONFIG, Long::valueOf);
+  // Ids are given out before they are written, so one that is unknown now stays so: garbage records
+  // that happen to name one cost a request each no more often than this.
+  private static final Duration UNKNOWN_ID_KEPT = Duration.ofMinutes(1);
+
   private final String url;
   private final SchemaRegistryClient client;
+  private final Duration patience;
   private final Map<Integer, Schema> byId = new ConcurrentHashMap<>();
 
-  private ConfluentRegistry(String url, SchemaRegistryClient client) {
+  private ConfluentRegistry(String url, SchemaRegistryClient client, Duration patience) {
     this.url = url;
     this.client = client;
+    this.patience = patience;
   }
 
   static ConfluentRegistry connect(String url, Map<String, ?> config) {
+    return connect(url, config, PATIENCE);
+  }
+
+  /** {@code patience} is how long calls are repeated while the registry cannot be reached. */
+  static ConfluentRegistry connect(String url, Map<String, ?> config, Duration patience) {
+    Map<String, Object> all = new HashMap<>(config);
+    all.putIfAbsent(
+        SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, UNKNOWN_ID_KEPT.toSeconds());
+    NUMBERS.forEach(
+        (name, parse) -> all.computeIfPresent(name, (n, value) -> parse(n, value, parse)));
     return new ConfluentRegistry(
-        url, new CachedSchemaRegistryClient(List.of(url.split(",")), 1000, config));
+        url, new CachedSchemaRegistryClient(List.of(url.split(",")), 1000, all), patience);
+  }
+
+  private static Object parse(String name, Object value, Function<String, Object> parse) {
+    try {
+      return parse.apply(value.toString().trim());
+    } catch (NumberFormatException e) {
+      throw new InvalidInput(name + " is " + value + ", expected a whole number", e);
+    }
   }
 
   private interface Call<T> {
@@ -47,14 +84,14 @@ final class ConfluentRegistry implements SchemaRegistry {
 
   /** Repeats a call while the registry cannot be reached or fails on its side. */
   private <T> T retrying(Call<T> call) throws RestClientException {
-    long give = System.nanoTime() + PATIENCE.toNanos();
+    long give = System.nanoTime() + patience.toNanos();
     long pause = FIRST_PAUSE_MILLIS;
     while (true) {
       Exception failure;
       try {
         return call.run();
       } catch (RestClientException e) {
-        if (e.getStatus() < 500) {
+        if (e.getStatus() < 500 && e.getStatus() != TOO_MANY_REQUESTS) {
           throw e;
         }
         failure = e;
@@ -86,7 +123,7 @@ final class ConfluentRegistry implements SchemaRegistry {
             try {
               return client.getId(subject, parsed);
             } catch (RestClientException e) {
-              if (e.getStatus() != 404) {
+              if (e.getStatus() != NOT_FOUND) {
                 throw e;
               }
             }
@@ -119,7 +156,12 @@ final class ConfluentRegistry implements SchemaRegistry {
       byId.put(id, schema);
       return schema;
     } catch (RestClientException e) {
-      throw new SerializationException("schema registry " + url + " has no schema of id " + id);
+      if (e.getStatus() == NOT_FOUND) {
+        throw new SerializationException("schema registry " + url + " has no schema of id " + id);
+      }
+      // No record is to blame for missing rights: its stage must stop, not set it aside.
+      throw new InvalidInput(
+          "schema registry " + url + " refuses to give schema " + id + ": " + e.getMessage(), e);
     }
   }
 

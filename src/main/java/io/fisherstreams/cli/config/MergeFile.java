@@ -84,7 +84,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
    * @param numFisherExamples how many examples a Fisher is estimated from
    * @param estimator of the diagonal Fisher
-   * @param samples labels drawn per example by the {@code sampled} estimator
+   * @param samples labels drawn per example, where the estimator draws them
    * @param seed of those draws
    * @param batchSize examples that go through the model together
    */

@@ -369,7 +369,7 @@ public final class Preflight {
   private static List<TensorInfo> tensors(Checkpoint file, SortedMap<String, TensorInfo> merged) {
     // The file was checked, but closed since.
     requireAll("changed while it was checked:", file, merged);
-    return merged.keySet().stream().map(file.tensors()::get).toList();
+    return merged.keySet().stream().map(name -> file.tensors().get(name)).toList();
   }
 
   private static List<Shard> shards(TensorInfo tensor) {

@@ -1,0 +1,191 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.StageRunner;
+import io.fisherstreams.record.StreamsOptions;
+import io.fisherstreams.tensor.Shard;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * How fast the merge stage takes gradient batches in, beside consumers that only poll the same
+ * topic with as many threads. The batches are dense sums of squares; enough of them that open ones
+ * are folded.
+ */
+final class AccumulationBench {
+  private static final int PARTITIONS = 4;
+  private static final int THREADS = 2;
+  private static final int BATCHES = 20;
+  private static final long ELEMENTS = 20_000_000;
+
+  private final Path directory;
+  private final PrintWriter out;
+
+  AccumulationBench(Path directory, PrintWriter out) {
+    this.directory = directory;
+    this.out = out;
+  }
+
+  /** The stage's rate over the bare consumers'. */
+  double run() throws Exception {
+    try (EmbeddedBroker broker =
+        EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
+      KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
+      PoolTopics topics = new PoolTopics("bench", SchemaRegistry.inMemory());
+      try (Admin admin = kafka.admin()) {
+        new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
+      }
+      long records = publish(kafka, topics);
+      double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
+      bare(kafka, topics, records); // warms broker and page cache for both
+      double bare = bare(kafka, topics, records);
+      double stage = stage(kafka, topics, records);
+      out.printf(
+          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f%n",
+          BATCHES, ELEMENTS, mebibytes / stage, mebibytes / bare, bare / stage);
+      out.flush();
+      return bare / stage;
+    }
+  }
+
+  private static long publish(KafkaSettings kafka, PoolTopics topics) {
+    TensorInfo tensor = new TensorInfo("weight", DType.F32, List.of(ELEMENTS));
+    ModelManifest manifest =
+        Manifests.fineTuned(
+                "model", 1, List.of(tensor), MergeSet.of(List.of(tensor), List.of()), false)
+            .setExamples(BATCHES + 1)
+            .build();
+    SplittableRandom random = new SplittableRandom(1);
+    ByteBuffer data =
+        ByteBuffer.allocate(Shard.ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    for (int j = 0; j < Shard.ELEMENTS; j++) {
+      double gradient = random.nextDouble() - 0.5;
+      data.putFloat(j * Float.BYTES, (float) (gradient * gradient));
+    }
+    long records = 0;
+    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      Publisher publisher = new Publisher(topics, producer);
+      publisher.announce(manifest);
+      for (int batch = 0; batch < BATCHES; batch++) {
+        for (int index = 0; index < Shard.count(tensor); index++) {
+          Shard shard = new Shard(tensor, index);
+          publisher.gradientBatch(
+              manifest,
+              shard,
+              "bench",
+              batch,
+              1,
+              Encoding.SQUARED_SUM,
+              data.slice(0, shard.bytes()));
+          records++;
+        }
+      }
+      publisher.flush();
+    }
+    return records;
+  }
+
+  private static double bare(KafkaSettings kafka, PoolTopics topics, long records)
+      throws Exception {
+    ExecutorService threads = Executors.newFixedThreadPool(THREADS);
+    try {
+      long start = System.nanoTime();
+      List<Future<Long>> counts = new ArrayList<>();
+      for (int thread = 0; thread < THREADS; thread++) {
+        List<TopicPartition> mine = new ArrayList<>();
+        for (int p = thread; p < PARTITIONS; p += THREADS) {
+          mine.add(new TopicPartition(topics.gradientBatches().name(), p));
+        }
+        counts.add(threads.submit((Callable<Long>) () -> poll(kafka, mine)));
+      }
+      long polled = 0;
+      for (Future<Long> count : counts) {
+        polled += count.get();
+      }
+      if (polled != records) {
+        throw new IllegalStateException("polled " + polled + " of " + records + " records");
+      }
+      return (System.nanoTime() - start) / 1e9;
+    } finally {
+      threads.shutdown();
+    }
+  }
+
+  private static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
+    long count = 0;
+    long bytes = 0;
+    try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
+      consumer.assign(partitions);
+      consumer.seekToBeginning(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+          count++;
+          bytes += record.value().length;
+        }
+      }
+    }
+    if (bytes == 0) {
+      throw new IllegalStateException("nothing was polled");
+    }
+    return count;
+  }
+
+  private double stage(KafkaSettings kafka, PoolTopics topics, long records)
+      throws InterruptedException {
+    try (StageRunner stage =
+        MergeStage.create(
+            kafka, topics, StreamsOptions.local(directory.resolve("state"), THREADS))) {
+      stage.start();
+      while (processed(stage) == 0) {
+        Thread.sleep(1);
+      }
+      long start = System.nanoTime();
+      double already = processed(stage);
+      while (processed(stage) < records) {
+        Thread.sleep(1);
+      }
+      double seconds = (System.nanoTime() - start) / 1e9;
+      return seconds * records / (records - already);
+    }
+  }
+
+  private static double processed(StageRunner stage) {
+    return stage.streams().metrics().values().stream()
+        .filter(
+            metric ->
+                metric.metricName().name().equals("process-total")
+                    && metric.metricName().group().equals("stream-thread-metrics"))
+        .mapToDouble(metric -> ((Number) metric.metricValue()).doubleValue())
+        .sum();
+  }
+}

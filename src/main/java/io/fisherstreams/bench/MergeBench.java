@@ -1,0 +1,89 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * The {@code merge} command as a user runs it: memory and time by the number of models, and
+ * start-up on a tiny pool.
+ */
+final class MergeBench {
+  // Files are shared between models in turn: their content does not matter to memory, their disk
+  // space does.
+  private static final int DISTINCT = 4;
+
+  private final Path directory;
+  private final PrintWriter out;
+
+  MergeBench(Path directory, PrintWriter out) {
+    this.directory = directory;
+    this.out = out;
+  }
+
+  void memory(int[] counts) throws IOException, InterruptedException {
+    SyntheticModel.writeCheckpoint(directory.resolve("base.safetensors"), DType.F32, 0);
+    for (int i = 0; i < DISTINCT; i++) {
+      SyntheticModel.writeCheckpoint(directory.resolve("m" + i + ".safetensors"), DType.F32, 1 + i);
+      SyntheticModel.writeFisher(directory.resolve("f" + i + ".safetensors"), 100 + i);
+    }
+    for (int models : counts) {
+      ChildProcess run = merge(models);
+      out.printf(
+          "merge of %d models of %,d float32 parameters: %.1f s, anonymous memory %.2f GiB at most, heap limit %.2f GiB%n",
+          models,
+          SyntheticModel.parameters(),
+          run.seconds(),
+          run.anonymousBytes() / (double) (1 << 30),
+          Runtime.getRuntime().maxMemory() / (double) (1 << 30));
+      out.flush();
+    }
+  }
+
+  void startUp(int repetitions) throws IOException, InterruptedException {
+    for (String name : List.of("base", "m0", "m1", "f0", "f1")) {
+      TensorInfo tensor = new TensorInfo("weight", DType.F32, List.of(10L, 10L));
+      try (CheckpointWriter writer =
+          CheckpointWriter.file(
+              directory.resolve(name + ".safetensors"), List.of(tensor), Map.of())) {
+        writer.write("weight", 0, ByteBuffer.allocate(400));
+        writer.commit();
+      }
+    }
+    for (int i = 0; i < repetitions; i++) {
+      out.printf(
+          "merge of two models of 100 parameters, broker and all: %.1f s%n", merge(2).seconds());
+      out.flush();
+    }
+  }
+
+  private ChildProcess merge(int models) throws IOException, InterruptedException {
+    StringBuilder yaml = new StringBuilder("base: base.safetensors\nmodels:\n");
+    for (int i = 0; i < models; i++) {
+      yaml.append("  - name: model-").append(i).append('\n');
+      yaml.append("    checkpoint: m").append(i % DISTINCT).append(".safetensors\n");
+      yaml.append("    fisher: f").append(i % DISTINCT).append(".safetensors\n");
+    }
+    Path file = Files.writeString(directory.resolve("merge.yaml"), yaml);
+    Path merged = directory.resolve("merged.safetensors");
+    ChildProcess run =
+        ChildProcess.run(
+            directory.resolve("merge.log"),
+            List.of(
+                "merge",
+                file.toString(),
+                "--output",
+                merged.toString(),
+                "--work-directory",
+                directory.toString()));
+    Files.delete(merged);
+    return run;
+  }
+}
