@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.demo.DemoConsole;
 import io.fisherstreams.demo.DemoFolder;
+import io.fisherstreams.demo.DemoResult;
 import io.fisherstreams.demo.DemoScenario;
 import io.fisherstreams.demo.StreamedPools;
 import io.fisherstreams.local.TemporaryDirectory;
@@ -33,7 +34,7 @@ final class DemoCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "0",
       description =
-          "Seed of training; the same seed gives the same bytes. Default: ${DEFAULT-VALUE}.")
+          "Seed of training; on one machine the same seed gives the same bytes. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Spec private CommandSpec spec;
@@ -42,15 +43,17 @@ final class DemoCommand implements Callable<Integer> {
   public Integer call() {
     PrintWriter out = spec.commandLine().getOut();
     DemoFolder folder = new DemoFolder(output);
+    DemoResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(null);
         StreamedPools pools = new StreamedPools(directory.path())) {
-      folder.write(new DemoScenario(seed, pools, new DemoConsole(out)).run());
+      result = new DemoScenario(seed, pools, new DemoConsole(out)).run();
+      folder.write(result);
     }
     out.printf("%nmerged model  %s%nreport        %s%n", folder.merged(), folder.report());
     out.printf(
         "the same merge, once: bin/fisher-streams merge %s -o merged.safetensors%n",
         folder.mergeFile());
     out.flush();
-    return 0;
+    return result.withdrawalExact() ? 0 : 1;
   }
 }

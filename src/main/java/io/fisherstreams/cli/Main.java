@@ -23,6 +23,8 @@ import picocli.CommandLine.Spec;
     subcommands = {
       DemoCommand.class,
       MergeCommand.class,
+      FisherCommand.class,
+      EvaluateCommand.class,
       RunCommand.class,
       BenchCommand.class,
       TopicsCommand.class,

@@ -8,6 +8,9 @@ import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.gradient.FisherJob;
+import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.local.TemporaryDirectory;
@@ -119,20 +122,80 @@ final class MergeCommand implements Callable<Integer> {
       throw new InvalidInput("--partitions and --threads must be at least 1");
     }
     MergeFile file = MergeFile.read(yaml);
+    requireOtherThanInputs(file);
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
     PlanPolicy policy = new PlanPolicy(Duration.ZERO, Duration.ZERO, names);
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
-      check(file);
+      MergeFile complete = estimate(file, directory.path());
+      check(complete);
       if (connection.isGiven()) {
-        mergeOnCluster(file, directory.path(), policy, partBytes);
+        mergeOnCluster(complete, directory.path(), policy, partBytes);
       } else {
         try (LocalPool pool = LocalPool.start(directory.path(), partitions, threads, policy)) {
-          merge(file, pool.runner(), partBytes);
+          merge(complete, pool.runner(), partBytes);
         }
       }
     }
     return 0;
+  }
+
+  /** The output may replace an earlier output, never what it is made from. */
+  private void requireOtherThanInputs(MergeFile file) {
+    Path target = output.toAbsolutePath().normalize();
+    List<Path> inputs = new ArrayList<>(List.of(file.base(), yaml));
+    for (MergeFile.Model model : file.models()) {
+      inputs.add(model.checkpoint());
+      model.fisher().ifPresent(inputs::add);
+      model.examples().ifPresent(inputs::add);
+      model.head().ifPresent(inputs::add);
+    }
+    for (Path input : inputs) {
+      if (input.toAbsolutePath().normalize().equals(target)) {
+        throw new InvalidInput("--output " + output + " is one of the inputs; name another");
+      }
+    }
+  }
+
+  /**
+   * Estimates the Fishers of the models that come with examples; the same merge with all Fishers as
+   * files.
+   */
+  private MergeFile estimate(MergeFile file, Path directory) {
+    MergeFile.Method method = file.method();
+    if (file.models().stream().anyMatch(model -> model.fisher().isEmpty())) {
+      Preflight.check(file, Runtime.getRuntime().availableProcessors(), (done, total) -> {});
+    }
+    FisherSettings settings =
+        new FisherSettings(
+            FisherCommand.estimator(method.estimator(), method.samples(), method.seed()),
+            method.numFisherExamples(),
+            method.batchSize());
+    List<MergeFile.Model> models = new ArrayList<>();
+    for (MergeFile.Model model : file.models()) {
+      if (model.examples().isEmpty()) {
+        models.add(model);
+        continue;
+      }
+      Path fisher = directory.resolve("fisher-" + models.size() + ".safetensors");
+      FisherCommand.run(
+          new FisherJob(
+              ModelFiles.of(model.checkpoint(), model.head(), Optional.empty()),
+              model.examples().get(),
+              settings),
+          fisher,
+          "fisher of " + model.name(),
+          spec);
+      models.add(
+          new MergeFile.Model(
+              model.name(),
+              model.checkpoint(),
+              Optional.of(fisher),
+              Optional.empty(),
+              model.coefficient(),
+              Optional.empty()));
+    }
+    return new MergeFile(file.file(), file.base(), models, method);
   }
 
   private void check(MergeFile file) {

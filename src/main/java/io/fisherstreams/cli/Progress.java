@@ -9,41 +9,50 @@ import me.tongfei.progressbar.ProgressBarStyle;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * Progress in bytes on standard error: a bar with rate and time left on a terminal, a plain line
- * every few seconds elsewhere.
+ * Progress on standard error: a bar with rate and time left on a terminal, a plain line every few
+ * seconds elsewhere.
  */
 final class Progress implements AutoCloseable {
-  private static final int MIB = 1 << 20;
   private static final Duration PLAIN_INTERVAL = Duration.ofSeconds(5);
 
   private final CommandSpec spec;
   private final String task;
-  private final AtomicLong bytes = new AtomicLong();
+  private final String unit;
+  private final long size;
+  private final AtomicLong count = new AtomicLong();
   private ProgressBar bar;
   private long total;
-  private long started;
-  private long reported;
+  private long started = System.nanoTime();
+  private long reported = started;
 
-  private Progress(CommandSpec spec, String task) {
+  private Progress(CommandSpec spec, String task, String unit, long size) {
     this.spec = spec;
     this.task = task;
+    this.unit = unit;
+    this.size = size;
   }
 
+  /** Progress of a task that is counted in bytes. */
   static Progress of(CommandSpec spec, String task) {
-    return new Progress(spec, task);
+    return new Progress(spec, task, "MiB", 1 << 20);
+  }
+
+  /** Progress of a task that is counted in examples. */
+  static Progress ofExamples(CommandSpec spec, String task) {
+    return new Progress(spec, task, "examples", 1);
   }
 
   /** Begins, now that the amount is known. */
-  void total(long totalBytes) {
-    total = totalBytes;
+  void total(long amount) {
+    total = amount;
     started = System.nanoTime();
     reported = started;
     if (System.console() != null) {
       bar =
           new ProgressBarBuilder()
               .setTaskName(task)
-              .setInitialMax(totalBytes)
-              .setUnit(" MiB", MIB)
+              .setInitialMax(amount)
+              .setUnit(" " + unit, size)
               .showSpeed()
               .setStyle(ProgressBarStyle.ASCII)
               .setConsumer(new ConsoleProgressBarConsumer(System.err))
@@ -51,9 +60,9 @@ final class Progress implements AutoCloseable {
     }
   }
 
-  /** Counts bytes; may be called by several threads. */
+  /** Counts more; may be called by several threads. */
   void add(long more) {
-    long sum = bytes.addAndGet(more);
+    long sum = count.addAndGet(more);
     if (bar != null) {
       bar.stepTo(sum);
       return;
@@ -62,37 +71,44 @@ final class Progress implements AutoCloseable {
       long now = System.nanoTime();
       if (now - reported >= PLAIN_INTERVAL.toNanos()) {
         reported = now;
-        double seconds = (now - started) / 1e9;
-        double rate = sum / seconds;
+        double rate = sum / seconds();
         spec.commandLine()
             .getErr()
             .printf(
-                "%s: %d of %d MiB, %.0f MiB/s, %.0f s left%n",
-                task, sum / MIB, total / MIB, rate / MIB, (total - sum) / rate);
+                "%s: %d of %d %s, %.1f %s/s, %.0f s left%n",
+                task, sum / size, total / size, unit, rate / size, unit, (total - sum) / rate);
       }
     }
   }
 
   /** Tells how far a task is whose total comes along. */
-  void upTo(long doneBytes, long totalBytes) {
+  void upTo(long done, long amount) {
     synchronized (this) {
       if (total == 0) {
-        total(totalBytes);
+        total(amount);
       }
     }
-    add(Math.max(0, doneBytes - bytes.get()));
+    add(Math.max(0, done - count.get()));
   }
 
   /** Ends with a line that says how long it took. */
   void done() {
     if (bar == null) {
-      double seconds = Math.max(1e-3, (System.nanoTime() - started) / 1e9);
       spec.commandLine()
           .getErr()
           .printf(
-              "%s: %d MiB in %.1f s, %.0f MiB/s%n",
-              task, bytes.get() / MIB, seconds, bytes.get() / MIB / seconds);
+              "%s: %d %s in %.1f s, %.1f %s/s%n",
+              task,
+              count.get() / size,
+              unit,
+              seconds(),
+              count.get() / (double) size / seconds(),
+              unit);
     }
+  }
+
+  private double seconds() {
+    return Math.max(1e-3, (System.nanoTime() - started) / 1e9);
   }
 
   @Override

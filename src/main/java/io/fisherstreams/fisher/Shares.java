@@ -21,8 +21,14 @@ import java.util.TreeMap;
  * share with ε = 0.
  */
 public final class Shares {
-  /** A takeover is a share that ε raises by more than this. */
+  /** A takeover is a share that ε raises by more than this ... */
   static final double TAKEOVER = 0.05;
+
+  /**
+   * ... while ε adds at least so much to the sum of the model's weights as its Fisher, in parts of
+   * the latter.
+   */
+  static final double NEAR_EPSILON = 0.5;
 
   private Shares() {}
 
@@ -100,7 +106,8 @@ public final class Shares {
     List<Takeover> takeovers = new ArrayList<>();
     shares.forEach(
         (model, share) -> {
-          if (share - without.get(model) > TAKEOVER) {
+          boolean near = epsilon * elements >= NEAR_EPSILON * models.get(model).total;
+          if (near && share - without.get(model) > TAKEOVER) {
             takeovers.add(
                 new Takeover(model, models.get(model).norm, epsilon, share, without.get(model)));
           }

@@ -54,10 +54,7 @@ class PreflightTest {
   /** Model, share, share without ε: computed from the files with NumPy by the formula. */
   private static final Map<String, List<String>> TAKEOVERS =
       Map.of(
-          "bfloat16-normalized", List.of("model-b 0.5833 0.4984"),
           "eight-models-normalized", List.of("model-g 0.1952 0.1259", "model-h 0.5037 0.1117"),
-          "float16-normalized", List.of("model-b 0.6002 0.5167"),
-          "many-shards-normalized", List.of("model-b 0.4219 0.3337"),
           "tiny-fisher-normalized", List.of("model-c 0.4861 0.0000"));
 
   @TempDir Path folder;

@@ -1,0 +1,124 @@
+package io.fisherstreams.gradient;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.SquaredSums;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * Estimates one model's diagonal Fisher and writes it as a safetensors file: float32, one tensor of
+ * the same name and shape for each parameter, the mean over the examples.
+ *
+ * <p>The file's metadata says where it comes from: {@code estimator}, {@code examples}, {@code
+ * batch_size} ({@code any}, unless the result depends on it), {@code samples} and {@code seed} when
+ * labels are drawn, {@code checkpoint_sha256}, {@code examples_sha256} and, with a head, {@code
+ * head_sha256}.
+ *
+ * @param model the model's files
+ * @param examples the examples' file or folder
+ * @param settings how to estimate
+ */
+public record FisherJob(ModelFiles model, Path examples, FisherSettings settings) {
+  private static final int CHUNK_ELEMENTS = 1 << 18;
+
+  /**
+   * Runs the job. The file appears complete or not at all.
+   *
+   * @param output where the file is to appear
+   * @throws InvalidInput when files, model and examples do not suit each other, or there are fewer
+   *     examples than asked for
+   */
+  public void run(Path output, ExampleProgress progress) {
+    try (ExampleSource source = model.examples(examples)) {
+      requireExamples(source);
+      Map<String, String> provenance = provenance(source);
+      try (ModelRuntime runtime = model.load();
+          SquaredSums sums = new SquaredSums(runtime)) {
+        estimate(runtime, source, sums, progress);
+        write(sums, provenance, output);
+      }
+    }
+  }
+
+  private void requireExamples(ExampleSource source) {
+    if (source.count() < settings.examples()) {
+      throw new InvalidInput(
+          "%s: %d examples asked for, found %d; give more, or ask for fewer (num_fisher_examples)"
+              .formatted(source.origin(), settings.examples(), source.count()));
+    }
+  }
+
+  private void estimate(
+      ModelRuntime runtime, ExampleSource source, SquaredSums sums, ExampleProgress progress) {
+    FisherEstimation estimation = new FisherEstimation(runtime, settings.estimator());
+    while (sums.examples() < settings.examples()) {
+      long missing = settings.examples() - sums.examples();
+      int batch = (int) Math.min(settings.batchSize(), missing);
+      estimation.add(source.read(sums.examples(), batch), sums);
+      progress.examples(sums.examples(), settings.examples());
+    }
+  }
+
+  private Map<String, String> provenance(ExampleSource source) {
+    Map<String, String> metadata = new TreeMap<>(settings.estimator().settings());
+    metadata.put("estimator", settings.estimator().name());
+    metadata.put("examples", Long.toString(settings.examples()));
+    metadata.put(
+        "batch_size",
+        settings.estimator().dependsOnBatches() ? Integer.toString(settings.batchSize()) : "any");
+    metadata.put(
+        "checkpoint_sha256", Sha256.of(folderOf(model.checkpoint()), model.checkpointFiles()));
+    metadata.put("examples_sha256", Sha256.of(folderOf(examples), source.files()));
+    model
+        .head()
+        .ifPresent(head -> metadata.put("head_sha256", Sha256.of(folderOf(head), List.of(head))));
+    return metadata;
+  }
+
+  private static Path folderOf(Path path) {
+    return Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
+  }
+
+  private static void write(SquaredSums sums, Map<String, String> metadata, Path output) {
+    List<TensorInfo> tensors =
+        sums.parameters().stream()
+            .map(parameter -> new TensorInfo(parameter.name(), DType.F32, parameter.shape()))
+            .toList();
+    float[] values = new float[CHUNK_ELEMENTS];
+    ByteBuffer bytes =
+        ByteBuffer.allocate(CHUNK_ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    try (CheckpointWriter writer = CheckpointWriter.file(output, tensors, metadata)) {
+      for (TensorInfo tensor : tensors) {
+        for (long first = 0; first < tensor.elements(); first += CHUNK_ELEMENTS) {
+          int elements = (int) Math.min(CHUNK_ELEMENTS, tensor.elements() - first);
+          sums.copy(tensor.name(), first, values, 0, elements);
+          bytes.clear();
+          for (int i = 0; i < elements; i++) {
+            bytes.putFloat(mean(tensor.name(), values[i], sums.examples()));
+          }
+          writer.write(tensor.name(), first, bytes.flip());
+        }
+      }
+      writer.commit();
+    }
+  }
+
+  private static float mean(String parameter, float sum, long examples) {
+    if (!Float.isFinite(sum)) {
+      throw new InvalidInput(
+          "parameter %s: its squared gradients leave the range of float32 (%s)"
+              .formatted(parameter, sum));
+    }
+    return (float) ((double) sum / examples);
+  }
+}

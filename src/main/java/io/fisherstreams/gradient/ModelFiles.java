@@ -1,0 +1,135 @@
+package io.fisherstreams.gradient;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ImageExamples;
+import io.fisherstreams.gradient.example.ImageProcessor;
+import io.fisherstreams.gradient.example.LineKind;
+import io.fisherstreams.gradient.example.SafetensorsExamples;
+import io.fisherstreams.gradient.example.TextExamples;
+import io.fisherstreams.gradient.model.Head;
+import io.fisherstreams.gradient.model.ModelConfig;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.ModelRuntimes;
+import io.fisherstreams.gradient.model.TensorSource;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.Function;
+import java.util.stream.Stream;
+
+/**
+ * The files that make a model runnable.
+ *
+ * @param checkpoint a safetensors file or a Hugging Face folder
+ * @param folder where {@code config.json}, {@code tokenizer.json} and {@code
+ *     preprocessor_config.json} lie; the last two are read when examples need them
+ * @param head a safetensors file with a frozen head, see {@link Head}
+ * @param torchScript a module to run instead of one of the built-in architectures. It is code, so
+ *     only the operator's own configuration may name it
+ */
+public record ModelFiles(
+    Path checkpoint, Path folder, Optional<Path> head, Optional<Path> torchScript) {
+
+  /** A model whose other files lie in its folder, or beside its file. */
+  public static ModelFiles of(Path checkpoint, Optional<Path> head, Optional<Path> torchScript) {
+    Path folder =
+        Files.isDirectory(checkpoint)
+            ? checkpoint
+            : checkpoint.toAbsolutePath().normalize().getParent();
+    return new ModelFiles(checkpoint, folder, head, torchScript);
+  }
+
+  /**
+   * Loads the model into native memory.
+   *
+   * @throws InvalidInput when a file is missing or they do not belong together
+   */
+  public ModelRuntime load() {
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      TensorSource tensors = TensorSource.of(file);
+      if (torchScript.isPresent()) {
+        return ModelRuntimes.loadTorchScript(torchScript.get(), tensors);
+      }
+      if (head.isEmpty()) {
+        return ModelRuntimes.load(config(), tensors, Optional.empty());
+      }
+      try (Checkpoint headFile = Checkpoint.open(head.get())) {
+        return ModelRuntimes.load(config(), tensors, Optional.of(Head.of(headFile).tensors()));
+      }
+    }
+  }
+
+  /**
+   * Opens examples for this model: a safetensors file, a JSON Lines file ({@code .jsonl}) with
+   * {@code text} or {@code image}, or a folder of one subfolder of images a class.
+   *
+   * @throws InvalidInput when it is none of these or cannot be read
+   */
+  public ExampleSource examples(Path path) {
+    if (Files.isDirectory(path)) {
+      return ImageExamples.folder(path, imageProcessor(), classNames());
+    }
+    String name = path.getFileName().toString();
+    if (name.endsWith(".safetensors")) {
+      return SafetensorsExamples.open(path);
+    }
+    if (!name.endsWith(".jsonl")) {
+      throw new InvalidInput(
+          ("%s: examples are a .safetensors file, a .jsonl file, or a folder of one subfolder of"
+                  + " images a class")
+              .formatted(path));
+    }
+    return switch (LineKind.of(path)) {
+      case IMAGE -> ImageExamples.lines(path, imageProcessor(), classNames());
+      case TEXT -> TextExamples.open(path, folder.resolve("tokenizer.json"), classNames());
+    };
+  }
+
+  /** The checkpoint's files, in the order of their names. */
+  List<Path> checkpointFiles() {
+    if (!Files.isDirectory(checkpoint)) {
+      return List.of(checkpoint);
+    }
+    try (Stream<Path> files = Files.list(checkpoint)) {
+      return files.filter(file -> file.toString().endsWith(".safetensors")).sorted().toList();
+    } catch (IOException e) {
+      throw new InvalidInput("%s: cannot be listed: %s".formatted(checkpoint, e.getMessage()), e);
+    }
+  }
+
+  private ModelConfig config() {
+    if (torchScript.isPresent()) {
+      return ModelConfig.parse("TorchScript module", "{\"model_type\": \"torchscript\"}");
+    }
+    return read(folder.resolve("config.json"));
+  }
+
+  private static ModelConfig read(Path file) {
+    try {
+      return ModelConfig.parse(file.toString(), Files.readString(file));
+    } catch (IOException e) {
+      throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+    }
+  }
+
+  private ImageProcessor imageProcessor() {
+    Path settings = folder.resolve("preprocessor_config.json");
+    return ImageProcessor.of(
+        config(), Files.exists(settings) ? Optional.of(read(settings)) : Optional.empty());
+  }
+
+  private Function<String, Optional<Long>> classNames() {
+    ModelConfig config = config();
+    if (head.isEmpty()) {
+      return config::classNamed;
+    }
+    try (Checkpoint file = Checkpoint.open(head.get())) {
+      Head opened = Head.of(file);
+      return name -> opened.classNamed(name).or(() -> config.classNamed(name));
+    }
+  }
+}

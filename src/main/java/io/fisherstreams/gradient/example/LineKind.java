@@ -1,0 +1,32 @@
+package io.fisherstreams.gradient.example;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import io.fisherstreams.InvalidInput;
+import java.nio.file.Path;
+
+/** What a JSON Lines file's examples are. */
+public enum LineKind {
+  TEXT,
+  IMAGE;
+
+  /**
+   * Looks at a file's first example.
+   *
+   * @throws InvalidInput when there is none, or it has neither {@code text} nor {@code image}
+   */
+  public static LineKind of(Path path) {
+    try (JsonLines lines = JsonLines.open(path)) {
+      if (lines.count() == 0) {
+        throw new InvalidInput("%s: holds no examples".formatted(path));
+      }
+      JsonNode first = lines.line(0);
+      if (first.has("image")) {
+        return IMAGE;
+      }
+      if (first.has("text")) {
+        return TEXT;
+      }
+      throw lines.invalid(0, "expected a text or an image");
+    }
+  }
+}
