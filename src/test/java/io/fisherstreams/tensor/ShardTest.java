@@ -9,6 +9,7 @@ import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class ShardTest {
   /** CRC-32 values from Python's {@code zlib.crc32}. */
@@ -36,6 +37,15 @@ class ShardTest {
       sum += shard.elements();
     }
     assertThat(sum).isEqualTo(elements);
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {(1L << 38) + 1, 1L << 50, (1L << 59) - 1})
+  void aTensorBeyondAllMeasureIsRefused(long elements) {
+    TensorInfo tensor = new TensorInfo("w", DType.F32, List.of(elements));
+    assertThatIllegalArgumentException()
+        .isThrownBy(() -> Shard.count(tensor))
+        .withMessageContaining("w has " + elements + " elements");
   }
 
   @Test
