@@ -17,6 +17,7 @@ import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
@@ -39,7 +40,10 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.TopicPartition;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -301,7 +305,11 @@ final class MergeCommand implements Callable<Integer> {
   }
 
   private static Release await(PoolRunner runner) {
-    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
+    TopicPartition deadLetters = new TopicPartition(runner.topics().deadLetters().name(), 0);
+    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics());
+        Consumer<byte[], byte[]> refused = runner.kafka().newConsumer()) {
+      refused.assign(List.of(deadLetters));
+      refused.seekToBeginning(List.of(deadLetters));
       while (true) {
         Optional<Release> complete =
             feed.poll(POLL).values().stream()
@@ -309,6 +317,10 @@ final class MergeCommand implements Callable<Integer> {
                 .findFirst();
         if (complete.isPresent()) {
           return complete.get();
+        }
+        for (ConsumerRecord<byte[], byte[]> record : refused.poll(Duration.ZERO)) {
+          throw new InvalidInput(
+              "the pipeline refused a record: " + DeadLetters.reason(record.headers()));
         }
         runner.requireRunning();
       }

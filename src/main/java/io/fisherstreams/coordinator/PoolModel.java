@@ -151,6 +151,10 @@ public final class PoolModel {
         return Optional.of(
             "parameter " + name + " " + wanted.shape() + " of the base model is missing");
       }
+      if (!found.dtype().mergeable()) {
+        return Optional.of(
+            "parameter " + name + " is " + found.dtype() + ", expected a floating type");
+      }
       if (!found.shape().equals(wanted.shape())) {
         return Optional.of(
             "parameter "

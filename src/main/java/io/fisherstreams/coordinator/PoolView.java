@@ -1,11 +1,13 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelName;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
@@ -51,8 +53,6 @@ public final class PoolView {
     }
   }
 
-  private static final Pattern NAME = Pattern.compile("[A-Za-z0-9][A-Za-z0-9._/+-]{0,199}");
-
   private final int partitions;
   private final SortedMap<String, NavigableMap<Long, PoolModel>> models = new TreeMap<>();
   private final Map<String, Long> retired;
@@ -89,11 +89,10 @@ public final class PoolView {
     if (!model.equals(key)) {
       throw new RejectedRecord("key is '" + key + "', the manifest names model '" + model + "'");
     }
-    if (!NAME.matcher(model).matches()) {
-      throw new RejectedRecord(
-          "model name '"
-              + model
-              + "' must begin with a letter or digit and hold only letters, digits and . _ / + -");
+    try {
+      new ModelName(model);
+    } catch (InvalidInput e) {
+      throw new RejectedRecord(e.getMessage());
     }
     check(manifest);
     NavigableMap<Long, PoolModel> versions =
@@ -113,7 +112,10 @@ public final class PoolView {
     PoolModel again = versions.get(manifest.getVersion());
     if (again != null) {
       if (!again.manifest().getContentHash().equals(manifest.getContentHash())
-          || !again.manifest().getParameters().equals(manifest.getParameters())) {
+          || !again.manifest().getParameters().equals(manifest.getParameters())
+          || again.manifest().getExamples() != manifest.getExamples()
+          || again.manifest().getRefineEvery() != manifest.getRefineEvery()
+          || again.manifest().getDecay() != manifest.getDecay()) {
         throw new RejectedRecord(
             model
                 + "@"

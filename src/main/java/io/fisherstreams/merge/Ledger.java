@@ -65,6 +65,10 @@ final class Ledger {
     if (latest.isEmpty()) {
       throw new RejectedRecord("model " + model + " is unknown or withdrawn");
     }
+    if (latest.get().getVersion() < version && held(model, version).isPresent()) {
+      // the lower manifest came later, and the coordinator has refused it as stale
+      return held(model, version).get();
+    }
     long current = latest.get().getVersion();
     if (current != version) {
       throw new RejectedRecord(

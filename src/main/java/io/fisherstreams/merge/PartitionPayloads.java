@@ -11,6 +11,7 @@ import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.UUID;
 import java.util.stream.Stream;
 
 /**
@@ -22,6 +23,9 @@ final class PartitionPayloads implements AutoCloseable {
   // Handles stay open for the models of a plan; a thousand models times their files would exceed a
   // process's limit.
   private static final int OPEN_FILES = 256;
+
+  // A file name has 255 bytes; a digest and the version need the rest.
+  private static final int LONGEST_NAME = 150;
 
   private final Path directory;
   private final Map<Path, PayloadFile> files = new HashMap<>();
@@ -63,7 +67,14 @@ final class PartitionPayloads implements AutoCloseable {
   }
 
   private Path folder(String model, long version) {
-    return directory.resolve(URLEncoder.encode(model, StandardCharsets.UTF_8) + "@" + version);
+    String name = URLEncoder.encode(model, StandardCharsets.UTF_8);
+    if (name.length() > LONGEST_NAME) {
+      name =
+          name.substring(0, LONGEST_NAME)
+              + "-"
+              + UUID.nameUUIDFromBytes(model.getBytes(StandardCharsets.UTF_8));
+    }
+    return directory.resolve(name + "@" + version);
   }
 
   private void forget(Path prefix) {

@@ -67,7 +67,11 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
         if (manifest == null) {
           manifests.remove(record.key());
         } else {
-          manifests.put(record.key(), manifest);
+          // a version that goes backwards is stale, as it is to the coordinator
+          manifests.merge(
+              record.key(),
+              manifest,
+              (old, now) -> now.getVersion() < old.getVersion() ? old : now);
         }
       } catch (SerializationException e) {
         LOG.debug("{} offset {} is no manifest", partition.topic(), record.offset(), e);

@@ -22,7 +22,7 @@ import org.apache.kafka.common.serialization.Serializer;
 /**
  * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro
  * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over {@link
- * PoolTopics#MAX_DEAD_LETTER_BYTES} is refused here, before anything depends on it. Thread-safe.
+ * PoolTopics#MAX_RECORD_BYTES} is refused here, before anything depends on it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
   static {

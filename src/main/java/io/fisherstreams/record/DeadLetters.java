@@ -1,6 +1,7 @@
 package io.fisherstreams.record;
 
 import java.nio.charset.StandardCharsets;
+import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.Record;
@@ -43,6 +44,12 @@ public final class DeadLetters {
     put(headers, PARTITION, Integer.toString(origin.partition()));
     put(headers, OFFSET, Long.toString(origin.offset()));
     return new Record<>(record.key(), record.value(), record.timestamp(), headers);
+  }
+
+  /** Why a record was refused, by its headers. */
+  public static String reason(Headers headers) {
+    Header reason = headers.lastHeader(REASON);
+    return reason == null ? "no reason given" : new String(reason.value(), StandardCharsets.UTF_8);
   }
 
   private static void put(Headers headers, String name, String value) {

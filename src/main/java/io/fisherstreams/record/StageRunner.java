@@ -12,6 +12,8 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
 import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
@@ -99,7 +101,10 @@ public final class StageRunner implements AutoCloseable {
   /** Ends the stage and closes what it works with; a second call does nothing. */
   @Override
   public synchronized void close() {
-    streams.close(Duration.ofSeconds(30));
+    // Leaving the group lets the other instances take the tasks over at once.
+    streams.close(
+        CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP)
+            .withTimeout(Duration.ofSeconds(30)));
     Collections.reverse(resources);
     for (AutoCloseable resource : resources) {
       try {

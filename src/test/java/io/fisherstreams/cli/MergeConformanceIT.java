@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.local.EmbeddedRegistry;
+import io.fisherstreams.record.PoolTopics;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -13,10 +16,12 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -137,6 +142,37 @@ final class MergeConformanceIT {
       assertThat(merge(reversed, other, "--partitions", way[0], "--threads", way[1])).isZero();
       assertSameTensors(reference, other);
     }
+  }
+
+  @Test
+  void usesARealClusterAndLeavesNoTopicBehind() throws Exception {
+    Path yaml = CASES.resolve("coefficients-normalized/merge.yaml");
+    Path local = directory.resolve("local.safetensors");
+    Path remote = directory.resolve("remote.safetensors");
+    assertThat(merge(yaml, local)).isZero();
+    try (EmbeddedBroker broker =
+            EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+        EmbeddedRegistry registry = EmbeddedRegistry.start()) {
+      assertThat(
+              merge(
+                  yaml,
+                  remote,
+                  "--bootstrap-servers",
+                  broker.bootstrapServers(),
+                  "--schema-registry",
+                  registry.url()))
+          .isZero();
+      try (Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
+        assertThat(admin.listTopics().names().get()).isEmpty();
+      }
+    }
+    assertSameTensors(local, remote);
+  }
+
+  @Test
+  void refusesAnOutputThatIsAnInput() {
+    Path yaml = CASES.resolve("three-models-plain/merge.yaml");
+    assertThat(merge(yaml, CASES.resolve("three-models-plain/model-a.safetensors"))).isEqualTo(1);
   }
 
   static void assertSameTensors(Path first, Path second) {

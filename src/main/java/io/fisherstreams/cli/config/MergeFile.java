@@ -2,6 +2,7 @@ package io.fisherstreams.cli.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.HashSet;
 import java.util.List;

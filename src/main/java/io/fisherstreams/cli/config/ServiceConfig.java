@@ -67,6 +67,9 @@ public record ServiceConfig(
     Optional<StrictYaml> coordinator =
         yaml.mapping("coordinator", Set.of("quiet_millis", "longest_wait_millis", "keep_releases"));
     int replication = yaml.whole("replication_factor", 0, 1);
+    if (replication > Short.MAX_VALUE) {
+      throw yaml.refuse("replication_factor", "is " + replication + ", more than Kafka takes");
+    }
     PlanPolicy standard = defaults.policy();
     long quiet =
         coordinator

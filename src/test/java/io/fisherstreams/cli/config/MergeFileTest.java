@@ -7,6 +7,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.config.MergeFile.EstimatorName;
 import io.fisherstreams.cli.config.MergeFile.Model;
+import io.fisherstreams.record.ModelName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;

@@ -1,4 +1,4 @@
-package io.fisherstreams.cli.config;
+package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
 import java.util.regex.Pattern;
