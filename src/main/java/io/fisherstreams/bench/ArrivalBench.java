@@ -49,10 +49,7 @@ final class ArrivalBench {
   double run(int repetitions) throws Exception {
     try (LocalPool pool =
             LocalPool.start(
-                directory.resolve("pool"),
-                4,
-                2,
-                new PlanPolicy(Duration.ZERO, Duration.ZERO, java.util.Set.of()));
+                directory.resolve("pool"), 4, 2, PlanPolicy.atOnce(java.util.Set.of()));
         Producer<byte[], byte[]> producer = pool.runner().kafka().newProducer();
         ReleaseFeed feed = new ReleaseFeed(pool.runner().kafka(), pool.runner().topics())) {
       Publisher publisher = new Publisher(pool.runner().topics(), producer);

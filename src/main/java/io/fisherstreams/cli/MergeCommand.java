@@ -125,7 +125,7 @@ final class MergeCommand implements Callable<Integer> {
     requireOtherThanInputs(file);
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
-    PlanPolicy policy = new PlanPolicy(Duration.ZERO, Duration.ZERO, names);
+    PlanPolicy policy = PlanPolicy.atOnce(names);
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       MergeFile complete = estimate(file, directory.path());
       check(complete);

@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -225,6 +226,13 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     release(ReleaseStatus.COMPLETE, "").ifPresent(this::announce);
     state.setUnderWay(false);
     state.setAbandoned(0);
+    List<KeptRelease> kept = new ArrayList<>(state.getKept());
+    kept.add(new KeptRelease(state.getLastPlan().getRelease(), state.getFirstOffsets()));
+    if (kept.size() > policy.keep()) {
+      kept.subList(0, kept.size() - policy.keep()).clear();
+      mergedTensors.deleteBefore(kept.get(0).getFirstOffsets());
+    }
+    state.setKept(kept);
     changed = true;
     context.commit();
   }

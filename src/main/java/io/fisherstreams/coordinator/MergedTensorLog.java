@@ -6,4 +6,7 @@ import java.util.List;
 public interface MergedTensorLog {
   /** The offset after the last record of each partition. */
   List<Long> endOffsets();
+
+  /** Drops the records of each partition before an offset. Repeating it is harmless. */
+  void deleteBefore(List<Long> offsets);
 }

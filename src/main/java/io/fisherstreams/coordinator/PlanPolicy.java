@@ -8,9 +8,13 @@ import java.util.Set;
  *
  * @param quiet how long the pool must stay as it is, so that a burst of arrivals makes one plan
  * @param longest how long the first change of a burst waits at most
+ * @param keep how many complete releases keep their tensors
  * @param await models without which no plan is made; empty for a pool that is merged as it grows
  */
-public record PlanPolicy(Duration quiet, Duration longest, Set<String> await) {
+public record PlanPolicy(Duration quiet, Duration longest, int keep, Set<String> await) {
+  /** Complete releases that keep their tensors when nothing is said. */
+  public static final int KEEP = 10;
+
   /**
    * Abandoned plans in a row after which the one under way is left to finish, so that a busy pool
    * still gets releases.
@@ -19,14 +23,25 @@ public record PlanPolicy(Duration quiet, Duration longest, Set<String> await) {
 
   public PlanPolicy {
     await = Set.copyOf(await);
+    if (keep < 1) {
+      throw new IllegalArgumentException("keep is " + keep + ", expected at least 1");
+    }
     if (quiet.isNegative() || longest.compareTo(quiet) < 0) {
       throw new IllegalArgumentException(
           "quiet is " + quiet + " and longest " + longest + ", expected 0 <= quiet <= longest");
     }
   }
 
+  /**
+   * No waiting, for a pool that somebody watches: a plan at every change once these models are
+   * ready.
+   */
+  public static PlanPolicy atOnce(Set<String> await) {
+    return new PlanPolicy(Duration.ZERO, Duration.ZERO, KEEP, await);
+  }
+
   /** A fifth of a second of quiet, two seconds at most. */
   public static PlanPolicy standard() {
-    return new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), Set.of());
+    return new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), KEEP, Set.of());
   }
 }

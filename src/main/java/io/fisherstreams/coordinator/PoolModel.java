@@ -65,12 +65,15 @@ public final class PoolModel {
 
   private static TensorInfo tensor(Parameter parameter) {
     try {
-      return new TensorInfo(
-          parameter.getName(),
-          DType.of(parameter.getDtype())
-              .orElseThrow(
-                  () -> new IllegalArgumentException("unknown dtype " + parameter.getDtype())),
-          parameter.getShape());
+      TensorInfo tensor =
+          new TensorInfo(
+              parameter.getName(),
+              DType.of(parameter.getDtype())
+                  .orElseThrow(
+                      () -> new IllegalArgumentException("unknown dtype " + parameter.getDtype())),
+              parameter.getShape());
+      Shard.count(tensor);
+      return tensor;
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord("parameter " + parameter.getName() + ": " + e.getMessage());
     }
@@ -176,7 +179,7 @@ public final class PoolModel {
         }
       }
     }
-    return new Sums(total.doubleValue(), squares.sqrt(MathContext.DECIMAL64).doubleValue());
+    return new Sums(total.doubleValue(), squares.sqrt(MathContext.DECIMAL128).doubleValue());
   }
 
   /** Checkpoint shards that have arrived, over all partitions. */

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
@@ -147,6 +148,10 @@ public final class PoolView {
         method.getExcludeParamNamesRegex().forEach(Pattern::compile);
       } catch (PatternSyntaxException e) {
         throw new RejectedRecord("unreadable pattern: " + e.getMessage());
+      }
+      String output = method.getOutputDtype();
+      if (output != null && DType.of(output).filter(DType::mergeable).isEmpty()) {
+        throw new RejectedRecord("outputDtype is " + output + ", expected a floating type or null");
       }
     }
     if (manifest.getCoefficient() != null) {

@@ -50,7 +50,7 @@ public final class StreamedPools implements MergedModels.Opener, AutoCloseable {
   private static final long VERSION = 1;
 
   // One model arrives at a time: there is no burst to wait for.
-  private static final PlanPolicy AT_ONCE = new PlanPolicy(Duration.ZERO, Duration.ZERO, Set.of());
+  private static final PlanPolicy AT_ONCE = PlanPolicy.atOnce(Set.of());
   private static final Duration POLL = Duration.ofMillis(20);
 
   private final Path directory;

@@ -47,10 +47,17 @@ public final class FisherSum {
     }
   }
 
-  /** Writes every entry, rounded to float32. */
+  /** Writes every entry, rounded once, to the nearest float32; infinite when it is too large. */
   public void toFloats(float[] target) {
     for (int j = 0; j < elements; j++) {
-      target[j] = (float) (high[j] + low[j]);
+      double sum = high[j] + low[j];
+      double rest = low[j] - (sum - high[j]);
+      // A second rounding of the rounded sum would go wrong where the sum looks like a tie of
+      // floats and is none: an odd last bit stands for what the first rounding left out.
+      if (rest != 0 && (Double.doubleToRawLongBits(sum) & 1) == 0) {
+        sum = rest > 0 ? Math.nextUp(sum) : Math.nextDown(sum);
+      }
+      target[j] = (float) sum;
     }
   }
 

@@ -28,11 +28,15 @@ public final class GradientPayload {
    */
   public static void perExample(
       ByteBuffer data, long examples, int elements, double[] sums, float[] target) {
+    long bytes = (long) elements * Float.BYTES;
     requireBytes(
         "data",
         data.remaining(),
-        examples * elements * Float.BYTES,
+        bytes > 0 && examples > Long.MAX_VALUE / bytes ? Long.MAX_VALUE : examples * bytes,
         examples + " examples x " + elements + " float32");
+    if (elements == 0) {
+      return; // nothing vouches for the number of examples
+    }
     FloatBuffer gradients = floats(data);
     Arrays.fill(sums, 0, elements, 0);
     for (long example = 0; example < examples; example++) {

@@ -50,16 +50,25 @@ public record ModelFiles(
    */
   public ModelRuntime load() {
     try (Checkpoint file = Checkpoint.open(checkpoint)) {
-      TensorSource tensors = TensorSource.of(file);
-      if (torchScript.isPresent()) {
-        return ModelRuntimes.loadTorchScript(torchScript.get(), tensors);
-      }
-      if (head.isEmpty()) {
-        return ModelRuntimes.load(config(), tensors, Optional.empty());
-      }
-      try (Checkpoint headFile = Checkpoint.open(head.get())) {
-        return ModelRuntimes.load(config(), tensors, Optional.of(Head.of(headFile).tensors()));
-      }
+      return load(TensorSource.of(file));
+    }
+  }
+
+  /**
+   * Loads the model with other tensors than its checkpoint's: a merged model under this model's
+   * config and head.
+   *
+   * @throws InvalidInput when a file is missing or they do not belong together
+   */
+  public ModelRuntime load(TensorSource tensors) {
+    if (torchScript.isPresent()) {
+      return ModelRuntimes.loadTorchScript(torchScript.get(), tensors);
+    }
+    if (head.isEmpty()) {
+      return ModelRuntimes.load(config(), tensors, Optional.empty());
+    }
+    try (Checkpoint file = Checkpoint.open(head.get())) {
+      return ModelRuntimes.load(config(), tensors, Optional.of(Head.of(file).tensors()));
     }
   }
 

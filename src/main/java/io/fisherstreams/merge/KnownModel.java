@@ -50,7 +50,9 @@ final class KnownModel {
                             + " has the unknown dtype "
                             + parameter.getDtype()));
     try {
-      return new TensorInfo(parameter.getName(), dtype, parameter.getShape());
+      TensorInfo tensor = new TensorInfo(parameter.getName(), dtype, parameter.getShape());
+      Shard.count(tensor);
+      return tensor;
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
           "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());

@@ -16,6 +16,9 @@ public record Shard(TensorInfo tensor, int index) {
   /** Elements of a full shard: 1 MiB in float32, 2 MiB in float64. */
   public static final int ELEMENTS = 262_144;
 
+  /** The most shards of one tensor: a tebibyte in float32, more than any model's whole. */
+  public static final int MOST = 1 << 20;
+
   /** Bytes of the largest shard, float64. */
   public static final int MAX_BYTES = ELEMENTS * Double.BYTES;
 
@@ -26,9 +29,18 @@ public record Shard(TensorInfo tensor, int index) {
     }
   }
 
-  /** Number of shards of a tensor, at least 1. */
+  /**
+   * Number of shards of a tensor, at least 1; refuses a tensor of more than {@value #MOST} with
+   * {@link IllegalArgumentException}.
+   */
   public static int count(TensorInfo tensor) {
-    return Math.toIntExact(Math.max(1, (tensor.elements() + ELEMENTS - 1) / ELEMENTS));
+    long elements = tensor.elements();
+    long count = Math.max(1, elements / ELEMENTS + (elements % ELEMENTS == 0 ? 0 : 1));
+    if (count > MOST) {
+      throw new IllegalArgumentException(
+          tensor.name() + " has " + elements + " elements, more than " + MOST + " shards hold");
+    }
+    return (int) count;
   }
 
   /** Index, in the flattened tensor, of the shard's first element. */

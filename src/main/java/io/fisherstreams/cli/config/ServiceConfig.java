@@ -65,7 +65,7 @@ public record ServiceConfig(
     StrictYaml yaml = StrictYaml.read(file, KEYS);
     Optional<StrictYaml> merge = yaml.mapping("merge", Set.of("threads", "standby_replicas"));
     Optional<StrictYaml> coordinator =
-        yaml.mapping("coordinator", Set.of("quiet_millis", "longest_wait_millis"));
+        yaml.mapping("coordinator", Set.of("quiet_millis", "longest_wait_millis", "keep_releases"));
     int replication = yaml.whole("replication_factor", 0, 1);
     PlanPolicy standard = defaults.policy();
     long quiet =
@@ -100,6 +100,12 @@ public record ServiceConfig(
         merge
             .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
             .orElse(defaults.standbys()),
-        new PlanPolicy(Duration.ofMillis(quiet), Duration.ofMillis(longest), standard.await()));
+        new PlanPolicy(
+            Duration.ofMillis(quiet),
+            Duration.ofMillis(longest),
+            coordinator
+                .map(c -> c.whole("keep_releases", standard.keep(), 1))
+                .orElse(standard.keep()),
+            standard.await()));
   }
 }

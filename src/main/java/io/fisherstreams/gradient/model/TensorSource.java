@@ -3,7 +3,12 @@ package io.fisherstreams.gradient.model;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import java.nio.ByteBuffer;
+import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.Predicate;
 
 /** Where named tensors come from: a checkpoint's files, or the shards of a topic. */
 public interface TensorSource {
@@ -23,6 +28,43 @@ public interface TensorSource {
    * @return little-endian bytes, from position to limit; valid until the next call
    */
   ByteBuffer slice(String name, long firstElement, int elements);
+
+  /**
+   * These tensors, with those of another source whose names match instead or in addition: a merged
+   * model under the head of one of its models.
+   *
+   * @param other where the matching tensors come from
+   * @param names which of its tensors to take
+   */
+  default TensorSource with(TensorSource other, Predicate<String> names) {
+    TensorSource own = this;
+    Map<String, TensorInfo> tensors = new LinkedHashMap<>();
+    own.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
+    Set<String> replaced = new HashSet<>();
+    for (TensorInfo tensor : other.tensors()) {
+      if (names.test(tensor.name())) {
+        tensors.put(tensor.name(), tensor);
+        replaced.add(tensor.name());
+      }
+    }
+    List<TensorInfo> union = List.copyOf(tensors.values());
+    return new TensorSource() {
+      @Override
+      public String origin() {
+        return own.origin() + " with tensors of " + other.origin();
+      }
+
+      @Override
+      public List<TensorInfo> tensors() {
+        return union;
+      }
+
+      @Override
+      public ByteBuffer slice(String name, long firstElement, int elements) {
+        return (replaced.contains(name) ? other : own).slice(name, firstElement, elements);
+      }
+    };
+  }
 
   /** The tensors of an open checkpoint, which stays the caller's to close. */
   static TensorSource of(Checkpoint checkpoint) {

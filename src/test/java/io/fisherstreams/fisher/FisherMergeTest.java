@@ -1,0 +1,108 @@
+package io.fisherstreams.fisher;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+class FisherMergeTest {
+  private static final MathContext DIGITS = new MathContext(60);
+
+  private record Model(double[] theta, float[] fisher, double divisor, double weight) {}
+
+  private static Model random(Random random, int elements) {
+    double[] theta = new double[elements];
+    float[] fisher = new float[elements];
+    for (int j = 0; j < elements; j++) {
+      theta[j] = random.nextGaussian();
+      fisher[j] = (float) Math.pow(10, -8 * random.nextDouble());
+    }
+    return new Model(theta, fisher, 1 + random.nextInt(500), 0.1 + random.nextDouble());
+  }
+
+  private static double[] merge(double epsilon, Model... models) {
+    int elements = models[0].theta.length;
+    FisherMerge merge = new FisherMerge(elements + 3, epsilon);
+    merge.begin(elements);
+    for (Model model : models) {
+      merge.add(model.theta, model.fisher, model.divisor, model.weight);
+    }
+    double[] merged = new double[elements];
+    merge.finish(merged);
+    return merged;
+  }
+
+  /** The formula itself, in 60 decimal digits. */
+  private static double exact(double epsilon, int j, Model... models) {
+    BigDecimal numerator = BigDecimal.ZERO;
+    BigDecimal denominator = BigDecimal.ZERO;
+    for (Model model : models) {
+      BigDecimal weight =
+          new BigDecimal(model.fisher[j])
+              .divide(new BigDecimal(model.divisor), DIGITS)
+              .add(new BigDecimal(epsilon))
+              .multiply(new BigDecimal(model.weight));
+      numerator = numerator.add(weight.multiply(new BigDecimal(model.theta[j])));
+      denominator = denominator.add(weight);
+    }
+    return numerator.divide(denominator, DIGITS).doubleValue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 1e-6, 0.5})
+  void equalsTheFormulaInSixtyDigits(double epsilon) {
+    Random random = new Random(7);
+    Model[] models = {random(random, 500), random(random, 500), random(random, 500)};
+    double[] merged = merge(epsilon, models);
+    for (int j = 0; j < 500; j++) {
+      // a handful of roundings of the largest term
+      assertThat(merged[j]).isCloseTo(exact(epsilon, j, models), within(2e-15));
+    }
+  }
+
+  @Test
+  void anEntryWithoutAnyWeightIsTheAverageByCoefficientAndIsCounted() {
+    Model one = new Model(new double[] {1, 5, 7}, new float[] {0, 2, 0}, 4, 0.75);
+    Model other = new Model(new double[] {5, -3, 3}, new float[] {0, 0, 8}, 2, 0.25);
+    FisherMerge merge = new FisherMerge(3, 0);
+    merge.begin(3);
+    merge.add(one.theta, one.fisher, one.divisor, one.weight);
+    merge.add(other.theta, other.fisher, other.divisor, other.weight);
+    double[] merged = new double[3];
+    // 0.75·1 + 0.25·5 = 2 by coefficient; elsewhere the one model with a Fisher decides alone
+    assertThat(merge.finish(merged)).isEqualTo(1);
+    assertThat(merged).containsExactly(2, 5, 3);
+  }
+
+  @Test
+  void aPositiveEpsilonLeavesNoEntryUnweighted() {
+    Model one = new Model(new double[] {1}, new float[] {0}, 1, 1);
+    Model other = new Model(new double[] {4}, new float[] {0}, 1, 2);
+    assertThat(merge(1e-6, one, other)[0]).isCloseTo(3, within(1e-15));
+  }
+
+  @Test
+  void aRunLeavesNothingToTheNext() {
+    Random random = new Random(3);
+    Model first = random(random, 64);
+    Model second = random(random, 16);
+    for (double epsilon : new double[] {0, 1e-6}) {
+      FisherMerge merge = new FisherMerge(64, epsilon);
+      double[] merged = new double[64];
+      merge.begin(64);
+      merge.add(first.theta, first.fisher, first.divisor, first.weight);
+      merge.finish(merged);
+      merge.begin(16);
+      merge.add(second.theta, second.fisher, second.divisor, second.weight);
+      merge.finish(merged);
+      for (int j = 0; j < 16; j++) {
+        assertThat(merged[j]).isCloseTo(second.theta[j], within(1e-15));
+      }
+    }
+  }
+}

@@ -1,0 +1,281 @@
+package io.fisherstreams.gradient.example;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.model.ModelConfig;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.Function;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class ExampleSourceTest {
+  private static final Function<String, Optional<Long>> NO_NAMES = name -> Optional.empty();
+  private static final Path IMAGES = Path.of("src/test/resources/images");
+  private static final ImageProcessor PROCESSOR =
+      ImageProcessor.of(
+          ModelConfig.parse(
+              "config.json", "{\"model_type\": \"clip_vision_model\", \"image_size\": 12}"),
+          Optional.empty());
+
+  @TempDir Path folder;
+
+  // A byte-level BPE as GPT-2's, small enough to merge by hand: "low" is l o w → lo w → low, and a
+  // space before a word is Ġ.
+  private static final String TOKENIZER =
+      """
+      {"version": "1.0", "truncation": null, "padding": null, "added_tokens": [],
+       "normalizer": null,
+       "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true,
+                         "use_regex": true},
+       "post_processor": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": false,
+                          "use_regex": true},
+       "decoder": {"type": "ByteLevel", "add_prefix_space": true, "trim_offsets": true,
+                   "use_regex": true},
+       "model": {"type": "BPE", "dropout": null, "unk_token": null,
+                 "continuing_subword_prefix": "", "end_of_word_suffix": "", "fuse_unk": false,
+                 "byte_fallback": false,
+                 "vocab": {"l": 0, "o": 1, "w": 2, "e": 3, "r": 4, "\u0120": 5, "lo": 6,
+                           "low": 7, "er": 8, "\u0120low": 9},
+                 "merges": ["l o", "lo w", "e r", "\u0120 low"]}}
+      """;
+
+  @Test
+  void textIsTokenisedByTheModelsTokenizerAndNeitherPaddedNorCut() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("train.jsonl"),
+            """
+            {"text": "low lower", "label": 1}
+
+            {"text": "we", "label": "good"}
+            {"text": "low", "text_pair": "lower", "label": 0}
+            """);
+    try (ExampleSource source =
+        TextExamples.open(
+            lines, tokenizer(), name -> name.equals("good") ? Optional.of(2L) : Optional.empty())) {
+      assertThat(source.count()).isEqualTo(3);
+      List<Example> examples = source.read(0, 3);
+      // low, Ġlow + er
+      assertThat(examples.get(0).input("input_ids").toLongs()).containsExactly(7, 9, 8);
+      assertThat(examples.get(0).input("attention_mask").toLongs()).containsExactly(1, 1, 1);
+      assertThat(examples.get(0).label()).isEqualTo(1);
+      assertThat(examples.get(1).input("input_ids").toLongs()).containsExactly(2, 3);
+      assertThat(examples.get(1).label()).isEqualTo(2);
+      assertThat(examples.get(2).input("input_ids").toLongs()).containsExactly(7, 7, 8);
+      assertThat(source.read(1, 1).get(0)).isEqualTo(examples.get(1));
+      assertThat(examples.get(1).index()).isEqualTo(1);
+      assertThat(source.files()).containsExactly(lines);
+    }
+  }
+
+  @Test
+  void aLongTextIsNotCutSilently() throws IOException {
+    String text = "low".repeat(700);
+    Path lines =
+        Files.writeString(
+            folder.resolve("long.jsonl"), "{\"text\": \"" + text + "\", \"label\": 0}");
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), NO_NAMES)) {
+      assertThat(source.read(0, 1).get(0).input("input_ids").elements()).isEqualTo(700);
+    }
+  }
+
+  @Test
+  void aBadLineIsRefusedWithFileIndexAndReason() throws IOException {
+    Path lines = folder.resolve("bad.jsonl");
+    Files.write(
+        lines,
+        """
+        {"text": "low", "label": 0}
+        {"text": "low"
+        ["text"]
+        {"text": 5, "label": 0}
+        {"label": 0}
+        {"text": "low"}
+        {"text": "low", "label": "unknown"}
+        {"text": "low", "label": 1.5}
+        {"text": "", "label": 1}
+        {"text": "low", "label": 1} {"text": "two"}
+        {"text": "\u00ff", "label": 1}
+        """
+            .getBytes(StandardCharsets.ISO_8859_1));
+    String[] reasons = {
+      "not JSON",
+      "expected a JSON object",
+      "text: expected a string, found 5",
+      "text is missing",
+      "label is missing",
+      "\"unknown\" is no class name",
+      "found 1.5",
+      "no tokens",
+      "not JSON",
+      "not UTF-8"
+    };
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), NO_NAMES)) {
+      assertThat(source.count()).isEqualTo(11);
+      for (int i = 0; i < reasons.length; i++) {
+        int index = i + 1;
+        assertThatThrownBy(() -> source.read(index, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageStartingWith("%s: example %d: ", lines, index)
+            .hasMessageContaining(reasons[i]);
+      }
+    }
+  }
+
+  @Test
+  void aMissingTokenizerIsNamed() throws IOException {
+    Path lines =
+        Files.writeString(folder.resolve("train.jsonl"), "{\"text\": \"low\", \"label\": 1}");
+    assertThatThrownBy(() -> TextExamples.open(lines, folder.resolve("tokenizer.json"), NO_NAMES))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("tokenizer.json");
+  }
+
+  @Test
+  void imagesOfAFolderTakeTurnsByClass() throws IOException {
+    image("10/a.png", "tall");
+    image("10/b.png", "wide");
+    image("2/c.png", "gray");
+    image("2/.hidden", "gray");
+    try (ExampleSource source = ImageExamples.folder(folder, PROCESSOR, NO_NAMES)) {
+      List<Example> examples = source.read(0, (int) source.count());
+      assertThat(examples).extracting(Example::label).containsExactly(10L, 2L, 10L);
+      assertThat(examples.get(1).input("pixel_values").shape()).containsExactly(3L, 12L, 12L);
+      assertThat(source.files())
+          .containsExactly(
+              folder.resolve("10/a.png"), folder.resolve("2/c.png"), folder.resolve("10/b.png"));
+    }
+  }
+
+  @Test
+  void foldersAreNamedByClassWhenTheModelKnowsNames() throws IOException {
+    image("cat/a.png", "tall");
+    image("dog/a.png", "wide");
+    Map<String, Long> names = Map.of("dog", 0L, "cat", 1L);
+    try (ExampleSource source =
+        ImageExamples.folder(folder, PROCESSOR, name -> Optional.ofNullable(names.get(name)))) {
+      assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(1L, 0L);
+    }
+    try (ExampleSource source = ImageExamples.folder(folder, PROCESSOR, NO_NAMES)) {
+      assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(0L, 1L);
+    }
+    image("bird/a.png", "wide");
+    assertThatThrownBy(
+            () ->
+                ImageExamples.folder(
+                    folder, PROCESSOR, name -> Optional.ofNullable(names.get(name))))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("bird");
+  }
+
+  @Test
+  void refusesFoldersThatHoldSomethingElse() throws IOException {
+    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("subfolder");
+    image("0/a.png", "tall");
+    Files.writeString(folder.resolve("0/notes.txt"), "notes");
+    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("notes.txt");
+  }
+
+  @Test
+  void imagesOfJsonLinesLieBesideTheFile() throws IOException {
+    image("pictures/a.png", "tall");
+    Files.writeString(folder.resolve("broken.png"), "no image");
+    Path lines =
+        Files.writeString(
+            folder.resolve("images.jsonl"),
+            """
+            {"image": "pictures/a.png", "label": 3}
+            {"image": "broken.png", "label": 3}
+            {"image": "absent.png", "label": 3}
+            """);
+    assertThat(LineKind.of(lines)).isEqualTo(LineKind.IMAGE);
+    try (ExampleSource source = ImageExamples.lines(lines, PROCESSOR, NO_NAMES)) {
+      Example example = source.read(0, 1).get(0);
+      assertThat(example.label()).isEqualTo(3);
+      assertThat(example.input("pixel_values"))
+          .isEqualTo(PROCESSOR.read(IMAGES.resolve("tall.png")));
+      for (int index : new int[] {1, 2}) {
+        assertThatThrownBy(() -> source.read(index, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageStartingWith("%s: example %d: ", lines, index)
+            .hasMessageContaining(index == 1 ? "broken.png" : "absent.png");
+      }
+    }
+  }
+
+  @Test
+  void safetensorsExamplesAreRows() throws IOException {
+    Path file = folder.resolve("examples.safetensors");
+    ByteBuffer inputs = ByteBuffer.allocate(24).order(ByteOrder.LITTLE_ENDIAN);
+    inputs.asFloatBuffer().put(new float[] {1, 2, 3, 4, 5, 6});
+    ByteBuffer labels = ByteBuffer.wrap(new byte[] {7, 8, 9});
+    write(
+        file,
+        Map.of(
+            new TensorInfo("x", DType.F32, List.of(3L, 1L, 2L)), inputs,
+            new TensorInfo("labels", DType.U8, List.of(3L)), labels));
+    try (ExampleSource source = SafetensorsExamples.open(file)) {
+      assertThat(source.count()).isEqualTo(3);
+      Example last = source.read(2, 1).get(0);
+      assertThat(last.label()).isEqualTo(9);
+      assertThat(last.input("x")).isEqualTo(InputTensor.ofFloats(List.of(1L, 2L), 5, 6));
+    }
+  }
+
+  @Test
+  void refusesSafetensorsWhoseTensorsDisagree() {
+    TensorInfo labels = new TensorInfo("labels", DType.I32, List.of(2L));
+    TensorInfo three = new TensorInfo("x", DType.U8, List.of(3L));
+    TensorInfo floatLabels = new TensorInfo("labels", DType.F32, List.of(2L));
+    TensorInfo two = new TensorInfo("x", DType.U8, List.of(2L));
+    ByteBuffer eight = ByteBuffer.allocate(8);
+    refused(Map.of(labels, eight, three, ByteBuffer.allocate(3)), "tensor x");
+    refused(Map.of(three, ByteBuffer.allocate(3)), "labels");
+    refused(Map.of(labels, eight), "no input");
+    refused(Map.of(floatLabels, eight, two, ByteBuffer.allocate(2)), "found F32");
+  }
+
+  private void refused(Map<TensorInfo, ByteBuffer> tensors, String reason) {
+    Path file = folder.resolve("examples.safetensors");
+    write(file, tensors);
+    assertThatThrownBy(() -> SafetensorsExamples.open(file))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining(file.toString())
+        .hasMessageContaining(reason);
+  }
+
+  private static void write(Path file, Map<TensorInfo, ByteBuffer> tensors) {
+    try (CheckpointWriter writer =
+        CheckpointWriter.file(file, List.copyOf(tensors.keySet()), Map.of())) {
+      tensors.forEach((tensor, bytes) -> writer.write(tensor.name(), 0, bytes));
+      writer.commit();
+    }
+  }
+
+  private Path tokenizer() throws IOException {
+    return Files.writeString(folder.resolve("tokenizer.json"), TOKENIZER);
+  }
+
+  private void image(String name, String resource) throws IOException {
+    Path target = folder.resolve(name);
+    Files.createDirectories(target.getParent());
+    Files.copy(IMAGES.resolve(resource + ".png"), target);
+  }
+}
