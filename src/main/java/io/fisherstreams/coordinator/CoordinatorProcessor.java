@@ -169,7 +169,11 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         firstChange != Long.MAX_VALUE
             && (now - lastChange >= policy.quiet().toMillis()
                 || now - firstChange >= policy.longest().toMillis());
-    boolean letFinish = state.getUnderWay() && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED;
+    boolean letFinish =
+        due
+            && state.getUnderWay()
+            && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED
+            && pool.canFinish(state.getLastPlan());
     if (due && !letFinish) {
       firstChange = Long.MAX_VALUE;
       plan(pool.propose());

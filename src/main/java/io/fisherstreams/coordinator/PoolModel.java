@@ -32,12 +32,14 @@ public final class PoolModel {
    */
   public record Sums(double total, double norm) {}
 
+  private record ExactSums(String parameter, BigDecimal total, BigDecimal squares) {}
+
   private ModelManifest manifest;
   private final SortedMap<String, TensorInfo> tensors = new TreeMap<>();
   private final SortedMap<String, TensorInfo> merged = new TreeMap<>();
   private final Map<Integer, int[]> expected = new HashMap<>();
   private final Map<Integer, ModelProgress> newest = new HashMap<>();
-  private final TreeMap<Integer, Map<Integer, List<FisherSums>>> epochs = new TreeMap<>();
+  private final TreeMap<Integer, Map<Integer, List<ExactSums>>> epochs = new TreeMap<>();
 
   /** A version as announced; refuses a manifest that makes no sense with {@link RejectedRecord}. */
   public PoolModel(ModelManifest manifest, int partitions) {
@@ -94,16 +96,30 @@ public final class PoolModel {
     return tensors;
   }
 
-  /** Takes a partition's report. */
+  /** Takes a partition's report; refuses sums that are no numbers with {@link RejectedRecord}. */
   void progress(int partition, ModelProgress progress) {
+    List<ExactSums> sums = progress.getSums().stream().map(PoolModel::exact).toList();
     newest.put(partition, progress);
     if (isComplete(partition, progress)) {
-      epochs
-          .computeIfAbsent(progress.getEpoch(), e -> new HashMap<>())
-          .put(partition, progress.getSums());
+      epochs.computeIfAbsent(progress.getEpoch(), e -> new HashMap<>()).put(partition, sums);
     } else {
       // the partition has lost a payload: nothing that it reported before holds
       epochs.values().forEach(reports -> reports.remove(partition));
+    }
+  }
+
+  private static ExactSums exact(FisherSums sums) {
+    try {
+      return new ExactSums(
+          sums.getParameter(), new BigDecimal(sums.getTotal()), new BigDecimal(sums.getSquares()));
+    } catch (NumberFormatException e) {
+      throw new RejectedRecord(
+          "the Fisher sums of "
+              + sums.getParameter()
+              + " are no decimal numbers: "
+              + sums.getTotal()
+              + ", "
+              + sums.getSquares());
     }
   }
 
@@ -126,15 +142,19 @@ public final class PoolModel {
     if (!isPresent()) {
       return Optional.empty();
     }
-    return epochs.descendingMap().entrySet().stream()
-        .filter(
-            entry ->
-                entry.getKey() > 0
-                    && expected.entrySet().stream()
-                        .allMatch(
-                            e -> e.getValue()[1] == 0 || entry.getValue().containsKey(e.getKey())))
-        .map(Map.Entry::getKey)
-        .findFirst();
+    return epochs.descendingKeySet().stream().filter(this::isSealed).findFirst();
+  }
+
+  /** Whether all shards are present and every partition has sealed an epoch. */
+  boolean has(int epoch) {
+    return isPresent() && isSealed(epoch);
+  }
+
+  private boolean isSealed(int epoch) {
+    Map<Integer, List<ExactSums>> reports = epochs.getOrDefault(epoch, Map.of());
+    return epoch > 0
+        && expected.entrySet().stream()
+            .allMatch(entry -> entry.getValue()[1] == 0 || reports.containsKey(entry.getKey()));
   }
 
   /** Forgets epochs before one that a plan uses. */
@@ -175,11 +195,11 @@ public final class PoolModel {
   public Sums sums(int epoch, MergeSet mergeSet) {
     BigDecimal total = BigDecimal.ZERO;
     BigDecimal squares = BigDecimal.ZERO;
-    for (List<FisherSums> report : epochs.get(epoch).values()) {
-      for (FisherSums sums : report) {
-        if (mergeSet.merges(sums.getParameter())) {
-          total = total.add(new BigDecimal(sums.getTotal()));
-          squares = squares.add(new BigDecimal(sums.getSquares()));
+    for (List<ExactSums> report : epochs.get(epoch).values()) {
+      for (ExactSums sums : report) {
+        if (mergeSet.merges(sums.parameter())) {
+          total = total.add(sums.total());
+          squares = squares.add(sums.squares());
         }
       }
     }

@@ -71,7 +71,11 @@ public final class PoolStatus {
 
   private static void progress(PoolView view, PartitionProgress report) {
     if (report.getBody() instanceof ModelProgress model) {
-      view.progress(report.getPartition(), model);
+      try {
+        view.progress(report.getPartition(), model);
+      } catch (RejectedRecord e) {
+        // as above
+      }
     }
   }
 

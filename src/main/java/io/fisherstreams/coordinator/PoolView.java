@@ -257,6 +257,21 @@ public final class PoolView {
         : Optional.empty();
   }
 
+  /** Whether everything that a plan merges is in the pool and there, as far as was reported. */
+  public boolean canFinish(MergePlan plan) {
+    return find(plan.getBaseModel(), plan.getBaseVersion()).filter(PoolModel::isPresent).isPresent()
+        && plan.getModels().stream()
+            .allMatch(
+                planned ->
+                    find(planned.getModel(), planned.getVersion())
+                        .filter(model -> model.has(planned.getEpoch()))
+                        .isPresent());
+  }
+
+  private Optional<PoolModel> find(String model, long version) {
+    return Optional.ofNullable(models.get(model)).map(versions -> versions.get(version));
+  }
+
   private Optional<PoolModel> readyBase() {
     if (base == null) {
       return Optional.empty();
