@@ -36,8 +36,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     common.put("bootstrap.servers", bootstrapServers);
     // The defaults of 64 and 128 KiB make a record of a mebibyte many round trips through the
     // socket.
-    common.put("send.buffer.bytes", 2 * MIB);
-    common.put("receive.buffer.bytes", 2 * MIB);
+    common.put("send.buffer.bytes", -1);
+    common.put("receive.buffer.bytes", -1);
     return common;
   }
 

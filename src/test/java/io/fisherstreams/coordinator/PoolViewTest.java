@@ -248,8 +248,8 @@ class PoolViewTest {
     List<Parameter> twice = Models.parameters(true);
     twice.add(twice.get(0));
     return Stream.of(
-        Arguments.of(Models.model("no spaces", 1).build(), "must begin with"),
-        Arguments.of(Models.model("a@1", 1).build(), "must begin with"),
+        Arguments.of(Models.model("no spaces", 1).build(), "is no model name"),
+        Arguments.of(Models.model("a@1", 1).build(), "is no model name"),
         Arguments.of(Models.model("a", 1).setCoefficient(-0.1).build(), "coefficient"),
         Arguments.of(Models.model("a", 1).setCoefficient(Double.NaN).build(), "coefficient"),
         Arguments.of(
