@@ -53,10 +53,25 @@ class CoordinatorTopologyTest {
                 new CoordinatorTopology(
                         topics,
                         PARTITIONS,
-                        new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), await),
-                        () -> mergedEnds)
+                        new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), KEPT, await),
+                        mergedTensors)
                     .get());
   }
+
+  private static final int KEPT = 10;
+
+  private final MergedTensorLog mergedTensors =
+      new MergedTensorLog() {
+        @Override
+        public List<Long> endOffsets() {
+          return mergedEnds;
+        }
+
+        @Override
+        public void deleteBefore(List<Long> offsets) {
+          throw new AssertionError("no test here makes more than " + KEPT + " releases");
+        }
+      };
 
   @AfterEach
   void close() {
