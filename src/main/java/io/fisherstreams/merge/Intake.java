@@ -326,6 +326,7 @@ final class Intake {
       epoch = previous.getEpoch() + 1;
     }
     sum.toFloats(values);
+    requireFinite(model, slot.shard());
     int crc =
         payloads
             .file(model.model(), model.version(), fisherFile(epoch))
@@ -370,6 +371,21 @@ final class Intake {
     state.setOpen(new ArrayList<>());
     state.setFolded(0);
     state.setPartialCrc(0);
+  }
+
+  /** Refuses the batch with which the sum leaves float32. */
+  private void requireFinite(KnownModel model, Shard shard) {
+    for (int j = 0; j < shard.elements(); j++) {
+      if (Float.isInfinite(values[j])) {
+        throw new RejectedRecord(
+            shard.id()
+                + " of "
+                + model.id()
+                + ": with this batch the sum of element "
+                + j
+                + " is beyond float32");
+      }
+    }
   }
 
   /** Sums what is open into {@link #sum}. */

@@ -7,6 +7,7 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.zip.CRC32C;
 
@@ -19,6 +20,7 @@ import java.util.zip.CRC32C;
 final class PayloadFile {
   private final Path path;
   private final BitSet verified = new BitSet();
+  private int[] crcs = new int[16];
   private FileChannel channel;
 
   PayloadFile(Path path) {
@@ -41,8 +43,17 @@ final class PayloadFile {
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + path + ": " + e.getMessage(), e);
     }
-    verified.set(slot);
+    verify(slot, crc);
     return crc;
+  }
+
+  /** Remembers what a slot holds: the same slot is used for one payload after another. */
+  private void verify(int slot, int crc) {
+    if (slot >= crcs.length) {
+      crcs = Arrays.copyOf(crcs, Math.max(slot + 1, 2 * crcs.length));
+    }
+    crcs[slot] = crc;
+    verified.set(slot);
   }
 
   /**
@@ -78,7 +89,7 @@ final class PayloadFile {
    */
   boolean holds(int slot, long position, int bytes, int crc, ByteBuffer scratch) {
     if (verified.get(slot)) {
-      return true;
+      return crcs[slot] == crc;
     }
     if (!Files.exists(path)) {
       return false;
@@ -87,7 +98,7 @@ final class PayloadFile {
     if (!fill(position, scratch) || crc(scratch) != crc) {
       return false;
     }
-    verified.set(slot);
+    verify(slot, crc);
     return true;
   }
 
