@@ -6,12 +6,8 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RocksDbMemory;
 import io.fisherstreams.record.StageRunner;
 import io.fisherstreams.record.StreamsOptions;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.common.TopicPartition;
 
 /** The coordinator on a real cluster. */
 public final class CoordinatorStage {
@@ -24,22 +20,9 @@ public final class CoordinatorStage {
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
     }
-    Consumer<byte[], byte[]> ends = kafka.newConsumer();
-    List<TopicPartition> merged = new ArrayList<>();
-    for (int p = 0; p < partitions; p++) {
-      merged.add(new TopicPartition(topics.mergedTensors().name(), p));
-    }
-    ends.assign(merged);
+    TopicMergedTensorLog ends = new TopicMergedTensorLog(kafka, topics, partitions);
     RocksDbMemory memory = new RocksDbMemory();
-    CoordinatorTopology topology =
-        new CoordinatorTopology(
-            topics,
-            partitions,
-            policy,
-            () -> {
-              Map<TopicPartition, Long> offsets = ends.endOffsets(merged);
-              return merged.stream().map(offsets::get).toList();
-            });
+    CoordinatorTopology topology = new CoordinatorTopology(topics, partitions, policy, ends);
     return new StageRunner(
         "coordinator",
         topology.get(),
