@@ -44,7 +44,7 @@ public class KernelBench {
   private ByteBuffer mergedCopy;
   private final FisherMerge kernel = new FisherMerge(BLOCK, 1e-6);
   private final double[] theta = new double[BLOCK];
-  private final float[] fisher = new float[BLOCK];
+  private final double[] fisher = new double[BLOCK];
   private final double[] result = new double[BLOCK];
 
   /** Fills the models. */
@@ -76,7 +76,7 @@ public class KernelBench {
       kernel.begin(BLOCK);
       for (int model = 0; model < MODELS; model++) {
         Numbers.toDouble(DType.F32, thetas[model], first * 4, theta, 0, BLOCK);
-        Numbers.toFloat(DType.F32, fishers[model], first * 4, fisher, 0, BLOCK);
+        Numbers.toDouble(DType.F32, fishers[model], first * 4, fisher, 0, BLOCK);
         kernel.add(theta, fisher, 1, 0.125);
       }
       kernel.finish(result);

@@ -20,15 +20,13 @@ public final class CoordinatorStage {
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
     }
-    TopicMergedTensorLog mergedTensors =
-        new TopicMergedTensorLog(topics, partitions, kafka.newConsumer(), kafka.admin());
+    TopicMergedTensorLog ends = new TopicMergedTensorLog(kafka, topics, partitions);
     RocksDbMemory memory = new RocksDbMemory();
-    CoordinatorTopology topology =
-        new CoordinatorTopology(topics, partitions, policy, mergedTensors);
+    CoordinatorTopology topology = new CoordinatorTopology(topics, partitions, policy, ends);
     return new StageRunner(
         "coordinator",
         topology.get(),
         kafka.streams(topics, "coordinator", options, memory),
-        List.of(mergedTensors, memory));
+        List.of(ends, memory));
   }
 }

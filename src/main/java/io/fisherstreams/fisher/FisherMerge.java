@@ -48,11 +48,12 @@ public final class FisherMerge {
    * Adds one model.
    *
    * @param theta its parameters θ_m
-   * @param fisher the payload S_m of its diagonal Fisher
+   * @param fisher the payload S_m of its diagonal Fisher; float64 like θ_m, so that the loop is one
+   *     of vector instructions
    * @param divisor n_m, what the payload is divided by
    * @param weight c_m, at least 0
    */
-  public void add(double[] theta, float[] fisher, double divisor, double weight) {
+  public void add(double[] theta, double[] fisher, double divisor, double weight) {
     double scale = weight / divisor;
     double bias = weight * epsilon;
     double[] upper = numerator;

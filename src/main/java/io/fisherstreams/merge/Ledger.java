@@ -39,6 +39,8 @@ final class Ledger {
   private final Map<String, KnownModel> known = new HashMap<>();
   private final Set<String> changed = new LinkedHashSet<>();
   private boolean completed;
+  private long arrivals;
+  private long losses;
 
   Ledger(
       KeyValueStore<String, ModelManifest> manifests,
@@ -80,10 +82,13 @@ final class Ledger {
     }
     KnownModel admitted = known.get(KnownModel.id(model, version));
     if (admitted == null) {
-      admitted = new KnownModel(latest.get(), partition, partitions);
-      if (manifests.get(admitted.id()) == null) {
-        manifests.put(admitted.id(), latest.get());
+      // The manifest under which its first shard was taken holds for all: they lie where it says.
+      Optional<KnownModel> held = held(model, version);
+      if (held.isPresent()) {
+        return held.get();
       }
+      admitted = new KnownModel(latest.get(), partition, partitions);
+      manifests.put(admitted.id(), latest.get());
       known.put(admitted.id(), admitted);
     }
     return admitted;
@@ -149,11 +154,13 @@ final class Ledger {
     ModelCounts now = counts(model);
     now.setPresent(now.getPresent() + 1);
     counts.put(model.id(), now);
+    arrivals++;
     changed(model, now.getPresent() == model.checkpoint().slots().size());
   }
 
   /** Counts one more shard that has sealed an epoch. */
   void countSealed(KnownModel model, int epoch) {
+    arrivals++;
     ModelCounts now = counts(model);
     List<Integer> sealed = now.getSealed();
     int place = epoch - now.getEpoch() - 1;
@@ -174,6 +181,16 @@ final class Ledger {
   private void changed(KnownModel model, boolean step) {
     changed.add(model.id());
     completed |= step;
+  }
+
+  /** Grows with every checkpoint shard that arrives and every Fisher that is sealed. */
+  long arrivals() {
+    return arrivals;
+  }
+
+  /** Grows with every payload that is lost. */
+  long losses() {
+    return losses;
   }
 
   /**
@@ -201,39 +218,75 @@ final class Ledger {
   private ModelProgress progress(KnownModel model) {
     ModelCounts now = counts(model);
     int expected = model.checkpoint().slots().size();
+    int fishers = model.fisher().slots().size();
+    int epoch = now.getEpoch();
     int sealed = now.getSealed().isEmpty() ? 0 : now.getSealed().get(0);
-    boolean complete =
-        now.getPresent() == expected && (now.getEpoch() > 0 || model.fisher().slots().isEmpty());
+    List<String> missing = List.of();
+    Optional<List<FisherSums>> sums = Optional.empty();
+    if (now.getPresent() < expected) {
+      missing = withoutCheckpoint(model);
+    } else if (epoch == 0 && fishers > 0) {
+      missing = belowEpoch(model, 1);
+    } else {
+      sums = sums(model, epoch);
+      if (sums.isEmpty()) {
+        // A shard that lost its Fisher is sealing again from the first epoch on, which the others
+        // no longer have: nothing can be merged until it has caught up.
+        List<String> behind = belowEpoch(model, newestEpoch(model));
+        epoch = 0;
+        sealed = fishers - behind.size();
+        missing = behind;
+      }
+    }
     return new ModelProgress(
         model.model(),
         model.version(),
         expected,
         now.getPresent(),
-        model.fisher().slots().size(),
-        now.getEpoch(),
+        fishers,
+        epoch,
         sealed,
-        complete ? List.of() : missing(model, now.getPresent() < expected),
-        complete ? sums(model, now.getEpoch()) : List.of());
+        missing.subList(0, Math.min(missing.size(), MOST_MISSING_NAMED)),
+        sums.orElse(List.of()));
   }
 
-  private List<String> missing(KnownModel model, boolean checkpoint) {
-    List<String> missing = new ArrayList<>();
-    for (Slot slot : (checkpoint ? model.checkpoint() : model.fisher()).slots()) {
-      ShardState state = shard(model, slot.shard());
-      if (checkpoint ? state.getCheckpointOffset() < 0 : state.getEpochs().isEmpty()) {
-        missing.add(slot.shard().id());
-        if (missing.size() == MOST_MISSING_NAMED) {
-          break;
-        }
-      }
-    }
-    return missing;
+  private List<String> withoutCheckpoint(KnownModel model) {
+    return model.checkpoint().slots().stream()
+        .map(Slot::shard)
+        .filter(shard -> shard(model, shard).getCheckpointOffset() < 0)
+        .map(Shard::id)
+        .toList();
   }
 
-  private List<FisherSums> sums(KnownModel model, int epoch) {
+  private List<String> belowEpoch(KnownModel model, int epoch) {
+    return model.fisher().slots().stream()
+        .map(Slot::shard)
+        .filter(shard -> newestEpoch(shard(model, shard)) < epoch)
+        .map(Shard::id)
+        .toList();
+  }
+
+  private int newestEpoch(KnownModel model) {
+    return model.fisher().slots().stream()
+        .mapToInt(slot -> newestEpoch(shard(model, slot.shard())))
+        .max()
+        .orElse(0);
+  }
+
+  private static int newestEpoch(ShardState state) {
+    List<SealedFisher> epochs = state.getEpochs();
+    return epochs.isEmpty() ? 0 : epochs.get(epochs.size() - 1).getEpoch();
+  }
+
+  /** Sums of an epoch; empty when a shard does not have it any more. */
+  private Optional<List<FisherSums>> sums(KnownModel model, int epoch) {
     Map<String, BigDecimal[]> sums = new LinkedHashMap<>();
     for (Slot slot : model.fisher().slots()) {
-      SealedFisher sealed = sealed(shard(model, slot.shard()), epoch).orElseThrow();
+      Optional<SealedFisher> found = sealed(shard(model, slot.shard()), epoch);
+      if (found.isEmpty()) {
+        return Optional.empty();
+      }
+      SealedFisher sealed = found.get();
       BigDecimal[] sum =
           sums.computeIfAbsent(
               slot.shard().tensor().name(),
@@ -244,7 +297,7 @@ final class Ledger {
     List<FisherSums> result = new ArrayList<>();
     sums.forEach(
         (name, sum) -> result.add(new FisherSums(name, sum[0].toString(), sum[1].toString())));
-    return result;
+    return Optional.of(result);
   }
 
   /** The shard's Fisher of an epoch. */
@@ -258,6 +311,12 @@ final class Ledger {
    */
   void lose(KnownModel model, Slot slot, boolean checkpoint) {
     ShardState state = shard(model, slot.shard());
+    if (checkpoint
+        ? state.getCheckpointOffset() < 0
+        : state.getEpochs().isEmpty() && state.getOpen().isEmpty()) {
+      return; // several of its batches were lost
+    }
+    losses++;
     ModelCounts now = counts(model);
     if (checkpoint) {
       state.setCheckpointOffset(-1);

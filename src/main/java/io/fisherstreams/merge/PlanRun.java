@@ -60,7 +60,7 @@ final class PlanRun {
   private final LongSupplier nanoTime;
 
   private final double[] theta = new double[BLOCK];
-  private final float[] fisher = new float[BLOCK];
+  private final double[] fisher = new double[BLOCK];
   private final double[] result = new double[BLOCK];
   private final ByteBuffer input =
       ByteBuffer.allocateDirect(BLOCK * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -73,6 +73,9 @@ final class PlanRun {
   private DType outputDtype;
   private FisherMerge kernel;
   private List<Participant> participants;
+  private boolean isBlocked;
+  private long arrivals;
+  private long losses;
 
   PlanRun(
       Ledger ledger,
@@ -91,6 +94,7 @@ final class PlanRun {
   void begin(PlanState planState) {
     state = planState;
     base = null;
+    isBlocked = false;
   }
 
   /** The newest plan and how far it is, or null. */
@@ -114,7 +118,10 @@ final class PlanRun {
     }
     long deadline = nanoTime.getAsLong() + budgetNanos;
     if (!state.getDone()) {
-      if (base == null && !prepare()) {
+      if (losses != ledger.losses()) {
+        base = null;
+      }
+      if (base == null && !tryPrepare()) {
         return false;
       }
       List<Slot> slots = base.checkpoint().slots();
@@ -135,6 +142,18 @@ final class PlanRun {
       return true;
     }
     return clear(deadline);
+  }
+
+  /** Prepares unless nothing has arrived since that failed. */
+  private boolean tryPrepare() {
+    if (isBlocked && arrivals == ledger.arrivals()) {
+      return false;
+    }
+    arrivals = ledger.arrivals();
+    boolean prepared = prepare();
+    isBlocked = !prepared;
+    losses = ledger.losses();
+    return prepared;
   }
 
   /**
@@ -165,32 +184,45 @@ final class PlanRun {
           .ifPresent(model -> participants.add(new Participant(planned, model)));
     }
     List<Slot> slots = found.get().checkpoint().slots();
+    boolean complete = true;
     for (Slot slot : slots.subList(state.getNext(), slots.size())) {
-      need(found.get(), slot);
+      complete &= need(found.get(), slot);
     }
-    if (!recovery.run()) {
-      LOG.error("release {} cannot be made: payloads are lost, see above", plan.getRelease());
+    complete &= recovery.run();
+    if (!complete) {
+      LOG.error("release {} cannot be made now: payloads are lost", plan.getRelease());
       return false;
     }
     base = found.get();
     return true;
   }
 
-  private void need(KnownModel baseModel, Slot slot) {
+  /** Needs what a shard of the release is made of; false when the ledger lacks some of it. */
+  private boolean need(KnownModel baseModel, Slot slot) {
     String parameter = slot.shard().tensor().name();
     if (!mergeSet.merges(parameter)) {
-      recovery.needCheckpoint(baseModel, slot, ledger.shard(baseModel, slot.shard()));
-      return;
+      return needCheckpoint(baseModel, slot, ledger.shard(baseModel, slot.shard()));
     }
+    boolean complete = true;
     for (Participant participant : participants) {
       KnownModel model = participant.model();
+      int index = slot.shard().index();
       ShardState shard = ledger.shard(model, slot.shard());
-      recovery.needCheckpoint(model, model.checkpointSlot(parameter, slot.shard().index()), shard);
-      recovery.needFisher(
-          model,
-          model.fisherSlot(parameter, slot.shard().index()),
-          sealed(shard, participant.planned()));
+      complete &= needCheckpoint(model, model.checkpointSlot(parameter, index), shard);
+      Optional<SealedFisher> sealed = Ledger.sealed(shard, participant.planned().getEpoch());
+      sealed.ifPresent(
+          fisher -> recovery.needFisher(model, model.fisherSlot(parameter, index), fisher));
+      complete &= sealed.isPresent();
     }
+    return complete;
+  }
+
+  private boolean needCheckpoint(KnownModel model, Slot slot, ShardState shard) {
+    if (shard.getCheckpointOffset() < 0) {
+      return false;
+    }
+    recovery.needCheckpoint(model, slot, shard);
+    return true;
   }
 
   private static SealedFisher sealed(ShardState shard, PlannedModel planned) {
@@ -261,7 +293,7 @@ final class PlanRun {
             .read(
                 (model.fisherSlot(parameter, shard.index()).firstElement() + first) * Float.BYTES,
                 input);
-        Numbers.toFloat(DType.F32, input, 0, fisher, 0, count);
+        Numbers.toDouble(DType.F32, input, 0, fisher, 0, count);
         kernel.add(theta, fisher, sealed.getDivisor(), planned.getWeight());
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));

@@ -66,17 +66,20 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
         ModelManifest manifest = deserializer.deserialize(partition.topic(), record.value());
         if (manifest == null) {
           manifests.remove(record.key());
-        } else {
-          // a version that goes backwards is stale, as it is to the coordinator
-          manifests.merge(
-              record.key(),
-              manifest,
-              (old, now) -> now.getVersion() < old.getVersion() ? old : now);
+        } else if (isAccepted(record.key(), manifest)) {
+          manifests.put(record.key(), manifest);
         }
       } catch (SerializationException e) {
         LOG.debug("{} offset {} is no manifest", partition.topic(), record.offset(), e);
       }
     }
+  }
+
+  /** What the coordinator refuses must not unsettle a model that it has accepted. */
+  private boolean isAccepted(String key, ModelManifest manifest) {
+    ModelManifest known = manifests.get(key);
+    return manifest.getModel().equals(key)
+        && (known == null || known.getVersion() <= manifest.getVersion());
   }
 
   @Override

@@ -106,6 +106,14 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     // Streams sets the isolation of its consumers itself.
     config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
     producer().forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
+    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
+    // it.
+    config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
+    config.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
+    for (String name : client.keySet()) { // a prefix would win over the user's plain name
+      config.remove(StreamsConfig.producerPrefix(name));
+      config.remove(StreamsConfig.mainConsumerPrefix(name));
+    }
     config.putAll(client);
     config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(topics, stage));
     config.put(StreamsConfig.STATE_DIR_CONFIG, options.stateDirectory().toString());
@@ -113,10 +121,6 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, options.replication());
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
-    // it.
-    config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
-    config.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
     // Steps of a plan run between polls, so an idle poll must not hold them up.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
     config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);

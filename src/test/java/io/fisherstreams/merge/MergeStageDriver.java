@@ -1,0 +1,327 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.record.Role;
+import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.StageDriver;
+import io.fisherstreams.record.Topic;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.apache.kafka.streams.test.TestRecord;
+
+/**
+ * Partition 0 of the merge stage under the test driver, with a catalog of its own and a log of
+ * everything that went through the payload topics.
+ */
+final class MergeStageDriver implements AutoCloseable {
+  private record Kept(String key, byte[] value) {}
+
+  private final PoolTopics topics = new PoolTopics("pool", SchemaRegistry.inMemory());
+  private final Map<String, ModelManifest> catalog = new HashMap<>();
+  private final Map<String, List<Kept>> log = new HashMap<>();
+  private final List<TestRecord<byte[], byte[]>> retired = new ArrayList<>();
+  private final PayloadStore store;
+  private final Path payloads;
+  private final StageDriver stage;
+  private int reads;
+
+  MergeStageDriver(Path directory, int partitions) {
+    payloads = directory.resolve("payloads");
+    store = PayloadStore.open(payloads);
+    stage =
+        new StageDriver(
+            directory,
+            () -> new MergeTopology(topics, partitions, new Catalog(), store, this::open).get());
+  }
+
+  private final class Catalog implements ModelCatalog {
+    @Override
+    public Optional<ModelManifest> latest(String model) {
+      return Optional.ofNullable(catalog.get(model));
+    }
+
+    @Override
+    public void sync() {}
+
+    @Override
+    public void refresh() {}
+  }
+
+  private PayloadLog.Cursor open(String topic, int partition, long offset) {
+    if (offset < 0) {
+      throw new AssertionError("offset " + offset + " asked of " + topic);
+    }
+    reads++;
+    List<Kept> kept = log.getOrDefault(topic, List.of());
+    int end = kept.size();
+    return new PayloadLog.Cursor() {
+      private int position = (int) Math.min(offset, end);
+
+      @Override
+      public List<PayloadLog.Entry> poll(Duration timeout) {
+        List<PayloadLog.Entry> entries = new ArrayList<>();
+        for (int i = 0; i < 3 && position < end; i++) {
+          entries.add(new PayloadLog.Entry(position, kept.get(position++).value));
+        }
+        return entries;
+      }
+
+      @Override
+      public boolean atEnd() {
+        return position >= end;
+      }
+
+      @Override
+      public void close() {}
+    };
+  }
+
+  PoolTopics topics() {
+    return topics;
+  }
+
+  StageDriver stage() {
+    return stage;
+  }
+
+  /** Where partition 0 keeps the payloads of a model version. */
+  Path folder(String model, long version) {
+    return payloads.resolve("0").resolve(model + "@" + version);
+  }
+
+  /** How often the topics were read again. */
+  int reads() {
+    return reads;
+  }
+
+  /** Loses the records of the payload topics whose key begins like this. */
+  void lose(String keyPrefix) {
+    log.values()
+        .forEach(
+            entries ->
+                entries.replaceAll(
+                    kept -> kept.key.startsWith(keyPrefix) ? new Kept(kept.key, null) : kept));
+  }
+
+  ModelManifest.Builder manifest(String model, long version, Parameter... parameters) {
+    return ModelManifest.newBuilder()
+        .setModel(model)
+        .setVersion(version)
+        .setRole(Role.FINE_TUNED)
+        .setParameters(List.of(parameters));
+  }
+
+  void announce(ModelManifest manifest) {
+    catalog.put(manifest.getModel(), manifest);
+  }
+
+  void withdraw(String model) {
+    catalog.remove(model);
+  }
+
+  <V> void pipe(Topic<ShardKey, V> topic, String key, V value) {
+    pipe(
+        topic,
+        key.getBytes(StandardCharsets.UTF_8),
+        topic.value().serializer().serialize(topic.name(), value));
+  }
+
+  void pipe(Topic<ShardKey, ?> topic, byte[] key, byte[] value) {
+    keep(topic, key, value);
+    stage.pipe(topic.name(), key, value);
+    drain();
+  }
+
+  private void keep(Topic<?, ?> topic, byte[] key, byte[] value) {
+    log.computeIfAbsent(topic.name(), t -> new ArrayList<>())
+        .add(new Kept(key == null ? "" : new String(key, StandardCharsets.UTF_8), value));
+  }
+
+  /** What the stage sends to its own inputs is read by it, and is in the log. */
+  private void drain() {
+    for (Topic<ShardKey, ?> topic :
+        List.<Topic<ShardKey, ?>>of(topics.checkpointShards(), topics.gradientBatches())) {
+      for (TestRecord<byte[], byte[]> record : stage.read(topic)) {
+        keep(topic, record.key(), record.value());
+        if (record.value() == null) {
+          retired.add(record);
+        }
+      }
+    }
+  }
+
+  void checkpoint(String model, long version, String parameter, int shard, ByteBuffer data) {
+    pipe(
+        topics.checkpointShards(),
+        ShardKey.of(model, version, parameter, shard).toString(),
+        new CheckpointShard(model, version, parameter, shard, data));
+  }
+
+  void gradients(GradientBatch batch) {
+    pipe(
+        topics.gradientBatches(),
+        ShardKey.of(
+                batch.getModel(),
+                batch.getVersion(),
+                batch.getParameter(),
+                batch.getShard(),
+                batch.getSource(),
+                batch.getSequence())
+            .toString(),
+        batch);
+  }
+
+  void fisher(String model, long version, String parameter, float... means) {
+    gradients(batch(model, version, parameter, "file", 0, 1, Encoding.MEAN_SQUARE, floats(means)));
+  }
+
+  static GradientBatch batch(
+      String model,
+      long version,
+      String parameter,
+      String source,
+      long sequence,
+      long examples,
+      Encoding encoding,
+      ByteBuffer data) {
+    return new GradientBatch(
+        model,
+        version,
+        parameter,
+        0,
+        source,
+        sequence,
+        examples,
+        encoding,
+        ByteBuffer.allocate(0),
+        data);
+  }
+
+  static ByteBuffer floats(float... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return bytes;
+  }
+
+  static ByteBuffer ints(int... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asIntBuffer().put(values);
+    return bytes;
+  }
+
+  void plan(
+      long release, double epsilon, List<RetiredModel> retiredModels, PlannedModel... models) {
+    stage.pipe(
+        topics.mergePlans(),
+        "plan",
+        new MergePlan(
+            release,
+            Instant.EPOCH,
+            "",
+            "base",
+            1L,
+            new MergeMethod(List.of("keep"), false, epsilon, null),
+            List.of(models),
+            retiredModels));
+  }
+
+  static PlannedModel planned(String model, long version, int epoch, double weight) {
+    return new PlannedModel(model, version, epoch, weight, 1.0, weight, 1.0);
+  }
+
+  /** Lets the stage work; its timers fire once per call of the driver. */
+  void work() {
+    for (int i = 0; i < 4; i++) {
+      stage.advance(Duration.ofMillis(600));
+      drain();
+    }
+  }
+
+  /** The merged float32 parameters that came out, by {@code release/parameter}. */
+  Map<String, float[]> merged() {
+    Map<String, float[]> merged = new LinkedHashMap<>();
+    for (MergedTensor tensor : stage.values(topics.mergedTensors())) {
+      if (tensor.getDtype().equals("F32")) {
+        float[] values = new float[tensor.getData().remaining() / 4];
+        tensor.getData().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values);
+        merged.put(tensor.getRelease() + "/" + tensor.getParameter(), values);
+      }
+    }
+    return merged;
+  }
+
+  /** Everything that came out on topic {@code progress}. */
+  Progress progress() {
+    List<ModelProgress> models = new ArrayList<>();
+    List<ReleaseProgress> releases = new ArrayList<>();
+    for (PartitionProgress report : stage.values(topics.progress())) {
+      if (report.getBody() instanceof ModelProgress model) {
+        models.add(model);
+      } else {
+        releases.add((ReleaseProgress) report.getBody());
+      }
+    }
+    return new Progress(models, releases);
+  }
+
+  /**
+   * Reports since the last call.
+   *
+   * @param models on models, oldest first
+   * @param releases on releases
+   */
+  record Progress(List<ModelProgress> models, List<ReleaseProgress> releases) {
+    ModelProgress last(String model) {
+      return models.stream()
+          .filter(progress -> progress.getModel().equals(model))
+          .reduce((first, second) -> second)
+          .orElseThrow(() -> new AssertionError("no report on " + model));
+    }
+  }
+
+  /** Keys of the tombstones that the stage has written since the last call. */
+  List<String> tombstones() {
+    List<String> keys =
+        retired.stream().map(r -> new String(r.key(), StandardCharsets.UTF_8)).toList();
+    retired.clear();
+    return keys;
+  }
+
+  List<String> reasons() {
+    return stage.reasons(topics);
+  }
+
+  void restart() {
+    stage.restart();
+  }
+
+  @Override
+  public void close() {
+    stage.close();
+    store.close();
+  }
+}
