@@ -184,7 +184,11 @@ final class ClipVision implements Network {
       NDArray embedded =
           Scratch.scoped(
               () -> {
-                NDArray first = classEmbedding.value().reshape(1, 1, -1).repeat(0, batch);
+                // Begun from the scope: a result belongs to its first operand's manager.
+                NDArray first =
+                    scope
+                        .ones(new Shape(batch, 1, 1))
+                        .mul(classEmbedding.value().reshape(1, 1, -1));
                 NDList rows = new NDList(first, patchEmbedding.forward(patches));
                 return NDArrays.concat(rows, 1).add(positionEmbedding.value());
               });
@@ -203,7 +207,10 @@ final class ClipVision implements Network {
       NDArray projected = projection.forward(postNormed.output());
       length = projected.square().sum(new int[] {2}, true).sqrt();
       direction = projected.div(length);
-      logits = direction.matMul(textDirections.transpose()).mul(logitFactor).reshape(batch, -1);
+      logits =
+          Scratch.scoped(
+              () ->
+                  direction.matMul(textDirections.transpose()).mul(logitFactor).reshape(batch, -1));
     }
 
     /** Non-overlapping patches, each flattened as a convolution's kernel is. */
