@@ -18,7 +18,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 
@@ -361,17 +360,5 @@ final class Ledger {
   /** Key of a version's progress record. */
   static String progressKey(String model, long version, int partition) {
     return KnownModel.id(model, version) + "/" + partition;
-  }
-
-  /** All versions that this partition holds shards of. */
-  List<String> heldIds() {
-    List<String> ids = new ArrayList<>();
-    try (KeyValueIterator<String, ModelManifest> all = manifests.all()) {
-      while (all.hasNext()) {
-        KeyValue<String, ModelManifest> entry = all.next();
-        ids.add(entry.key);
-      }
-    }
-    return ids;
   }
 }
