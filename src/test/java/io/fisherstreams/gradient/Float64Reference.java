@@ -173,20 +173,28 @@ final class Float64Reference implements AutoCloseable {
 
   static NDArray activation(String name, NDArray x) {
     return switch (name) {
-      case "gelu" -> x.mul(x.div(Math.sqrt(2)).erf().add(1)).mul(0.5);
+      case "gelu" -> times(x.mul(times(x, Math.sqrt(0.5)).erf().add(1)), 0.5);
       case "gelu_new" ->
-          x.mul(
-              x.add(x.mul(x).mul(x).mul(0.044715))
-                  .mul(Math.sqrt(2 / Math.PI))
-                  .tanh()
-                  .add(1)
-                  .mul(0.5));
-      case "quick_gelu" -> x.div(x.mul(-1.702).exp().add(1));
+          times(
+              x.mul(
+                  times(x.add(times(x.mul(x).mul(x), 0.044715)), Math.sqrt(2 / Math.PI))
+                      .tanh()
+                      .add(1)),
+              0.5);
+      case "quick_gelu" -> x.div(times(x, -1.702).exp().add(1));
       case "silu" -> x.div(x.neg().exp().add(1));
-      case "relu" -> x.maximum(0.0);
+      case "relu" -> x.maximum(x.zerosLike());
       case "tanh" -> x.tanh();
       default -> throw new IllegalArgumentException(name);
     };
+  }
+
+  /**
+   * x·factor. The factor stays with its manager: differentiation reads it after {@code mul(Number)}
+   * would have let go of it.
+   */
+  private static NDArray times(NDArray x, double factor) {
+    return x.mul(x.getManager().create(factor));
   }
 
   /** Attention of one example, head by head; mask (rows, rows) is added to the scores. */
@@ -196,7 +204,7 @@ final class Float64Reference implements AutoCloseable {
     NDList outputs = new NDList();
     for (int h = 0; h < heads; h++) {
       NDIndex head = new NDIndex().addAllDim().addSliceDim(h * width, (h + 1) * width);
-      NDArray scores = q.get(head).matMul(k.get(head).transpose()).mul(scale);
+      NDArray scores = times(q.get(head).matMul(k.get(head).transpose()), scale);
       outputs.add((mask == null ? scores : scores.add(mask)).softmax(1).matMul(v.get(head)));
     }
     // DJL's concat of a single array cuts the graph.
@@ -335,7 +343,7 @@ final class Float64Reference implements AutoCloseable {
               NDArray unit = projected.div(projected.mul(projected).sum().sqrt());
               NDArray text = self.get("text_embeds");
               NDArray directions = text.div(text.mul(text).sum(new int[] {1}, true).sqrt());
-              return directions.matMul(unit).mul(Math.exp(1.5));
+              return times(directions.matMul(unit), Math.exp(1.5));
             });
   }
 

@@ -1,5 +1,7 @@
 package io.fisherstreams.gradient.model;
 
+import static io.fisherstreams.gradient.model.Scratch.times;
+
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.DataType;
 import io.fisherstreams.InvalidInput;
@@ -25,7 +27,7 @@ enum Activation {
     }
 
     private NDArray normalDistribution(NDArray x) {
-      return x.mul((float) Math.sqrt(0.5)).erf().add(1f).mul(0.5f);
+      return times(times(x, (float) Math.sqrt(0.5)).erf().add(1f), 0.5f);
     }
   },
   /** GELU's tanh approximation: g(x) = 2·√(2/π)·(x + 0.044715·x³). */
@@ -42,7 +44,7 @@ enum Activation {
     }
 
     private NDArray gate(NDArray x) {
-      NDArray polynomial = x.square().mul((float) (CUBIC * GELU_SCALE)).add((float) GELU_SCALE);
+      NDArray polynomial = times(x.square(), (float) (CUBIC * GELU_SCALE)).add((float) GELU_SCALE);
       return sigmoid(polynomial.mul(x));
     }
   },
@@ -50,12 +52,12 @@ enum Activation {
   QUICK_GELU {
     @Override
     NDArray apply(NDArray x) {
-      return x.mul(sigmoid(x.mul(1.702f)));
+      return x.mul(sigmoid(times(x, 1.702f)));
     }
 
     @Override
     NDArray derivative(NDArray x) {
-      NDArray gate = sigmoid(x.mul(1.702f));
+      NDArray gate = sigmoid(times(x, 1.702f));
       return gatedDerivative(x, gate, x.getManager().create(1.702f));
     }
   },

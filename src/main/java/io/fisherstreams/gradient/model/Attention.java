@@ -31,7 +31,7 @@ final class Attention {
    *     none
    */
   Pass forward(NDArray query, NDArray key, NDArray value, NDArray mask) {
-    NDArray q = split(query).mul(scale);
+    NDArray q = Scratch.times(split(query), scale);
     NDArray k = split(key);
     NDArray v = split(value);
     NDArray scores = q.matMul(k.transpose(0, 1, 3, 2));

@@ -210,7 +210,8 @@ final class ClipVision implements Network {
       logits =
           Scratch.scoped(
               () ->
-                  direction.matMul(textDirections.transpose()).mul(logitFactor).reshape(batch, -1));
+                  Scratch.times(direction.matMul(textDirections.transpose()), logitFactor)
+                      .reshape(batch, -1));
     }
 
     /** Non-overlapping patches, each flattened as a convolution's kernel is. */

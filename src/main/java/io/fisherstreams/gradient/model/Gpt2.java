@@ -252,12 +252,13 @@ final class Gpt2 implements Network {
 
     Gpt2Pass(NDManager scope, Batch batch) {
       this.batch = batch;
+      // Automatic differentiation reads the ids again: they live as long as the pass.
+      NDArray ids = batch.ids(scope);
       NDArray x =
           Scratch.scoped(
               () -> {
                 NDArray embedded =
-                    Embedding.embedding(batch.ids(scope), tokens.value(), SparseFormat.DENSE)
-                        .singletonOrThrow();
+                    Embedding.embedding(ids, tokens.value(), SparseFormat.DENSE).singletonOrThrow();
                 NDArray range = scope.arange(0, batch.length(), 1, DataType.INT32);
                 return embedded.add(
                     Embedding.embedding(range, positions.value(), SparseFormat.DENSE)

@@ -2,6 +2,8 @@ package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDScope;
+import ai.djl.ndarray.types.DataType;
+import ai.djl.ndarray.types.Shape;
 import java.util.function.Supplier;
 
 /**
@@ -28,6 +30,15 @@ final class Scratch {
       scope.suppressNotUsedWarning();
       computation.run();
     }
+  }
+
+  /**
+   * x·factor, in memory that PyTorch owns. DJL's {@code mul(Number)} puts the factor in a Java
+   * buffer and lets go of it at once; automatic differentiation reads it later, when the garbage
+   * collector may have freed it.
+   */
+  static NDArray times(NDArray x, float factor) {
+    return x.mul(x.getManager().full(new Shape(), factor, DataType.FLOAT32));
   }
 
   /** Lets an array outlive the innermost {@link #scoped} computation. */
