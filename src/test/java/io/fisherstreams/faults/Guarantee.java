@@ -152,12 +152,8 @@ interface Guarantee {
       FisherMerge merge = new FisherMerge(elements, EPSILON);
       merge.begin(elements);
       for (PlannedModel model : planned) {
-        float[] parameters = Model.read(file(model).checkpoint(), tensor);
-        double[] theta = new double[elements];
-        Arrays.setAll(theta, j -> parameters[j]);
-        float[] entries = Model.read(file(model).fisher(), tensor);
-        double[] fisher = new double[elements];
-        Arrays.setAll(fisher, j -> entries[j]);
+        float[] theta = Model.read(file(model).checkpoint(), tensor);
+        float[] fisher = Model.read(file(model).fisher(), tensor);
         merge.add(theta, fisher, 1, model.getWeight());
       }
       double[] merged = new double[elements];
