@@ -59,9 +59,9 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // Counts records: 16 of them are 16 to 32 MiB.
-    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 16);
-    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * MIB);
-    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 16 * MIB);
+    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
+    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 8 * MIB);
+    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 32 * MIB);
     return config;
   }
 
@@ -123,7 +123,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     // Steps of a plan run between polls, so an idle poll must not hold them up.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
-    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);
+    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 16);
     config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0L);
     config.put(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true);
     config.put(
