@@ -32,8 +32,9 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * dead-letters} as it came.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
-  // Long enough to merge dozens of shards, short enough that a record never waits for long.
-  private static final long STEP_NANOS = Duration.ofMillis(500).toNanos();
+  // Long enough to merge a dozen of shards, short enough that a thread with many partitions, which
+  // steps through all of them between two commits, stays far below the transaction timeout.
+  private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
   private static final Duration STEP_INTERVAL = Duration.ofMillis(10);
   private static final Duration REPORT_INTERVAL = Duration.ofMillis(500);
   private static final String PLAN_KEY = "plan";
