@@ -174,6 +174,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
 
   @Override
   public void close() {
+    run.close();
     payloads.close();
   }
 
