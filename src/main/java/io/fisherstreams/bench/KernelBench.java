@@ -1,12 +1,8 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.util.Collection;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -25,8 +21,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
- * The merge of 8 models' bytes into float32, beside a copy of the bytes that it reads and writes.
- * One thread, data beyond the caches.
+ * The merge of 8 float32 models, beside a copy of the bytes that it reads and writes. One thread,
+ * data beyond the caches.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -36,15 +32,15 @@ public class KernelBench {
   private static final int SHARDS = 16;
   private static final int ELEMENTS = SHARDS * Shard.ELEMENTS;
   private static final int BLOCK = 8192;
+  private static final int BLOCKS = ELEMENTS / BLOCK;
 
-  private final ByteBuffer[] thetas = new ByteBuffer[MODELS];
-  private final ByteBuffer[] fishers = new ByteBuffer[MODELS];
-  private final ByteBuffer[] copies = new ByteBuffer[2 * MODELS];
-  private ByteBuffer merged;
-  private ByteBuffer mergedCopy;
+  private final float[][][] thetas = allocate(MODELS);
+  private final float[][][] fishers = allocate(MODELS);
+  private final float[][][] merged = allocate(1);
+  private final float[][][] thetaCopies = allocate(MODELS);
+  private final float[][][] fisherCopies = allocate(MODELS);
+  private final float[][][] mergedCopy = allocate(1);
   private final FisherMerge kernel = new FisherMerge(BLOCK, 1e-6);
-  private final double[] theta = new double[BLOCK];
-  private final double[] fisher = new double[BLOCK];
   private final double[] result = new double[BLOCK];
 
   /** Fills the models. */
@@ -52,48 +48,51 @@ public class KernelBench {
   public void fill() {
     SplittableRandom random = new SplittableRandom(7);
     for (int model = 0; model < MODELS; model++) {
-      thetas[model] = allocate();
-      fishers[model] = allocate();
-      for (int j = 0; j < ELEMENTS; j++) {
-        thetas[model].putFloat(j * 4, (float) (random.nextDouble() - 0.5));
-        fishers[model].putFloat(j * 4, (float) random.nextDouble());
+      for (int block = 0; block < BLOCKS; block++) {
+        for (int j = 0; j < BLOCK; j++) {
+          thetas[model][block][j] = (float) (random.nextDouble() - 0.5);
+          fishers[model][block][j] = (float) random.nextDouble();
+        }
       }
-      copies[2 * model] = allocate();
-      copies[2 * model + 1] = allocate();
     }
-    merged = allocate();
-    mergedCopy = allocate();
   }
 
-  private static ByteBuffer allocate() {
-    return ByteBuffer.allocateDirect(ELEMENTS * 4).order(ByteOrder.LITTLE_ENDIAN);
+  private static float[][][] allocate(int tensors) {
+    return new float[tensors][BLOCKS][BLOCK];
   }
 
-  /** What the merge stage does with a run of elements, files aside. */
+  /** The arithmetic of the merge stage, block by block, rounded to float32. */
   @Benchmark
-  public ByteBuffer merge() {
-    for (int first = 0; first < ELEMENTS; first += BLOCK) {
+  public float[][][] merge() {
+    for (int block = 0; block < BLOCKS; block++) {
       kernel.begin(BLOCK);
       for (int model = 0; model < MODELS; model++) {
-        Numbers.toDouble(DType.F32, thetas[model], first * 4, theta, 0, BLOCK);
-        Numbers.toDouble(DType.F32, fishers[model], first * 4, fisher, 0, BLOCK);
-        kernel.add(theta, fisher, 1, 0.125);
+        kernel.add(thetas[model][block], fishers[model][block], 1, 0.125);
       }
       kernel.finish(result);
-      Numbers.fromDouble(DType.F32, result, 0, BLOCK, merged, first * 4);
+      float[] target = merged[0][block];
+      for (int j = 0; j < BLOCK; j++) {
+        target[j] = (float) result[j];
+      }
     }
     return merged;
   }
 
-  /** The same bytes, copied. */
+  /** The same blocks, copied. */
   @Benchmark
-  public ByteBuffer copy() {
+  public float[][][] copy() {
     for (int model = 0; model < MODELS; model++) {
-      copies[2 * model].put(0, thetas[model], 0, ELEMENTS * 4);
-      copies[2 * model + 1].put(0, fishers[model], 0, ELEMENTS * 4);
+      copy(thetas[model], thetaCopies[model]);
+      copy(fishers[model], fisherCopies[model]);
     }
-    mergedCopy.put(0, merged, 0, ELEMENTS * 4);
+    copy(merged[0], mergedCopy[0]);
     return mergedCopy;
+  }
+
+  private static void copy(float[][] source, float[][] target) {
+    for (int block = 0; block < BLOCKS; block++) {
+      System.arraycopy(source[block], 0, target[block], 0, BLOCK);
+    }
   }
 
   /** The merge's bandwidth over the copy's. */
@@ -108,7 +107,7 @@ public class KernelBench {
                     .measurementIterations(5)
                     .measurementTime(TimeValue.seconds(1))
                     .verbosity(VerboseMode.SILENT)
-                    .jvmArgs("-Xmx1g", "-XX:MaxDirectMemorySize=2g")
+                    .jvmArgs("-Xmx2g")
                     .build())
             .run();
     double merge = score(results, "merge");

@@ -115,7 +115,7 @@ public final class PoolModel {
   /** Takes a partition's report; refuses sums that are no numbers with {@link RejectedRecord}. */
   void progress(int partition, ModelProgress progress) {
     ReportedSums sums = ReportedSums.of(progress.getSums(), names);
-    newest.put(partition, ModelProgress.newBuilder(progress).setSums(List.of()).build());
+    newest.put(partition, withoutSums(progress));
     knownSums = null;
     if (isComplete(partition, progress)) {
       epochs.computeIfAbsent(progress.getEpoch(), e -> new HashMap<>()).put(partition, sums);
@@ -123,6 +123,19 @@ public final class PoolModel {
       // the partition has lost a payload: nothing that it reported before holds
       epochs.values().forEach(reports -> reports.remove(partition));
     }
+  }
+
+  private static ModelProgress withoutSums(ModelProgress progress) {
+    return new ModelProgress(
+        progress.getModel(),
+        progress.getVersion(),
+        progress.getShards(),
+        progress.getPresent(),
+        progress.getFisherShards(),
+        progress.getEpoch(),
+        progress.getSealed(),
+        progress.getMissing(),
+        List.of());
   }
 
   private boolean isComplete(int partition, ModelProgress progress) {

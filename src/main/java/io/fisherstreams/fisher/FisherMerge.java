@@ -45,15 +45,15 @@ public final class FisherMerge {
   }
 
   /**
-   * Adds one model.
+   * Adds one model. Widening θ and F here, and not in a pass before, halves what goes through the
+   * cache.
    *
    * @param theta its parameters θ_m
-   * @param fisher the payload S_m of its diagonal Fisher; float64 like θ_m, so that the loop is one
-   *     of vector instructions
+   * @param fisher the payload S_m of its diagonal Fisher
    * @param divisor n_m, what the payload is divided by
    * @param weight c_m, at least 0
    */
-  public void add(double[] theta, double[] fisher, double divisor, double weight) {
+  public void add(float[] theta, float[] fisher, double divisor, double weight) {
     double scale = weight / divisor;
     double bias = weight * epsilon;
     double[] upper = numerator;
@@ -62,6 +62,26 @@ public final class FisherMerge {
       double w = fisher[j] * scale + bias;
       upper[j] += w * theta[j];
       lower[j] += w;
+    }
+    if (epsilon == 0) {
+      weights += weight;
+      for (int j = 0; j < elements; j++) {
+        average[j] += weight * theta[j];
+      }
+    }
+  }
+
+  /**
+   * Adds one model whose parameters are float64; otherwise as {@link #add(float[], float[], double,
+   * double)}.
+   */
+  public void add(double[] theta, float[] fisher, double divisor, double weight) {
+    double scale = weight / divisor;
+    double bias = weight * epsilon;
+    for (int j = 0; j < elements; j++) {
+      double w = fisher[j] * scale + bias;
+      numerator[j] += w * theta[j];
+      denominator[j] += w;
     }
     if (epsilon == 0) {
       weights += weight;

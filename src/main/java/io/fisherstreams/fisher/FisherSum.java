@@ -16,12 +16,14 @@ public final class FisherSum {
 
   private final double[] high;
   private final double[] low;
+  private final double[] terms;
   private int elements;
 
   /** A sum of up to {@code capacity} entries. */
   public FisherSum(int capacity) {
     high = new double[capacity];
     low = new double[capacity];
+    terms = new double[capacity];
   }
 
   /** Sets {@code elements} entries to zero. */
@@ -36,19 +38,31 @@ public final class FisherSum {
    * multiplier below 2²⁹.
    */
   public void add(float[] values, double multiplier) {
+    // Apart, because a loop that widens float32 is not compiled to vector instructions.
     for (int j = 0; j < elements; j++) {
-      double term = values[j] * multiplier;
-      double sum = high[j] + term;
-      double part = sum - high[j];
-      double error = (high[j] - (sum - part)) + (term - part);
-      double rest = low[j] + error;
-      high[j] = sum + rest;
-      low[j] = rest - (high[j] - sum);
+      terms[j] = values[j];
+    }
+    double[] upper = high;
+    double[] lower = low;
+    for (int j = 0; j < elements; j++) {
+      double term = terms[j] * multiplier;
+      double before = upper[j];
+      double sum = before + term;
+      double part = sum - before;
+      double error = (before - (sum - part)) + (term - part);
+      double rest = lower[j] + error;
+      double after = sum + rest;
+      upper[j] = after;
+      lower[j] = rest - (after - sum);
     }
   }
 
-  /** Writes every entry, rounded once, to the nearest float32; infinite when it is too large. */
-  public void toFloats(float[] target) {
+  /**
+   * Writes every entry, rounded once, to the nearest float32; infinite when it is too large.
+   *
+   * @param offset element of {@code target} that takes the first entry
+   */
+  public void toFloats(float[] target, int offset) {
     for (int j = 0; j < elements; j++) {
       double sum = high[j] + low[j];
       double rest = low[j] - (sum - high[j]);
@@ -57,7 +71,7 @@ public final class FisherSum {
       if (rest != 0 && (Double.doubleToRawLongBits(sum) & 1) == 0) {
         sum = rest > 0 ? Math.nextUp(sum) : Math.nextDown(sum);
       }
-      target[j] = (float) sum;
+      target[offset + j] = (float) sum;
     }
   }
 

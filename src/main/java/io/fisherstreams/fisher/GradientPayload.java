@@ -1,5 +1,7 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -15,9 +17,17 @@ public final class GradientPayload {
 
   /** Dense sums (or means) of squares: {@code elements} values, each finite and not negative. */
   public static void dense(ByteBuffer data, int elements, float[] target) {
-    requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");
+    requireDense(data, elements);
     floats(data).get(target, 0, elements);
-    requireSquares(target, elements);
+  }
+
+  /** Refuses what {@link #dense} refuses, without a copy of what is sound. */
+  public static void requireDense(ByteBuffer data, int elements) {
+    requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");
+    long bad = Numbers.firstNegativeOrNotFinite(DType.F32, data, elements);
+    if (bad >= 0) {
+      throw notASquare(bad, floats(data).get((int) bad));
+    }
   }
 
   /**
@@ -109,9 +119,13 @@ public final class GradientPayload {
     }
     for (int j = 0; j < elements; j++) {
       if (!(values[j] >= 0 && values[j] <= Float.MAX_VALUE)) {
-        throw new IllegalArgumentException(
-            "element " + j + " is " + values[j] + ", expected a finite value of at least 0");
+        throw notASquare(j, values[j]);
       }
     }
+  }
+
+  private static IllegalArgumentException notASquare(long element, float value) {
+    return new IllegalArgumentException(
+        "element " + element + " is " + value + ", expected a finite value of at least 0");
   }
 }

@@ -19,7 +19,9 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.IntConsumer;
 
 /**
  * Takes checkpoint shards and gradient batches in: checks them, copies their payloads to local
@@ -42,14 +44,19 @@ final class Intake {
   /** Batches of one shard that wait one by one. */
   static final int MOST_OPEN = 16;
 
+  // A block's sums and terms stay in a core's own cache while one batch after another is added.
+  private static final int BLOCK = 8192;
+
   private final Ledger ledger;
   private final PartitionPayloads payloads;
   private final Recovery recovery;
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
-  private final FisherSum sum = new FisherSum(Shard.ELEMENTS);
+  private final float[] block = new float[BLOCK];
+  private final FisherSum sum = new FisherSum(BLOCK);
   private final ByteBuffer bytes = allocate(Shard.ELEMENTS * FisherSum.BYTES);
+  private final ByteBuffer input = allocate(BLOCK * FisherSum.BYTES);
 
   /**
    * An intake of one partition.
@@ -163,7 +170,7 @@ final class Intake {
             record.getSource(),
             record.getSequence()));
     int elements = slot.shard().elements();
-    decode(record, elements);
+    ByteBuffer payload = decode(record, elements);
     ShardState state = ledger.shard(model, slot.shard());
     if (AppliedSequences.contains(state.getApplied(), record.getSource(), record.getSequence())) {
       return;
@@ -184,11 +191,12 @@ final class Intake {
     int place = state.getOpen().size() - state.getFolded();
     PayloadFile file =
         payloads.file(model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
-    int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
+    int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, payload);
     double multiplier = record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
     AppliedSequences.add(state.getApplied(), record.getSource(), record.getSequence());
     if (alone) {
       double divisor = record.getExamples() / multiplier;
+      payload.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values, 0, elements);
       FisherMoments moments = FisherMoments.of(values, elements, divisor);
       state
           .getEpochs()
@@ -220,14 +228,13 @@ final class Intake {
     if (seals) {
       seal(model, slot, state, examples, offset);
     } else if (folds) {
-      foldOpen(model, slot, state);
-      bytes.clear();
-      sum.store(bytes);
-      bytes.flip();
+      ByteBuffer partial = bytes.clear();
+      sumOpen(model, slot, state, Optional.empty(), first -> sum.store(partial));
+      partial.flip();
       state.setPartialCrc(
           payloads
               .file(model.model(), model.version(), PARTIAL)
-              .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, bytes));
+              .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, partial));
       state.setFolded(state.getOpen().size());
     }
     ledger.put(model, slot.shard(), state);
@@ -283,11 +290,14 @@ final class Intake {
     return manifest.getRefineEvery();
   }
 
-  /** Reads the batch into {@link #values}. */
-  private void decode(GradientBatch record, int elements) {
+  /** The batch's squares, as the payload of a local file. */
+  private ByteBuffer decode(GradientBatch record, int elements) {
     try {
       switch (record.getEncoding()) {
-        case SQUARED_SUM, MEAN_SQUARE -> GradientPayload.dense(record.getData(), elements, values);
+        case SQUARED_SUM, MEAN_SQUARE -> {
+          GradientPayload.requireDense(record.getData(), elements);
+          return record.getData();
+        }
         case PER_EXAMPLE ->
             GradientPayload.perExample(
                 record.getData(), record.getExamples(), elements, doubles, values);
@@ -303,6 +313,7 @@ final class Intake {
               + ": "
               + e.getMessage());
     }
+    return encode(elements);
   }
 
   /** {@link #values} as bytes, in {@link #bytes}. */
@@ -314,19 +325,12 @@ final class Intake {
 
   private void seal(KnownModel model, Slot slot, ShardState state, long newExamples, long offset) {
     int elements = slot.shard().elements();
-    foldOpen(model, slot, state);
-    double examples = newExamples;
-    int epoch = 1;
-    if (!state.getEpochs().isEmpty()) {
-      SealedFisher previous = last(state);
-      double decay = model.manifest().getDecay();
-      readFloats(model, fisherFile(previous.getEpoch()), slot, elements);
-      // the sum of the epoch before: its payload counts divisor examples, its sum all of them
-      sum.add(values, decay * (previous.getExamples() / previous.getDivisor()));
-      examples += decay * previous.getExamples();
-      epoch = previous.getEpoch() + 1;
-    }
-    sum.toFloats(values);
+    Optional<SealedFisher> previous =
+        state.getEpochs().isEmpty() ? Optional.empty() : Optional.of(last(state));
+    double decay = model.manifest().getDecay();
+    double examples = newExamples + previous.map(epoch -> decay * epoch.getExamples()).orElse(0.0);
+    int epoch = previous.map(SealedFisher::getEpoch).orElse(0) + 1;
+    sumOpen(model, slot, state, previous, first -> sum.toFloats(values, first));
     requireFinite(model, slot.shard());
     int crc =
         payloads
@@ -389,31 +393,49 @@ final class Intake {
     }
   }
 
-  /** Sums what is open into {@link #sum}. */
-  private void foldOpen(KnownModel model, Slot slot, ShardState state) {
+  /**
+   * Sums what is open, and the epoch before if there is one, block by block.
+   *
+   * @param summed called with a block's first element when {@link #sum} holds the block
+   */
+  private void sumOpen(
+      KnownModel model,
+      Slot slot,
+      ShardState state,
+      Optional<SealedFisher> previous,
+      IntConsumer summed) {
+    List<OpenBatch> unfolded = state.getOpen().subList(state.getFolded(), state.getOpen().size());
     int elements = slot.shard().elements();
-    if (state.getFolded() == 0) {
-      sum.clear(elements);
-    } else {
-      bytes.clear().limit(elements * FisherSum.BYTES);
-      payloads
-          .file(model.model(), model.version(), PARTIAL)
-          .read(slot.firstElement() * FisherSum.BYTES, bytes);
-      sum.load(bytes, elements);
-    }
-    List<OpenBatch> open = state.getOpen();
-    for (int i = state.getFolded(); i < open.size(); i++) {
-      readFloats(model, openFile(i - state.getFolded()), slot, elements);
-      sum.add(values, open.get(i).getMultiplier());
+    for (int first = 0; first < elements; first += BLOCK) {
+      int count = Math.min(BLOCK, elements - first);
+      long element = slot.firstElement() + first;
+      if (state.getFolded() == 0) {
+        sum.clear(count);
+      } else {
+        input.clear().limit(count * FisherSum.BYTES);
+        payloads
+            .file(model.model(), model.version(), PARTIAL)
+            .read(element * FisherSum.BYTES, input);
+        sum.load(input, count);
+      }
+      for (int i = 0; i < unfolded.size(); i++) {
+        addFile(model, openFile(i), element, count, unfolded.get(i).getMultiplier());
+      }
+      if (previous.isPresent()) {
+        // its payload counts divisor examples, its sum all of them
+        double all = previous.get().getExamples() / previous.get().getDivisor();
+        String file = fisherFile(previous.get().getEpoch());
+        addFile(model, file, element, count, model.manifest().getDecay() * all);
+      }
+      summed.accept(first);
     }
   }
 
-  private void readFloats(KnownModel model, String file, Slot slot, int elements) {
-    bytes.clear().limit(elements * Float.BYTES);
-    payloads
-        .file(model.model(), model.version(), file)
-        .read(slot.firstElement() * Float.BYTES, bytes);
-    bytes.asFloatBuffer().get(values, 0, elements);
+  private void addFile(KnownModel model, String file, long element, int count, double multiplier) {
+    input.clear().limit(count * Float.BYTES);
+    payloads.file(model.model(), model.version(), file).read(element * Float.BYTES, input);
+    input.asFloatBuffer().get(block, 0, count);
+    sum.add(block, multiplier);
   }
 
   /** Writes the tombstone of a gradient batch. */

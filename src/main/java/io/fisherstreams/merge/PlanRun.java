@@ -60,8 +60,9 @@ final class PlanRun implements AutoCloseable {
   private final Output output;
   private final LongSupplier nanoTime;
 
-  private final double[] theta = new double[BLOCK];
-  private final double[] fisher = new double[BLOCK];
+  private final float[] theta = new float[BLOCK];
+  private final double[] wideTheta = new double[BLOCK];
+  private final float[] fisher = new float[BLOCK];
   private final double[] result = new double[BLOCK];
   private final ByteBuffer input =
       ByteBuffer.allocateDirect(BLOCK * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -353,7 +354,12 @@ final class PlanRun implements AutoCloseable {
         payloads
             .file(model.model(), model.version(), Intake.CHECKPOINT)
             .read(checkpoint.firstByte() + (long) first * type.bytes(), input);
-        Numbers.toDouble(type, input, 0, theta, 0, count);
+        boolean wide = type == DType.F64;
+        if (wide) {
+          Numbers.toDouble(type, input, 0, wideTheta, 0, count);
+        } else {
+          Numbers.toFloat(type, input, 0, theta, 0, count);
+        }
         SealedFisher sealed = sealed(states.get(i), planned);
         input.clear().limit(count * Float.BYTES);
         payloads
@@ -361,8 +367,12 @@ final class PlanRun implements AutoCloseable {
             .read(
                 (model.fisherSlot(parameter, shard.index()).firstElement() + first) * Float.BYTES,
                 input);
-        Numbers.toDouble(DType.F32, input, 0, fisher, 0, count);
-        kernel.add(theta, fisher, sealed.getDivisor(), planned.getWeight());
+        Numbers.toFloat(DType.F32, input, 0, fisher, 0, count);
+        if (wide) {
+          kernel.add(wideTheta, fisher, sealed.getDivisor(), planned.getWeight());
+        } else {
+          kernel.add(theta, fisher, sealed.getDivisor(), planned.getWeight());
+        }
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
@@ -384,8 +394,8 @@ final class PlanRun implements AutoCloseable {
       int count = Math.min(BLOCK, shard.elements() - first);
       input.clear().limit(count * type.bytes());
       file.read(slot.firstByte() + (long) first * type.bytes(), input);
-      Numbers.toDouble(type, input, 0, theta, 0, count);
-      Numbers.fromDouble(dtype, theta, 0, count, merged, first * dtype.bytes());
+      Numbers.toDouble(type, input, 0, wideTheta, 0, count);
+      Numbers.fromDouble(dtype, wideTheta, 0, count, merged, first * dtype.bytes());
     }
   }
 

@@ -7,10 +7,8 @@ import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
-import org.apache.avro.io.BinaryDecoder;
 import org.apache.avro.io.DatumReader;
 import org.apache.avro.io.DatumWriter;
-import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.specific.SpecificData;
 import org.apache.avro.specific.SpecificRecord;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -92,8 +90,7 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
     }
     int id = ByteBuffer.wrap(bytes).getInt(1);
     DatumReader<T> reader = readers.computeIfAbsent(id, this::reader);
-    BinaryDecoder decoder =
-        DecoderFactory.get().binaryDecoder(bytes, HEADER, bytes.length - HEADER, null);
+    ArrayDecoder decoder = new ArrayDecoder(bytes, HEADER);
     try {
       T value = reader.read(null, decoder);
       if (!decoder.isEnd()) {

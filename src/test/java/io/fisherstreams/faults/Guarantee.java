@@ -152,13 +152,9 @@ interface Guarantee {
       FisherMerge merge = new FisherMerge(elements, EPSILON);
       merge.begin(elements);
       for (PlannedModel model : planned) {
-        float[] parameters = Model.read(file(model).checkpoint(), tensor);
-        double[] theta = new double[elements];
-        Arrays.setAll(theta, j -> parameters[j]);
-        float[] entries = file(model).fisherSum(tensor);
-        double[] fisher = new double[elements];
-        Arrays.setAll(fisher, j -> entries[j]);
-        merge.add(theta, fisher, file(model).examples(), model.getWeight());
+        float[] theta = Model.read(file(model).checkpoint(), tensor);
+        float[] sums = file(model).fisherSum(tensor);
+        merge.add(theta, sums, file(model).examples(), model.getWeight());
       }
       double[] merged = new double[elements];
       merge.finish(merged);

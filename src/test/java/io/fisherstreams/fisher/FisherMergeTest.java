@@ -13,11 +13,11 @@ import org.junit.jupiter.params.provider.ValueSource;
 class FisherMergeTest {
   private static final MathContext DIGITS = new MathContext(60);
 
-  private record Model(double[] theta, double[] fisher, double divisor, double weight) {}
+  private record Model(double[] theta, float[] fisher, double divisor, double weight) {}
 
   private static Model random(Random random, int elements) {
     double[] theta = new double[elements];
-    double[] fisher = new double[elements];
+    float[] fisher = new float[elements];
     for (int j = 0; j < elements; j++) {
       theta[j] = random.nextGaussian();
       fisher[j] = (float) Math.pow(10, -8 * random.nextDouble());
@@ -65,10 +65,30 @@ class FisherMergeTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(doubles = {0, 1e-6})
+  void float32ParametersGiveTheBitsOfTheSameFloat64Ones(double epsilon) {
+    Random random = new Random(11);
+    Model model = random(random, 300);
+    float[] narrow = new float[300];
+    for (int j = 0; j < narrow.length; j++) {
+      narrow[j] = (float) model.theta[j];
+      model.theta[j] = narrow[j];
+    }
+    FisherMerge merge = new FisherMerge(300, epsilon);
+    merge.begin(300);
+    merge.add(narrow, model.fisher, model.divisor, model.weight);
+    merge.add(narrow, model.fisher, 3, 0.7);
+    double[] merged = new double[300];
+    merge.finish(merged);
+    Model other = new Model(model.theta, model.fisher, 3, 0.7);
+    assertThat(merged).isEqualTo(merge(epsilon, model, other));
+  }
+
   @Test
   void anEntryWithoutAnyWeightIsTheAverageByCoefficientAndIsCounted() {
-    Model one = new Model(new double[] {1, 5, 7}, new double[] {0, 2, 0}, 4, 0.75);
-    Model other = new Model(new double[] {5, -3, 3}, new double[] {0, 0, 8}, 2, 0.25);
+    Model one = new Model(new double[] {1, 5, 7}, new float[] {0, 2, 0}, 4, 0.75);
+    Model other = new Model(new double[] {5, -3, 3}, new float[] {0, 0, 8}, 2, 0.25);
     FisherMerge merge = new FisherMerge(3, 0);
     merge.begin(3);
     merge.add(one.theta, one.fisher, one.divisor, one.weight);
@@ -81,8 +101,8 @@ class FisherMergeTest {
 
   @Test
   void aPositiveEpsilonLeavesNoEntryUnweighted() {
-    Model one = new Model(new double[] {1}, new double[] {0}, 1, 1);
-    Model other = new Model(new double[] {4}, new double[] {0}, 1, 2);
+    Model one = new Model(new double[] {1}, new float[] {0}, 1, 1);
+    Model other = new Model(new double[] {4}, new float[] {0}, 1, 2);
     assertThat(merge(1e-6, one, other)[0]).isCloseTo(3, within(1e-15));
   }
 

@@ -42,7 +42,7 @@ class FisherSumTest {
 
   private static float[] rounded(FisherSum sum) {
     float[] rounded = new float[ELEMENTS];
-    sum.toFloats(rounded);
+    sum.toFloats(rounded, 0);
     return rounded;
   }
 
@@ -103,7 +103,7 @@ class FisherSumTest {
         sum.add(new float[] {term, term == little ? 0 : term, term}, 1);
       }
       float[] rounded = new float[3];
-      sum.toFloats(rounded);
+      sum.toFloats(rounded, 0);
       assertThat(rounded).isEqualTo(expected);
     }
   }

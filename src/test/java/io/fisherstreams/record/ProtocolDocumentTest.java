@@ -107,8 +107,8 @@ final class ProtocolDocumentTest {
   void workedExampleHasTheRightResultAndChecksum() {
     FisherMerge merge = new FisherMerge(3, 0);
     merge.begin(3);
-    merge.add(new double[] {1, -2, 0.5}, new double[] {2, 8, 0}, 2, 0.5);
-    merge.add(new double[] {3, 0, 1}, new double[] {1, 0, 2}, 1, 0.5);
+    merge.add(new float[] {1, -2, 0.5f}, new float[] {2, 8, 0}, 2, 0.5);
+    merge.add(new float[] {3, 0, 1}, new float[] {1, 0, 2}, 1, 0.5);
     double[] merged = new double[3];
     assertThat(merge.finish(merged)).isZero();
     assertThat(merged).containsExactly(2, -2, 1);
