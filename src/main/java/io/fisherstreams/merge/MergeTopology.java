@@ -16,6 +16,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
@@ -88,11 +89,7 @@ public final class MergeTopology implements Supplier<Topology> {
         .addSource("gradient-batches", bytes, bytes, topics.gradientBatches().name())
         .addSource("merge-plans", bytes, bytes, topics.mergePlans().name())
         .addProcessor(
-            MERGE,
-            () -> new MergeProcessor(topics, partitions, catalog, store, log),
-            "checkpoint-shards",
-            "gradient-batches",
-            "merge-plans")
+            MERGE, this::processor, "checkpoint-shards", "gradient-batches", "merge-plans")
         .addStateStore(store(MANIFESTS, manifestSerde()), MERGE)
         .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
         .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
@@ -103,6 +100,11 @@ public final class MergeTopology implements Supplier<Topology> {
     shardSink(topology, TO_CHECKPOINT_SHARDS, topics.checkpointShards());
     shardSink(topology, TO_GRADIENT_BATCHES, topics.gradientBatches());
     return topology;
+  }
+
+  /** The topology's one processor, new. */
+  public Processor<byte[], byte[], Object, Object> processor() {
+    return new MergeProcessor(topics, partitions, catalog, store, log);
   }
 
   private static Serde<ModelManifest> manifestSerde() {
