@@ -10,9 +10,6 @@ interface Fault {
   /** In a few words. */
   String name();
 
-  /** Nothing runs yet; the topics are there. */
-  default void beforeStart(FaultedPool pool) throws Exception {}
-
   /** The first release is out. */
   default void begin(FaultedPool pool) throws Exception {}
 

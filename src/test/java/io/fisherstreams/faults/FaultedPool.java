@@ -378,7 +378,6 @@ final class FaultedPool implements AutoCloseable {
    */
   Map<Set<String>, String> run(Fault fault, Path files, Map<Set<String>, String> undisturbed)
       throws Exception {
-    fault.beforeStart(this);
     for (String instance : List.of("coordinator", "merge-1", "merge-2")) {
       startThread(instance);
     }

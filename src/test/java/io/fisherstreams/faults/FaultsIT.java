@@ -68,36 +68,57 @@ class FaultsIT {
   }
 
   @Test
+  @Tag("some-faults")
+  void guaranteesHoldUnderManyFaultsAtOnce(FaultReport report) throws Exception {
+    guaranteesHold(
+        new AllAtOnce(
+            List.of(
+                new PoisonRecords(),
+                new OversizedRecords(),
+                new DuplicatedAndReordered(7),
+                new RebalanceDuringPlan(),
+                new CallFails("coordinator", "commitTransaction", 1, 1, true))),
+        report);
+  }
+
+  @Test
+  @Tag("some-faults")
   void guaranteesHoldWhileBrokersBounce(FaultReport report) throws Exception {
     guaranteesHold(new BrokersBounce(cluster), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldWhenCommitsFailAfterTheirEffect(FaultReport report) throws Exception {
     guaranteesHold(new CallFails("merge-1", "commitTransaction", 2, 2, true), report);
   }
 
   @Test
+  @Tag("some-faults")
   void guaranteesHoldWhenAStalledInstanceComesBackAsAZombie(FaultReport report) throws Exception {
     guaranteesHold(new InstanceStalls(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldWhileInstancesJoinAndLeaveDuringAPlan(FaultReport report) throws Exception {
     guaranteesHold(new RebalanceDuringPlan(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldWhenStateIsDeleted(FaultReport report) throws Exception {
     guaranteesHold(new StateIsDeleted(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldWhileTheRegistryIsDown(FaultReport report) throws Exception {
     guaranteesHold(new RegistryIsDown(), report);
   }
 
   @Test
+  @Tag("some-faults")
   void guaranteesHoldWhenADiskIsFull(FaultReport report) throws Exception {
     try (SmallDisk disk = SmallDisk.mount(directory.resolve("small-disk"))) {
       guaranteesHold(new DiskIsFull(disk), report);
@@ -108,22 +129,26 @@ class FaultsIT {
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldAmongPoisonRecords(FaultReport report) throws Exception {
     guaranteesHold(new PoisonRecords(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldAmongOversizedRecords(FaultReport report) throws Exception {
     guaranteesHold(new OversizedRecords(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldAfterWrongTopicsAreMendedAsTheRefusalSays(FaultReport report)
       throws Exception {
     guaranteesHold(new WrongTopics(), report);
   }
 
   @Test
+  @Tag("faults")
   void guaranteesHoldWhenAPublisherDuplicatesAndReorders(FaultReport report) throws Exception {
     guaranteesHold(new DuplicatedAndReordered(7), report);
   }

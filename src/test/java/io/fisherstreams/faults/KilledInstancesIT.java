@@ -258,6 +258,7 @@ class KilledInstancesIT {
   }
 
   @Test
+  @Tag("some-faults")
   void guaranteesHoldWhileAMergingInstanceIsKilledAndAPublisherToo(FaultReport report)
       throws Exception {
     long seed = 42;
