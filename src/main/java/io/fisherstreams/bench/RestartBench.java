@@ -12,6 +12,7 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -29,6 +30,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.SortedMap;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.producer.Producer;
@@ -95,13 +97,13 @@ final class RestartBench {
         models, SyntheticModel.parameters(), mebibytes);
     stages.destroy();
     stages.waitFor();
-    restart(publisher, last, 0.5, "after a clean stop");
+    restart(publisher, last, 0.9, "after a clean stop");
     stages.destroyForcibly().waitFor();
-    restart(publisher, last, 0.25, "after a kill");
+    restart(publisher, last, 0.8, "after a kill");
     stages.destroyForcibly().waitFor();
     state.close();
     state = TemporaryDirectory.create(directory);
-    double lost = restart(publisher, last, 0.125, "after a kill, state directory lost");
+    double lost = restart(publisher, last, 0.7, "after a kill, state directory lost");
     double bare = bare(kafka, topics);
     out.printf(
         "restored: %.0f MiB/s from the start to the release; bare consumer of the same topics: %.0f MiB/s%n",
@@ -177,10 +179,11 @@ final class RestartBench {
   /** Waits for a complete release of so many models, the last with a coefficient unless null. */
   private void awaitRelease(int count, Double coefficient) throws IOException {
     while (true) {
-      for (Release release : feed.poll(Duration.ofMillis(50)).values()) {
-        var planned = release.getPlan().getModels();
-        if (release.getRelease() == feed.upToDate().lastKey()
-            && release.getStatus() == ReleaseStatus.COMPLETE
+      SortedMap<Long, Release> releases = feed.poll(Duration.ofMillis(50));
+      if (!releases.isEmpty()) {
+        Release newest = releases.get(releases.lastKey());
+        List<PlannedModel> planned = newest.getPlan().getModels();
+        if (newest.getStatus() == ReleaseStatus.COMPLETE
             && planned.size() == count
             && (coefficient == null
                 || planned.stream().anyMatch(m -> coefficient.equals(m.getCoefficient())))) {

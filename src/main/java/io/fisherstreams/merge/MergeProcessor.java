@@ -18,6 +18,7 @@ import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.function.LongSupplier;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.Processor;
@@ -44,6 +45,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LongSupplier nanoTime;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, PlanState> plans;
   private PartitionPayloads payloads;
@@ -52,12 +54,18 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private PlanRun run;
 
   MergeProcessor(
-      PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log,
+      LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.nanoTime = nanoTime;
   }
 
   @Override
@@ -77,7 +85,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             payloads,
             recovery,
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
-    run = new PlanRun(ledger, payloads, recovery, new Forwarding(), System::nanoTime);
+    run = new PlanRun(ledger, payloads, recovery, new Forwarding(), nanoTime);
     PlanState plan = plans.get(PLAN_KEY);
     if (plan != null) {
       run.begin(plan);

@@ -9,6 +9,7 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.StateSerde;
 import io.fisherstreams.record.Topic;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.config.TopicConfig;
@@ -62,6 +63,7 @@ public final class MergeTopology implements Supplier<Topology> {
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LongSupplier nanoTime;
 
   /**
    * The stage for one pool.
@@ -73,11 +75,23 @@ public final class MergeTopology implements Supplier<Topology> {
    */
   public MergeTopology(
       PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
+    this(topics, partitions, catalog, store, log, System::nanoTime);
+  }
+
+  /** The same, with a clock for the length of steps. */
+  MergeTopology(
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log,
+      LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.nanoTime = nanoTime;
   }
 
   @Override
@@ -104,7 +118,7 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** The topology's one processor, new. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new MergeProcessor(topics, partitions, catalog, store, log);
+    return new MergeProcessor(topics, partitions, catalog, store, log, nanoTime);
   }
 
   private static Serde<ModelManifest> manifestSerde() {

@@ -18,7 +18,7 @@ import picocli.CommandLine.Spec;
     description = {
       "Measures what the arrival of a model costs the coordinator and a partition of the merge stage, in time and messages, while a pool grows.",
       "The stages' own code runs without Kafka and with payloads of one element; tensors of the real size never exist. Partitions are alike: one is run, the others' reports to the coordinator are made up.",
-      "The default size needs a heap of 4 GB (FISHER_STREAMS_HEAP=4g) and a few minutes."
+      "The default size needs a heap of 4 GB (FISHER_STREAMS_HEAP=4g) and about ten minutes."
     })
 public final class SimulateCommand implements Callable<Integer> {
   @Option(
@@ -39,14 +39,14 @@ public final class SimulateCommand implements Callable<Integer> {
   @Option(
       names = "--parameters",
       paramLabel = "N",
-      defaultValue = "500",
+      defaultValue = "300",
       description = "Named tensors of each model. Default: ${DEFAULT-VALUE}.")
   private int parameters;
 
   @Option(
       names = "--partitions",
       paramLabel = "N",
-      defaultValue = "32",
+      defaultValue = "16",
       description = "Partitions of the pool. Default: ${DEFAULT-VALUE}.")
   private int partitions;
 

@@ -76,7 +76,12 @@ class KilledInstancesIT {
                 "session.timeout.ms=3000",
                 "heartbeat.interval.ms=500",
                 "transaction.timeout.ms=4000"));
-    pool.start("coordinator", process("coordinator", "run", "--stages", "COORDINATOR"));
+    // every release can still be read when all is over
+    Path config =
+        Files.writeString(directory.resolve("pool.yaml"), "coordinator:\n  keep_releases: 1000\n");
+    pool.start(
+        "coordinator",
+        process("coordinator", "run", "--stages", "COORDINATOR", "--config", config.toString()));
     for (int i = 1; i <= 2; i++) {
       StageProcess merge = process("merge-" + i, "run", "--stages", "MERGE");
       pool.start("merge-" + i, merge);
