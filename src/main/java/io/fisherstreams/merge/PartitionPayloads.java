@@ -20,19 +20,22 @@ import java.util.stream.Stream;
  * Used by one thread, the one that runs the partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
-  // Handles stay open for the models of a plan; a thousand models times their files would exceed a
-  // process's limit.
-  private static final int OPEN_FILES = 256;
-
   // A file name has 255 bytes; a digest and the version need the rest.
   private static final int LONGEST_NAME = 150;
 
   private final Path directory;
+  private final int openFiles;
   private final Map<Path, PayloadFile> files = new HashMap<>();
   private final LinkedHashSet<PayloadFile> open = new LinkedHashSet<>();
 
-  PartitionPayloads(Path directory) {
+  /**
+   * The files under a directory.
+   *
+   * @param openFiles how many stay open: a plan reads every model's files for each shard in turn
+   */
+  PartitionPayloads(Path directory, int openFiles) {
     this.directory = directory;
+    this.openFiles = openFiles;
   }
 
   PayloadFile file(String model, long version, String name) {
@@ -40,7 +43,7 @@ final class PartitionPayloads implements AutoCloseable {
         files.computeIfAbsent(folder(model, version).resolve(name), PayloadFile::new);
     open.remove(file);
     open.add(file);
-    if (open.size() > OPEN_FILES) {
+    if (open.size() > openFiles) {
       PayloadFile oldest = open.iterator().next();
       oldest.release();
       open.remove(oldest);

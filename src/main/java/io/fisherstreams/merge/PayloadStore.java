@@ -1,8 +1,10 @@
 package io.fisherstreams.merge;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
@@ -16,6 +18,10 @@ import java.nio.file.StandardOpenOption;
  * checksum and used again. A lock keeps a second process out.
  */
 public final class PayloadStore implements AutoCloseable {
+  private static final long FEW_DESCRIPTORS = 1024;
+  private static final long FEWEST_OPEN = 64;
+  private static final long MOST_OPEN = 65_536;
+
   private final Path directory;
   private final FileChannel lockFile;
 
@@ -53,9 +59,19 @@ public final class PayloadStore implements AutoCloseable {
     }
   }
 
-  /** The copies of one partition, to be closed by the task that has it. */
-  PartitionPayloads partition(int partition) {
-    return new PartitionPayloads(directory.resolve(Integer.toString(partition)));
+  /** The copies of one of so many partitions, to be closed by the task that has it. */
+  PartitionPayloads partition(int partition, int partitions) {
+    return new PartitionPayloads(
+        directory.resolve(Integer.toString(partition)), openFiles(partitions));
+  }
+
+  /** Half of what the process may have open, should it have every partition. */
+  private static int openFiles(int partitions) {
+    long descriptors =
+        ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+            ? unix.getMaxFileDescriptorCount()
+            : FEW_DESCRIPTORS;
+    return (int) Math.max(FEWEST_OPEN, Math.min(MOST_OPEN, descriptors / 2 / partitions));
   }
 
   @Override
