@@ -8,6 +8,7 @@ import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.NoBatchIsLostOrCountedTwice;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
+import io.fisherstreams.faults.Guarantee.OnlyOvertakenRecordsAreRefused;
 import io.fisherstreams.faults.Guarantee.ProgressResumesByItself;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
 import io.fisherstreams.faults.Guarantee.ReleasedBytesAreThoseOfTheFiles;
@@ -230,6 +231,17 @@ final class FaultedPool implements AutoCloseable {
 
   /** The guarantees that only the topics' content decides. */
   void requireAll(int badRecords) {
+    requireReleasesAndSums();
+    require(new OnlyBadRecordsAreRefused(badRecords, deadLetters()));
+  }
+
+  /** The same, where versions were replaced and withdrawn while their records were on their way. */
+  void requireAllAmongOvertakenVersions() {
+    requireReleasesAndSums();
+    require(new OnlyOvertakenRecordsAreRefused(deadLetters()));
+  }
+
+  private void requireReleasesAndSums() {
     SortedMap<Long, Release> releases = releases();
     require(new IdsGrowWithoutGap(releases));
     ReleaseReader reader = new ReleaseReader(kafka, topics);
@@ -247,7 +259,6 @@ final class FaultedPool implements AutoCloseable {
             require(new NoBatchIsLostOrCountedTwice(model, version, sums));
           }
         });
-    require(new OnlyBadRecordsAreRefused(badRecords, deadLetters()));
   }
 
   private List<GradientBatch> sealedSums() {

@@ -264,6 +264,23 @@ interface Guarantee {
     }
   }
 
+  /** Nothing was refused but records of versions that were replaced or withdrawn meanwhile. */
+  record OnlyOvertakenRecordsAreRefused(List<String> reasons) implements Guarantee {
+    @Override
+    public void assertHolds() {
+      assertThat(reasons)
+          .allMatch(
+              reason ->
+                  reason.contains(" is stale: the current version is ")
+                      || reason.contains(" is unknown or withdrawn"));
+    }
+
+    @Override
+    public String name() {
+      return "only records of replaced and withdrawn versions are refused";
+    }
+  }
+
   /** A model that lacks a shard is in no release, and {@code status} names the shard. */
   record IncompleteModelStaysOut(
       String model, String shard, SortedMap<Long, Release> releases, String status)
