@@ -76,7 +76,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     KeyValueStore<String, ShardState> shards = context.getStateStore(MergeTopology.SHARDS);
     KeyValueStore<String, ModelCounts> counts = context.getStateStore(MergeTopology.COUNTS);
     plans = context.getStateStore(MergeTopology.PLANS);
-    payloads = store.partition(partition, partitions);
+    payloads = store.partition(partition);
     ledger = new Ledger(manifests, shards, counts, catalog, partition, partitions);
     Recovery recovery = new Recovery(topics, log, payloads, ledger, partition);
     intake =

@@ -11,6 +11,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams'
@@ -18,12 +19,15 @@ import java.nio.file.StandardOpenOption;
  * checksum and used again. A lock keeps a second process out.
  */
 public final class PayloadStore implements AutoCloseable {
-  private static final long FEW_DESCRIPTORS = 1024;
   private static final long FEWEST_OPEN = 64;
-  private static final long MOST_OPEN = 65_536;
+  private static final long DESCRIPTORS =
+      ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+          ? Math.min(unix.getMaxFileDescriptorCount(), 1 << 20)
+          : 1024;
 
   private final Path directory;
   private final FileChannel lockFile;
+  private final AtomicInteger openPartitions = new AtomicInteger();
 
   private PayloadStore(Path directory, FileChannel lockFile) {
     this.directory = directory;
@@ -59,19 +63,18 @@ public final class PayloadStore implements AutoCloseable {
     }
   }
 
-  /** The copies of one of so many partitions, to be closed by the task that has it. */
-  PartitionPayloads partition(int partition, int partitions) {
+  /** The copies of one partition, to be closed by the task that has it. */
+  PartitionPayloads partition(int partition) {
+    openPartitions.incrementAndGet();
     return new PartitionPayloads(
-        directory.resolve(Integer.toString(partition)), openFiles(partitions));
+        directory.resolve(Integer.toString(partition)),
+        this::openFiles,
+        openPartitions::decrementAndGet);
   }
 
-  /** Half of what the process may have open, should it have every partition. */
-  private static int openFiles(int partitions) {
-    long descriptors =
-        ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
-            ? unix.getMaxFileDescriptorCount()
-            : FEW_DESCRIPTORS;
-    return (int) Math.max(FEWEST_OPEN, Math.min(MOST_OPEN, descriptors / 2 / partitions));
+  /** How many files each open partition may keep open: all together half of what we may have. */
+  private int openFiles() {
+    return (int) Math.max(FEWEST_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
   }
 
   @Override
