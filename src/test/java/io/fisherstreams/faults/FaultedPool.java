@@ -330,6 +330,13 @@ final class FaultedPool implements AutoCloseable {
     void run() throws Exception;
   }
 
+  /** Publishes a model of several batches. */
+  void publish(Model model) throws Exception {
+    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      publish(new Publisher(topics, producer), model, () -> {});
+    }
+  }
+
   /** Publishes a new version of a model of several batches, from two sources. */
   private void publish(Publisher publisher, Model model, Pause amid) throws Exception {
     long version = versions.merge(model.name(), 1L, Long::sum);

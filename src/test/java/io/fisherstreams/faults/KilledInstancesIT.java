@@ -31,6 +31,7 @@ import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -337,7 +338,13 @@ class KilledInstancesIT {
     Random random = new Random(seed);
     killAtRandomMoments(new Random(seed), 30, 9000);
     Map<String, Model> models = new TreeMap<>();
+    List<String> batched = new ArrayList<>();
     for (int round = 0; kills.get() < 30 || round < 12; round++) {
+      if (round % 5 == 0 && batched.size() < 4) {
+        Model summed = Model.random(directory, "summed-" + round, 900 + round, 4);
+        pool.publish(summed);
+        batched.add(summed.name());
+      }
       String name = "m" + random.nextInt(6);
       if (models.size() > 2 && random.nextInt(6) == 0) {
         String withdrawn = List.copyOf(models.keySet()).get(random.nextInt(models.size()));
@@ -355,12 +362,21 @@ class KilledInstancesIT {
         models.put(name, model);
       }
       if (random.nextInt(3) == 0) {
-        pool.awaitRelease(models.keySet());
+        pool.awaitRelease(union(models.keySet(), batched));
       }
     }
+    pool.awaitRelease(union(models.keySet(), batched));
+    // the merge command takes Fishers, not batches
+    batched.forEach(name -> cli("withdraw", name));
     pool.awaitRelease(models.keySet());
     pool.requireAllAmongOvertakenVersions();
     requireSameAsTheMergeCommand(List.copyOf(models.values()));
     pool.report(report, kills.get() + " processes killed with SIGKILL, seed " + seed);
+  }
+
+  private static Set<String> union(Set<String> some, List<String> others) {
+    Set<String> all = new TreeSet<>(some);
+    all.addAll(others);
+    return all;
   }
 }
