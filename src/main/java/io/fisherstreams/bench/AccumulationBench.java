@@ -158,7 +158,8 @@ final class AccumulationBench {
     }
   }
 
-  private static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
+  /** Polls partitions from their beginning to their end; returns the number of records. */
+  static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
     long count = 0;
     long bytes = 0;
     try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {

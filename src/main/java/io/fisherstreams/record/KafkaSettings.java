@@ -1,5 +1,6 @@
 package io.fisherstreams.record;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
@@ -26,6 +27,23 @@ import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
  */
 public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
   private static final int MIB = 1 << 20;
+
+  /**
+   * After this long without a heartbeat an instance's partitions go to others. Far above any pause
+   * of a garbage collector on the small heaps of the stages; Kafka's 45 seconds would be the
+   * longest part of every take-over.
+   */
+  static final Duration SESSION_TIMEOUT = Duration.ofSeconds(15);
+
+  /**
+   * After this long the brokers abort the open transaction of an instance that was killed; until
+   * then it hides what its successors write behind it from every reader. Little above the session,
+   * so that it is over soon after they have begun; above the longest time between two commits of a
+   * thread, a step of each of its partitions ({@code MergeProcessor}) and a commit interval, since
+   * a transaction that is aborted under a living instance costs it its partitions for a moment. An
+   * instance that starts again on its state directory ends its earlier transaction itself.
+   */
+  static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
   public KafkaSettings {
     client = Map.copyOf(client);
@@ -109,7 +127,12 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
     // it.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
-    config.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
+    config.put(
+        StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG),
+        (int) TRANSACTION_TIMEOUT.toMillis());
+    config.put(
+        StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
+        (int) SESSION_TIMEOUT.toMillis());
     for (String name : client.keySet()) { // a prefix would win over the user's plain name
       config.remove(StreamsConfig.producerPrefix(name));
       config.remove(StreamsConfig.mainConsumerPrefix(name));
