@@ -17,6 +17,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.StreamPartitioner;
+import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
@@ -67,11 +68,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
     return topology
         .addSource("models", bytes, bytes, topics.models().name())
         .addSource("progress", bytes, bytes, topics.progress().name())
-        .addProcessor(
-            COORDINATOR,
-            () -> new CoordinatorProcessor(topics, partitions, policy, mergedTensors),
-            "models",
-            "progress")
+        .addProcessor(COORDINATOR, this::processor, "models", "progress")
         .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
@@ -94,6 +91,11 @@ public final class CoordinatorTopology implements Supplier<Topology> {
             topics.deadLetters().key().serializer(),
             topics.deadLetters().value().serializer(),
             COORDINATOR);
+  }
+
+  /** The topology's one processor, new. */
+  public Processor<byte[], byte[], Object, Object> processor() {
+    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {

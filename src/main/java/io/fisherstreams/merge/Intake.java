@@ -108,8 +108,9 @@ final class Intake {
     if (state.getCheckpointOffset() >= 0) {
       int crc = PayloadFile.crc(data);
       if (crc != state.getCheckpointCrc()) {
-        recovery.needCheckpoint(model, slot, state);
-        if (!recovery.run()) {
+        Recovery.Batch batch = recovery.batch();
+        batch.needCheckpoint(model, slot, state);
+        if (!batch.run()) {
           checkpoint(key, offset, record); // nothing was accepted any more
           return;
         }
@@ -323,8 +324,9 @@ final class Intake {
       KnownModel model, Slot slot, ShardState state, Accepted accepted, GradientBatch other) {
     String file;
     if (accepted.sealed() != null) {
-      recovery.needFisher(model, slot, accepted.sealed());
-      if (!recovery.run()) {
+      Recovery.Batch batch = recovery.batch();
+      batch.needFisher(model, slot, accepted.sealed());
+      if (!batch.run()) {
         return false;
       }
       file = fisherFile(accepted.sealed().getEpoch());
@@ -373,24 +375,25 @@ final class Intake {
    * it is lost.
    */
   private boolean atHand(KnownModel model, Slot slot, ShardState state) {
-    need(model, slot, state);
-    if (recovery.isEmpty()) {
+    Recovery.Batch batch = recovery.batch();
+    need(batch, model, slot, state);
+    if (batch.isEmpty()) {
       return true;
     }
-    for (Slot other : model.fisher().slots()) { // one reading of the topic for the whole model
-      if (other != slot) {
-        need(model, other, ledger.shard(model, other.shard()));
+    for (Slot other : model.fisher().slots()) { // one reading of the topic for many shards
+      if (other != slot && !batch.isFull()) {
+        need(batch, model, other, ledger.shard(model, other.shard()));
       }
     }
-    return recovery.run();
+    return batch.run();
   }
 
-  private void need(KnownModel model, Slot slot, ShardState state) {
+  private static void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
     if (!state.getOpen().isEmpty()) {
-      recovery.needOpen(model, slot, state);
+      batch.needOpen(model, slot, state);
     }
     if (!state.getEpochs().isEmpty()) {
-      recovery.needFisher(model, slot, last(state));
+      batch.needFisher(model, slot, last(state));
     }
   }
 
