@@ -23,7 +23,6 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -82,17 +81,18 @@ final class AccumulationBench {
           admin.deleteTopics(List.of(topics.gradientBatches().name())).all().get();
         }
       }
-      double ratio = median(bare) / median(stage);
+      double ratio = Median.of(bare) / Median.of(stage);
       out.printf(
           "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f (medians of %d rounds)%n",
-          BATCHES, ELEMENTS, mebibytes / median(stage), mebibytes / median(bare), ratio, ROUNDS);
+          BATCHES,
+          ELEMENTS,
+          mebibytes / Median.of(stage),
+          mebibytes / Median.of(bare),
+          ratio,
+          ROUNDS);
       out.flush();
       return ratio;
     }
-  }
-
-  private static double median(double[] seconds) {
-    return Arrays.stream(seconds).sorted().toArray()[seconds.length / 2];
   }
 
   private static long publish(KafkaSettings kafka, PoolTopics topics) {
