@@ -54,10 +54,18 @@ final class ExportCommand implements Callable<Integer> {
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(release, base));
       new ReleaseExporter(reader)
-          .export(release, base, output.path(), partBytes, Optional.ofNullable(baseFolder), progress::add);
+          .export(
+              release,
+              base,
+              output.path(),
+              partBytes,
+              Optional.ofNullable(baseFolder),
+              progress::add);
       progress.done();
     }
-    spec.commandLine().getOut().println("wrote release " + release.getRelease() + " to " + output.path());
+    spec.commandLine()
+        .getOut()
+        .println("wrote release " + release.getRelease() + " to " + output.path());
     return 0;
   }
 
