@@ -96,8 +96,7 @@ class AliasIT {
     assertThat(cli("publish", "fisher", file("fisher", 1), "--model", "a")).isZero();
     Instant deadline = Instant.now().plus(PATIENCE);
     while (feed.upToDate().values().stream()
-        .noneMatch(
-            r -> r.getRelease() == release && r.getStatus() == ReleaseStatus.COMPLETE)) {
+        .noneMatch(r -> r.getRelease() == release && r.getStatus() == ReleaseStatus.COMPLETE)) {
       stages.requireRunning();
       assertThat(Instant.now()).as("waiting for release " + release).isBefore(deadline);
       feed.poll(Duration.ofMillis(200));

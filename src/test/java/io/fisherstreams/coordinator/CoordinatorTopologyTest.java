@@ -484,6 +484,7 @@ class CoordinatorTopologyTest {
     assertThat(cuts).as("cut one release late").containsExactly(10L, 20L, 20L);
     answer("production", "r2", AliasAction.SET, 4);
     stage.restart();
+    stage.advance(Duration.ofMinutes(1)); // the driver's clock starts anew
     makeReleases(5, 6);
     assertThat(cuts).endsWith(20L, 20L);
     assertThat(answer("production", "r3", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(2);
