@@ -4,6 +4,7 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
@@ -44,6 +45,7 @@ import org.apache.kafka.common.TopicPartition;
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
   private static final int THREADS = 2;
+  private static final int ROUNDS = 5;
   private static final int BATCHES = 20;
   private static final long ELEMENTS = 20_000_000;
 
@@ -60,20 +62,36 @@ final class AccumulationBench {
     try (EmbeddedBroker broker =
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
       KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
-      PoolTopics topics = new PoolTopics("bench", SchemaRegistry.inMemory());
-      try (Admin admin = kafka.admin()) {
-        new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
-      }
-      long records = publish(kafka, topics);
       double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
-      bare(kafka, topics, records); // warms broker and page cache for both
-      double bare = bare(kafka, topics, records);
-      double stage = stage(kafka, topics, records);
+      double[] bare = new double[ROUNDS];
+      double[] stage = new double[ROUNDS];
+      for (int round = 0; round <= ROUNDS; round++) {
+        PoolTopics topics = new PoolTopics("bench-" + round, SchemaRegistry.inMemory());
+        try (Admin admin = kafka.admin();
+            TemporaryDirectory state = TemporaryDirectory.create(directory)) {
+          new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
+          long records = publish(kafka, topics);
+          double polled = bare(kafka, topics, records);
+          double accumulated = stage(kafka, topics, records, state.path());
+          // The first round warms the compiler, and memory that the machine has not used before.
+          if (round > 0) {
+            bare[round - 1] = polled;
+            stage[round - 1] = accumulated;
+          }
+          admin.deleteTopics(List.of(topics.gradientBatches().name())).all().get();
+        }
+      }
+      double ratio = Median.of(bare) / Median.of(stage);
       out.printf(
-          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f%n",
-          BATCHES, ELEMENTS, mebibytes / stage, mebibytes / bare, bare / stage);
+          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f (medians of %d rounds)%n",
+          BATCHES,
+          ELEMENTS,
+          mebibytes / Median.of(stage),
+          mebibytes / Median.of(bare),
+          ratio,
+          ROUNDS);
       out.flush();
-      return bare / stage;
+      return ratio;
     }
   }
 
@@ -140,7 +158,8 @@ final class AccumulationBench {
     }
   }
 
-  private static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
+  /** Polls partitions from their beginning to their end; returns the number of records. */
+  static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
     long count = 0;
     long bytes = 0;
     try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
@@ -160,11 +179,10 @@ final class AccumulationBench {
     return count;
   }
 
-  private double stage(KafkaSettings kafka, PoolTopics topics, long records)
+  private static double stage(KafkaSettings kafka, PoolTopics topics, long records, Path state)
       throws InterruptedException {
     try (StageRunner stage =
-        MergeStage.create(
-            kafka, topics, StreamsOptions.local(directory.resolve("state"), THREADS))) {
+        MergeStage.create(kafka, topics, StreamsOptions.local(state, THREADS))) {
       stage.start();
       while (processed(stage) == 0) {
         Thread.sleep(1);

@@ -31,6 +31,7 @@ public final class BenchCommand implements Callable<Integer> {
     START_UP,
     ACCUMULATION,
     ARRIVAL,
+    RESTART,
     MEMORY
   }
 
@@ -86,6 +87,7 @@ public final class BenchCommand implements Callable<Integer> {
           new ArrivalBench(place, out, models, dtype).run(repetitions);
         }
       }
+      case RESTART -> new RestartBench(directory, out, models).run();
       case MEMORY ->
           new MergeBench(directory, out).memory(new int[] {models / 2, models, 2 * models});
     }

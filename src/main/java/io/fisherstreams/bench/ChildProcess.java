@@ -22,16 +22,8 @@ record ChildProcess(double seconds, long anonymousBytes) {
    */
   static ChildProcess run(Path log, List<String> arguments)
       throws IOException, InterruptedException {
-    List<String> command = new ArrayList<>();
-    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    command.add("-cp");
-    command.add(System.getProperty("java.class.path"));
-    command.add("io.fisherstreams.cli.Main");
-    command.addAll(arguments);
     long start = System.nanoTime();
-    Process process =
-        new ProcessBuilder(command).redirectErrorStream(true).redirectOutput(log.toFile()).start();
+    Process process = start(log, arguments);
     long most = 0;
     while (!process.waitFor(20, TimeUnit.MILLISECONDS)) {
       most = Math.max(most, anonymous(process.pid()));
@@ -42,6 +34,21 @@ record ChildProcess(double seconds, long anonymousBytes) {
           arguments + " ended with " + process.exitValue() + ": " + Files.readString(log));
     }
     return new ChildProcess(seconds, most);
+  }
+
+  /** Starts it and does not wait. */
+  static Process start(Path log, List<String> arguments) throws IOException {
+    List<String> command = new ArrayList<>();
+    command.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    command.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    command.add("-cp");
+    command.add(System.getProperty("java.class.path"));
+    command.add("io.fisherstreams.cli.Main");
+    command.addAll(arguments);
+    return new ProcessBuilder(command)
+        .redirectErrorStream(true)
+        .redirectOutput(log.toFile())
+        .start();
   }
 
   private static long anonymous(long pid) {

@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.bench.BenchCommand;
+import io.fisherstreams.simulate.SimulateCommand;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Spec;
       EvaluateCommand.class,
       RunCommand.class,
       BenchCommand.class,
+      SimulateCommand.class,
       TopicsCommand.class,
       PublishCommand.class,
       WithdrawCommand.class,

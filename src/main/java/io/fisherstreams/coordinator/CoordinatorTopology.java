@@ -18,6 +18,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.StreamPartitioner;
+import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
@@ -74,12 +75,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
         .addSource("models", bytes, bytes, topics.models().name())
         .addSource("progress", bytes, bytes, topics.progress().name())
         .addSource("alias-requests", bytes, bytes, topics.aliasRequests().name())
-        .addProcessor(
-            COORDINATOR,
-            () -> new CoordinatorProcessor(topics, partitions, policy, mergedTensors),
-            "models",
-            "progress",
-            "alias-requests")
+        .addProcessor(COORDINATOR, this::processor, "models", "progress", "alias-requests")
         .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
@@ -109,6 +105,11 @@ public final class CoordinatorTopology implements Supplier<Topology> {
             topics.deadLetters().key().serializer(),
             topics.deadLetters().value().serializer(),
             COORDINATOR);
+  }
+
+  /** The topology's one processor, new. */
+  public Processor<byte[], byte[], Object, Object> processor() {
+    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {

@@ -3,7 +3,6 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
@@ -32,14 +31,21 @@ public final class PoolModel {
    */
   public record Sums(double total, double norm) {}
 
-  private record ExactSums(String parameter, BigDecimal total, BigDecimal squares) {}
+  /** What was worked out for one base model, until something that it depends on changes. */
+  private record Fit(PoolModel base, MergeSet mergeSet, Optional<String> mismatch) {}
+
+  private record KnownSums(int epoch, MergeSet mergeSet, Sums sums) {}
 
   private ModelManifest manifest;
   private final SortedMap<String, TensorInfo> tensors = new TreeMap<>();
   private final SortedMap<String, TensorInfo> merged = new TreeMap<>();
   private final Map<Integer, int[]> expected = new HashMap<>();
   private final Map<Integer, ModelProgress> newest = new HashMap<>();
-  private final TreeMap<Integer, Map<Integer, List<ExactSums>>> epochs = new TreeMap<>();
+  private final TreeMap<Integer, Map<Integer, ReportedSums>> epochs = new TreeMap<>();
+  private final Map<String, String> names = new HashMap<>();
+  private MergeSet mergeSet;
+  private Fit fit;
+  private KnownSums knownSums;
 
   /** A version as announced; refuses a manifest that makes no sense with {@link RejectedRecord}. */
   public PoolModel(ModelManifest manifest, int partitions) {
@@ -49,6 +55,7 @@ public final class PoolModel {
       if (tensors.put(tensor.name(), tensor) != null) {
         throw new RejectedRecord("parameter " + tensor.name() + " is listed twice");
       }
+      names.put(tensor.name(), tensor.name());
       if (parameter.getMerged()) {
         merged.put(tensor.name(), tensor);
       }
@@ -89,6 +96,15 @@ public final class PoolModel {
   /** Takes a new coefficient over. */
   void manifest(ModelManifest again) {
     manifest = again;
+    mergeSet = null;
+  }
+
+  /** The merge set of a base model. */
+  MergeSet mergeSet() {
+    if (mergeSet == null) {
+      mergeSet = MergeSet.of(tensors.values(), manifest.getMethod().getExcludeParamNamesRegex());
+    }
+    return mergeSet;
   }
 
   /** All tensors by name. */
@@ -98,8 +114,9 @@ public final class PoolModel {
 
   /** Takes a partition's report; refuses sums that are no numbers with {@link RejectedRecord}. */
   void progress(int partition, ModelProgress progress) {
-    List<ExactSums> sums = progress.getSums().stream().map(PoolModel::exact).toList();
-    newest.put(partition, progress);
+    ReportedSums sums = ReportedSums.of(progress.getSums(), names);
+    newest.put(partition, withoutSums(progress));
+    knownSums = null;
     if (isComplete(partition, progress)) {
       epochs.computeIfAbsent(progress.getEpoch(), e -> new HashMap<>()).put(partition, sums);
     } else {
@@ -108,19 +125,17 @@ public final class PoolModel {
     }
   }
 
-  private static ExactSums exact(FisherSums sums) {
-    try {
-      return new ExactSums(
-          sums.getParameter(), new BigDecimal(sums.getTotal()), new BigDecimal(sums.getSquares()));
-    } catch (NumberFormatException e) {
-      throw new RejectedRecord(
-          "the Fisher sums of "
-              + sums.getParameter()
-              + " are no decimal numbers: "
-              + sums.getTotal()
-              + ", "
-              + sums.getSquares());
-    }
+  private static ModelProgress withoutSums(ModelProgress progress) {
+    return new ModelProgress(
+        progress.getModel(),
+        progress.getVersion(),
+        progress.getShards(),
+        progress.getPresent(),
+        progress.getFisherShards(),
+        progress.getEpoch(),
+        progress.getSealed(),
+        progress.getMissing(),
+        List.of());
   }
 
   private boolean isComplete(int partition, ModelProgress progress) {
@@ -151,7 +166,7 @@ public final class PoolModel {
   }
 
   private boolean isSealed(int epoch) {
-    Map<Integer, List<ExactSums>> reports = epochs.getOrDefault(epoch, Map.of());
+    Map<Integer, ReportedSums> reports = epochs.getOrDefault(epoch, Map.of());
     return epoch > 0
         && expected.entrySet().stream()
             .allMatch(entry -> entry.getValue()[1] == 0 || reports.containsKey(entry.getKey()));
@@ -163,8 +178,15 @@ public final class PoolModel {
   }
 
   /** Why this model cannot be merged with that base, empty when it can. */
-  Optional<String> mismatch(PoolModel base, MergeSet mergeSet) {
-    for (String name : mergeSet.names()) {
+  Optional<String> mismatch(PoolModel base) {
+    if (fit == null || fit.base != base || fit.mergeSet != base.mergeSet()) {
+      fit = new Fit(base, base.mergeSet(), findMismatch(base));
+    }
+    return fit.mismatch;
+  }
+
+  private Optional<String> findMismatch(PoolModel base) {
+    for (String name : base.mergeSet().names()) {
       TensorInfo wanted = base.tensors.get(name);
       TensorInfo found = merged.get(name);
       if (found == null) {
@@ -192,18 +214,17 @@ public final class PoolModel {
    * Sums of an epoch over the merged parameters; exact up to one rounding, so partitions leave no
    * trace in them.
    */
-  public Sums sums(int epoch, MergeSet mergeSet) {
-    BigDecimal total = BigDecimal.ZERO;
-    BigDecimal squares = BigDecimal.ZERO;
-    for (List<ExactSums> report : epochs.get(epoch).values()) {
-      for (ExactSums sums : report) {
-        if (mergeSet.merges(sums.parameter())) {
-          total = total.add(sums.total());
-          squares = squares.add(sums.squares());
-        }
-      }
+  public Sums sums(int epoch, MergeSet merged) {
+    if (knownSums == null || knownSums.epoch != epoch || knownSums.mergeSet != merged) {
+      BigDecimal[] sums = {BigDecimal.ZERO, BigDecimal.ZERO};
+      epochs.get(epoch).values().forEach(report -> report.addTo(sums, merged));
+      knownSums =
+          new KnownSums(
+              epoch,
+              merged,
+              new Sums(sums[0].doubleValue(), sums[1].sqrt(MathContext.DECIMAL128).doubleValue()));
     }
-    return new Sums(total.doubleValue(), squares.sqrt(MathContext.DECIMAL128).doubleValue());
+    return knownSums.sums;
   }
 
   /** Checkpoint shards that have arrived, over all partitions. */

@@ -205,12 +205,12 @@ public final class PoolView {
     }
     PoolModel baseModel = ready.get();
     MergeMethod method = baseModel.manifest().getMethod();
-    MergeSet mergeSet = mergeSet(baseModel);
+    MergeSet mergeSet = baseModel.mergeSet();
     Map<String, PoolModel> chosen = new LinkedHashMap<>();
     models.forEach(
         (name, versions) -> {
           if (!name.equals(base)) {
-            ready(versions, baseModel, mergeSet).ifPresent(model -> chosen.put(name, model));
+            ready(versions, baseModel).ifPresent(model -> chosen.put(name, model));
           }
         });
     double epsilon = method.getMinimalFisherWeight();
@@ -281,25 +281,23 @@ public final class PoolView {
         .findFirst();
   }
 
-  private static MergeSet mergeSet(PoolModel baseModel) {
-    return MergeSet.of(
-        baseModel.tensors().values(), baseModel.manifest().getMethod().getExcludeParamNamesRegex());
-  }
-
   private static Optional<PoolModel> ready(
-      NavigableMap<Long, PoolModel> versions, PoolModel baseModel, MergeSet mergeSet) {
+      NavigableMap<Long, PoolModel> versions, PoolModel baseModel) {
     return versions.descendingMap().values().stream()
-        .filter(model -> model.epoch().isPresent() && refusal(model, baseModel, mergeSet).isEmpty())
+        .filter(model -> model.epoch().isPresent() && refusal(model, baseModel).isEmpty())
         .findFirst();
   }
 
-  private static Optional<String> refusal(PoolModel model, PoolModel baseModel, MergeSet mergeSet) {
-    Optional<String> mismatch = model.mismatch(baseModel, mergeSet);
+  private static Optional<String> refusal(PoolModel model, PoolModel baseModel) {
+    Optional<String> mismatch = model.mismatch(baseModel);
     MergeMethod method = baseModel.manifest().getMethod();
     if (mismatch.isEmpty()
         && method.getNormalizeFisherWeight()
         && method.getMinimalFisherWeight() == 0
-        && model.epoch().map(epoch -> model.sums(epoch, mergeSet).norm() == 0).orElse(false)) {
+        && model
+            .epoch()
+            .map(epoch -> model.sums(epoch, baseModel.mergeSet()).norm() == 0)
+            .orElse(false)) {
       return Optional.of(
           "its Fisher is zero everywhere, which cannot be normalised with epsilon 0");
     }
@@ -311,11 +309,10 @@ public final class PoolView {
     SortedMap<String, String> refusals = new TreeMap<>();
     Optional<PoolModel> ready = readyBase();
     if (ready.isPresent()) {
-      MergeSet mergeSet = mergeSet(ready.get());
       models.forEach(
           (name, versions) -> {
             if (!name.equals(base)) {
-              refusal(versions.lastEntry().getValue(), ready.get(), mergeSet)
+              refusal(versions.lastEntry().getValue(), ready.get())
                   .ifPresent(reason -> refusals.put(name, reason));
             }
           });

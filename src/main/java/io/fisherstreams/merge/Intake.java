@@ -248,24 +248,25 @@ final class Intake {
    * it is lost.
    */
   private boolean atHand(KnownModel model, Slot slot, ShardState state) {
-    need(model, slot, state);
-    if (recovery.isEmpty()) {
+    Recovery.Batch batch = recovery.batch();
+    need(batch, model, slot, state);
+    if (batch.isEmpty()) {
       return true;
     }
-    for (Slot other : model.fisher().slots()) { // one reading of the topic for the whole model
-      if (other != slot) {
-        need(model, other, ledger.shard(model, other.shard()));
+    for (Slot other : model.fisher().slots()) { // one reading of the topic for many shards
+      if (other != slot && !batch.isFull()) {
+        need(batch, model, other, ledger.shard(model, other.shard()));
       }
     }
-    return recovery.run();
+    return batch.run();
   }
 
-  private void need(KnownModel model, Slot slot, ShardState state) {
+  private static void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
     if (!state.getOpen().isEmpty()) {
-      recovery.needOpen(model, slot, state);
+      batch.needOpen(model, slot, state);
     }
     if (!state.getEpochs().isEmpty()) {
-      recovery.needFisher(model, slot, last(state));
+      batch.needFisher(model, slot, last(state));
     }
   }
 

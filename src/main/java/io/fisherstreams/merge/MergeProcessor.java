@@ -18,6 +18,7 @@ import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.function.LongSupplier;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.Processor;
@@ -32,8 +33,9 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * dead-letters} as it came.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
-  // Long enough to merge dozens of shards, short enough that a record never waits for long.
-  private static final long STEP_NANOS = Duration.ofMillis(500).toNanos();
+  // Long enough to merge a dozen of shards, short enough that a thread with many partitions, which
+  // steps through all of them between two commits, stays far below the transaction timeout.
+  private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
   private static final Duration STEP_INTERVAL = Duration.ofMillis(10);
   private static final Duration REPORT_INTERVAL = Duration.ofMillis(500);
   private static final String PLAN_KEY = "plan";
@@ -43,6 +45,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LongSupplier nanoTime;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, PlanState> plans;
   private PartitionPayloads payloads;
@@ -51,12 +54,18 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private PlanRun run;
 
   MergeProcessor(
-      PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log,
+      LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.nanoTime = nanoTime;
   }
 
   @Override
@@ -76,7 +85,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             payloads,
             recovery,
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
-    run = new PlanRun(ledger, payloads, recovery, new Forwarding(), System::nanoTime);
+    run = new PlanRun(ledger, payloads, recovery, new Forwarding(), nanoTime);
     PlanState plan = plans.get(PLAN_KEY);
     if (plan != null) {
       run.begin(plan);
@@ -173,6 +182,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
 
   @Override
   public void close() {
+    run.close();
     payloads.close();
   }
 

@@ -9,6 +9,7 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.StateSerde;
 import io.fisherstreams.record.Topic;
 import java.util.Map;
+import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.config.TopicConfig;
@@ -16,6 +17,7 @@ import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
 import org.apache.kafka.streams.state.Stores;
@@ -61,6 +63,7 @@ public final class MergeTopology implements Supplier<Topology> {
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LongSupplier nanoTime;
 
   /**
    * The stage for one pool.
@@ -72,11 +75,23 @@ public final class MergeTopology implements Supplier<Topology> {
    */
   public MergeTopology(
       PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
+    this(topics, partitions, catalog, store, log, System::nanoTime);
+  }
+
+  /** The same, with a clock for the length of steps. */
+  MergeTopology(
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log,
+      LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.nanoTime = nanoTime;
   }
 
   @Override
@@ -88,11 +103,7 @@ public final class MergeTopology implements Supplier<Topology> {
         .addSource("gradient-batches", bytes, bytes, topics.gradientBatches().name())
         .addSource("merge-plans", bytes, bytes, topics.mergePlans().name())
         .addProcessor(
-            MERGE,
-            () -> new MergeProcessor(topics, partitions, catalog, store, log),
-            "checkpoint-shards",
-            "gradient-batches",
-            "merge-plans")
+            MERGE, this::processor, "checkpoint-shards", "gradient-batches", "merge-plans")
         .addStateStore(store(MANIFESTS, manifestSerde()), MERGE)
         .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
         .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
@@ -103,6 +114,11 @@ public final class MergeTopology implements Supplier<Topology> {
     shardSink(topology, TO_CHECKPOINT_SHARDS, topics.checkpointShards());
     shardSink(topology, TO_GRADIENT_BATCHES, topics.gradientBatches());
     return topology;
+  }
+
+  /** The topology's one processor, new. */
+  public Processor<byte[], byte[], Object, Object> processor() {
+    return new MergeProcessor(topics, partitions, catalog, store, log, nanoTime);
   }
 
   private static Serde<ModelManifest> manifestSerde() {

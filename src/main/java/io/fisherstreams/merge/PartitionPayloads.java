@@ -12,6 +12,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
+import java.util.function.IntSupplier;
 import java.util.stream.Stream;
 
 /**
@@ -20,19 +21,26 @@ import java.util.stream.Stream;
  * Used by one thread, the one that runs the partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
-  // Handles stay open for the models of a plan; a thousand models times their files would exceed a
-  // process's limit.
-  private static final int OPEN_FILES = 256;
-
   // A file name has 255 bytes; a digest and the version need the rest.
   private static final int LONGEST_NAME = 150;
 
   private final Path directory;
+  private final IntSupplier openFiles;
+  private final Runnable onClose;
   private final Map<Path, PayloadFile> files = new HashMap<>();
   private final LinkedHashSet<PayloadFile> open = new LinkedHashSet<>();
 
-  PartitionPayloads(Path directory) {
+  /**
+   * The files under a directory.
+   *
+   * @param openFiles how many may stay open now: a plan reads every model's files for each shard in
+   *     turn
+   * @param onClose runs when they are closed
+   */
+  PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {
     this.directory = directory;
+    this.openFiles = openFiles;
+    this.onClose = onClose;
   }
 
   PayloadFile file(String model, long version, String name) {
@@ -40,7 +48,7 @@ final class PartitionPayloads implements AutoCloseable {
         files.computeIfAbsent(folder(model, version).resolve(name), PayloadFile::new);
     open.remove(file);
     open.add(file);
-    if (open.size() > OPEN_FILES) {
+    while (open.size() > openFiles.getAsInt()) {
       PayloadFile oldest = open.iterator().next();
       oldest.release();
       open.remove(oldest);
@@ -110,5 +118,6 @@ final class PartitionPayloads implements AutoCloseable {
     files.values().forEach(PayloadFile::release);
     files.clear();
     open.clear();
+    onClose.run();
   }
 }

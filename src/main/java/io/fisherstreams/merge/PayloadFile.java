@@ -5,6 +5,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
@@ -108,12 +109,19 @@ final class PayloadFile {
     return (int) crc.getValue();
   }
 
+  private FileChannel open() throws IOException {
+    return FileChannel.open(
+        path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+  }
+
   private FileChannel channel() throws IOException {
     if (channel == null) {
-      Files.createDirectories(path.getParent());
-      channel =
-          FileChannel.open(
-              path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
+      try {
+        channel = open();
+      } catch (NoSuchFileException e) {
+        Files.createDirectories(path.getParent());
+        channel = open();
+      }
     }
     return channel;
   }

@@ -1,14 +1,17 @@
 package io.fisherstreams.merge;
 
+import com.sun.management.UnixOperatingSystemMXBean;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
 import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.concurrent.atomic.AtomicInteger;
 
 /**
  * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams'
@@ -16,8 +19,15 @@ import java.nio.file.StandardOpenOption;
  * checksum and used again. A lock keeps a second process out.
  */
 public final class PayloadStore implements AutoCloseable {
+  private static final long FEWEST_OPEN = 64;
+  private static final long DESCRIPTORS =
+      ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+          ? Math.min(unix.getMaxFileDescriptorCount(), 1 << 20)
+          : 1024;
+
   private final Path directory;
   private final FileChannel lockFile;
+  private final AtomicInteger openPartitions = new AtomicInteger();
 
   private PayloadStore(Path directory, FileChannel lockFile) {
     this.directory = directory;
@@ -55,7 +65,16 @@ public final class PayloadStore implements AutoCloseable {
 
   /** The copies of one partition, to be closed by the task that has it. */
   PartitionPayloads partition(int partition) {
-    return new PartitionPayloads(directory.resolve(Integer.toString(partition)));
+    openPartitions.incrementAndGet();
+    return new PartitionPayloads(
+        directory.resolve(Integer.toString(partition)),
+        this::openFiles,
+        openPartitions::decrementAndGet);
+  }
+
+  /** How many files each open partition may keep open: all together half of what we may have. */
+  private int openFiles() {
+    return (int) Math.max(FEWEST_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
   }
 
   @Override

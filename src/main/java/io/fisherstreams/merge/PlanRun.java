@@ -21,6 +21,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -30,7 +31,7 @@ import org.slf4j.LoggerFactory;
  * that records keep flowing, and leaves its place in {@link PlanState}, which commits together with
  * what the step emitted. A newer plan simply takes the older one's place.
  */
-final class PlanRun {
+final class PlanRun implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
 
   // Numerator, denominator, parameters and Fisher of one block stay in a core's own cache.
@@ -74,6 +75,7 @@ final class PlanRun {
   private DType outputDtype;
   private FisherMerge kernel;
   private List<Participant> participants;
+  private Preparation preparation;
   private boolean isBlocked;
   private long arrivals;
   private long losses;
@@ -93,6 +95,7 @@ final class PlanRun {
 
   /** Takes a plan up, from the place that its state gives. */
   void begin(PlanState planState) {
+    abandonPreparation();
     state = planState;
     base = null;
     isBlocked = false;
@@ -101,6 +104,12 @@ final class PlanRun {
   /** The newest plan and how far it is, or null. */
   PlanState state() {
     return state;
+  }
+
+  /** Ends the reading that a preparation may have open. */
+  @Override
+  public void close() {
+    abandonPreparation();
   }
 
   /** Whether nothing is left to do. */
@@ -120,10 +129,11 @@ final class PlanRun {
     long deadline = nanoTime.getAsLong() + budgetNanos;
     if (!state.getDone()) {
       if (losses != ledger.losses()) {
+        abandonPreparation();
         base = null;
       }
-      if (base == null && !tryPrepare()) {
-        return false;
+      if (base == null && !prepare(() -> nanoTime.getAsLong() - deadline >= 0)) {
+        return state.getDone();
       }
       List<Slot> slots = base.checkpoint().slots();
       while (state.getNext() < slots.size()) {
@@ -145,30 +155,54 @@ final class PlanRun {
     return clear(deadline);
   }
 
-  /** Prepares unless nothing has arrived since that failed. */
-  private boolean tryPrepare() {
-    if (isBlocked && arrivals == ledger.arrivals()) {
-      return false;
-    }
-    arrivals = ledger.arrivals();
-    boolean prepared = prepare();
-    isBlocked = !prepared;
-    losses = ledger.losses();
-    return prepared;
-  }
-
   /**
    * Resolves the plan's models and makes sure that all their payloads are at hand; false when some
-   * are not.
+   * are not, or not yet. Where nothing has arrived since some were lacking, they still are.
    */
-  private boolean prepare() {
+  private boolean prepare(BooleanSupplier isOver) {
+    if (preparation == null) {
+      if (isBlocked && arrivals == ledger.arrivals()) {
+        return false;
+      }
+      arrivals = ledger.arrivals();
+      losses = ledger.losses();
+      isBlocked = false;
+      Optional<KnownModel> found = resolve();
+      if (found.isEmpty()) {
+        // No shard of the base belongs to this partition: nothing to merge here.
+        state.setDone(true);
+        output.done(new ReleaseProgress(state.getPlan().getRelease(), 0L, 0L, 0L));
+        return false;
+      }
+      preparation = new Preparation(found.get());
+    }
+    if (!preparation.step(isOver)) {
+      return false;
+    }
+    isBlocked = !preparation.complete;
+    losses = ledger.losses();
+    if (isBlocked) {
+      LOG.error("release {} cannot be made now: payloads are lost", state.getPlan().getRelease());
+    } else {
+      base = preparation.baseModel;
+    }
+    preparation = null;
+    return !isBlocked;
+  }
+
+  private void abandonPreparation() {
+    if (preparation != null) {
+      preparation.batch.close();
+      preparation = null;
+    }
+  }
+
+  /** Finds the plan's models in the ledger; empty when it does not have the base. */
+  private Optional<KnownModel> resolve() {
     MergePlan plan = state.getPlan();
     Optional<KnownModel> found = ledger.held(plan.getBaseModel(), plan.getBaseVersion());
     if (found.isEmpty()) {
-      // No shard of the base belongs to this partition: nothing to merge here.
-      state.setDone(true);
-      output.done(new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L));
-      return false;
+      return found;
     }
     List<TensorInfo> tensors = new ArrayList<>();
     found.get().manifest().getParameters().forEach(p -> tensors.add(KnownModel.tensor(p)));
@@ -184,46 +218,80 @@ final class PlanRun {
           .held(planned.getModel(), planned.getVersion())
           .ifPresent(model -> participants.add(new Participant(planned, model)));
     }
-    List<Slot> slots = found.get().checkpoint().slots();
-    boolean complete = true;
-    for (Slot slot : slots.subList(state.getNext(), slots.size())) {
-      complete &= need(found.get(), slot);
-    }
-    complete &= recovery.run();
-    if (!complete) {
-      LOG.error("release {} cannot be made now: payloads are lost", plan.getRelease());
-      return false;
-    }
-    base = found.get();
-    return true;
+    return found;
   }
 
-  /** Needs what a shard of the release is made of; false when the ledger lacks some of it. */
-  private boolean need(KnownModel baseModel, Slot slot) {
-    String parameter = slot.shard().tensor().name();
-    if (!mergeSet.merges(parameter)) {
-      return needCheckpoint(baseModel, slot, ledger.shard(baseModel, slot.shard()));
+  /**
+   * Looks for everything that the shards from the plan's place on are made of, and restores what is
+   * not at hand: the base model's unmerged shards, then model by model, because a model's shards
+   * lie together in their topics.
+   */
+  private final class Preparation {
+    private final KnownModel baseModel;
+    private final List<Slot> slots;
+    private final Recovery.Batch batch = recovery.batch();
+    private int model = -1;
+    private int slot = state.getNext();
+    private boolean complete = true;
+
+    Preparation(KnownModel baseModel) {
+      this.baseModel = baseModel;
+      this.slots = baseModel.checkpoint().slots();
     }
-    boolean complete = true;
-    for (Participant participant : participants) {
-      KnownModel model = participant.model();
-      int index = slot.shard().index();
-      ShardState shard = ledger.shard(model, slot.shard());
-      complete &= needCheckpoint(model, model.checkpointSlot(parameter, index), shard);
-      Optional<SealedFisher> sealed = Ledger.sealed(shard, participant.planned().getEpoch());
+
+    /** Goes on until {@code isOver}; true when there is nothing more to do. */
+    boolean step(BooleanSupplier isOver) {
+      while (true) {
+        boolean isLast = model == participants.size();
+        if (isLast || batch.isFull()) {
+          if (!batch.step(isOver)) {
+            return false;
+          }
+          complete &= batch.finish();
+          if (isLast) {
+            return true;
+          }
+        }
+        if (slot < slots.size()) {
+          complete &= need(slots.get(slot++));
+        } else {
+          model++;
+          slot = state.getNext();
+        }
+        if (isOver.getAsBoolean()) {
+          return false;
+        }
+      }
+    }
+
+    /** Needs what one model gives to a shard of the release; false when the ledger lacks it. */
+    private boolean need(Slot place) {
+      String parameter = place.shard().tensor().name();
+      boolean isMerged = mergeSet.merges(parameter);
+      if (model < 0) {
+        return isMerged || needCheckpoint(baseModel, place, ledger.shard(baseModel, place.shard()));
+      }
+      if (!isMerged) {
+        return true;
+      }
+      PlannedModel planned = participants.get(model).planned();
+      KnownModel known = participants.get(model).model();
+      int index = place.shard().index();
+      ShardState shard = ledger.shard(known, place.shard());
+      Optional<SealedFisher> sealed = Ledger.sealed(shard, planned.getEpoch());
       sealed.ifPresent(
-          fisher -> recovery.needFisher(model, model.fisherSlot(parameter, index), fisher));
-      complete &= sealed.isPresent();
+          fisher -> batch.needFisher(known, known.fisherSlot(parameter, index), fisher));
+      return needCheckpoint(known, known.checkpointSlot(parameter, index), shard)
+          && sealed.isPresent();
     }
-    return complete;
-  }
 
-  private boolean needCheckpoint(KnownModel model, Slot slot, ShardState shard) {
-    if (shard.getCheckpointOffset() < 0) {
-      return false;
+    private boolean needCheckpoint(KnownModel known, Slot place, ShardState shard) {
+      if (shard.getCheckpointOffset() < 0) {
+        return false;
+      }
+      batch.needCheckpoint(known, place, shard);
+      return true;
     }
-    recovery.needCheckpoint(model, slot, shard);
-    return true;
   }
 
   private static SealedFisher sealed(ShardState shard, PlannedModel planned) {

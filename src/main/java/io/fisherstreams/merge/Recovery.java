@@ -18,15 +18,16 @@ import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.BooleanSupplier;
 import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * Brings local copies of payloads back from the topics: on an instance that takes a partition over,
- * or after a crash that tore a file. First say what is needed ({@link #needCheckpoint}, {@link
- * #needFisher}); what is at hand already, by its checksum, is not read again. Then {@link #run}
- * reads each topic once, from the first needed record on.
+ * or after a crash that tore a file. Say in a {@link Batch} what is needed; what is at hand
+ * already, by its checksum, is not read again. The batch then reads each topic once, from the first
+ * needed record on.
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
@@ -40,10 +41,6 @@ final class Recovery {
   private final PartitionPayloads payloads;
   private final Ledger ledger;
   private final int partition;
-  private final Map<String, Need> checkpoints = new HashMap<>();
-  private final Map<String, Need> fishers = new HashMap<>();
-  private long firstCheckpoint = Long.MAX_VALUE;
-  private long firstFisher = Long.MAX_VALUE;
   private final ByteBuffer scratch;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
@@ -59,126 +56,225 @@ final class Recovery {
         ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** Needs a shard's checkpoint. */
-  void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
-    PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
-    if (!file.holds(
-        slot.ordinal(),
-        slot.firstByte(),
-        slot.shard().bytes(),
-        state.getCheckpointCrc(),
-        scratch)) {
-      checkpoints.put(
-          ShardKey.of(
-                  model.model(),
-                  model.version(),
-                  slot.shard().tensor().name(),
-                  slot.shard().index())
-              .toString(),
-          new Need(
-              model, slot, Intake.CHECKPOINT, slot.firstByte(), state.getCheckpointCrc(), true));
-      firstCheckpoint = Math.min(firstCheckpoint, state.getCheckpointOffset());
-    }
+  /** A batch in which nothing is needed yet. */
+  Batch batch() {
+    return new Batch();
   }
 
-  /** Needs a shard's sealed Fisher. */
-  void needFisher(KnownModel model, Slot slot, SealedFisher sealed) {
-    need(
-        model,
-        slot,
-        Intake.fisherFile(sealed.getEpoch()),
-        sealed.getCrc(),
-        sealed.getSource(),
-        sealed.getSequence(),
-        sealed.getOffset());
-  }
+  /** Payloads that are read from the topics together. */
+  final class Batch implements AutoCloseable {
+    // A few hundred bytes each; consecutive ones of a model lie together in their topic, so that
+    // several batches read no more than one.
+    private static final int FULL = 4096;
 
-  /**
-   * Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its
-   * batches.
-   */
-  void needOpen(KnownModel model, Slot slot, ShardState state) {
-    if (state.getFolded() > 0
-        && !payloads
-            .file(model.model(), model.version(), Intake.PARTIAL)
-            .holds(
-                slot.ordinal(),
-                slot.firstElement() * FisherSum.BYTES,
-                slot.shard().elements() * FisherSum.BYTES,
-                state.getPartialCrc(),
-                scratch)) {
-      state.setFolded(0);
-      ledger.put(model, slot.shard(), state);
+    private final Map<String, Need> checkpoints = new HashMap<>();
+    private final Map<String, Need> fishers = new HashMap<>();
+    private long firstCheckpoint = Long.MAX_VALUE;
+    private long firstFisher = Long.MAX_VALUE;
+    private Reading<?> reading;
+
+    /** Needs a shard's checkpoint. */
+    void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
+      PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
+      if (!file.holds(
+          slot.ordinal(),
+          slot.firstByte(),
+          slot.shard().bytes(),
+          state.getCheckpointCrc(),
+          scratch)) {
+        checkpoints.put(
+            ShardKey.of(
+                    model.model(),
+                    model.version(),
+                    slot.shard().tensor().name(),
+                    slot.shard().index())
+                .toString(),
+            new Need(
+                model, slot, Intake.CHECKPOINT, slot.firstByte(), state.getCheckpointCrc(), true));
+        firstCheckpoint = Math.min(firstCheckpoint, state.getCheckpointOffset());
+      }
     }
-    for (int i = state.getFolded(); i < state.getOpen().size(); i++) {
-      OpenBatch batch = state.getOpen().get(i);
+
+    /** Needs a shard's sealed Fisher. */
+    void needFisher(KnownModel model, Slot slot, SealedFisher sealed) {
       need(
           model,
           slot,
-          Intake.openFile(i - state.getFolded()),
-          batch.getCrc(),
-          batch.getSource(),
-          batch.getSequence(),
-          batch.getOffset());
+          Intake.fisherFile(sealed.getEpoch()),
+          sealed.getCrc(),
+          sealed.getSource(),
+          sealed.getSequence(),
+          sealed.getOffset());
     }
-  }
 
-  private void need(
-      KnownModel model,
-      Slot slot,
-      String name,
-      int crc,
-      String source,
-      long sequence,
-      long offset) {
-    PayloadFile file = payloads.file(model.model(), model.version(), name);
-    long position = slot.firstElement() * Float.BYTES;
-    int bytes = slot.shard().elements() * Float.BYTES;
-    if (!file.holds(slot.ordinal(), position, bytes, crc, scratch)) {
-      fishers.put(
+    /**
+     * Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its
+     * batches.
+     */
+    void needOpen(KnownModel model, Slot slot, ShardState state) {
+      if (state.getFolded() > 0
+          && !payloads
+              .file(model.model(), model.version(), Intake.PARTIAL)
+              .holds(
+                  slot.ordinal(),
+                  slot.firstElement() * FisherSum.BYTES,
+                  slot.shard().elements() * FisherSum.BYTES,
+                  state.getPartialCrc(),
+                  scratch)) {
+        state.setFolded(0);
+        ledger.put(model, slot.shard(), state);
+      }
+      for (int i = state.getFolded(); i < state.getOpen().size(); i++) {
+        OpenBatch batch = state.getOpen().get(i);
+        need(
+            model,
+            slot,
+            Intake.openFile(i - state.getFolded()),
+            batch.getCrc(),
+            batch.getSource(),
+            batch.getSequence(),
+            batch.getOffset());
+      }
+    }
+
+    private void need(
+        KnownModel model,
+        Slot slot,
+        String name,
+        int crc,
+        String source,
+        long sequence,
+        long offset) {
+      PayloadFile file = payloads.file(model.model(), model.version(), name);
+      long position = slot.firstElement() * Float.BYTES;
+      int bytes = slot.shard().elements() * Float.BYTES;
+      if (!file.holds(slot.ordinal(), position, bytes, crc, scratch)) {
+        fishers.put(
+            ShardKey.of(
+                    model.model(),
+                    model.version(),
+                    slot.shard().tensor().name(),
+                    slot.shard().index(),
+                    source,
+                    sequence)
+                .toString(),
+            new Need(model, slot, name, position, crc, false));
+        firstFisher = Math.min(firstFisher, offset);
+      }
+    }
+
+    /** Whether nothing has to be read. */
+    boolean isEmpty() {
+      return checkpoints.isEmpty() && fishers.isEmpty();
+    }
+
+    /** Whether it is time to read before more is needed. */
+    boolean isFull() {
+      return checkpoints.size() + fishers.size() >= FULL;
+    }
+
+    /**
+     * Reads what is needed, to the end. A payload that the topic no longer has is logged and taken
+     * out of the ledger, which the pool's status shows.
+     *
+     * @return whether everything came back
+     */
+    boolean run() {
+      step(() -> false);
+      return finish();
+    }
+
+    /**
+     * Reads on until {@code isOver}.
+     *
+     * @return whether there is nothing more to read
+     */
+    boolean step(BooleanSupplier isOver) {
+      if (reading == null) {
+        if (isEmpty()) {
+          return true;
+        }
+        LOG.info(
+            "partition {}: restoring {} checkpoint and {} Fisher shard(s) from their topics",
+            partition,
+            checkpoints.size(),
+            fishers.size());
+        reading =
+            new Reading<>(
+                topics.checkpointShards(), firstCheckpoint, checkpoints, this::restoreCheckpoint);
+      }
+      if (!reading.step(isOver)) {
+        return false;
+      }
+      if (reading.needs == checkpoints) {
+        reading =
+            new Reading<>(topics.gradientBatches(), firstFisher, fishers, this::restoreFisher);
+      }
+      return reading.step(isOver);
+    }
+
+    /**
+     * Takes what did not come back out of the ledger; the batch is empty then.
+     *
+     * @return whether everything came back
+     */
+    boolean finish() {
+      boolean complete = isEmpty();
+      checkpoints.values().forEach(Recovery.this::lose);
+      fishers.values().forEach(Recovery.this::lose);
+      checkpoints.clear();
+      fishers.clear();
+      firstCheckpoint = Long.MAX_VALUE;
+      firstFisher = Long.MAX_VALUE;
+      close();
+      return complete;
+    }
+
+    /** Reads no further. */
+    @Override
+    public void close() {
+      if (reading != null) {
+        reading.close();
+        reading = null;
+      }
+    }
+
+    private String restoreCheckpoint(CheckpointShard record) {
+      String key =
           ShardKey.of(
-                  model.model(),
-                  model.version(),
-                  slot.shard().tensor().name(),
-                  slot.shard().index(),
-                  source,
-                  sequence)
-              .toString(),
-          new Need(model, slot, name, position, crc, false));
-      firstFisher = Math.min(firstFisher, offset);
+                  record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
+              .toString();
+      Need need = checkpoints.get(key);
+      return need != null && write(need, record.getData()) ? key : null;
     }
-  }
 
-  /** Whether nothing has to be read. */
-  boolean isEmpty() {
-    return checkpoints.isEmpty() && fishers.isEmpty();
-  }
-
-  /**
-   * Reads what is needed. A payload that the topic no longer has is logged and taken out of the
-   * ledger, which the pool's status shows.
-   *
-   * @return whether everything came back
-   */
-  boolean run() {
-    if (isEmpty()) {
-      return true;
+    private String restoreFisher(GradientBatch record) {
+      String key =
+          ShardKey.of(
+                  record.getModel(),
+                  record.getVersion(),
+                  record.getParameter(),
+                  record.getShard(),
+                  record.getSource(),
+                  record.getSequence())
+              .toString();
+      Need need = fishers.get(key);
+      if (need == null) {
+        return null;
+      }
+      int elements = need.slot().shard().elements();
+      if (record.getEncoding() == Encoding.PER_EXAMPLE) {
+        GradientPayload.perExample(
+            record.getData(), record.getExamples(), elements, doubles, values);
+      } else if (record.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
+        GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
+      } else {
+        GradientPayload.dense(record.getData(), elements, values);
+      }
+      scratch.clear().limit(elements * Float.BYTES);
+      scratch.asFloatBuffer().put(values, 0, elements);
+      return write(need, scratch) ? key : null;
     }
-    LOG.info(
-        "partition {}: restoring {} checkpoint and {} Fisher shard(s) from their topics",
-        partition,
-        checkpoints.size(),
-        fishers.size());
-    read(topics.checkpointShards(), firstCheckpoint, checkpoints, this::restoreCheckpoint);
-    read(topics.gradientBatches(), firstFisher, fishers, this::restoreFisher);
-    boolean complete = isEmpty();
-    checkpoints.values().forEach(this::lose);
-    fishers.values().forEach(this::lose);
-    checkpoints.clear();
-    fishers.clear();
-    firstCheckpoint = Long.MAX_VALUE;
-    firstFisher = Long.MAX_VALUE;
-    return complete;
   }
 
   private void lose(Need need) {
@@ -196,65 +292,52 @@ final class Recovery {
     String restore(V record);
   }
 
-  private <V> void read(
-      Topic<ShardKey, V> topic, long first, Map<String, Need> needs, Restorer<V> restorer) {
-    if (needs.isEmpty()) {
-      return;
+  /** One topic, read from the first needed record to its present end. */
+  private final class Reading<V> implements AutoCloseable {
+    private final Topic<ShardKey, V> topic;
+    private final Map<String, Need> needs;
+    private final Restorer<V> restorer;
+    private final PayloadLog.Cursor cursor;
+
+    Reading(Topic<ShardKey, V> topic, long first, Map<String, Need> needs, Restorer<V> restorer) {
+      this.topic = topic;
+      this.needs = needs;
+      this.restorer = restorer;
+      this.cursor = needs.isEmpty() ? null : log.open(topic.name(), partition, first);
     }
-    try (PayloadLog.Cursor cursor = log.open(topic.name(), partition, first)) {
+
+    boolean step(BooleanSupplier isOver) {
       while (!needs.isEmpty() && !cursor.atEnd()) {
-        for (PayloadLog.Entry entry : cursor.poll(POLL)) {
-          if (entry.value() != null) {
-            try {
-              String met =
-                  restorer.restore(
-                      topic.value().deserializer().deserialize(topic.name(), entry.value()));
-              if (met != null) {
-                needs.remove(met);
-              }
-            } catch (SerializationException | IllegalArgumentException e) {
-              LOG.debug("{} offset {} was refused when it came", topic.name(), entry.offset(), e);
-            }
-          }
+        cursor.poll(POLL).forEach(this::take);
+        if (isOver.getAsBoolean()) {
+          return false;
         }
       }
+      close();
+      return true;
     }
-  }
 
-  private String restoreCheckpoint(CheckpointShard record) {
-    String key =
-        ShardKey.of(
-                record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
-            .toString();
-    Need need = checkpoints.get(key);
-    return need != null && write(need, record.getData()) ? key : null;
-  }
+    private void take(PayloadLog.Entry entry) {
+      if (entry.value() == null) {
+        return;
+      }
+      try {
+        String met =
+            restorer.restore(topic.value().deserializer().deserialize(topic.name(), entry.value()));
+        if (met != null) {
+          needs.remove(met);
+        }
+      } catch (SerializationException | IllegalArgumentException e) {
+        LOG.debug("{} offset {} was refused when it came", topic.name(), entry.offset(), e);
+      }
+    }
 
-  private String restoreFisher(GradientBatch record) {
-    String key =
-        ShardKey.of(
-                record.getModel(),
-                record.getVersion(),
-                record.getParameter(),
-                record.getShard(),
-                record.getSource(),
-                record.getSequence())
-            .toString();
-    Need need = fishers.get(key);
-    if (need == null) {
-      return null;
+    @Override
+    public void close() {
+      if (cursor != null) {
+        cursor.close();
+      }
     }
-    int elements = need.slot().shard().elements();
-    if (record.getEncoding() == Encoding.PER_EXAMPLE) {
-      GradientPayload.perExample(record.getData(), record.getExamples(), elements, doubles, values);
-    } else if (record.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
-      GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
-    } else {
-      GradientPayload.dense(record.getData(), elements, values);
-    }
-    scratch.clear().limit(elements * Float.BYTES);
-    scratch.asFloatBuffer().put(values, 0, elements);
-    return write(need, scratch) ? key : null;
   }
 
   private boolean write(Need need, ByteBuffer data) {

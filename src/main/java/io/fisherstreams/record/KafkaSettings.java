@@ -1,5 +1,6 @@
 package io.fisherstreams.record;
 
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
@@ -26,6 +27,23 @@ import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
  */
 public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
   private static final int MIB = 1 << 20;
+
+  /**
+   * After this long without a heartbeat an instance's partitions go to others. Far above any pause
+   * of a garbage collector on the small heaps of the stages; Kafka's 45 seconds would be the
+   * longest part of every take-over.
+   */
+  static final Duration SESSION_TIMEOUT = Duration.ofSeconds(15);
+
+  /**
+   * After this long the brokers abort the open transaction of an instance that was killed; until
+   * then it hides what its successors write behind it from every reader. Little above the session,
+   * so that it is over soon after they have begun; above the longest time between two commits of a
+   * thread, a step of each of its partitions ({@code MergeProcessor}) and a commit interval, since
+   * a transaction that is aborted under a living instance costs it its partitions for a moment. An
+   * instance that starts again on its state directory ends its earlier transaction itself.
+   */
+  static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
   public KafkaSettings {
     client = Map.copyOf(client);
@@ -59,9 +77,9 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
     // Counts records: 16 of them are 16 to 32 MiB.
-    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 16);
-    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 4 * MIB);
-    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 16 * MIB);
+    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
+    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 8 * MIB);
+    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 32 * MIB);
     return config;
   }
 
@@ -109,7 +127,12 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
     // it.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
-    config.put(StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG), 60_000);
+    config.put(
+        StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG),
+        (int) TRANSACTION_TIMEOUT.toMillis());
+    config.put(
+        StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
+        (int) SESSION_TIMEOUT.toMillis());
     for (String name : client.keySet()) { // a prefix would win over the user's plain name
       config.remove(StreamsConfig.producerPrefix(name));
       config.remove(StreamsConfig.mainConsumerPrefix(name));
@@ -123,7 +146,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
     // Steps of a plan run between polls, so an idle poll must not hold them up.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
-    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 8);
+    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 16);
     config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0L);
     config.put(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true);
     config.put(

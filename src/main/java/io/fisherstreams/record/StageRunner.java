@@ -15,6 +15,7 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.streams.CloseOptions;
 import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
 import org.slf4j.Logger;
@@ -23,7 +24,7 @@ import org.slf4j.LoggerFactory;
 /**
  * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread
  * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
- * ends the stage.
+ * a full disk among them, ends the stage.
  */
 public final class StageRunner implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
@@ -31,6 +32,7 @@ public final class StageRunner implements AutoCloseable {
   private static final Duration DEATHS_COUNT_FOR = Duration.ofMinutes(5);
 
   private final String name;
+  private final Object stateDirectory;
   private final KafkaStreams streams;
   private final List<AutoCloseable> resources;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
@@ -45,6 +47,7 @@ public final class StageRunner implements AutoCloseable {
       String name, Topology topology, Map<String, Object> config, List<AutoCloseable> resources) {
     this.name = name;
     this.resources = new ArrayList<>(resources);
+    stateDirectory = config.get(StreamsConfig.STATE_DIR_CONFIG);
     Properties properties = new Properties();
     properties.putAll(new HashMap<>(config));
     streams = new KafkaStreams(topology, properties);
@@ -63,6 +66,10 @@ public final class StageRunner implements AutoCloseable {
     while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
       cause = cause.getCause();
     }
+    if (isDiskFull(death)) {
+      // its partitions do better on an instance that has room
+      cause = new InvalidInput("there is no space left under " + stateDirectory, cause);
+    }
     if (cause instanceof InvalidInput || death instanceof Error || recent > MOST_DEATHS) {
       LOG.error("stage {} ends: {}", name, cause.toString(), death);
       ended.complete(Optional.of(cause));
@@ -70,6 +77,15 @@ public final class StageRunner implements AutoCloseable {
     }
     LOG.warn("stage {}: a thread is replaced after: {}", name, cause.toString(), death);
     return StreamThreadExceptionResponse.REPLACE_THREAD;
+  }
+
+  private static boolean isDiskFull(Throwable death) {
+    for (Throwable cause = death; cause != null; cause = cause.getCause()) {
+      if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private int recentDeaths() {

@@ -11,9 +11,14 @@ import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
-/** Follows topic {@code releases}; owns its consumer. */
+/** Follows topic {@code releases}, passing over what is no release; owns its consumer. */
 public final class ReleaseFeed implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(ReleaseFeed.class);
+
   private final Consumer<byte[], byte[]> consumer;
   private final PoolTopics topics;
   private final TopicPartition partition;
@@ -40,10 +45,14 @@ public final class ReleaseFeed implements AutoCloseable {
   /** All releases by id, after waiting up to {@code timeout} for a new one. */
   public SortedMap<Long, Release> poll(Duration timeout) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(timeout)) {
-      Release release =
-          topics.releases().value().deserializer().deserialize(record.topic(), record.value());
-      if (release != null) {
-        releases.put(release.getRelease(), release);
+      try {
+        Release release =
+            topics.releases().value().deserializer().deserialize(record.topic(), record.value());
+        if (release != null) {
+          releases.put(release.getRelease(), release);
+        }
+      } catch (SerializationException e) {
+        LOG.warn("{} offset {} is no release: {}", record.topic(), record.offset(), e.getMessage());
       }
     }
     return Collections.unmodifiableSortedMap(releases);

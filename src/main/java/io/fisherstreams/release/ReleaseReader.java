@@ -19,9 +19,13 @@ import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** Reads releases from their topics. */
 public final class ReleaseReader {
+  private static final Logger LOG = LoggerFactory.getLogger(ReleaseReader.class);
   private static final Duration POLL = Duration.ofMillis(200);
 
   private final KafkaSettings kafka;
@@ -75,13 +79,8 @@ public final class ReleaseReader {
       while (ends.entrySet().stream()
           .anyMatch(end -> kafkaConsumer.position(end.getKey()) < end.getValue())) {
         for (ConsumerRecord<byte[], byte[]> record : kafkaConsumer.poll(POLL)) {
-          MergedTensor tensor =
-              topics
-                  .mergedTensors()
-                  .value()
-                  .deserializer()
-                  .deserialize(record.topic(), record.value());
-          if (tensor.getRelease() == release.getRelease()) {
+          MergedTensor tensor = tensor(record);
+          if (tensor != null && tensor.getRelease() == release.getRelease()) {
             check(tensor);
             shards++;
             checksum +=
@@ -104,6 +103,21 @@ public final class ReleaseReader {
                 + " with "
                 + found);
       }
+    }
+  }
+
+  /** The record as it was meant; null for one that is none of ours. */
+  private MergedTensor tensor(ConsumerRecord<byte[], byte[]> record) {
+    try {
+      return topics
+          .mergedTensors()
+          .value()
+          .deserializer()
+          .deserialize(record.topic(), record.value());
+    } catch (SerializationException e) {
+      // a release that lacks a record for it is refused by its count
+      LOG.warn("{} offset {} is no tensor: {}", record.topic(), record.offset(), e.getMessage());
+      return null;
     }
   }
 

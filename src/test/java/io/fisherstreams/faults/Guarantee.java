@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
@@ -122,9 +123,7 @@ interface Guarantee {
       }
       for (TensorInfo tensor : Model.TENSORS) {
         float[] expected =
-            tensor.name().startsWith("head")
-                ? Model.read(base.checkpoint(), tensor)
-                : merge(tensor, planned);
+            Model.isMerged(tensor) ? merge(tensor, planned) : Model.read(base.checkpoint(), tensor);
         assertThat(Arrays.equals(released.get(tensor.name()), expected))
             .as("release %d: %s", release.getRelease(), tensor.name())
             .isTrue();
@@ -138,9 +137,10 @@ interface Guarantee {
     private static double norm(Model model) {
       double squares = 0;
       for (TensorInfo tensor : Model.TENSORS) {
-        if (!tensor.name().startsWith("head")) {
-          for (float entry : Model.read(model.fisher(), tensor)) {
-            squares += (double) entry * entry;
+        if (Model.isMerged(tensor)) {
+          for (float sum : model.fisherSum(tensor)) {
+            double entry = sum / (double) model.examples();
+            squares += entry * entry;
           }
         }
       }
@@ -153,8 +153,8 @@ interface Guarantee {
       merge.begin(elements);
       for (PlannedModel model : planned) {
         float[] theta = Model.read(file(model).checkpoint(), tensor);
-        float[] fisher = Model.read(file(model).fisher(), tensor);
-        merge.add(theta, fisher, 1, model.getWeight());
+        float[] sums = file(model).fisherSum(tensor);
+        merge.add(theta, sums, file(model).examples(), model.getWeight());
       }
       double[] merged = new double[elements];
       merge.finish(merged);
@@ -168,6 +168,116 @@ interface Guarantee {
     @Override
     public String name() {
       return "released bytes are those of the undisturbed merge";
+    }
+  }
+
+  /**
+   * The stage's own sum of a model's gradient batches is there once for every shard, stands for all
+   * their examples, and is the sum of what was published.
+   *
+   * @param sums the committed records of {@code gradient-batches} that the stage sent itself
+   */
+  record NoBatchIsLostOrCountedTwice(Model model, long version, List<GradientBatch> sums)
+      implements Guarantee {
+    @Override
+    public void assertHolds() {
+      Map<String, GradientBatch> byShard = new HashMap<>();
+      for (GradientBatch sum : sums) {
+        if (sum.getModel().equals(model.name()) && sum.getVersion() == version) {
+          String shard = Shard.id(sum.getParameter(), sum.getShard());
+          assertThat(byShard.put(shard, sum)).as("second sum of " + shard).isNull();
+        }
+      }
+      for (TensorInfo tensor : Model.TENSORS) {
+        for (int index = 0; Model.isMerged(tensor) && index < Shard.count(tensor); index++) {
+          Shard shard = new Shard(tensor, index);
+          GradientBatch sum = byShard.remove(shard.id());
+          assertThat(sum).as("sum of " + shard.id() + " of " + model.name()).isNotNull();
+          assertThat(sum.getExamples()).isEqualTo(model.examples());
+          float[] found = new float[shard.elements()];
+          sum.getData().duplicate().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(found);
+          int first = (int) shard.firstElement();
+          assertThat(
+                  Arrays.equals(
+                      found,
+                      Arrays.copyOfRange(model.fisherSum(tensor), first, first + shard.elements())))
+              .as("sum of " + shard.id() + " of " + model.name())
+              .isTrue();
+        }
+      }
+      assertThat(byShard).isEmpty();
+    }
+
+    @Override
+    public String name() {
+      return "no gradient batch is lost or counted twice";
+    }
+  }
+
+  /** A release has the bytes that a run without any fault gave the same models. */
+  record BytesAreThoseOfTheUndisturbedRun(Release release, String undisturbedChecksum)
+      implements Guarantee {
+    @Override
+    public void assertHolds() {
+      assertThat(release.getChecksum())
+          .as("checksum of release %d", release.getRelease())
+          .isEqualTo(undisturbedChecksum);
+    }
+
+    @Override
+    public String name() {
+      return "merged bytes equal the undisturbed run's";
+    }
+  }
+
+  /**
+   * Once the fault is over, and without help, the newest release is complete and of the models that
+   * the pool should have.
+   */
+  record ProgressResumesByItself(Set<String> models, SortedMap<Long, Release> releases)
+      implements Guarantee {
+    @Override
+    public void assertHolds() {
+      Release newest = releases.get(releases.lastKey());
+      assertThat(newest.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
+      Set<String> merged = new HashSet<>();
+      newest.getPlan().getModels().forEach(planned -> merged.add(planned.getModel()));
+      assertThat(merged).isEqualTo(models);
+    }
+
+    @Override
+    public String name() {
+      return "progress resumes by itself";
+    }
+  }
+
+  /** Exactly the bad records were refused, each with a reason. */
+  record OnlyBadRecordsAreRefused(int bad, List<String> reasons) implements Guarantee {
+    @Override
+    public void assertHolds() {
+      assertThat(reasons).hasSize(bad).allSatisfy(reason -> assertThat(reason).isNotBlank());
+    }
+
+    @Override
+    public String name() {
+      return "exactly the bad records are refused";
+    }
+  }
+
+  /** Nothing was refused but records of versions that were replaced or withdrawn meanwhile. */
+  record OnlyOvertakenRecordsAreRefused(List<String> reasons) implements Guarantee {
+    @Override
+    public void assertHolds() {
+      assertThat(reasons)
+          .allMatch(
+              reason ->
+                  reason.contains(" is stale: the current version is ")
+                      || reason.contains(" is unknown or withdrawn"));
+    }
+
+    @Override
+    public String name() {
+      return "only records of replaced and withdrawn versions are refused";
     }
   }
 

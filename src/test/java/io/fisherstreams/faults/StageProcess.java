@@ -10,7 +10,7 @@ import java.util.List;
 import java.util.concurrent.TimeUnit;
 
 /** The command line program as a process of its own, to be killed without notice. */
-final class StageProcess implements AutoCloseable {
+final class StageProcess implements Instance {
   private final List<String> command;
   private final Path log;
   private Process process;
@@ -32,7 +32,8 @@ final class StageProcess implements AutoCloseable {
     command.addAll(arguments);
   }
 
-  void start() {
+  @Override
+  public void start() {
     try {
       process =
           new ProcessBuilder(command)
@@ -44,10 +45,6 @@ final class StageProcess implements AutoCloseable {
     }
   }
 
-  boolean isAlive() {
-    return process.isAlive();
-  }
-
   /** SIGKILL; returns when the process is gone. */
   void kill() {
     try {
@@ -57,6 +54,47 @@ final class StageProcess implements AutoCloseable {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(e);
+    }
+  }
+
+  /** SIGSTOP: it stands still with its connections open. */
+  void stall() {
+    signal("STOP");
+  }
+
+  /** SIGCONT. */
+  void goOn() {
+    signal("CONT");
+  }
+
+  private void signal(String signal) {
+    try {
+      Process sent = new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start();
+      if (sent.waitFor() != 0) {
+        throw new IllegalStateException("process " + process.pid() + " takes no SIG" + signal);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /** SIGTERM; returns when the process is gone. */
+  @Override
+  public void stop() {
+    process.destroy();
+    join();
+  }
+
+  @Override
+  public String log() {
+    try {
+      List<String> lines = Files.readAllLines(log);
+      return String.join("\n  ", lines.subList(Math.max(0, lines.size() - 15), lines.size()));
+    } catch (IOException e) {
+      return e.toString();
     }
   }
 

@@ -21,6 +21,7 @@ import java.math.BigDecimal;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
@@ -479,6 +480,26 @@ class MergeTopologyTest {
     assertThat(stage.tombstones()).contains("w[0] a@1 @sealed#1", "scale[0] a@1 s#0");
     assertThat(stage.folder("a", 1).resolve("fisher-1")).doesNotExist();
     assertThat(stage.folder("a", 1).resolve("fisher-2")).exists();
+  }
+
+  @Test
+  void aPlanIsPreparedAndCarriedOutInManySteps() {
+    twoModels();
+    stage.work();
+    stage.progress();
+    delete(stage.folder("b", 1));
+    stage.restart();
+    stage.hurry();
+    planTwo(1);
+    int steps = 0;
+    while (stage.progress().releases().isEmpty() && steps < 1000) {
+      stage.stage().advance(Duration.ofMillis(10));
+      steps++;
+    }
+    // four shards are looked for in the base and in both models, and then merged
+    assertThat(steps).isBetween(4 + 2 * 4 + 4, 50);
+    assertThat(stage.reads()).isEqualTo(2);
+    assertThat(stage.merged().get("1/w")).containsExactly(W_OF_TWO);
   }
 
   @Test

@@ -1,0 +1,229 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.local.EmbeddedRegistry;
+import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.release.ReleaseFeed;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.TopicPartition;
+
+/**
+ * How soon a pool whose stages were ended gives its next release, and how soon a withdrawal does.
+ * The stages run in a process of their own, which is stopped, killed, or killed and robbed of its
+ * state directory; each time a model is re-weighted and the stages start again. Beside it a bare
+ * consumer reads the topics that payloads are restored from, and a loop the files that a withdrawal
+ * reads.
+ */
+final class RestartBench {
+  private static final int PARTITIONS = 4;
+
+  private final Path directory;
+  private final PrintWriter out;
+  private final int models;
+  private EmbeddedBroker broker;
+  private EmbeddedRegistry registry;
+  private ReleaseFeed feed;
+  private TemporaryDirectory state;
+  private Process stages;
+
+  RestartBench(Path directory, PrintWriter out, int models) {
+    this.directory = directory;
+    this.out = out;
+    this.models = models;
+  }
+
+  void run() throws Exception {
+    broker = EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    registry = EmbeddedRegistry.start();
+    state = TemporaryDirectory.create(directory);
+    KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
+    PoolTopics topics = new PoolTopics("bench", SchemaRegistry.connect(registry.url(), Map.of()));
+    try (Admin admin = kafka.admin()) {
+      new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
+    }
+    try (Producer<byte[], byte[]> producer = kafka.newProducer();
+        ReleaseFeed releases = new ReleaseFeed(kafka, topics)) {
+      feed = releases;
+      start();
+      Publisher publisher = new Publisher(topics, producer);
+      ModelManifest last = publish(publisher);
+      awaitRelease(models, null);
+      measure(kafka, topics, publisher, last);
+    } finally {
+      if (stages != null) {
+        stages.destroyForcibly().waitFor();
+      }
+      state.close();
+      registry.close();
+      broker.close();
+    }
+  }
+
+  private void measure(
+      KafkaSettings kafka, PoolTopics topics, Publisher publisher, ModelManifest last)
+      throws Exception {
+    double mebibytes = 2.0 * models * SyntheticModel.parameters() * Float.BYTES / (1 << 20);
+    out.printf(
+        "state of %d models of %,d float32 parameters: %.0f MiB%n",
+        models, SyntheticModel.parameters(), mebibytes);
+    stages.destroy();
+    stages.waitFor();
+    restart(publisher, last, 0.9, "after a clean stop");
+    stages.destroyForcibly().waitFor();
+    double killed = restart(publisher, last, 0.8, "after a kill");
+    stages.destroyForcibly().waitFor();
+    state.close();
+    state = TemporaryDirectory.create(directory);
+    double lost = restart(publisher, last, 0.7, "after a kill, state directory lost");
+    double bare = bare(kafka, topics);
+    out.printf(
+        "restored in the %.1f s that it took longer: %.0f MiB/s; bare consumer of the same topics: %.0f MiB/s; ratio %.2f%n",
+        lost - killed, mebibytes / (lost - killed), mebibytes / bare, bare / (lost - killed));
+    double read = readFiles(last.getModel());
+    long start = System.nanoTime();
+    publisher.withdraw(last.getModel());
+    awaitRelease(models - 1, null);
+    double withdrawal = (System.nanoTime() - start) / 1e9;
+    out.printf(
+        "withdrawal of one of %d models: released after %.2f s; reading the same state from disk once: %.2f s; ratio %.2f%n",
+        models, withdrawal, read, withdrawal / read);
+    out.flush();
+  }
+
+  private void start() throws IOException {
+    stages =
+        ChildProcess.start(
+            directory.resolve("stages.log"),
+            List.of(
+                "run",
+                "--stages=coordinator,merge",
+                "--pool=bench",
+                "--bootstrap-servers=" + broker.bootstrapServers(),
+                "--schema-registry=" + registry.url(),
+                "--state-directory=" + state.path()));
+  }
+
+  /** Publishes base and models; returns the manifest of the last. */
+  private ModelManifest publish(Publisher publisher) throws IOException {
+    Path weights = directory.resolve("weights.safetensors");
+    Path fisher = directory.resolve("fisher.safetensors");
+    SyntheticModel.writeCheckpoint(weights, DType.F32, 1);
+    SyntheticModel.writeFisher(fisher, 2);
+    ModelManifest manifest = null;
+    try (Checkpoint checkpoint = Checkpoint.open(weights);
+        Checkpoint entries = Checkpoint.open(fisher)) {
+      ModelManifest base =
+          Manifests.base(
+              "base",
+              1,
+              checkpoint.tensors().values(),
+              new MergeMethod(List.of(), true, 1e-6, null),
+              "");
+      MergeSet mergeSet = ModelCheck.mergeSet(base);
+      publisher.announce(base);
+      publisher.checkpoint(base, checkpoint, bytes -> {});
+      for (int model = 1; model <= models; model++) {
+        manifest =
+            Manifests.fineTuned("model-" + model, 1, checkpoint.tensors().values(), mergeSet, false)
+                .build();
+        publisher.announce(manifest);
+        publisher.checkpoint(manifest, checkpoint, bytes -> {});
+        publisher.fisher(manifest, entries, "bench", 1, bytes -> {});
+      }
+    }
+    return manifest;
+  }
+
+  /** Time from the start of the stages to the release of a change that was made before. */
+  private double restart(Publisher publisher, ModelManifest model, double coefficient, String what)
+      throws IOException {
+    publisher.announce(ModelManifest.newBuilder(model).setCoefficient(coefficient).build());
+    long start = System.nanoTime();
+    start();
+    awaitRelease(models, coefficient);
+    double seconds = (System.nanoTime() - start) / 1e9;
+    out.printf("first release %s: %.1f s after the start of the process%n", what, seconds);
+    out.flush();
+    return seconds;
+  }
+
+  /** Waits for a complete release of so many models, the last with a coefficient unless null. */
+  private void awaitRelease(int count, Double coefficient) throws IOException {
+    while (true) {
+      SortedMap<Long, Release> releases = feed.poll(Duration.ofMillis(50));
+      if (!releases.isEmpty()) {
+        Release newest = releases.get(releases.lastKey());
+        List<PlannedModel> planned = newest.getPlan().getModels();
+        if (newest.getStatus() == ReleaseStatus.COMPLETE
+            && planned.size() == count
+            && (coefficient == null
+                || planned.stream().anyMatch(m -> coefficient.equals(m.getCoefficient())))) {
+          return;
+        }
+      }
+      if (!stages.isAlive()) {
+        throw new IllegalStateException(
+            "the stages have ended: " + Files.readString(directory.resolve("stages.log")));
+      }
+    }
+  }
+
+  private static double bare(KafkaSettings kafka, PoolTopics topics) {
+    List<TopicPartition> partitions = new ArrayList<>();
+    for (var topic : List.of(topics.checkpointShards(), topics.gradientBatches())) {
+      for (int p = 0; p < PARTITIONS; p++) {
+        partitions.add(new TopicPartition(topic.name(), p));
+      }
+    }
+    long start = System.nanoTime();
+    AccumulationBench.poll(kafka, partitions);
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  /** Reads the files of every model but one. */
+  private double readFiles(String without) throws IOException {
+    long start = System.nanoTime();
+    ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
+    try (Stream<Path> files = Files.walk(state.path().resolve("merge").resolve("payloads"))) {
+      for (Path file :
+          files
+              .filter(Files::isRegularFile)
+              .filter(path -> !path.getParent().endsWith(without + "@1"))
+              .toList()) {
+        try (FileChannel channel = FileChannel.open(file)) {
+          while (channel.read(buffer.clear()) >= 0) {}
+        }
+      }
+    }
+    return (System.nanoTime() - start) / 1e9;
+  }
+}

@@ -1,0 +1,89 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.FisherSums;
+import io.fisherstreams.record.RejectedRecord;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * One partition's Fisher sums by parameter, exact and small: each sum is held as float64 terms that
+ * add up to it, two or three of them, since it is a sum of float64 numbers. A pool of a thousand
+ * models has millions of such sums.
+ */
+final class ReportedSums {
+  private final String[] parameters;
+  // of parameter i: total in terms[ends[2i - 1]] to ends[2i], squares from there to ends[2i + 1]
+  private final double[] terms;
+  private final int[] ends;
+
+  private ReportedSums(String[] parameters, double[] terms, int[] ends) {
+    this.parameters = parameters;
+    this.terms = terms;
+    this.ends = ends;
+  }
+
+  /**
+   * What a partition reported; refuses what is no number with {@link RejectedRecord}.
+   *
+   * @param names gives each parameter's name as one shared object
+   */
+  static ReportedSums of(List<FisherSums> reported, Map<String, String> names) {
+    String[] parameters = new String[reported.size()];
+    int[] ends = new int[2 * reported.size()];
+    List<Double> terms = new ArrayList<>();
+    for (int i = 0; i < parameters.length; i++) {
+      FisherSums sums = reported.get(i);
+      parameters[i] = names.getOrDefault(sums.getParameter(), sums.getParameter());
+      try {
+        split(new BigDecimal(sums.getTotal()), terms);
+        ends[2 * i] = terms.size();
+        split(new BigDecimal(sums.getSquares()), terms);
+        ends[2 * i + 1] = terms.size();
+      } catch (NumberFormatException e) {
+        throw new RejectedRecord(
+            "the Fisher sums of "
+                + sums.getParameter()
+                + " are no decimal numbers: "
+                + sums.getTotal()
+                + ", "
+                + sums.getSquares());
+      }
+    }
+    return new ReportedSums(
+        parameters, terms.stream().mapToDouble(Double::doubleValue).toArray(), ends);
+  }
+
+  private static void split(BigDecimal sum, List<Double> terms) {
+    BigDecimal rest = sum;
+    double term = rest.doubleValue();
+    while (term != 0) {
+      if (Double.isInfinite(term)) {
+        throw new NumberFormatException("beyond float64");
+      }
+      terms.add(term);
+      rest = rest.subtract(new BigDecimal(term));
+      term = rest.doubleValue();
+    }
+  }
+
+  /** Adds the sums of the merged parameters to {@code {total, squares}}. */
+  void addTo(BigDecimal[] sums, MergeSet mergeSet) {
+    int begin = 0;
+    for (int i = 0; i < parameters.length; i++) {
+      boolean isMerged = mergeSet.merges(parameters[i]);
+      for (int which = 0; which < 2; which++) {
+        int end = ends[2 * i + which];
+        if (isMerged) {
+          for (double term : Arrays.copyOfRange(terms, begin, end)) {
+            sums[which] = sums[which].add(new BigDecimal(term));
+          }
+        }
+        begin = end;
+      }
+    }
+  }
+}

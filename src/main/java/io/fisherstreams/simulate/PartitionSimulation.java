@@ -1,0 +1,203 @@
+package io.fisherstreams.simulate;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.merge.MergeTopology;
+import io.fisherstreams.merge.ModelCatalog;
+import io.fisherstreams.merge.PayloadLog;
+import io.fisherstreams.merge.PayloadStore;
+import io.fisherstreams.merge.state.ModelCounts;
+import io.fisherstreams.merge.state.PlanState;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * One partition of the merge stage, of which a pool has many that are all alike: its own code, with
+ * as many shards as fall to it, each of one element.
+ */
+final class PartitionSimulation implements AutoCloseable {
+  private static final int PARTITION = 0;
+
+  private final PoolTopics topics = new PoolTopics("simulation", SchemaRegistry.inMemory());
+  private final Map<String, ModelManifest> manifests = new HashMap<>();
+  private final List<TensorInfo> tensors = new ArrayList<>();
+  private final PayloadStore payloads;
+  private final SimulatedStage stage;
+  private long released;
+  private long merged;
+
+  PartitionSimulation(Scale scale, Path directory) {
+    for (int i = 0; tensors.size() < scale.shardsPerPartition(); i++) {
+      String name = "parameter-" + i;
+      if (Shard.partition(name, 0, scale.partitions()) == PARTITION) {
+        tensors.add(new TensorInfo(name, DType.F32, List.of(1L)));
+      }
+    }
+    payloads = PayloadStore.open(directory);
+    stage =
+        new SimulatedStage(topics, PARTITION, 1, (topic, value) -> listen(topic, value))
+            .store(MergeTopology.MANIFESTS, ModelManifest.class)
+            .store(MergeTopology.SHARDS, ShardState.class)
+            .store(MergeTopology.COUNTS, ModelCounts.class)
+            .store(MergeTopology.PLANS, PlanState.class);
+    stage.start(
+        new MergeTopology(topics, scale.partitions(), new Catalog(), payloads, new NoLog())
+            .processor());
+    ModelManifest base =
+        Manifests.base("base", 1, tensors, new MergeMethod(List.of(), true, 1e-6, null), "");
+    manifests.put("base", base);
+    checkpoint(base);
+  }
+
+  private final class Catalog implements ModelCatalog {
+    @Override
+    public Optional<ModelManifest> latest(String model) {
+      return Optional.ofNullable(manifests.get(model));
+    }
+
+    @Override
+    public void sync() {}
+
+    @Override
+    public void refresh() {}
+  }
+
+  /** Nothing is ever lost here. */
+  private static final class NoLog implements PayloadLog {
+    @Override
+    public Cursor open(String topic, int partition, long offset) {
+      throw new IllegalStateException("a payload of " + topic + " is asked for again");
+    }
+  }
+
+  private void listen(String topic, Object value) {
+    if (topic.equals(topics.mergedTensors().name())) {
+      merged++;
+    } else if (value instanceof PartitionProgress progress
+        && progress.getBody() instanceof ReleaseProgress done) {
+      released = done.getRelease();
+    }
+  }
+
+  private static ByteBuffer element(float value) {
+    return ByteBuffer.allocate(Float.BYTES).order(ByteOrder.LITTLE_ENDIAN).putFloat(0, value);
+  }
+
+  private void checkpoint(ModelManifest manifest) {
+    String model = manifest.getModel();
+    for (TensorInfo tensor : tensors) {
+      stage.process(
+          topics.checkpointShards(),
+          ShardKey.of(model, 1, tensor.name(), 0).toString(),
+          new CheckpointShard(model, 1L, tensor.name(), 0, element(0.5f)));
+    }
+  }
+
+  /** All records of one more model arrive; the number of those that were there is given. */
+  Row arrive(int models) {
+    String model = "model-%04d".formatted(models + 1);
+    ModelManifest manifest =
+        Manifests.fineTuned(model, 1, tensors, MergeSet.of(tensors, List.of()), false).build();
+    manifests.put(model, manifest);
+    return measured(
+        models + 1,
+        2L * tensors.size(),
+        () -> {
+          checkpoint(manifest);
+          for (TensorInfo tensor : tensors) {
+            stage.process(
+                topics.gradientBatches(),
+                ShardKey.of(model, 1, tensor.name(), 0, "fisher", 0).toString(),
+                new GradientBatch(
+                    model,
+                    1L,
+                    tensor.name(),
+                    0,
+                    "fisher",
+                    0L,
+                    1L,
+                    Encoding.MEAN_SQUARE,
+                    ByteBuffer.allocate(0),
+                    element(0.25f)));
+          }
+          stage.advance(1); // reports
+        });
+  }
+
+  /** A plan of all models is carried out. */
+  Row carryOut(int models) {
+    List<PlannedModel> planned = new ArrayList<>();
+    for (int i = 1; i <= models; i++) {
+      planned.add(
+          new PlannedModel("model-%04d".formatted(i), 1L, 1, 1.0 / models, 1.0, 1.0, 1.0 / models));
+    }
+    MergePlan plan =
+        new MergePlan(
+            released + 1,
+            Instant.EPOCH,
+            "simulated",
+            "base",
+            1L,
+            manifests.get("base").getMethod(),
+            planned,
+            List.of());
+    merged = 0;
+    Row row =
+        measured(
+            models,
+            1,
+            () -> {
+              stage.process(topics.mergePlans(), "plan", plan);
+              while (released < plan.getRelease()) {
+                stage.advance(1);
+              }
+            });
+    if (merged != tensors.size()) {
+      throw new IllegalStateException(merged + " shards merged, expected " + tensors.size());
+    }
+    return row;
+  }
+
+  private Row measured(int models, long received, Runnable work) {
+    stage.output().clear();
+    stage.changelog().clear();
+    long start = System.nanoTime();
+    work.run();
+    return new Row(
+        models,
+        (System.nanoTime() - start) / 1e9,
+        received,
+        stage.output().messages(),
+        stage.output().bytes(),
+        stage.changelog().bytes());
+  }
+
+  @Override
+  public void close() {
+    stage.close();
+    payloads.close();
+  }
+}

@@ -1,0 +1,107 @@
+package io.fisherstreams.simulate;
+
+import io.fisherstreams.local.TemporaryDirectory;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Spec;
+
+/** The {@code simulate} command: coordinator and plan protocol at a size that no machine holds. */
+@Command(
+    name = "simulate",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Measures what the arrival of a model costs the coordinator and a partition of the merge stage, in time and messages, while a pool grows.",
+      "The stages' own code runs without Kafka and with payloads of one element; tensors of the real size never exist. Partitions are alike: one is run, the others' reports to the coordinator are made up.",
+      "The default size needs a heap of 4 GB (FISHER_STREAMS_HEAP=4g) and about ten minutes."
+    })
+public final class SimulateCommand implements Callable<Integer> {
+  @Option(
+      names = "--models",
+      paramLabel = "N",
+      defaultValue = "1000",
+      description = "Models that arrive. Default: ${DEFAULT-VALUE}.")
+  private int models;
+
+  @Option(
+      names = "--shards",
+      paramLabel = "N",
+      defaultValue = "70000",
+      description =
+          "Shards of each model; one is 262,144 elements. Default: ${DEFAULT-VALUE}, a model of 18 B parameters.")
+  private int shards;
+
+  @Option(
+      names = "--parameters",
+      paramLabel = "N",
+      defaultValue = "300",
+      description = "Named tensors of each model. Default: ${DEFAULT-VALUE}.")
+  private int parameters;
+
+  @Option(
+      names = "--partitions",
+      paramLabel = "N",
+      defaultValue = "16",
+      description = "Partitions of the pool. Default: ${DEFAULT-VALUE}.")
+  private int partitions;
+
+  @Option(
+      names = "--work-directory",
+      paramLabel = "DIR",
+      description =
+          "Where the payload files lie meanwhile. Default: the system's temporary folder.")
+  private Path workDirectory;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Scale scale = new Scale(models, shards, parameters, partitions);
+    PrintWriter out = spec.commandLine().getOut();
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+      PoolSimulation simulation = new PoolSimulation(scale, directory.path());
+      List<Row> coordinator = simulation.coordinator();
+      print(out, "coordinator, one arrival", coordinator);
+      List<Row> intakes = new ArrayList<>();
+      List<Row> plans = new ArrayList<>();
+      simulation.partition(intakes, plans);
+      print(out, "one partition of " + partitions + ", a model's records", intakes);
+      print(out, "one partition of " + partitions + ", a plan", plans);
+      out.printf(
+          "whole pool, one arrival at %,d models: %,d messages from the publisher, %,d from the stages%n",
+          models,
+          1 + 2L * shards,
+          last(coordinator).sent() + partitions * (last(intakes).sent() + last(plans).sent()));
+    }
+    out.flush();
+    return 0;
+  }
+
+  private static Row last(List<Row> rows) {
+    return rows.get(rows.size() - 1);
+  }
+
+  private static void print(PrintWriter out, String what, List<Row> rows) {
+    out.println(what);
+    out.printf(
+        "%10s %12s %12s %10s %14s %17s%n",
+        "models", "milliseconds", "records in", "sent", "bytes sent", "changelog bytes");
+    for (Row row : rows) {
+      out.printf(
+          "%,10d %,12.1f %,12d %,10d %,14d %,17d%n",
+          row.models(),
+          row.seconds() * 1e3,
+          row.received(),
+          row.sent(),
+          row.sentBytes(),
+          row.changelogBytes());
+    }
+    out.println();
+    out.flush();
+  }
+}

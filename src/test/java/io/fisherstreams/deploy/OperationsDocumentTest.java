@@ -1,0 +1,100 @@
+package io.fisherstreams.deploy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fisherstreams.tensor.Shard;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+
+/** The arithmetic of {@code docs/operations.md} and the reasons that its runbook names. */
+class OperationsDocumentTest {
+  private static final long CHECKPOINT_BYTES = 2;
+  private static final long FISHER_BYTES = 4;
+  private static final long REPLICATION = 3;
+  private static final long KEPT_RELEASES = 10;
+  private static final double MOST_IN_A_PARTITION = 64e9;
+
+  private String document;
+
+  @BeforeEach
+  void read() throws IOException {
+    document = Files.readString(Path.of("docs/operations.md"));
+  }
+
+  @Test
+  void sizesFollowFromTheFormulas() {
+    Matcher rows =
+        Pattern.compile("(?m)^\\| ([0-9,]+) \\| ([0-9.]+) B \\| (\\d+) \\|.*$").matcher(document);
+    int count = 0;
+    while (rows.find()) {
+      long models = Long.parseLong(rows.group(1).replace(",", ""));
+      double parameters = Double.parseDouble(rows.group(2)) * 1e9;
+      long tensors = Long.parseLong(rows.group(3));
+      String begin = "| %s | %s B | %d | ".formatted(rows.group(1), rows.group(2), tensors);
+      assertThat(rows.group()).isEqualTo(begin + sizes(models, parameters, tensors));
+      count++;
+    }
+    assertThat(count).isGreaterThanOrEqualTo(8);
+  }
+
+  private static String sizes(long models, double parameters, long tensors) {
+    long shards = (long) Math.ceil(parameters / Shard.ELEMENTS);
+    double payload =
+        models * parameters * (CHECKPOINT_BYTES + FISHER_BYTES) + parameters * CHECKPOINT_BYTES;
+    long partitions = 4;
+    while (partitions < 256 && payload / partitions > MOST_IN_A_PARTITION) {
+      partitions *= 2;
+    }
+    double disk = REPLICATION * (payload + (KEPT_RELEASES + 1) * parameters * CHECKPOINT_BYTES);
+    return "%,d | %d | %s | %s | %s | %s | %s | %s |"
+        .formatted(
+            shards,
+            partitions,
+            bytes(payload),
+            bytes(payload / partitions),
+            bytes(disk),
+            bytes(models * shards * 250.0),
+            bytes(models * partitions * tensors * 56.0),
+            bytes(parameters * (CHECKPOINT_BYTES + FISHER_BYTES + CHECKPOINT_BYTES)));
+  }
+
+  private static String bytes(double bytes) {
+    String[] units = {"TB", "GB", "MB"};
+    double size = 1e12;
+    for (String unit : units) {
+      if (bytes >= size) {
+        return String.format(Locale.ROOT, "%.1f %s", bytes / size, unit);
+      }
+      size /= 1e3;
+    }
+    return String.format(Locale.ROOT, "%.1f kB", bytes / 1e3);
+  }
+
+  @Test
+  void everyReasonOfTheRunbookIsOneThatTheStagesGive() throws IOException {
+    StringBuilder sources = new StringBuilder();
+    try (Stream<Path> files = Files.walk(Path.of("src/main/java"))) {
+      for (Path file : files.filter(path -> path.toString().endsWith(".java")).toList()) {
+        // a message that the formatter has broken over lines is one again
+        sources.append(Files.readString(file).replaceAll("\"\\s*\\+ \"", ""));
+      }
+    }
+    String runbook = document.substring(document.indexOf("| reason contains |"));
+    List<String> reasons = new ArrayList<>();
+    Matcher rows = Pattern.compile("(?m)^\\| (`[^|]*`) \\|").matcher(runbook);
+    while (rows.find()) {
+      Matcher quoted = Pattern.compile("`([^`]+)`").matcher(rows.group(1));
+      quoted.results().forEach(result -> reasons.add(result.group(1)));
+    }
+    assertThat(reasons).hasSizeGreaterThan(30).allMatch(reason -> sources.indexOf(reason) >= 0);
+  }
+}

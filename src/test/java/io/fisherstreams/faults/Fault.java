@@ -1,0 +1,34 @@
+package io.fisherstreams.faults;
+
+import org.apache.kafka.clients.producer.Producer;
+
+/**
+ * Something that goes wrong. {@link FaultedPool#run} calls these in turn while models arrive; each
+ * does nothing unless the fault overrides it.
+ */
+interface Fault {
+  /** In a few words. */
+  String name();
+
+  /** The first release is out. */
+  default void begin(FaultedPool pool) throws Exception {}
+
+  /** The second model's checkpoint and the first of its gradient batches are sent. */
+  default void amid(FaultedPool pool) throws Exception {}
+
+  /** All models are sent. Here the cause of the fault ends, and nobody helps any further. */
+  default void end(FaultedPool pool) throws Exception {}
+
+  /** All guarantees hold; throws when the fault did not take place at all. */
+  default void requireInjected(FaultedPool pool) throws Exception {}
+
+  /** What the publisher sends with, given its producer. */
+  default Producer<byte[], byte[]> publisher(Producer<byte[], byte[]> producer) {
+    return producer;
+  }
+
+  /** How many records shall be refused. */
+  default int badRecords() {
+    return 0;
+  }
+}

@@ -1,0 +1,47 @@
+package io.fisherstreams.faults;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.stream.Stream;
+
+/**
+ * Instances lose what they keep on disk: one its whole folder, one its payload files, the
+ * coordinator its stores.
+ */
+record StateIsDeleted() implements Fault {
+  @Override
+  public String name() {
+    return "state and payload directories deleted between stop and start";
+  }
+
+  @Override
+  public void begin(FaultedPool pool) throws IOException {
+    pool.merge(1).stop();
+    delete(pool.merge(1).stateDirectory());
+    pool.merge(1).start();
+  }
+
+  @Override
+  public void amid(FaultedPool pool) throws IOException {
+    pool.merge(2).stop();
+    delete(pool.merge(2).stateDirectory().resolve("payloads"));
+    pool.merge(2).start();
+    pool.coordinator().stop();
+    delete(pool.coordinator().stateDirectory());
+  }
+
+  @Override
+  public void end(FaultedPool pool) {
+    pool.coordinator().start();
+  }
+
+  private static void delete(Path directory) throws IOException {
+    try (Stream<Path> paths = Files.walk(directory)) {
+      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
+        Files.delete(path);
+      }
+    }
+  }
+}
