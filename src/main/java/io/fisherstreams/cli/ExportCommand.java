@@ -1,7 +1,6 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
@@ -34,19 +33,7 @@ final class ExportCommand implements Callable<Integer> {
       description = "The release's id, or an alias. Default: the newest complete one.")
   private String name;
 
-  @Option(
-      names = {"-o", "--output"},
-      required = true,
-      paramLabel = "FILE_OR_DIR",
-      description = "A name that ends in .safetensors for one file, else a folder.")
-  private Path output;
-
-  @Option(
-      names = "--out-shard-size",
-      paramLabel = "SIZE",
-      defaultValue = "5GB",
-      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
-  private String shardSize;
+  @Mixin private OutputOptions output;
 
   @Option(
       names = "--base-folder",
@@ -61,17 +48,25 @@ final class ExportCommand implements Callable<Integer> {
   public Integer call() {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    long partBytes = CheckpointWriter.parseSize(shardSize);
+    long partBytes = output.partBytes();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = find(reader.all(), kafka, topics);
     ModelManifest base = PoolModels.read(kafka, topics).requireBase();
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(release, base));
       new ReleaseExporter(reader)
-          .export(release, base, output, partBytes, Optional.ofNullable(baseFolder), progress::add);
+          .export(
+              release,
+              base,
+              output.path(),
+              partBytes,
+              Optional.ofNullable(baseFolder),
+              progress::add);
       progress.done();
     }
-    spec.commandLine().getOut().println("wrote release " + release.getRelease() + " to " + output);
+    spec.commandLine()
+        .getOut()
+        .println("wrote release " + release.getRelease() + " to " + output.path());
     return 0;
   }
 

@@ -2,7 +2,6 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.cli.config.MergeFile;
 import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -66,19 +65,7 @@ final class MergeCommand implements Callable<Integer> {
       description = "Base, models and method (docs/merge-yaml.md).")
   private Path yaml;
 
-  @Option(
-      names = {"-o", "--output"},
-      required = true,
-      paramLabel = "FILE_OR_DIR",
-      description = "A name that ends in .safetensors for one file, else a folder.")
-  private Path output;
-
-  @Option(
-      names = "--out-shard-size",
-      paramLabel = "SIZE",
-      defaultValue = "5GB",
-      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
-  private String shardSize;
+  @Mixin private OutputOptions output;
 
   @Option(
       names = "--dtype",
@@ -121,7 +108,7 @@ final class MergeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    long partBytes = CheckpointWriter.parseSize(shardSize);
+    long partBytes = output.partBytes();
     if (partitions < 1 || threads < 1) {
       throw new InvalidInput("--partitions and --threads must be at least 1");
     }
@@ -146,7 +133,7 @@ final class MergeCommand implements Callable<Integer> {
 
   /** The output may replace an earlier output, never what it is made from. */
   private void requireOtherThanInputs(MergeFile file) {
-    Path target = output.toAbsolutePath().normalize();
+    Path target = output.path().toAbsolutePath().normalize();
     List<Path> inputs = new ArrayList<>(List.of(file.base(), yaml));
     for (MergeFile.Model model : file.models()) {
       inputs.add(model.checkpoint());
@@ -156,7 +143,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     for (Path input : inputs) {
       if (input.toAbsolutePath().normalize().equals(target)) {
-        throw new InvalidInput("--output " + output + " is one of the inputs; name another");
+        throw new InvalidInput("--output " + output.path() + " is one of the inputs; name another");
       }
     }
   }
@@ -238,13 +225,13 @@ final class MergeCommand implements Callable<Integer> {
     print(release);
     ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
     try (Checkpoint checkpoint = Checkpoint.open(file.base());
-        Progress progress = Progress.of(spec, "write " + output)) {
+        Progress progress = Progress.of(spec, "write " + output.path())) {
       progress.total(ReleaseExporter.bytes(release, base));
       new ReleaseExporter(reader)
-          .export(release, base, output, partBytes, checkpoint.folder(), progress::add);
+          .export(release, base, output.path(), partBytes, checkpoint.folder(), progress::add);
       progress.done();
     }
-    spec.commandLine().getOut().println("wrote " + output);
+    spec.commandLine().getOut().println("wrote " + output.path());
   }
 
   private ModelManifest publish(MergeFile file, PoolRunner runner) {

@@ -1,8 +1,8 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
@@ -51,7 +51,7 @@ public final class PoolModel {
   public PoolModel(ModelManifest manifest, int partitions) {
     this.manifest = manifest;
     for (Parameter parameter : manifest.getParameters()) {
-      TensorInfo tensor = tensor(parameter);
+      TensorInfo tensor = ManifestTensors.of(parameter);
       if (tensors.put(tensor.name(), tensor) != null) {
         throw new RejectedRecord("parameter " + tensor.name() + " is listed twice");
       }
@@ -69,22 +69,6 @@ public final class PoolModel {
     }
     if (tensors.isEmpty()) {
       throw new RejectedRecord("the manifest lists no parameter");
-    }
-  }
-
-  private static TensorInfo tensor(Parameter parameter) {
-    try {
-      TensorInfo tensor =
-          new TensorInfo(
-              parameter.getName(),
-              DType.of(parameter.getDtype())
-                  .orElseThrow(
-                      () -> new IllegalArgumentException("unknown dtype " + parameter.getDtype())),
-              parameter.getShape());
-      Shard.count(tensor);
-      return tensor;
-    } catch (IllegalArgumentException | ArithmeticException e) {
-      throw new RejectedRecord("parameter " + parameter.getName() + ": " + e.getMessage());
     }
   }
 

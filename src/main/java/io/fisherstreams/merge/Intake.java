@@ -33,6 +33,9 @@ import java.util.function.IntConsumer;
  * #MOST_OPEN} they are folded into a partial sum. A sealed sum of several batches is sent to {@code
  * gradient-batches} once more, as one record, and the batches are retired: from then on it is
  * restored like a published Fisher, from one record.
+ *
+ * <p>Other content under a known identity is refused, and the accepted content sent after it:
+ * compaction keeps the newest record of a key, and the topics are what payloads are restored from.
  */
 final class Intake {
   /** The source under which the stage sends its own sums. */
@@ -50,6 +53,7 @@ final class Intake {
   private final Ledger ledger;
   private final PartitionPayloads payloads;
   private final Recovery recovery;
+  private final BiConsumer<ShardKey, CheckpointShard> checkpointShards;
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
@@ -61,16 +65,19 @@ final class Intake {
   /**
    * An intake of one partition.
    *
+   * @param checkpointShards sends a record to topic {@code checkpoint-shards}
    * @param gradientBatches sends a record, or a tombstone, to topic {@code gradient-batches}
    */
   Intake(
       Ledger ledger,
       PartitionPayloads payloads,
       Recovery recovery,
+      BiConsumer<ShardKey, CheckpointShard> checkpointShards,
       BiConsumer<ShardKey, GradientBatch> gradientBatches) {
     this.ledger = ledger;
     this.payloads = payloads;
     this.recovery = recovery;
+    this.checkpointShards = checkpointShards;
     this.gradientBatches = gradientBatches;
   }
 
@@ -90,10 +97,10 @@ final class Intake {
   void checkpoint(String key, long offset, CheckpointShard record) {
     KnownModel model = ledger.admit(record.getModel(), record.getVersion());
     Slot slot = model.checkpointSlot(record.getParameter(), record.getShard());
-    requireKey(
-        key,
+    ShardKey identity =
         ShardKey.of(
-            record.getModel(), record.getVersion(), record.getParameter(), record.getShard()));
+            record.getModel(), record.getVersion(), record.getParameter(), record.getShard());
+    requireKey(key, identity);
     ByteBuffer data = record.getData();
     checkCheckpoint(slot.shard(), data);
     ShardState state = ledger.shard(model, slot.shard());
@@ -101,6 +108,22 @@ final class Intake {
     if (state.getCheckpointOffset() >= 0) {
       int crc = PayloadFile.crc(data);
       if (crc != state.getCheckpointCrc()) {
+        Recovery.Batch batch = recovery.batch();
+        batch.needCheckpoint(model, slot, state);
+        if (!batch.run()) {
+          checkpoint(key, offset, record); // nothing was accepted any more
+          return;
+        }
+        ByteBuffer accepted = ByteBuffer.allocate(slot.shard().bytes());
+        file.read(slot.firstByte(), accepted);
+        checkpointShards.accept(
+            identity,
+            new CheckpointShard(
+                record.getModel(),
+                record.getVersion(),
+                record.getParameter(),
+                record.getShard(),
+                accepted));
         throw new RejectedRecord(
             slot.shard().id()
                 + " of "
@@ -160,20 +183,28 @@ final class Intake {
     }
     KnownModel model = ledger.admit(record.getModel(), record.getVersion());
     Slot slot = model.fisherSlot(record.getParameter(), record.getShard());
-    requireKey(
-        key,
-        ShardKey.of(
-            record.getModel(),
-            record.getVersion(),
-            record.getParameter(),
-            record.getShard(),
-            record.getSource(),
-            record.getSequence()));
+    requireKey(key, key(record));
     int elements = slot.shard().elements();
     ByteBuffer payload = decode(record, elements);
     ShardState state = ledger.shard(model, slot.shard());
     if (AppliedSequences.contains(state.getApplied(), record.getSource(), record.getSequence())) {
-      return;
+      Optional<Accepted> accepted = accepted(state, record.getSource(), record.getSequence());
+      if (accepted.isEmpty() || accepted.get().isSameAs(record, payload)) {
+        return;
+      }
+      if (!resend(model, slot, state, accepted.get(), record)) {
+        gradientBatch(key, offset, record);
+        return;
+      }
+      throw new RejectedRecord(
+          slot.shard().id()
+              + " of "
+              + model.id()
+              + ": "
+              + record.getSource()
+              + "#"
+              + record.getSequence()
+              + " came before with other content; send other content under a new sequence");
     }
     long wanted = wanted(model.manifest(), state);
     boolean alone =
@@ -192,7 +223,7 @@ final class Intake {
     PayloadFile file =
         payloads.file(model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
     int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, payload);
-    double multiplier = record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
+    double multiplier = multiplier(record);
     AppliedSequences.add(state.getApplied(), record.getSource(), record.getSequence());
     if (alone) {
       double divisor = record.getExamples() / multiplier;
@@ -241,6 +272,102 @@ final class Intake {
     if (state.getOpen().isEmpty()) {
       ledger.countSealed(model, last(state).getEpoch());
     }
+  }
+
+  private static double multiplier(GradientBatch record) {
+    return record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
+  }
+
+  /**
+   * An applied batch whose payload the state still names.
+   *
+   * @param place its place among the open batches, -1 when it is sealed
+   * @param sealed the epoch that it is, null when it is open
+   * @param examples its example count
+   * @param multiplier what its payload's entries are multiplied by to give sums of squares
+   * @param crc CRC-32C of its payload
+   */
+  private record Accepted(
+      int place, SealedFisher sealed, long examples, double multiplier, int crc) {
+    boolean isSameAs(GradientBatch record, ByteBuffer payload) {
+      return examples == record.getExamples()
+          && multiplier == Intake.multiplier(record)
+          && crc == PayloadFile.crc(payload);
+    }
+  }
+
+  /** Finds an applied batch; empty when it went into a sum, and is retired, or is forgotten. */
+  private static Optional<Accepted> accepted(ShardState state, String source, long sequence) {
+    for (int i = 0; i < state.getOpen().size(); i++) {
+      OpenBatch open = state.getOpen().get(i);
+      if (open.getSource().equals(source) && open.getSequence() == sequence) {
+        return Optional.of(
+            new Accepted(i, null, open.getExamples(), open.getMultiplier(), open.getCrc()));
+      }
+    }
+    for (SealedFisher sealed : state.getEpochs()) {
+      if (sealed.getSource().equals(source) && sealed.getSequence() == sequence) {
+        double multiplier = sealed.getExamples() / sealed.getDivisor();
+        return Optional.of(
+            new Accepted(
+                -1, sealed, Math.round(sealed.getExamples()), multiplier, sealed.getCrc()));
+      }
+    }
+    return Optional.empty();
+  }
+
+  /**
+   * Sends an accepted batch again, as one dense record; false when its payload is lost, and with it
+   * the shard's state.
+   */
+  private boolean resend(
+      KnownModel model, Slot slot, ShardState state, Accepted accepted, GradientBatch other) {
+    String file;
+    if (accepted.sealed() != null) {
+      Recovery.Batch batch = recovery.batch();
+      batch.needFisher(model, slot, accepted.sealed());
+      if (!batch.run()) {
+        return false;
+      }
+      file = fisherFile(accepted.sealed().getEpoch());
+    } else {
+      if (accepted.place() < state.getFolded()) {
+        state.setFolded(0); // what is folded stands alone in the topic only
+        ledger.put(model, slot.shard(), state);
+      }
+      if (!atHand(model, slot, state)) {
+        return false;
+      }
+      file = openFile(accepted.place() - state.getFolded());
+    }
+    ByteBuffer payload = ByteBuffer.allocate(slot.shard().elements() * Float.BYTES);
+    payloads
+        .file(model.model(), model.version(), file)
+        .read(slot.firstElement() * Float.BYTES, payload);
+    gradientBatches.accept(
+        key(other),
+        new GradientBatch(
+            other.getModel(),
+            other.getVersion(),
+            other.getParameter(),
+            other.getShard(),
+            other.getSource(),
+            other.getSequence(),
+            accepted.examples(),
+            accepted.multiplier() == 1 ? Encoding.SQUARED_SUM : Encoding.MEAN_SQUARE,
+            ByteBuffer.allocate(0),
+            payload));
+    return true;
+  }
+
+  private static ShardKey key(GradientBatch record) {
+    return ShardKey.of(
+        record.getModel(),
+        record.getVersion(),
+        record.getParameter(),
+        record.getShard(),
+        record.getSource(),
+        record.getSequence());
   }
 
   /**

@@ -1,7 +1,7 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
@@ -28,7 +28,7 @@ final class KnownModel {
     List<TensorInfo> all = new ArrayList<>();
     List<TensorInfo> merged = new ArrayList<>();
     for (Parameter parameter : manifest.getParameters()) {
-      TensorInfo tensor = tensor(parameter);
+      TensorInfo tensor = ManifestTensors.of(parameter);
       all.add(tensor);
       if (parameter.getMerged()) {
         merged.add(tensor);
@@ -36,27 +36,6 @@ final class KnownModel {
     }
     checkpoint = new PartitionLayout(all, partition, partitions);
     fisher = new PartitionLayout(merged, partition, partitions);
-  }
-
-  /** The manifest's entry as a tensor; refuses an unknown dtype or a senseless shape. */
-  static TensorInfo tensor(Parameter parameter) {
-    DType dtype =
-        DType.of(parameter.getDtype())
-            .orElseThrow(
-                () ->
-                    new RejectedRecord(
-                        "parameter "
-                            + parameter.getName()
-                            + " has the unknown dtype "
-                            + parameter.getDtype()));
-    try {
-      TensorInfo tensor = new TensorInfo(parameter.getName(), dtype, parameter.getShape());
-      Shard.count(tensor);
-      return tensor;
-    } catch (IllegalArgumentException | ArithmeticException e) {
-      throw new RejectedRecord(
-          "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
-    }
   }
 
   ModelManifest manifest() {
@@ -104,7 +83,7 @@ final class KnownModel {
     }
     for (Parameter listed : manifest.getParameters()) {
       if (listed.getName().equals(parameter)) {
-        int shards = Shard.count(tensor(listed));
+        int shards = Shard.count(ManifestTensors.of(listed));
         if (shard < 0 || shard >= shards) {
           throw new RejectedRecord(
               Shard.id(parameter, shard)

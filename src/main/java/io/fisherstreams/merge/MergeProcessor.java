@@ -84,6 +84,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             ledger,
             payloads,
             recovery,
+            (key, shard) -> forward(MergeTopology.TO_CHECKPOINT_SHARDS, key, shard),
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
     run = new PlanRun(ledger, payloads, recovery, new Forwarding(), nanoTime);
     PlanState plan = plans.get(PLAN_KEY);

@@ -29,7 +29,8 @@ import org.apache.kafka.streams.state.Stores;
  * checkpoint-shards ─┐          ┌─▶ merged-tensors
  * gradient-batches ──┼─▶ merge ─┼─▶ progress
  * merge-plans ───────┘     │    ├─▶ dead-letters
- *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones)
+ *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones,
+ *                          │        what was accepted after other content under its key)
  *      manifests, shards, counts, plans
  * </pre>
  *

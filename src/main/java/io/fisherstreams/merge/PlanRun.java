@@ -9,6 +9,7 @@ import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.PlannedModel;
@@ -205,7 +206,7 @@ final class PlanRun implements AutoCloseable {
       return found;
     }
     List<TensorInfo> tensors = new ArrayList<>();
-    found.get().manifest().getParameters().forEach(p -> tensors.add(KnownModel.tensor(p)));
+    found.get().manifest().getParameters().forEach(p -> tensors.add(ManifestTensors.of(p)));
     mergeSet = MergeSet.of(tensors, plan.getMethod().getExcludeParamNamesRegex());
     outputDtype =
         plan.getMethod().getOutputDtype() == null

@@ -6,6 +6,7 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.Shard;
@@ -26,13 +27,8 @@ public final class ModelCheck {
   /** The parameters that a pool merges, by its base model's manifest. */
   public static MergeSet mergeSet(ModelManifest base) {
     List<TensorInfo> tensors = new ArrayList<>();
-    base.getParameters().forEach(parameter -> tensors.add(tensor(parameter)));
+    base.getParameters().forEach(parameter -> tensors.add(ManifestTensors.of(parameter)));
     return MergeSet.of(tensors, base.getMethod().getExcludeParamNamesRegex());
-  }
-
-  private static TensorInfo tensor(Parameter parameter) {
-    return new TensorInfo(
-        parameter.getName(), DType.of(parameter.getDtype()).orElseThrow(), parameter.getShape());
   }
 
   /** The merged parameters of a fine-tuned model, as float32 tensors of their Fisher. */
@@ -75,7 +71,7 @@ public final class ModelCheck {
           "the pool merges no parameter: its patterns exclude all of the base's");
     }
     SortedMap<String, TensorInfo> wanted = new TreeMap<>();
-    base.getParameters().forEach(p -> wanted.put(p.getName(), tensor(p)));
+    base.getParameters().forEach(p -> wanted.put(p.getName(), ManifestTensors.of(p)));
     for (String name : mergeSet.names()) {
       TensorInfo found = require(checkpoint, wanted.get(name));
       if (!found.dtype().mergeable()) {
@@ -187,7 +183,7 @@ public final class ModelCheck {
 
   /** Bytes of one dense gradient batch of every merged parameter. */
   public static long fisherBytes(ModelManifest manifest) {
-    return sum(manifest, p -> p.getMerged() ? tensor(p).elements() * Float.BYTES : 0);
+    return sum(manifest, p -> p.getMerged() ? ManifestTensors.of(p).elements() * Float.BYTES : 0);
   }
 
   private static long sum(ModelManifest manifest, ToLongFunction<Parameter> bytes) {

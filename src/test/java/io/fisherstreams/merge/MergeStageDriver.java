@@ -142,6 +142,22 @@ final class MergeStageDriver implements AutoCloseable {
                     kept -> kept.key.startsWith(keyPrefix) ? new Kept(kept.key, null) : kept));
   }
 
+  /** Keeps the newest record of each key of the payload topics, as compaction does. */
+  void compact() {
+    for (List<Kept> entries : log.values()) {
+      Map<String, Integer> newest = new HashMap<>();
+      for (int offset = 0; offset < entries.size(); offset++) {
+        newest.put(entries.get(offset).key, offset);
+      }
+      for (int offset = 0; offset < entries.size(); offset++) {
+        Kept kept = entries.get(offset);
+        if (newest.get(kept.key) != offset) {
+          entries.set(offset, new Kept(kept.key, null));
+        }
+      }
+    }
+  }
+
   ModelManifest.Builder manifest(String model, long version, Parameter... parameters) {
     return ModelManifest.newBuilder()
         .setModel(model)

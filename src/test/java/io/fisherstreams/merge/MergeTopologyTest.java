@@ -211,6 +211,56 @@ class MergeTopologyTest {
     assertMergesTwo(1);
   }
 
+  @Test
+  void theAcceptedContentIsTheNewestUnderItsKeyAfterARefusal() {
+    twoModels();
+    stage.checkpoint("a", 1, "w", 0, floats(9, 9, 9));
+    stage.fisher("a", 1, "w", 7, 7, 7);
+    assertThat(stage.reasons())
+        .satisfiesExactly(
+            r -> assertThat(r).contains("w[0] of a@1 came before with other content"),
+            r -> assertThat(r).contains("w[0] of a@1: file#0 came before with other content"));
+    stage.compact();
+    delete(stage.folder("a", 1));
+    stage.restart();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
+    assertThat(stage.reasons()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {3, 20})
+  void otherContentOfAnOpenBatchIsADeadLetterAndTheFirstCounts(int before) {
+    int all = before + 2; // of 20, the first are folded by then
+    stage.announce(model("a", 1).setExamples(all).build());
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    stage.gradients(batch("a", 1, "scale", "s", 0, all, Encoding.SQUARED_SUM, floats(1)));
+    stage.gradients(batch("a", 1, "void", "s", 0, all, Encoding.SQUARED_SUM, floats()));
+    for (int i = 0; i < before; i++) {
+      stage.gradients(batch("a", 1, "w", "s", i, 1, Encoding.PER_EXAMPLE, floats(i, 0, 1)));
+    }
+    stage.gradients(batch("a", 1, "w", "s", 1, 1, Encoding.PER_EXAMPLE, floats(-1, 0, 1)));
+    assertThat(stage.reasons()).as("the same squares").isEmpty();
+    stage.gradients(batch("a", 1, "w", "s", 1, 1, Encoding.PER_EXAMPLE, floats(5, 0, 1)));
+    stage.gradients(batch("a", 1, "w", "s", 2, 2, Encoding.PER_EXAMPLE, floats(2, 0, 1, 0, 0, 0)));
+    assertThat(stage.reasons())
+        .satisfiesExactly(
+            r -> assertThat(r).contains("w[0] of a@1: s#1 came before with other content"),
+            r -> assertThat(r).contains("w[0] of a@1: s#2 came before with other content"));
+    stage.compact();
+    delete(stage.folder("a", 1));
+    stage.restart();
+    for (int i = before; i < all; i++) {
+      stage.gradients(batch("a", 1, "w", "s", i, 1, Encoding.PER_EXAMPLE, floats(i, 0, 1)));
+    }
+    // Σ i² + Σ 1 over all examples, divided by their number
+    double squares = (all - 1.0) * all * (2.0 * all - 1) / 6;
+    assertThat(new BigDecimal(total(stage.progress().last("a"), "w")).doubleValue())
+        .isCloseTo((squares + all) / all, within(1e-12));
+    assertThat(stage.reasons()).isEmpty();
+  }
+
   private static GradientBatch squares(String model, long version, float... data) {
     return batch(model, version, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(data));
   }

@@ -1,0 +1,31 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import java.nio.file.Path;
+import picocli.CommandLine.Option;
+
+/** Where a merged checkpoint is written. */
+final class OutputOptions {
+  @Option(
+      names = {"-o", "--output"},
+      required = true,
+      paramLabel = "FILE_OR_DIR",
+      description = "A name that ends in .safetensors for one file, else a folder.")
+  private Path output;
+
+  @Option(
+      names = "--out-shard-size",
+      paramLabel = "SIZE",
+      defaultValue = "5GB",
+      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
+  private String shardSize;
+
+  Path path() {
+    return output;
+  }
+
+  /** Most bytes of a file of a folder; refuses a size that cannot be read. */
+  long partBytes() {
+    return CheckpointWriter.parseSize(shardSize);
+  }
+}

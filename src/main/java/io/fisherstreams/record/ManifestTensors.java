@@ -1,0 +1,31 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.Shard;
+
+/** The parameters of a manifest as tensors. */
+public final class ManifestTensors {
+  private ManifestTensors() {}
+
+  /** A parameter as a tensor; refuses an unknown dtype or a senseless shape. */
+  public static TensorInfo of(Parameter parameter) {
+    DType dtype =
+        DType.of(parameter.getDtype())
+            .orElseThrow(
+                () ->
+                    new RejectedRecord(
+                        "parameter "
+                            + parameter.getName()
+                            + " has the unknown dtype "
+                            + parameter.getDtype()));
+    try {
+      TensorInfo tensor = new TensorInfo(parameter.getName(), dtype, parameter.getShape());
+      Shard.count(tensor);
+      return tensor;
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw new RejectedRecord(
+          "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
+    }
+  }
+}
