@@ -7,6 +7,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseAliases;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import java.nio.file.Path;
@@ -28,9 +29,9 @@ final class ExportCommand implements Callable<Integer> {
 
   @Option(
       names = "--release",
-      paramLabel = "N",
-      description = "The release's id. Default: the newest complete one.")
-  private Long id;
+      paramLabel = "N_OR_ALIAS",
+      description = "The release's id, or an alias. Default: the newest complete one.")
+  private String name;
 
   @Mixin private OutputOptions output;
 
@@ -49,7 +50,7 @@ final class ExportCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     long partBytes = output.partBytes();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
-    Release release = find(reader.all());
+    Release release = find(reader.all(), kafka, topics);
     ModelManifest base = PoolModels.read(kafka, topics).requireBase();
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(release, base));
@@ -69,13 +70,14 @@ final class ExportCommand implements Callable<Integer> {
     return 0;
   }
 
-  private Release find(List<Release> releases) {
-    if (id == null) {
+  private Release find(List<Release> releases, KafkaSettings kafka, PoolTopics topics) {
+    if (name == null) {
       return releases.stream()
           .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
           .reduce((first, second) -> second)
           .orElseThrow(() -> new InvalidInput("the pool has no complete release yet"));
     }
+    long id = new ReleaseAliases(kafka, topics).resolve(name);
     return releases.stream()
         .filter(release -> release.getRelease() == id)
         .findFirst()

@@ -35,6 +35,8 @@ import picocli.CommandLine.Spec;
       WeightCommand.class,
       StatusCommand.class,
       ReleasesCommand.class,
+      AliasCommand.class,
+      RollbackCommand.class,
       ExportCommand.class,
       CommandLine.HelpCommand.class
     })

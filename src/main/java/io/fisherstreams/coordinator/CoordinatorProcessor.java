@@ -2,6 +2,8 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -21,8 +23,10 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.processor.PunctuationType;
@@ -53,6 +57,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private KeyValueStore<String, ModelManifest> manifests;
   private KeyValueStore<String, PartitionProgress> progress;
   private KeyValueStore<String, CoordinatorState> states;
+  private KeyValueStore<String, Alias> aliasStore;
+  private Aliases aliases;
   private CoordinatorState state;
   private PoolView pool;
   private boolean changed;
@@ -73,6 +79,11 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     manifests = context.getStateStore(CoordinatorTopology.MANIFESTS);
     progress = context.getStateStore(CoordinatorTopology.PROGRESS);
     states = context.getStateStore(CoordinatorTopology.STATE);
+    aliasStore = context.getStateStore(CoordinatorTopology.ALIASES);
+    aliases = new Aliases();
+    try (KeyValueIterator<String, Alias> all = aliasStore.all()) {
+      all.forEachRemaining(entry -> aliases.put(entry.value));
+    }
     CoordinatorState kept = states.get(STATE_KEY);
     state = kept != null ? kept : CoordinatorState.newBuilder().build();
     state.setReports(new HashMap<>(state.getReports()));
@@ -103,6 +114,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       String key = new String(record.key(), StandardCharsets.UTF_8);
       if (origin.topic().equals(topics.models().name())) {
         model(key, read(topics.models(), record));
+      } else if (origin.topic().equals(topics.aliasRequests().name())) {
+        alias(key, read(topics.aliasRequests(), record));
       } else if (record.value() != null) {
         progress(key, read(topics.progress(), record));
       }
@@ -127,6 +140,20 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       manifests.put(id(manifest.getModel(), manifest.getVersion()), manifest);
     }
     changed = true;
+  }
+
+  private void alias(String key, AliasRequest request) throws RejectedRecord {
+    Instant now = Instant.ofEpochMilli(context.currentSystemTimeMs());
+    Alias answer = aliases.answer(key, request, ids(state.getKept()), now);
+    aliasStore.put(key, answer);
+    forward(
+        CoordinatorTopology.TO_ALIASES, new Record<>(key, answer, context.currentSystemTimeMs()));
+  }
+
+  private static Set<Long> ids(List<KeptRelease> releases) {
+    Set<Long> ids = new HashSet<>();
+    releases.forEach(release -> ids.add(release.getRelease()));
+    return ids;
   }
 
   private void progress(String key, PartitionProgress report) {
@@ -231,14 +258,29 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     state.setUnderWay(false);
     state.setAbandoned(0);
     List<KeptRelease> kept = new ArrayList<>(state.getKept());
-    kept.add(new KeptRelease(state.getLastPlan().getRelease(), state.getFirstOffsets()));
-    if (kept.size() > policy.keep()) {
-      kept.subList(0, kept.size() - policy.keep()).clear();
-      mergedTensors.deleteBefore(kept.get(0).getFirstOffsets());
+    Instant now = Instant.ofEpochMilli(context.currentSystemTimeMs());
+    kept.add(new KeptRelease(state.getLastPlan().getRelease(), state.getFirstOffsets(), now));
+    kept.subList(0, dropped(kept, now)).clear();
+    // What is dropped now may still be asked for if this transaction is undone. Its tensors go with
+    // the next release: by then a merge stage has read this transaction's committed plan.
+    if (!state.getKept().isEmpty()) {
+      mergedTensors.deleteBefore(state.getKept().get(0).getFirstOffsets());
     }
     state.setKept(kept);
     changed = true;
     context.commit();
+  }
+
+  /** A topic is cut at its front only, so a release that is held holds all later ones. */
+  private int dropped(List<KeptRelease> kept, Instant now) {
+    Set<Long> held = aliases.held(ids(kept));
+    int dropped = 0;
+    while (dropped < kept.size() - policy.keep()
+        && !held.contains(kept.get(dropped).getRelease())
+        && !kept.get(dropped).getAt().plus(policy.keepFor()).isAfter(now)) {
+      dropped++;
+    }
+    return dropped;
   }
 
   private Optional<Release> release(ReleaseStatus status, String reason) {

@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
@@ -26,10 +27,11 @@ import org.apache.kafka.streams.state.Stores;
  * The coordinator.
  *
  * <pre>
- * models ───┐                 ┌─▶ merge-plans (a copy to every partition)
- * progress ─┴─▶ coordinator ──┼─▶ releases
- *                   │         └─▶ dead-letters
- *      manifests, progress, state
+ * models ─────────┐                 ┌─▶ merge-plans (a copy to every partition)
+ * progress ───────┼─▶ coordinator ──┼─▶ releases
+ * alias-requests ─┘       │         ├─▶ aliases
+ *                         │         └─▶ dead-letters
+ *       manifests, progress, state, aliases
  * </pre>
  */
 public final class CoordinatorTopology implements Supplier<Topology> {
@@ -42,9 +44,13 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   /** The plan under way and what was retired. */
   public static final String STATE = "coordinator-state";
 
+  /** Aliases as they were last written. */
+  public static final String ALIASES = "coordinator-aliases";
+
   static final String COORDINATOR = "coordinator";
   static final String TO_MERGE_PLANS = "to-merge-plans";
   static final String TO_RELEASES = "to-releases";
+  static final String TO_ALIASES = "to-aliases";
   static final String TO_DEAD_LETTERS = "to-dead-letters";
 
   private final PoolTopics topics;
@@ -68,10 +74,12 @@ public final class CoordinatorTopology implements Supplier<Topology> {
     return topology
         .addSource("models", bytes, bytes, topics.models().name())
         .addSource("progress", bytes, bytes, topics.progress().name())
-        .addProcessor(COORDINATOR, this::processor, "models", "progress")
+        .addSource("alias-requests", bytes, bytes, topics.aliasRequests().name())
+        .addProcessor(COORDINATOR, this::processor, "models", "progress", "alias-requests")
         .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
+        .addStateStore(store(ALIASES, Alias.class), COORDINATOR)
         .addSink(
             TO_MERGE_PLANS,
             topics.mergePlans().name(),
@@ -84,6 +92,12 @@ public final class CoordinatorTopology implements Supplier<Topology> {
             topics.releases().name(),
             topics.releases().key().serializer(),
             topics.releases().value().serializer(),
+            COORDINATOR)
+        .addSink(
+            TO_ALIASES,
+            topics.aliases().name(),
+            topics.aliases().key().serializer(),
+            topics.aliases().value().serializer(),
             COORDINATOR)
         .addSink(
             TO_DEAD_LETTERS,

@@ -8,10 +8,12 @@ import java.util.Set;
  *
  * @param quiet how long the pool must stay as it is, so that a burst of arrivals makes one plan
  * @param longest how long the first change of a burst waits at most
- * @param keep how many complete releases keep their tensors
+ * @param keep how many complete releases keep their tensors, at least
+ * @param keepFor how long a complete release keeps its tensors, at least
  * @param await models without which no plan is made; empty for a pool that is merged as it grows
  */
-public record PlanPolicy(Duration quiet, Duration longest, int keep, Set<String> await) {
+public record PlanPolicy(
+    Duration quiet, Duration longest, int keep, Duration keepFor, Set<String> await) {
   /** Complete releases that keep their tensors when nothing is said. */
   public static final int KEEP = 10;
 
@@ -26,6 +28,9 @@ public record PlanPolicy(Duration quiet, Duration longest, int keep, Set<String>
     if (keep < 1) {
       throw new IllegalArgumentException("keep is " + keep + ", expected at least 1");
     }
+    if (keepFor.isNegative()) {
+      throw new IllegalArgumentException("keepFor is " + keepFor + ", expected at least 0");
+    }
     if (quiet.isNegative() || longest.compareTo(quiet) < 0) {
       throw new IllegalArgumentException(
           "quiet is " + quiet + " and longest " + longest + ", expected 0 <= quiet <= longest");
@@ -37,11 +42,12 @@ public record PlanPolicy(Duration quiet, Duration longest, int keep, Set<String>
    * ready.
    */
   public static PlanPolicy atOnce(Set<String> await) {
-    return new PlanPolicy(Duration.ZERO, Duration.ZERO, KEEP, await);
+    return new PlanPolicy(Duration.ZERO, Duration.ZERO, KEEP, Duration.ZERO, await);
   }
 
   /** A fifth of a second of quiet, two seconds at most. */
   public static PlanPolicy standard() {
-    return new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), KEEP, Set.of());
+    return new PlanPolicy(
+        Duration.ofMillis(200), Duration.ofSeconds(2), KEEP, Duration.ZERO, Set.of());
   }
 }

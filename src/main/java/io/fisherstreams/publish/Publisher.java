@@ -3,6 +3,7 @@ package io.fisherstreams.publish;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
@@ -48,6 +49,12 @@ public final class Publisher {
   /** Withdraws a model. */
   public void withdraw(String model) {
     send(topics.models(), model, 0, null);
+    flush();
+  }
+
+  /** Asks the coordinator to move an alias. */
+  public void ask(String alias, AliasRequest request) {
+    send(topics.aliasRequests(), alias, 0, request);
     flush();
   }
 

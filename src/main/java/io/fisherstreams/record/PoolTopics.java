@@ -38,6 +38,8 @@ public final class PoolTopics {
   private static final String PAYLOAD_COMPACTION_LAG =
       Long.toString(Duration.ofHours(1).toMillis());
 
+  private static final String TWO_WEEKS = Long.toString(Duration.ofDays(14).toMillis());
+
   private final String pool;
   private final Topic<String, ModelManifest> models;
   private final Topic<ShardKey, CheckpointShard> checkpointShards;
@@ -46,6 +48,8 @@ public final class PoolTopics {
   private final Topic<String, PartitionProgress> progress;
   private final Topic<String, MergedTensor> mergedTensors;
   private final Topic<String, Release> releases;
+  private final Topic<String, AliasRequest> aliasRequests;
+  private final Topic<String, Alias> aliases;
   private final Topic<byte[], byte[]> deadLetters;
 
   /**
@@ -108,6 +112,15 @@ public final class PoolTopics {
             unlimited);
     releases =
         topic("releases", Serdes.String(), AvroSerde.of(registry, Release.class), false, compacted);
+    aliasRequests =
+        topic(
+            "alias-requests",
+            Serdes.String(),
+            AvroSerde.of(registry, AliasRequest.class),
+            false,
+            Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, TWO_WEEKS));
+    aliases =
+        topic("aliases", Serdes.String(), AvroSerde.of(registry, Alias.class), false, compacted);
     deadLetters =
         topic(
             "dead-letters",
@@ -116,7 +129,7 @@ public final class PoolTopics {
             false,
             Map.of(
                 CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE,
-                RETENTION_MS_CONFIG, Long.toString(Duration.ofDays(14).toMillis()),
+                RETENTION_MS_CONFIG, TWO_WEEKS,
                 MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_DEAD_LETTER_BYTES)));
   }
 
@@ -167,6 +180,16 @@ public final class PoolTopics {
     return releases;
   }
 
+  /** What is asked of aliases. */
+  public Topic<String, AliasRequest> aliasRequests() {
+    return aliasRequests;
+  }
+
+  /** Releases by alias. */
+  public Topic<String, Alias> aliases() {
+    return aliases;
+  }
+
   /** Refused records as they came, with the reason in their headers. */
   public Topic<byte[], byte[]> deadLetters() {
     return deadLetters;
@@ -182,6 +205,8 @@ public final class PoolTopics {
         progress,
         mergedTensors,
         releases,
+        aliasRequests,
+        aliases,
         deadLetters);
   }
 

@@ -8,6 +8,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
@@ -61,7 +62,8 @@ final class CoordinatorSimulation {
         new SimulatedStage(topics, 0, scale.partitions(), (topic, value) -> listen(value))
             .store(CoordinatorTopology.MANIFESTS, ModelManifest.class)
             .store(CoordinatorTopology.PROGRESS, PartitionProgress.class)
-            .store(CoordinatorTopology.STATE, CoordinatorState.class);
+            .store(CoordinatorTopology.STATE, CoordinatorState.class)
+            .store(CoordinatorTopology.ALIASES, Alias.class);
     stage.start(
         new CoordinatorTopology(
                 topics, scale.partitions(), PlanPolicy.standard(), new NoTensors(scale))

@@ -4,6 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasAction;
+import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -38,6 +41,7 @@ class CoordinatorTopologyTest {
 
   private final PoolTopics topics = new PoolTopics("pool", SchemaRegistry.inMemory());
   private List<Long> mergedEnds = List.of(10L, 20L, 30L);
+  private final List<Long> cuts = new ArrayList<>();
   private StageDriver stage;
 
   @BeforeEach
@@ -46,14 +50,19 @@ class CoordinatorTopologyTest {
   }
 
   private void start(Set<String> await) {
+    start(await, KEPT, Duration.ZERO);
+  }
+
+  private void start(Set<String> await, int keep, Duration keepFor) {
     stage =
         new StageDriver(
-            directory.resolve("await" + await.size()),
+            directory.resolve("await" + await.size() + "-" + keep + "-" + keepFor.toHours()),
             () ->
                 new CoordinatorTopology(
                         topics,
                         PARTITIONS,
-                        new PlanPolicy(Duration.ofMillis(200), Duration.ofSeconds(2), KEPT, await),
+                        new PlanPolicy(
+                            Duration.ofMillis(200), Duration.ofSeconds(2), keep, keepFor, await),
                         mergedTensors)
                     .get());
   }
@@ -69,7 +78,7 @@ class CoordinatorTopologyTest {
 
         @Override
         public void deleteBefore(List<Long> offsets) {
-          throw new AssertionError("no test here makes more than " + KEPT + " releases");
+          cuts.add(offsets.get(0));
         }
       };
 
@@ -401,6 +410,113 @@ class CoordinatorTopologyTest {
               assertThat(models(plan)).containsExactly("a@1", "b@1");
               assertThat(plan.getRetired()).contains(new RetiredModel("gone", 2L));
             });
+  }
+
+  private void ask(String alias, String request, AliasAction action, long release) {
+    stage.pipe(topics.aliasRequests(), alias, new AliasRequest(request, action, release));
+  }
+
+  private Alias answer(String alias, String request, AliasAction action, long release) {
+    ask(alias, request, action, release);
+    List<Alias> answers = stage.values(topics.aliases());
+    assertThat(answers).hasSize(1);
+    assertThat(answers.get(0).getAlias()).isEqualTo(alias);
+    assertThat(answers.get(0).getRequest()).isEqualTo(request);
+    return answers.get(0);
+  }
+
+  /** Release n begins at offset 10 n in every partition. */
+  private void makeReleases(long from, long to) {
+    for (long release = from; release <= to; release++) {
+      mergedEnds = List.of(10 * release, 10 * release, 10 * release);
+      if (release == 1) {
+        arriveBase();
+      }
+      arrive("a", release);
+      assertThat(plans()).extracting(MergePlan::getRelease).containsExactly(release);
+      allDone(release);
+    }
+  }
+
+  @Test
+  void anAliasMovesToReleasesThatAreKeptAndRollsBackThroughThem() {
+    makeReleases(1, 3);
+    assertThat(answer("production", "r1", AliasAction.SET, 1).getRelease()).isEqualTo(1);
+    assertThat(answer("production", "r2", AliasAction.SET, 3).getEarlier()).containsExactly(1L);
+    Alias refused = answer("production", "r3", AliasAction.SET, 4);
+    assertThat(refused.getRefusal()).contains("release 4 is not among the complete releases");
+    assertThat(refused.getRelease()).isEqualTo(3);
+    stage.restart();
+    assertThat(answer("production", "r3", AliasAction.SET, 2))
+        .as("the request that was answered before the restart")
+        .isEqualTo(refused);
+    assertThat(answer("production", "r4", AliasAction.SET, 2).getEarlier()).containsExactly(3L, 1L);
+    assertThat(answer("production", "r5", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(3);
+    assertThat(answer("production", "r6", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(1);
+    Alias end = answer("production", "r7", AliasAction.ROLLBACK, 0);
+    assertThat(end.getRelease()).isEqualTo(1);
+    assertThat(end.getRefusal()).contains("production has no earlier release");
+  }
+
+  @Test
+  void aPlanUnderWayOrAbandonedTakesNoAlias() {
+    arriveBase();
+    arrive("a", 1);
+    plans();
+    assertThat(answer("production", "r1", AliasAction.SET, 1).getRefusal()).isNotEmpty();
+    arrive("b", 1);
+    plans();
+    assertThat(answer("production", "r2", AliasAction.SET, 1).getRefusal()).isNotEmpty();
+    allDone(2);
+    assertThat(answer("production", "r3", AliasAction.SET, 2).getRefusal()).isEmpty();
+  }
+
+  @Test
+  void anAliasHoldsItsReleaseAndItsRollbackAgainstRetention() {
+    stage.close();
+    start(Set.of(), 1, Duration.ZERO);
+    makeReleases(1, 2);
+    assertThat(answer("production", "r0", AliasAction.SET, 1).getRefusal())
+        .as("release 1 was dropped when 2 was complete")
+        .isNotEmpty();
+    answer("production", "r1", AliasAction.SET, 2);
+    makeReleases(3, 4);
+    assertThat(cuts).as("cut one release late").containsExactly(10L, 20L, 20L);
+    answer("production", "r2", AliasAction.SET, 4);
+    stage.restart();
+    stage.advance(Duration.ofMinutes(1)); // the driver's clock starts anew
+    makeReleases(5, 6);
+    assertThat(cuts).endsWith(20L, 20L);
+    assertThat(answer("production", "r3", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(2);
+    answer("production", "r4", AliasAction.SET, 6);
+    answer("production", "r5", AliasAction.SET, 5);
+    makeReleases(7, 8);
+    assertThat(cuts).endsWith(20L, 50L);
+  }
+
+  @Test
+  void aReleaseYoungerThanTheKeptAgeKeepsItsTensors() {
+    stage.close();
+    start(Set.of(), 1, Duration.ofHours(2));
+    makeReleases(1, 3);
+    stage.advance(Duration.ofHours(3));
+    makeReleases(4, 5);
+    assertThat(cuts).containsExactly(10L, 10L, 10L, 40L);
+  }
+
+  @Test
+  void whatCannotBeAnsweredIsDeadLettered() {
+    ask("7", "r1", AliasAction.SET, 1);
+    ask("a b", "r2", AliasAction.SET, 1);
+    ask("production", "r3", AliasAction.UNKNOWN, 1);
+    stage.pipe(topics.aliasRequests(), "production", null);
+    assertThat(stage.values(topics.aliases())).isEmpty();
+    assertThat(stage.reasons(topics))
+        .satisfiesExactly(
+            reason -> assertThat(reason).contains("alias '7'"),
+            reason -> assertThat(reason).contains("alias 'a b'"),
+            reason -> assertThat(reason).contains("unknown action"),
+            reason -> assertThat(reason).contains("tombstones"));
   }
 
   @Test

@@ -65,7 +65,9 @@ public record ServiceConfig(
     StrictYaml yaml = StrictYaml.read(file, KEYS);
     Optional<StrictYaml> merge = yaml.mapping("merge", Set.of("threads", "standby_replicas"));
     Optional<StrictYaml> coordinator =
-        yaml.mapping("coordinator", Set.of("quiet_millis", "longest_wait_millis", "keep_releases"));
+        yaml.mapping(
+            "coordinator",
+            Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours"));
     int replication = yaml.whole("replication_factor", 0, 1);
     if (replication > Short.MAX_VALUE) {
       throw yaml.refuse("replication_factor", "is " + replication + ", more than Kafka takes");
@@ -109,6 +111,7 @@ public record ServiceConfig(
             coordinator
                 .map(c -> c.whole("keep_releases", standard.keep(), 1))
                 .orElse(standard.keep()),
+            Duration.ofHours(coordinator.map(c -> c.whole("keep_hours", 0, 0)).orElse(0)),
             standard.await()));
   }
 }

@@ -58,7 +58,12 @@ final class DocumentedKeysTest {
                 (short) 3,
                 4,
                 1,
-                new PlanPolicy(Duration.ofSeconds(1), Duration.ofSeconds(10), 20, Set.of())));
+                new PlanPolicy(
+                    Duration.ofSeconds(1),
+                    Duration.ofSeconds(10),
+                    20,
+                    Duration.ofHours(72),
+                    Set.of())));
     assertNamesEveryKey(CONFIGURATION);
   }
 

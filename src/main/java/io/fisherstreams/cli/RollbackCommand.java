@@ -1,0 +1,33 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.release.ReleaseAliases;
+import java.util.concurrent.Callable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "rollback",
+    mixinStandardHelpOptions = true,
+    description =
+        "Points an alias back to its previous release whose tensors are kept. The coordinator must run.")
+final class RollbackCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(paramLabel = "ALIAS", description = "The alias.")
+  private String alias;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    Alias moved =
+        new ReleaseAliases(connection.kafka(), connection.topics())
+            .rollback(alias, AliasCommand.ANSWER_WITHIN);
+    spec.commandLine().getOut().println(alias + " is release " + moved.getRelease());
+    return 0;
+  }
+}

@@ -1,0 +1,125 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.RejectedRecord;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.regex.Pattern;
+
+/** Which release each alias points to, and what becomes of a request to move it. */
+final class Aliases {
+  /** Earlier releases that an alias remembers. */
+  static final int REMEMBERED = 10;
+
+  // An alias begins with a letter: no command can mistake it for a release's id.
+  private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,99}");
+
+  private final Map<String, Alias> aliases = new TreeMap<>();
+
+  /** Takes an alias as it was answered before. */
+  void put(Alias alias) {
+    aliases.put(alias.getAlias(), alias);
+  }
+
+  /**
+   * Grants or refuses a request.
+   *
+   * @param kept complete releases whose tensors are kept
+   * @throws RejectedRecord when it is no request that could be answered
+   */
+  Alias answer(String name, AliasRequest request, Set<Long> kept, Instant at)
+      throws RejectedRecord {
+    if (!NAME.matcher(name).matches()) {
+      throw new RejectedRecord(
+          "alias '" + name + "' is not 1 to 100 letters, digits and '. _ -', the first a letter");
+    }
+    if (request == null) {
+      throw new RejectedRecord("an alias request has no tombstones");
+    }
+    Alias before =
+        aliases.getOrDefault(name, new Alias(name, 0L, List.of(), Instant.EPOCH, "", ""));
+    if (before.getRequest().equals(request.getRequest())) {
+      return before;
+    }
+    Alias answer =
+        switch (request.getAction()) {
+          case SET -> set(before, request, kept, at);
+          case ROLLBACK -> rollback(before, request, kept, at);
+          case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
+        };
+    aliases.put(name, answer);
+    return answer;
+  }
+
+  private static Alias set(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
+    long release = request.getRelease();
+    if (!kept.contains(release)) {
+      return refused(
+          before,
+          request,
+          at,
+          "release " + release + " is not among the complete releases whose tensors are kept");
+    }
+    List<Long> earlier = new ArrayList<>(before.getEarlier());
+    if (before.getRelease() != 0 && before.getRelease() != release) {
+      earlier.add(0, before.getRelease());
+    }
+    return new Alias(
+        before.getAlias(),
+        release,
+        earlier.subList(0, Math.min(earlier.size(), REMEMBERED)),
+        at,
+        request.getRequest(),
+        "");
+  }
+
+  private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
+    List<Long> earlier = before.getEarlier();
+    Optional<Long> target = newestKept(before, kept);
+    if (target.isEmpty()) {
+      return refused(
+          before,
+          request,
+          at,
+          "alias " + before.getAlias() + " has no earlier release whose tensors are kept");
+    }
+    return new Alias(
+        before.getAlias(),
+        target.get(),
+        earlier.subList(earlier.indexOf(target.get()) + 1, earlier.size()),
+        at,
+        request.getRequest(),
+        "");
+  }
+
+  private static Optional<Long> newestKept(Alias alias, Set<Long> kept) {
+    return alias.getEarlier().stream().filter(kept::contains).findFirst();
+  }
+
+  private static Alias refused(Alias before, AliasRequest request, Instant at, String reason) {
+    return new Alias(
+        before.getAlias(),
+        before.getRelease(),
+        before.getEarlier(),
+        at,
+        request.getRequest(),
+        reason);
+  }
+
+  /** Releases that retention spares: what an alias points to, and where its rollback would go. */
+  Set<Long> held(Set<Long> kept) {
+    Set<Long> held = new HashSet<>();
+    for (Alias alias : aliases.values()) {
+      held.add(alias.getRelease());
+      newestKept(alias, kept).ifPresent(held::add);
+    }
+    return held;
+  }
+}

@@ -1,0 +1,112 @@
+package io.fisherstreams.release;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasAction;
+import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.TopicReader;
+import java.time.Duration;
+import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.UUID;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.TopicPartition;
+
+/** A pool's aliases, for those who read or move them. The coordinator alone decides. */
+public final class ReleaseAliases {
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+
+  /** The aliases of one pool. */
+  public ReleaseAliases(KafkaSettings kafka, PoolTopics topics) {
+    this.kafka = kafka;
+    this.topics = topics;
+  }
+
+  /** Every alias that points to a release, by name. */
+  public SortedMap<String, Alias> all() {
+    SortedMap<String, Alias> aliases = new TreeMap<>();
+    TopicReader.readAll(
+        kafka,
+        topics.aliases(),
+        (name, alias) -> {
+          if (alias != null && alias.getRelease() != 0) {
+            aliases.put(name, alias);
+          }
+        });
+    return aliases;
+  }
+
+  /**
+   * The id that a text means: digits are an id, all else is an alias.
+   *
+   * @throws InvalidInput when there is no such alias
+   */
+  public long resolve(String text) {
+    if (text.matches("[0-9]{1,18}")) {
+      return Long.parseLong(text);
+    }
+    SortedMap<String, Alias> aliases = all();
+    Alias alias = aliases.get(text);
+    if (alias == null) {
+      throw new InvalidInput(
+          "'%s' is neither a release's id nor an alias of pool %s; it has %s"
+              .formatted(text, topics.pool(), aliases.keySet()));
+    }
+    return alias.getRelease();
+  }
+
+  /**
+   * Points an alias to a release.
+   *
+   * @throws InvalidInput when the coordinator refuses, or does not answer in time
+   */
+  public Alias set(String alias, long release, Duration timeout) {
+    return ask(alias, AliasAction.SET, release, timeout);
+  }
+
+  /**
+   * Points an alias back to its newest earlier release whose tensors are kept.
+   *
+   * @throws InvalidInput when the coordinator refuses, or does not answer in time
+   */
+  public Alias rollback(String alias, Duration timeout) {
+    return ask(alias, AliasAction.ROLLBACK, 0, timeout);
+  }
+
+  private Alias ask(String alias, AliasAction action, long release, Duration timeout) {
+    String id = UUID.randomUUID().toString();
+    TopicPartition partition = new TopicPartition(topics.aliases().name(), 0);
+    try (Consumer<byte[], byte[]> answers = kafka.newConsumer()) {
+      answers.assign(List.of(partition));
+      answers.seekToEnd(List.of(partition));
+      answers.position(partition); // seeking is lazy: the end is that before the request
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        new Publisher(topics, producer).ask(alias, new AliasRequest(id, action, release));
+      }
+      long deadline = System.nanoTime() + timeout.toNanos();
+      while (System.nanoTime() - deadline < 0) {
+        for (ConsumerRecord<byte[], byte[]> record : answers.poll(Duration.ofMillis(100))) {
+          Alias answer =
+              topics.aliases().value().deserializer().deserialize(record.topic(), record.value());
+          if (answer != null && answer.getRequest().equals(id)) {
+            if (!answer.getRefusal().isEmpty()) {
+              throw new InvalidInput(answer.getRefusal());
+            }
+            return answer;
+          }
+        }
+      }
+    }
+    throw new InvalidInput(
+        "the coordinator of pool %s has not answered within %d s; the request stays and is answered"
+                .formatted(topics.pool(), timeout.toSeconds())
+            + " when it runs, or lies in dead-letters");
+  }
+}
