@@ -16,6 +16,7 @@ import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Where everything goes in a safetensors file that is to be written, laid out as the reference
@@ -58,7 +59,8 @@ record SafetensorsLayout(byte[] header, Map<String, Long> positions) {
       json.writeStartObject();
       if (!metadata.isEmpty()) {
         json.writeObjectFieldStart(SafetensorsHeader.METADATA);
-        for (Map.Entry<String, String> entry : metadata.entrySet()) {
+        // By name: an unordered map would give the same content other bytes in every process.
+        for (Map.Entry<String, String> entry : new TreeMap<>(metadata).entrySet()) {
           requireUnicode(entry.getKey());
           requireUnicode(entry.getValue());
           json.writeStringField(entry.getKey(), entry.getValue());

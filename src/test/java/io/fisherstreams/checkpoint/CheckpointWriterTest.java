@@ -18,6 +18,7 @@ import java.nio.file.attribute.PosixFilePermission;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
@@ -41,6 +42,22 @@ class CheckpointWriterTest {
   private static final List<TensorInfo> ALL = List.of(WEIGHT, SCALAR, EMPTY, IDS, MASK);
 
   @TempDir Path folder;
+
+  @Test
+  void theOrderOfMetadataDoesNotShow() throws IOException {
+    List<Path> files = new ArrayList<>();
+    for (List<String> order : List.of(List.of("b", "a", "c"), List.of("c", "b", "a"))) {
+      Map<String, String> metadata = new LinkedHashMap<>();
+      order.forEach(name -> metadata.put(name, name));
+      Path target = folder.resolve(String.join("", order) + ".safetensors");
+      try (CheckpointWriter writer = CheckpointWriter.file(target, List.of(MASK), metadata)) {
+        writer.write("b", 0, ByteBuffer.wrap(new byte[] {1, 0, 1}));
+        writer.commit();
+      }
+      files.add(target);
+    }
+    assertThat(files.get(0)).hasSameBinaryContentAs(files.get(1));
+  }
 
   @Test
   void writesWhatItReads() throws IOException {

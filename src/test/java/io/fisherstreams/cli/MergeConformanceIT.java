@@ -140,7 +140,7 @@ final class MergeConformanceIT {
     for (String[] way : ways) {
       Path other = directory.resolve("p" + way[0] + "t" + way[1] + ".safetensors");
       assertThat(merge(reversed, other, "--partitions", way[0], "--threads", way[1])).isZero();
-      assertSameTensors(reference, other);
+      assertThat(other).hasSameBinaryContentAs(reference);
     }
   }
 
@@ -166,7 +166,7 @@ final class MergeConformanceIT {
         assertThat(admin.listTopics().names().get()).isEmpty();
       }
     }
-    assertSameTensors(local, remote);
+    assertThat(remote).hasSameBinaryContentAs(local);
   }
 
   @Test
