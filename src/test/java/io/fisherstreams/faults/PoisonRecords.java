@@ -65,9 +65,9 @@ record PoisonRecords() implements Fault {
     }
   }
 
-  /** In the merge stage's three inputs, and in the coordinator's two of one partition. */
+  /** In the merge stage's three inputs, and in the coordinator's three of one partition. */
   @Override
   public int badRecords() {
-    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 2);
+    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 3);
   }
 }
