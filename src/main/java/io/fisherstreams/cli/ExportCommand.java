@@ -1,10 +1,12 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import java.nio.file.Path;
@@ -38,6 +40,9 @@ final class ExportCommand implements Callable<Integer> {
           "Where config.json and tokenizer files are copied from into an exported folder.")
   private Path baseFolder;
 
+  @Option(names = "--force", description = "Also writes a release that the gate rejected.")
+  private boolean force;
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -47,6 +52,11 @@ final class ExportCommand implements Callable<Integer> {
     long partBytes = output.partBytes();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
+    if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
+      throw new InvalidInput(
+          "release %d was rejected: %s; --force writes it all the same"
+              .formatted(release.getRelease(), release.getReason()));
+    }
     ModelManifest base = PoolModels.read(kafka, topics).requireBase();
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(release, base));
