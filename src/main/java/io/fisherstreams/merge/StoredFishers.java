@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherProducts;
 import io.fisherstreams.fisher.Layers;
@@ -11,12 +12,9 @@ import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.TopicReader;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -161,23 +159,22 @@ public final class StoredFishers {
       restore(payloads, partition, models, slots, sealed);
       float[][] blocks = new float[models.size()][BLOCK];
       double[] divisors = new double[models.size()];
-      ByteBuffer input =
-          ByteBuffer.allocateDirect(BLOCK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      PayloadFile[] files = new PayloadFile[models.size()];
+      long[] firstElements = new long[models.size()];
       for (Slot slot : slots) {
         String parameter = slot.shard().tensor().name();
         int elements = slot.shard().elements();
+        for (int i = 0; i < files.length; i++) {
+          KnownModel model = models.get(i);
+          int epoch = plan.getModels().get(i).getEpoch();
+          files[i] = payloads.file(model.model(), model.version(), Intake.fisherFile(epoch));
+          firstElements[i] = model.fisherSlot(parameter, slot.shard().index()).firstElement();
+          divisors[i] = sealed.get(Ledger.key(model, slot.shard())).getDivisor();
+        }
         for (int first = 0; first < elements; first += BLOCK) {
           int count = Math.min(BLOCK, elements - first);
-          for (int i = 0; i < blocks.length; i++) {
-            KnownModel model = models.get(i);
-            divisors[i] = sealed.get(Ledger.key(model, slot.shard())).getDivisor();
-            input.clear().limit(count * Float.BYTES);
-            fisherFile(payloads, i)
-                .read(
-                    (model.fisherSlot(parameter, slot.shard().index()).firstElement() + first)
-                        * Float.BYTES,
-                    input);
-            input.asFloatBuffer().get(blocks[i], 0, count);
+          for (int i = 0; i < files.length; i++) {
+            files[i].read((firstElements[i] + first) * Float.BYTES, DType.F32, blocks[i], count);
           }
           products.add(Layers.of(parameter), blocks, divisors, count);
         }
@@ -186,12 +183,6 @@ public final class StoredFishers {
       models.forEach(model -> payloads.drop(model.model(), model.version()));
     }
     return products;
-  }
-
-  private PayloadFile fisherFile(PartitionPayloads payloads, int model) {
-    PlannedModel planned = plan.getModels().get(model);
-    return payloads.file(
-        planned.getModel(), planned.getVersion(), Intake.fisherFile(planned.getEpoch()));
   }
 
   /** What the stage has of the planned epochs in one partition, by the ledger's key. */
