@@ -11,35 +11,42 @@ import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.model.Cotangents;
+import io.fisherstreams.gradient.model.ForwardPass;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelConfig;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
+import java.util.function.LongSupplier;
 
 /**
  * Exact per-example Fishers of GPT-2 small and CLIP ViT-B/32's vision tower, random weights: the
- * batched road beside a plain loop of one backward pass per example and direction through the same
- * engine, and beside the floor that the engine's matrix products set. C classes are C − 1
- * directions on both roads ({@link Estimator.Exact}), so two classes are one backward pass.
+ * batched road beside plain loops through the same engine's automatic differentiation, which record
+ * each example's forward pass once, and beside the floor that the engine's matrix products set.
  */
 final class GradientBench {
   private static final int EXAMPLES = 32;
   private static final int ROUNDS = 3;
-  private static final double SECONDS_A_ROUND = 5;
+  private static final double SECONDS_A_ROUND = 3;
 
   private final Path directory;
   private final PrintWriter out;
@@ -96,7 +103,10 @@ final class GradientBench {
           || name.endsWith("position_embedding.weight");
     }
 
-    /** One forward pass, and a backward pass of twice its cost a direction. */
+    /**
+     * Operations of one example: a multiplication and an addition a parameter and token, in a
+     * forward pass, and twice as many in the backward pass of each of C − 1 directions.
+     */
     double operations() {
       return 2.0 * multiplied() * tokens * (1 + 2 * (classes - 1));
     }
@@ -160,7 +170,7 @@ final class GradientBench {
     }
   }
 
-  private static ByteBuffer longs(int count, java.util.function.LongSupplier values) {
+  private static ByteBuffer longs(int count, LongSupplier values) {
     ByteBuffer bytes = ByteBuffer.allocate(count * Long.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     for (int i = 0; i < count; i++) {
       bytes.putLong(values.getAsLong());
@@ -176,56 +186,142 @@ final class GradientBench {
     return bytes.flip();
   }
 
+  /** How an example's exact Fisher is computed. */
+  private enum Road {
+    /** As the {@code fisher} command does, all examples of a batch at once. */
+    BATCHED("batches of " + FisherSettings.DEFAULT_BATCH_SIZE),
+    /** One by one, along the same C − 1 directions: for two classes one backward pass. */
+    EACH_DIRECTION("plain loop of C - 1 backward passes per example"),
+    /** One by one, along every class, as the exact Fisher is defined. */
+    EACH_CLASS("plain loop of C backward passes per example");
+
+    private final String title;
+
+    Road(String title) {
+      this.title = title;
+    }
+  }
+
   private void compare(Subject subject, Path folder, double rate) {
     ModelFiles files = files(folder);
-    double[] batched = new double[ROUNDS];
-    double[] plain = new double[ROUNDS];
+    Map<Road, double[]> rates = new EnumMap<>(Road.class);
     try (ExampleSource examples = files.examples(folder.resolve("examples.safetensors"));
         ModelRuntime fast = files.load();
         ModelRuntime loop = plain(folder);
         SquaredSums fastSums = new SquaredSums(fast);
         SquaredSums loopSums = new SquaredSums(loop)) {
-      examplesPerSecond(fast, fastSums, examples, FisherSettings.DEFAULT_BATCH_SIZE, 0);
-      examplesPerSecond(loop, loopSums, examples, 1, 0);
-      for (int round = 0; round < ROUNDS; round++) {
-        batched[round] =
-            examplesPerSecond(
-                fast, fastSums, examples, FisherSettings.DEFAULT_BATCH_SIZE, SECONDS_A_ROUND);
-        plain[round] = examplesPerSecond(loop, loopSums, examples, 1, SECONDS_A_ROUND);
+      for (Road road : Road.values()) {
+        rates.put(road, new double[ROUNDS]);
+      }
+      // The first round warms up.
+      for (int round = -1; round < ROUNDS; round++) {
+        for (Road road : Road.values()) {
+          boolean batched = road == Road.BATCHED;
+          double found =
+              examplesPerSecond(
+                  road,
+                  batched ? fast : loop,
+                  batched ? fastSums : loopSums,
+                  examples,
+                  round < 0 ? 0 : SECONDS_A_ROUND);
+          if (round >= 0) {
+            rates.get(road)[round] = found;
+          }
+        }
+      }
+      out.printf(
+          "exact Fisher of %s: %,d parameters, %,d of them outside embedding tables, %d tokens, %d classes%n",
+          subject.title,
+          subject.model.parameters(),
+          subject.multiplied(),
+          subject.tokens,
+          subject.classes);
+      double batched = median(rates.get(Road.BATCHED));
+      for (Road road : Road.values()) {
+        report(road.title, median(rates.get(road)), batched, rounds(rates.get(road)));
+      }
+      double floor = rate / subject.operations();
+      report("the operations at the rate of matrix products", floor, batched, "");
+      if (subject.classes == 2) {
+        flush(subject, fastSums);
       }
     }
-    double floor = rate / subject.operations();
+  }
+
+  private void report(String title, double examplesPerSecond, double batched, String rounds) {
     out.printf(
-        "exact Fisher of %s (%,d parameters, %,d of them in products, %d tokens, %d classes), batches of %d: %.2f examples/s (%s);"
-            + " one backward pass per example%s: %.2f examples/s (%s); ratio %.2f;"
-            + " at the rate of matrix products: %.2f examples/s; ratio %.2f%n",
-        subject.title,
-        subject.model.parameters(),
-        subject.multiplied(),
-        subject.tokens,
-        subject.classes,
-        FisherSettings.DEFAULT_BATCH_SIZE,
-        median(batched),
-        listed(batched),
-        subject.classes == 2 ? "" : " and direction",
-        median(plain),
-        listed(plain),
-        median(batched) / median(plain),
-        floor,
-        median(batched) / floor);
+        "  %s: %.2f examples/s; ratio %.2f %s%n",
+        title, examplesPerSecond, batched / examplesPerSecond, rounds);
     out.flush();
   }
 
   private static double examplesPerSecond(
-      ModelRuntime runtime, SquaredSums sums, ExampleSource source, int batchSize, double seconds) {
+      Road road, ModelRuntime runtime, SquaredSums sums, ExampleSource source, double seconds) {
+    int batchSize = road == Road.BATCHED ? FisherSettings.DEFAULT_BATCH_SIZE : 1;
     FisherEstimation estimation = new FisherEstimation(runtime, new Estimator.Exact());
     int done = 0;
     long start = System.nanoTime();
     do {
-      estimation.add(source.read(done % EXAMPLES, batchSize), sums);
+      List<Example> batch = source.read(done % EXAMPLES, batchSize);
+      if (road == Road.EACH_CLASS) {
+        addEveryClass(runtime, batch, sums);
+      } else {
+        estimation.add(batch, sums);
+      }
       done += batchSize;
     } while (System.nanoTime() - start < seconds * 1e9);
     return done / ((System.nanoTime() - start) / 1e9);
+  }
+
+  /** Adds Σ_c p_c (∂ log p_c)² of one example by its C gradients along √p_c (e_c − p). */
+  private static void addEveryClass(ModelRuntime runtime, List<Example> one, SquaredSums sums) {
+    try (ForwardPass pass = runtime.forward(one)) {
+      float[] logits = pass.logits();
+      double total = 0;
+      for (float logit : logits) {
+        total += Math.exp(logit);
+      }
+      float[][] directions = new float[logits.length][logits.length];
+      for (int c = 0; c < logits.length; c++) {
+        double root = Math.sqrt(Math.exp(logits[c]) / total);
+        for (int j = 0; j < logits.length; j++) {
+          directions[c][j] = (float) (root * ((j == c ? 1 : 0) - Math.exp(logits[j]) / total));
+        }
+      }
+      pass.addSquaredGradients(
+          new Cotangents(new int[logits.length], directions, Cotangents.Squaring.EACH), sums);
+    }
+  }
+
+  /**
+   * What one flush of the sums is on gradient-batches: float32, and an index where it is sparse.
+   */
+  private void flush(Subject subject, SquaredSums sums) {
+    long dense = 0;
+    long sparse = 0;
+    for (TensorInfo parameter : sums.parameters()) {
+      for (int index = 0; index < Shard.count(parameter); index++) {
+        Shard shard = new Shard(parameter, index);
+        dense += (long) shard.elements() * Float.BYTES;
+        sparse +=
+            sums.sparse(parameter.name())
+                ? 2L
+                    * Float.BYTES
+                    * sums.sparseRun(parameter.name(), shard.firstElement(), shard.elements())
+                        .indices()
+                        .length
+                : (long) shard.elements() * Float.BYTES;
+      }
+    }
+    double parameters = subject.model.parameters();
+    out.printf(
+        "  one flush of %d examples' sums (%d distinct): %.1f MB on gradient-batches, %.2f bytes a parameter; with dense embedding tables: %.1f MB, %.2f%n",
+        sums.examples(),
+        EXAMPLES,
+        sparse / 1e6,
+        sparse / parameters,
+        dense / 1e6,
+        dense / parameters);
   }
 
   private static ModelRuntime plain(Path folder) {
@@ -241,7 +337,7 @@ final class GradientBench {
             config, TensorSource.of(checkpoint), Optional.of(Head.of(head).tensors()));
       }
     } catch (IOException e) {
-      throw new java.io.UncheckedIOException(e);
+      throw new UncheckedIOException(e);
     }
   }
 
@@ -256,7 +352,7 @@ final class GradientBench {
   private void memory(Subject subject, Path folder) throws IOException, InterruptedException {
     Path fisher = folder.resolve("fisher.safetensors");
     List<String> arguments =
-        new java.util.ArrayList<>(
+        new ArrayList<>(
             List.of(
                 "fisher",
                 "--model=" + folder.resolve("model.safetensors"),
@@ -283,8 +379,7 @@ final class GradientBench {
     return sorted[sorted.length / 2];
   }
 
-  private static String listed(double[] values) {
-    return String.join(
-        ", ", Arrays.stream(values).mapToObj(value -> "%.2f".formatted(value)).toList());
+  private static String rounds(double[] values) {
+    return Arrays.stream(values).mapToObj("%.2f"::formatted).toList().toString();
   }
 }
