@@ -46,31 +46,49 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    KafkaSettings kafka = connection.kafka();
-    PoolTopics topics = connection.topics();
-    long partBytes = output.partBytes();
-    ReleaseReader reader = new ReleaseReader(kafka, topics);
-    Release release = find(reader.all(), kafka, topics);
-    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
-    try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
-      progress.total(ReleaseExporter.bytes(release, base));
-      new ReleaseExporter(reader)
-          .export(
-              release,
-              base,
-              output.path(),
-              partBytes,
-              Optional.ofNullable(baseFolder),
-              progress::add);
-      progress.done();
-    }
+    Release release =
+        write(
+            connection,
+            name,
+            output.path(),
+            output.partBytes(),
+            Optional.ofNullable(baseFolder),
+            spec);
     spec.commandLine()
         .getOut()
         .println("wrote release " + release.getRelease() + " to " + output.path());
     return 0;
   }
 
-  private Release find(List<Release> releases, KafkaSettings kafka, PoolTopics topics) {
+  /**
+   * Writes a release of the connection's pool.
+   *
+   * @param name its id or an alias; null for the newest complete one
+   * @param companions where {@code config.json} and tokenizer files are copied from
+   */
+  static Release write(
+      Connection connection,
+      String name,
+      Path target,
+      long partBytes,
+      Optional<Path> companions,
+      CommandSpec spec) {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ReleaseReader reader = new ReleaseReader(kafka, topics);
+    Release release = find(name, reader.all(), kafka, topics);
+    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
+      progress.total(ReleaseExporter.bytes(release, base));
+      new ReleaseExporter(reader)
+          .export(release, base, target, partBytes, companions, progress::add);
+      progress.done();
+    }
+    return release;
+  }
+
+  private static Release find(
+      String name, List<Release> releases, KafkaSettings kafka, PoolTopics topics) {
     if (name == null) {
       return releases.stream()
           .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)

@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.Stream;
 
 /**
@@ -73,6 +74,20 @@ public record ModelFiles(
   }
 
   /**
+   * Loads the model with some tensors of another in place of its own: a release, under the config
+   * and with the head of one of the pool's models.
+   *
+   * @param other has the named tensors
+   * @param names the tensors to take from it; all others are the checkpoint's own
+   * @throws InvalidInput when a file is missing or they do not belong together
+   */
+  public ModelRuntime load(TensorSource other, Predicate<String> names) {
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      return load(TensorSource.of(file).with(other, names));
+    }
+  }
+
+  /**
    * Opens examples for this model: a safetensors file, a JSON Lines file ({@code .jsonl}) with
    * {@code text} or {@code image}, or a folder of one subfolder of images a class.
    *
@@ -96,6 +111,11 @@ public record ModelFiles(
       case IMAGE -> ImageExamples.lines(path, imageProcessor(), classNames());
       case TEXT -> TextExamples.open(path, folder.resolve("tokenizer.json"), classNames());
     };
+  }
+
+  /** Whether the folder holds a checkpoint and not only the files beside one. */
+  public boolean hasCheckpoint() {
+    return Files.exists(checkpoint) && !checkpointFiles().isEmpty();
   }
 
   /** The checkpoint's files, in the order of their names. */
