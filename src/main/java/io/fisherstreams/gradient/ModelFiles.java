@@ -20,7 +20,6 @@ import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
 import java.util.function.Predicate;
-import java.util.stream.Stream;
 
 /**
  * The files that make a model runnable.
@@ -35,8 +34,17 @@ import java.util.stream.Stream;
 public record ModelFiles(
     Path checkpoint, Path folder, Optional<Path> head, Optional<Path> torchScript) {
 
-  /** A model whose other files lie in its folder, or beside its file. */
+  /**
+   * A model whose other files lie in its folder, or beside its file.
+   *
+   * @throws InvalidInput when there is neither folder nor file
+   */
   public static ModelFiles of(Path checkpoint, Optional<Path> head, Optional<Path> torchScript) {
+    if (!Files.exists(checkpoint)) {
+      throw new InvalidInput(
+          "%s does not exist; a model is a Hugging Face folder or a safetensors file"
+              .formatted(checkpoint));
+    }
     Path folder =
         Files.isDirectory(checkpoint)
             ? checkpoint
@@ -115,18 +123,13 @@ public record ModelFiles(
 
   /** Whether the folder holds a checkpoint and not only the files beside one. */
   public boolean hasCheckpoint() {
-    return Files.exists(checkpoint) && !checkpointFiles().isEmpty();
+    return Checkpoint.isIn(checkpoint);
   }
 
   /** The checkpoint's files, in the order of their names. */
   List<Path> checkpointFiles() {
-    if (!Files.isDirectory(checkpoint)) {
-      return List.of(checkpoint);
-    }
-    try (Stream<Path> files = Files.list(checkpoint)) {
-      return files.filter(file -> file.toString().endsWith(".safetensors")).sorted().toList();
-    } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be listed: %s".formatted(checkpoint, e.getMessage()), e);
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      return file.files();
     }
   }
 
@@ -141,7 +144,7 @@ public record ModelFiles(
     try {
       return ModelConfig.parse(file.toString(), Files.readString(file));
     } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+      throw InvalidInput.unreadable(file, e);
     }
   }
 

@@ -1,6 +1,7 @@
 package io.fisherstreams.cli.config;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
@@ -233,12 +234,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
           .flatMap(Optional::stream)
           .forEach(inputs::add);
     }
-    for (Path input : inputs) {
-      if (input.toAbsolutePath().normalize().equals(output.toAbsolutePath().normalize())) {
-        throw new InvalidInput(
-            "%s %s is one of the inputs; name another".formatted(option, output));
-      }
-    }
+    InputFiles.requireOther(option, output, inputs);
   }
 
   /** λ of a model of this file. */
