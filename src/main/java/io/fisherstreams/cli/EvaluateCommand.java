@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.TextFile;
+import io.fisherstreams.checkpoint.WholeFile;
 import io.fisherstreams.cli.config.MergeFile;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.Evaluation;
@@ -13,7 +13,13 @@ import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseReader;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -148,8 +154,7 @@ final class EvaluateCommand implements Callable<Integer> {
     ModelFiles files = one.files(one.folder);
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
-      Release release =
-          ExportCommand.write(connection, one.model, file, Long.MAX_VALUE, Optional.empty(), spec);
+      Release release = export(one.model, file);
       try (Checkpoint checkpoint = Checkpoint.open(file)) {
         TensorSource tensors = TensorSource.of(checkpoint);
         MergeSet merged =
@@ -163,6 +168,21 @@ final class EvaluateCommand implements Callable<Integer> {
         }
       }
     }
+  }
+
+  private Release export(String name, Path file) {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ReleaseReader reader = new ReleaseReader(kafka, topics);
+    Release release = NamedRelease.find(name, reader, kafka, topics);
+    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    try (Progress progress = Progress.of(spec, "read release " + release.getRelease())) {
+      progress.total(ReleaseExporter.bytes(release, base));
+      new ReleaseExporter(reader)
+          .export(release, base, file, Long.MAX_VALUE, Optional.empty(), progress::add);
+      progress.done();
+    }
+    return release;
   }
 
   private Evaluation evaluate(ModelFiles files, Path examples, ModelRuntime runtime, String task) {
@@ -181,7 +201,7 @@ final class EvaluateCommand implements Callable<Integer> {
           .put("examples", evaluation.examples())
           .put("accuracy", evaluation.accuracy())
           .put("mean_log_likelihood", evaluation.meanLogLikelihood());
-      TextFile.write(json, root.toPrettyString() + "\n");
+      WholeFile.write(json, root.toPrettyString() + "\n");
     }
     spec.commandLine()
         .getOut()
@@ -206,7 +226,7 @@ final class EvaluateCommand implements Callable<Integer> {
       merge(merged);
       pool.evaluateAll(merged);
       if (json != null) {
-        TextFile.write(json, pool.json().toPrettyString() + "\n");
+        WholeFile.write(json, pool.json().toPrettyString() + "\n");
       }
       pool.print(spec.commandLine().getOut());
     }

@@ -1,12 +1,15 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.StageRunner;
+import io.fisherstreams.record.StageInstance;
 import io.fisherstreams.record.StreamsOptions;
+import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -33,7 +36,9 @@ import picocli.CommandLine.Spec;
 final class RunCommand implements Callable<Integer> {
   enum Stage {
     MERGE,
-    COORDINATOR
+    COORDINATOR,
+    GATE,
+    WEBHOOKS
   }
 
   private static final class Which {
@@ -44,7 +49,9 @@ final class RunCommand implements Callable<Integer> {
         description = "Stages to run: ${COMPLETION-CANDIDATES}, separated by commas.")
     private List<Stage> stages;
 
-    @Option(names = "--all", description = "Runs every stage.")
+    @Option(
+        names = "--all",
+        description = "Runs every stage; gate and webhooks when they are configured.")
     private boolean all;
   }
 
@@ -63,20 +70,20 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Set<Stage> stages = which.all ? EnumSet.allOf(Stage.class) : EnumSet.copyOf(which.stages);
+    Set<Stage> stages = which.all ? configured() : EnumSet.copyOf(which.stages);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    List<StageRunner> runners = new ArrayList<>();
+    List<StageInstance> runners = new ArrayList<>();
     try {
       for (Stage stage : stages) {
         runners.add(create(stage, kafka, topics));
       }
       CompletableFuture<?>[] ends =
-          runners.stream().map(StageRunner::ended).toArray(CompletableFuture[]::new);
+          runners.stream().map(StageInstance::ended).toArray(CompletableFuture[]::new);
       // The virtual machine waits for its hooks: closing there gives every stage a clean end.
-      Thread hook = new Thread(() -> runners.forEach(StageRunner::close), "stop");
+      Thread hook = new Thread(() -> runners.forEach(StageInstance::close), "stop");
       Runtime.getRuntime().addShutdownHook(hook);
-      runners.forEach(StageRunner::start);
+      runners.forEach(StageInstance::start);
       spec.commandLine()
           .getOut()
           .println(
@@ -88,9 +95,9 @@ final class RunCommand implements Callable<Integer> {
       spec.commandLine().getOut().flush();
       CompletableFuture.anyOf(ends).join();
     } finally {
-      runners.forEach(StageRunner::close);
+      runners.forEach(StageInstance::close);
     }
-    for (StageRunner runner : runners) {
+    for (StageInstance runner : runners) {
       Optional<Throwable> cause = runner.ended().getNow(Optional.empty());
       if (cause.isPresent()) {
         throw new IllegalStateException(cause.get().getMessage(), cause.get());
@@ -99,7 +106,18 @@ final class RunCommand implements Callable<Integer> {
     return 0;
   }
 
-  private StageRunner create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
+  private Set<Stage> configured() {
+    Set<Stage> stages = EnumSet.allOf(Stage.class);
+    if (connection.config().gate().isEmpty()) {
+      stages.remove(Stage.GATE);
+    }
+    if (connection.config().webhooks().isEmpty()) {
+      stages.remove(Stage.WEBHOOKS);
+    }
+    return stages;
+  }
+
+  private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
     ServiceConfig config = connection.config();
     Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
     StreamsOptions options =
@@ -111,6 +129,13 @@ final class RunCommand implements Callable<Integer> {
     return switch (stage) {
       case MERGE -> MergeStage.create(kafka, topics, options);
       case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
+      case GATE ->
+          GateStage.create(
+              kafka,
+              topics,
+              config.gate().orElseThrow(() -> new InvalidInput("the configuration has no gate")),
+              options.stateDirectory());
+      case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
     };
   }
 }

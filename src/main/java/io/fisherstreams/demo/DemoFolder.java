@@ -1,7 +1,7 @@
 package io.fisherstreams.demo;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.TextFile;
+import io.fisherstreams.checkpoint.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -55,9 +55,9 @@ public final class DemoFolder {
       model.parameters().writeTo(pool().resolve(model.name() + ".safetensors"));
       model.fisher().writeTo(pool().resolve(model.name() + ".fisher.safetensors"));
     }
-    TextFile.write(mergeFile(), mergeYaml(result));
+    WholeFile.write(mergeFile(), mergeYaml(result));
     result.merged().writeTo(merged());
-    TextFile.write(report(), new DemoReport(result).html());
+    WholeFile.write(report(), new DemoReport(result).html());
   }
 
   private Path pool() {

@@ -26,7 +26,7 @@ import org.slf4j.LoggerFactory;
  * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
  * a full disk among them, ends the stage.
  */
-public final class StageRunner implements AutoCloseable {
+public final class StageRunner implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
   private static final int MOST_DEATHS = 20;
   private static final Duration DEATHS_COUNT_FOR = Duration.ofMinutes(5);
@@ -99,12 +99,12 @@ public final class StageRunner implements AutoCloseable {
     }
   }
 
-  /** Starts the stage. */
+  @Override
   public void start() {
     streams.start();
   }
 
-  /** Completes when the stage has ended, with what ended it unless it was closed. */
+  @Override
   public CompletableFuture<Optional<Throwable>> ended() {
     return ended;
   }
@@ -114,7 +114,6 @@ public final class StageRunner implements AutoCloseable {
     return streams;
   }
 
-  /** Ends the stage and closes what it works with; a second call does nothing. */
   @Override
   public synchronized void close() {
     // Leaving the group lets the other instances take the tasks over at once.
