@@ -2,7 +2,6 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
-import static org.awaitility.Awaitility.await;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
@@ -10,12 +9,8 @@ import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.coordinator.PlanPolicy;
-import io.fisherstreams.local.EmbeddedBroker;
-import io.fisherstreams.local.EmbeddedRegistry;
-import io.fisherstreams.local.PoolRunner;
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -101,10 +96,7 @@ final class EvaluateIT {
     }
 
     void write(Path file) {
-      try (CheckpointWriter writer = CheckpointWriter.file(file, infos(), Map.of())) {
-        tensors.forEach((name, values) -> writer.write(name, 0, floats(values)));
-        writer.commit();
-      }
+      CommandPool.write(file, infos(), tensors);
     }
 
     void writeFolder(Path folder) throws IOException {
@@ -307,84 +299,54 @@ final class EvaluateIT {
   void aReleaseIsEvaluatedUnderTheHeadOfOneOfItsModels() throws IOException {
     PlanPolicy both =
         new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of("first", "second"));
-    try (EmbeddedBroker broker =
-            EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
-        EmbeddedRegistry registry = EmbeddedRegistry.start()) {
-      Path config =
-          Files.writeString(
-              directory.resolve("pool.yaml"),
-              "pool: digits\nbootstrap_servers: %s\nschema_registry: %s\n"
-                  .formatted(broker.bootstrapServers(), registry.url()));
-      String[] connection = {"--config", config.toString()};
-      assertThat(run(connection, "topics", "create").exit).isZero();
-      KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
-      PoolTopics topics =
-          new PoolTopics("digits", SchemaRegistry.connect(registry.url(), Map.of()));
-      try (PoolRunner stages =
-          PoolRunner.start(kafka, topics, directory.resolve("state"), 1, both)) {
-        publish(
-            connection,
-            "checkpoint",
-            "base",
-            "base",
-            "--base",
-            "--exclude",
-            "layers.1",
-            "--no-normalize",
-            "--minimal-fisher-weight",
-            Double.toString(EPSILON));
-        for (String model : List.of("first", "second")) {
-          publish(connection, "checkpoint", model, model);
-          publish(connection, "fisher", model + "-fisher.safetensors", model);
-        }
-        await()
-            .atMost(Duration.ofMinutes(2))
-            .until(
-                () -> {
-                  stages.requireRunning();
-                  return run(connection, "releases").out.contains("COMPLETE");
-                });
-        Path json = directory.resolve("figures.json");
-        Output output =
-            run(
-                connection,
-                "evaluate",
-                "--model",
-                "1",
-                "--folder",
-                directory.resolve("second").toString(),
-                "--examples",
-                directory.resolve("second-test.safetensors").toString(),
-                "--json",
-                json.toString());
-        assertThat(output.exit).as(output.err).isZero();
-        compare(
-            new ObjectMapper().readTree(json.toFile()),
-            secondTask.measure(merged("layers.0.weight"), merged("layers.0.bias"), second));
-        assertThat(
-                run(connection, "evaluate", "--model", "9", "--folder", "f", "--examples", "e").err)
-            .contains("there is no release 9");
+    try (CommandPool pool = new CommandPool(directory, 2, both)) {
+      publish(
+          pool,
+          "checkpoint",
+          "base",
+          "base",
+          "--base",
+          "--exclude",
+          "layers.1",
+          "--no-normalize",
+          "--minimal-fisher-weight",
+          Double.toString(EPSILON));
+      for (String model : List.of("first", "second")) {
+        publish(pool, "checkpoint", model, model);
+        publish(pool, "fisher", model + "-fisher.safetensors", model);
       }
+      Release release =
+          pool.awaitRelease("both models", r -> r.getStatus() == ReleaseStatus.COMPLETE);
+      Path json = directory.resolve("figures.json");
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "evaluate",
+                  "--model=" + release.getRelease(),
+                  "--folder=" + directory.resolve("second"),
+                  "--examples=" + directory.resolve("second-test.safetensors"),
+                  "--json=" + json));
+      line.addAll(pool.connection());
+      Output output = run(line.toArray(String[]::new));
+      assertThat(output.exit).as(output.err).isZero();
+      compare(
+          new ObjectMapper().readTree(json.toFile()),
+          secondTask.measure(merged("layers.0.weight"), merged("layers.0.bias"), second));
+      line.set(1, "--model=99");
+      assertThat(run(line.toArray(String[]::new)).err).contains("there is no release 99");
     }
   }
 
   private void publish(
-      String[] connection, String kind, String file, String model, String... more) {
+      CommandPool pool, String kind, String file, String model, String... options) {
     List<String> line =
         new ArrayList<>(
             List.of("publish", kind, directory.resolve(file).toString(), "--model", model));
-    line.addAll(List.of(more));
-    Output output = run(connection, line.toArray(String[]::new));
-    assertThat(output.exit).as(output.err).isZero();
+    line.addAll(List.of(options));
+    pool.output(line.toArray(String[]::new));
   }
 
   private record Output(int exit, String out, String err) {}
-
-  private static Output run(String[] connection, String... arguments) {
-    List<String> line = new ArrayList<>(List.of(arguments));
-    line.addAll(List.of(connection));
-    return run(line.toArray(String[]::new));
-  }
 
   private static Output run(String... arguments) {
     StringWriter out = new StringWriter();
