@@ -79,12 +79,7 @@ final class FisherCommand implements Callable<Integer> {
   }
 
   static Estimator estimator(EstimatorName name, int samples, long seed) {
-    return switch (name) {
-      case EXACT -> new Estimator.Exact();
-      case SAMPLED -> new Estimator.Sampled(samples, seed);
-      case EMPIRICAL -> new Estimator.Empirical();
-      case FUSION_BENCH -> new Estimator.FusionBench();
-    };
+    return Estimator.named(name.text(), samples, seed);
   }
 
   static void run(FisherJob job, Path output, String task, CommandSpec spec) {

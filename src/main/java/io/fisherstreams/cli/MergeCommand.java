@@ -278,7 +278,7 @@ final class MergeCommand implements Callable<Integer> {
   private void send(
       Publisher publisher, ModelManifest manifest, Checkpoint checkpoint, Optional<Path> fisher) {
     try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
-      progress.total(ModelCheck.bytes(manifest, checkpoint) + ModelCheck.fisherBytes(manifest));
+      progress.total(ModelCheck.bytes(manifest) + ModelCheck.fisherBytes(manifest));
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {

@@ -2,10 +2,11 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.gradient.stage.GradientStage;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.StageRunner;
+import io.fisherstreams.record.StageInstance;
 import io.fisherstreams.record.StreamsOptions;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -32,6 +33,7 @@ import picocli.CommandLine.Spec;
     })
 final class RunCommand implements Callable<Integer> {
   enum Stage {
+    GRADIENT,
     MERGE,
     COORDINATOR
   }
@@ -66,17 +68,17 @@ final class RunCommand implements Callable<Integer> {
     Set<Stage> stages = which.all ? EnumSet.allOf(Stage.class) : EnumSet.copyOf(which.stages);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    List<StageRunner> runners = new ArrayList<>();
+    List<StageInstance> runners = new ArrayList<>();
     try {
       for (Stage stage : stages) {
         runners.add(create(stage, kafka, topics));
       }
       CompletableFuture<?>[] ends =
-          runners.stream().map(StageRunner::ended).toArray(CompletableFuture[]::new);
+          runners.stream().map(StageInstance::ended).toArray(CompletableFuture[]::new);
       // The virtual machine waits for its hooks: closing there gives every stage a clean end.
-      Thread hook = new Thread(() -> runners.forEach(StageRunner::close), "stop");
+      Thread hook = new Thread(() -> runners.forEach(StageInstance::close), "stop");
       Runtime.getRuntime().addShutdownHook(hook);
-      runners.forEach(StageRunner::start);
+      runners.forEach(StageInstance::start);
       spec.commandLine()
           .getOut()
           .println(
@@ -88,9 +90,9 @@ final class RunCommand implements Callable<Integer> {
       spec.commandLine().getOut().flush();
       CompletableFuture.anyOf(ends).join();
     } finally {
-      runners.forEach(StageRunner::close);
+      runners.forEach(StageInstance::close);
     }
-    for (StageRunner runner : runners) {
+    for (StageInstance runner : runners) {
       Optional<Throwable> cause = runner.ended().getNow(Optional.empty());
       if (cause.isPresent()) {
         throw new IllegalStateException(cause.get().getMessage(), cause.get());
@@ -99,16 +101,18 @@ final class RunCommand implements Callable<Integer> {
     return 0;
   }
 
-  private StageRunner create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
+  private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
     ServiceConfig config = connection.config();
     Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
+    Path own = directory.resolve(stage.name().toLowerCase(Locale.ROOT));
     StreamsOptions options =
         new StreamsOptions(
-            directory.resolve(stage.name().toLowerCase(Locale.ROOT)),
+            own,
             stage == Stage.MERGE ? config.mergeThreads() : 1,
             config.standbys(),
             config.replication() == null ? -1 : config.replication());
     return switch (stage) {
+      case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
       case MERGE -> MergeStage.create(kafka, topics, options);
       case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
     };

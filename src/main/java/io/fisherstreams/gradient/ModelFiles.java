@@ -110,6 +110,15 @@ public record ModelFiles(
     }
   }
 
+  /**
+   * The text of {@code config.json}.
+   *
+   * @throws InvalidInput when it cannot be read
+   */
+  public String configText() {
+    return text(folder.resolve("config.json"));
+  }
+
   private ModelConfig config() {
     if (torchScript.isPresent()) {
       return ModelConfig.parse("TorchScript module", "{\"model_type\": \"torchscript\"}");
@@ -118,8 +127,12 @@ public record ModelFiles(
   }
 
   private static ModelConfig read(Path file) {
+    return ModelConfig.parse(file.toString(), text(file));
+  }
+
+  private static String text(Path file) {
     try {
-      return ModelConfig.parse(file.toString(), Files.readString(file));
+      return Files.readString(file);
     } catch (IOException e) {
       throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
     }

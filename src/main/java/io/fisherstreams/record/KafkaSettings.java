@@ -6,6 +6,7 @@ import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
@@ -44,6 +45,13 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
    * instance that starts again on its state directory ends its earlier transaction itself.
    */
   static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
+
+  /**
+   * The same for a gradient worker, whose transaction is one flush: a whole model's sums, half a
+   * gigabyte for a hundred million parameters. An instance that starts again on its state directory
+   * ends its earlier transaction itself.
+   */
+  static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
 
   public KafkaSettings {
     client = Map.copyOf(client);
@@ -96,6 +104,37 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.putAll(producer());
     config.putAll(client);
     return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A producer of encoded records in transactions of one flush each; the caller closes it.
+   *
+   * @param transactionalId of this instance alone, and the same after it started again
+   */
+  public Producer<byte[], byte[]> newTransactionalProducer(String transactionalId) {
+    Map<String, Object> config = common();
+    config.putAll(producer());
+    config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int) FLUSH_TIMEOUT.toMillis());
+    config.putAll(client);
+    config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A consumer of committed records in a group whose members keep the partitions that they need not
+   * give away; the caller closes it.
+   */
+  public Consumer<byte[], byte[]> newGroupConsumer(String group) {
+    Map<String, Object> config = common();
+    config.putAll(consumer());
+    config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    config.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, (int) SESSION_TIMEOUT.toMillis());
+    config.put(
+        ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
+        CooperativeStickyAssignor.class.getName());
+    config.putAll(client);
+    config.put(ConsumerConfig.GROUP_ID_CONFIG, group);
+    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 
   /** A consumer of committed records without a group; the caller closes it. */

@@ -1,6 +1,7 @@
 package io.fisherstreams.cli.config;
 
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.gradient.stage.GradientOptions;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -19,6 +20,7 @@ import java.util.Set;
  * @param replication replication factor of topics and changelogs; null for the brokers' default
  * @param mergeThreads stream threads of the merge stage
  * @param standbys standby replicas of the stages' stores
+ * @param gradient how the gradient stage works
  * @param policy when a change of the pool becomes a plan
  */
 public record ServiceConfig(
@@ -31,6 +33,7 @@ public record ServiceConfig(
     Short replication,
     int mergeThreads,
     int standbys,
+    GradientOptions gradient,
     PlanPolicy policy) {
   private static final Set<String> KEYS =
       Set.of(
@@ -42,6 +45,7 @@ public record ServiceConfig(
           "partitions",
           "replication_factor",
           "merge",
+          "gradient",
           "coordinator");
 
   /** What holds without a file. */
@@ -56,6 +60,7 @@ public record ServiceConfig(
         null,
         2,
         0,
+        GradientOptions.standard(),
         PlanPolicy.standard());
   }
 
@@ -105,6 +110,7 @@ public record ServiceConfig(
         merge
             .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
             .orElse(defaults.standbys()),
+        gradient(yaml),
         new PlanPolicy(
             Duration.ofMillis(quiet),
             Duration.ofMillis(longest),
@@ -113,5 +119,20 @@ public record ServiceConfig(
                 .orElse(standard.keep()),
             Duration.ofHours(coordinator.map(c -> c.whole("keep_hours", 0, 0)).orElse(0)),
             standard.await()));
+  }
+
+  private static GradientOptions gradient(StrictYaml yaml) {
+    GradientOptions standard = GradientOptions.standard();
+    return yaml.mapping(
+            "gradient", Set.of("claim_examples", "linger_millis", "torchscript_directory"))
+        .map(
+            g ->
+                new GradientOptions(
+                    g.whole("claim_examples", standard.claimExamples(), 1),
+                    Duration.ofMillis(g.whole("linger_millis", standard.linger().toMillis(), 0)),
+                    g.has("torchscript_directory")
+                        ? Optional.of(g.path("torchscript_directory"))
+                        : Optional.empty()))
+        .orElse(standard);
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.gradient.stage.GradientOptions;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -58,6 +59,10 @@ final class DocumentedKeysTest {
                 (short) 3,
                 4,
                 1,
+                new GradientOptions(
+                    2048,
+                    Duration.ofMillis(500),
+                    Optional.of(Path.of("/etc/fisher-streams/torchscript"))),
                 new PlanPolicy(
                     Duration.ofSeconds(1),
                     Duration.ofSeconds(10),

@@ -1,0 +1,288 @@
+package io.fisherstreams.gradient;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.stage.GradientOptions;
+import io.fisherstreams.gradient.stage.GradientStage;
+import io.fisherstreams.publish.EstimatedCheckpoint;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Topic;
+import io.fisherstreams.record.TopicReader;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteOrder;
+import java.nio.IntBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.MemberDescription;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
+
+/** A pool on a running broker whose models' Fishers are estimated from topic {@code examples}. */
+public final class EstimatedPool {
+  /** Partitions of its topics. */
+  public static final int PARTITIONS = 4;
+
+  private static final Duration PATIENCE = Duration.ofMinutes(3);
+
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+
+  /** A pool whose topics are created. */
+  public EstimatedPool(KafkaSettings kafka, PoolTopics topics) {
+    this.kafka = kafka;
+    this.topics = topics;
+    try (Admin admin = kafka.admin()) {
+      new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
+    }
+  }
+
+  /** An instance of the stage that is started. */
+  public GradientStage start(Path directory) {
+    GradientOptions options = new GradientOptions(1024, Duration.ofMillis(300), Optional.empty());
+    GradientStage stage = GradientStage.create(kafka, topics, options, directory);
+    stage.start();
+    return stage;
+  }
+
+  /** Announces version 1 of a conformance case as a model that wants its examples. */
+  public ModelManifest publish(
+      String model, String conformance, Estimation how, long examples, long refineEvery) {
+    Path file = Conformance.file(conformance, "model.safetensors");
+    Path head = Conformance.file(conformance, "head.safetensors");
+    ModelFiles files =
+        ModelFiles.of(
+            file, Files.exists(head) ? Optional.of(head) : Optional.empty(), Optional.empty());
+    try (Checkpoint checkpoint = Checkpoint.open(file);
+        EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      MergeSet mergeSet = MergeSet.of(checkpoint.tensors().values(), List.of());
+      ModelManifest manifest =
+          estimated
+              .manifest(model, 1, mergeSet, how, false)
+              .setExamples(examples)
+              .setRefineEvery(refineEvery)
+              .build();
+      Publisher publisher = new Publisher(topics, producer);
+      publisher.announce(manifest);
+      publisher.checkpoint(manifest, estimated.tensors(), bytes -> {});
+      return manifest;
+    }
+  }
+
+  /** Sends examples of a conformance case, {@code first} to {@code end} − 1. */
+  public void examples(ModelManifest manifest, String conformance, long first, long end) {
+    try (ExampleSource source = Conformance.examples(conformance);
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      new Publisher(topics, producer)
+          .examples(
+              EstimatedModel.of(manifest), new Range(source, first), end - first, first, n -> {});
+    }
+  }
+
+  /** A source that begins later. */
+  private record Range(ExampleSource source, long from) implements ExampleSource {
+    @Override
+    public String origin() {
+      return source.origin();
+    }
+
+    @Override
+    public long count() {
+      return source.count() - from;
+    }
+
+    @Override
+    public List<io.fisherstreams.gradient.example.Example> read(long first, int examples) {
+      return source.read(from + first, examples).stream()
+          .map(
+              e ->
+                  new io.fisherstreams.gradient.example.Example(
+                      e.origin(), e.index() - from, e.label(), e.inputs()))
+          .toList();
+    }
+
+    @Override
+    public List<Path> files() {
+      return source.files();
+    }
+
+    @Override
+    public void close() {}
+  }
+
+  /** Sends one record as it is. */
+  public void send(Topic<?, ?> topic, int partition, byte[] key, byte[] value) {
+    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      producer.send(new ProducerRecord<>(topic.name(), partition, key, value)).get();
+    } catch (ExecutionException | InterruptedException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  /** The gradient batches of a model in the order of their topic, of the stage's sources alone. */
+  public List<GradientBatch> batches(ModelManifest manifest) {
+    List<GradientBatch> batches = new ArrayList<>();
+    Topic<String, GradientBatch> topic =
+        new Topic<>(
+            topics.gradientBatches().name(),
+            null,
+            topics.gradientBatches().value(),
+            true,
+            Map.of());
+    TopicReader.readAll(
+        kafka,
+        topic,
+        (key, batch) -> {
+          if (batch != null
+              && batch.getModel().equals(manifest.getModel())
+              && batch.getSource().startsWith(ShardKey.GRADIENT_SOURCE)) {
+            batches.add(batch);
+          }
+        });
+    return batches;
+  }
+
+  /** By shard, the examples that its batches stand for. */
+  public Map<String, Long> counts(ModelManifest manifest) {
+    Map<String, Long> counts = new TreeMap<>();
+    ModelCheck.merged(manifest)
+        .forEach(
+            tensor ->
+                IntStream.range(0, Shard.count(tensor))
+                    .forEach(index -> counts.put(Shard.id(tensor.name(), index), 0L)));
+    for (GradientBatch batch : batches(manifest)) {
+      counts.merge(
+          Shard.id(batch.getParameter(), batch.getShard()), batch.getExamples(), Long::sum);
+    }
+    return counts;
+  }
+
+  /** Waits until every shard's batches stand for so many examples. */
+  public void awaitCounts(ModelManifest manifest, long examples) {
+    await()
+        .atMost(PATIENCE)
+        .untilAsserted(() -> assertThat(counts(manifest).values()).containsOnly(examples));
+  }
+
+  /** The mean of all batches: the Fisher, by parameter. */
+  public Map<String, double[]> fisher(ModelManifest manifest) {
+    Map<String, double[]> fisher = new HashMap<>();
+    ModelCheck.merged(manifest)
+        .forEach(tensor -> fisher.put(tensor.name(), new double[(int) tensor.elements()]));
+    Map<String, Long> counts = counts(manifest);
+    Set<String> identities = new HashSet<>();
+    for (GradientBatch batch : batches(manifest)) {
+      assertThat(
+              identities.add(
+                  batch.getParameter()
+                      + batch.getShard()
+                      + batch.getSource()
+                      + "#"
+                      + batch.getSequence()))
+          .isTrue();
+      double[] values = fisher.get(batch.getParameter());
+      int from = batch.getShard() * Shard.ELEMENTS;
+      long examples = counts.get(Shard.id(batch.getParameter(), batch.getShard()));
+      var data = batch.getData().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
+      if (batch.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
+        IntBuffer indices = batch.getIndices().order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
+        while (indices.hasRemaining()) {
+          values[from + indices.get()] += (double) data.get() / examples;
+        }
+      } else {
+        for (int i = from; data.hasRemaining(); i++) {
+          values[i] += (double) data.get() / examples;
+        }
+      }
+    }
+    return fisher;
+  }
+
+  /** The reasons of the dead letters so far. */
+  public List<String> deadLetters() {
+    List<String> reasons = new ArrayList<>();
+    TopicPartition partition = new TopicPartition(topics.deadLetters().name(), 0);
+    try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
+      consumer.assign(List.of(partition));
+      consumer.seekToBeginning(List.of(partition));
+      long end = consumer.endOffsets(List.of(partition)).get(partition);
+      while (consumer.position(partition) < end) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
+          reasons.add(DeadLetters.reason(record.headers()));
+        }
+      }
+    }
+    return reasons;
+  }
+
+  /** Waits until so many instances have partitions of the examples. */
+  public void awaitInstances(int count) {
+    awaitGroup(
+        members ->
+            members.stream()
+                    .filter(member -> !member.assignment().topicPartitions().isEmpty())
+                    .count()
+                == count);
+  }
+
+  private void awaitGroup(java.util.function.Predicate<List<MemberDescription>> condition) {
+    String group = KafkaSettings.applicationId(topics, "gradient");
+    try (Admin admin = kafka.admin()) {
+      await()
+          .atMost(PATIENCE)
+          .ignoreException(ExecutionException.class)
+          .until(
+              () ->
+                  condition.test(
+                      List.copyOf(
+                          admin
+                              .describeConsumerGroups(List.of(group))
+                              .all()
+                              .get()
+                              .get(group)
+                              .members())));
+    }
+  }
+
+  /** Waits until a condition holds of the dead letters. */
+  public void awaitDeadLetters(int count) {
+    await().atMost(PATIENCE).untilAsserted(() -> assertThat(deadLetters()).hasSize(count));
+  }
+
+  /** Waits until the stage has committed all examples that were sent. */
+  public void awaitCommitted() {
+    await()
+        .atMost(PATIENCE)
+        .until(() -> PoolStatus.read(kafka, topics).lags().get("gradient") == 0);
+  }
+}
