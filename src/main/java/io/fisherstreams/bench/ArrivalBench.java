@@ -33,6 +33,8 @@ import org.apache.kafka.clients.producer.ProducerRecord;
  * was given, by topic.
  */
 final class ArrivalBench {
+  private static final int MEBIBYTES_WRITTEN = 2_048;
+
   private final Path directory;
   private final PrintWriter out;
   private final int models;
@@ -78,16 +80,17 @@ final class ArrivalBench {
       }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
-      // Disk cache in memory that the machine has not used before costs a multiple.
       plain(pool.runner().kafka(), weights, fisher);
       for (int repetition = 1; repetition <= repetitions; repetition++) {
         SyntheticModel.writeCheckpoint(weights, dtype, models + repetition);
         SyntheticModel.writeFisher(fisher, 2000 + repetition);
         String name = "arrival";
         Map<String, Long> before = bytesByTopic(pool.runner().kafka());
+        WarmMemory.prepare(directory, MEBIBYTES_WRITTEN);
         arrivals[repetition - 1] =
             arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
         Map<String, Long> after = bytesByTopic(pool.runner().kafka());
+        WarmMemory.prepare(directory, MEBIBYTES_WRITTEN);
         plains[repetition - 1] = plain(pool.runner().kafka(), weights, fisher);
         out.printf(
             "  arrival %.2f s; plain producer of the same bytes %.2f s%n",

@@ -16,7 +16,7 @@ import java.nio.MappedByteBuffer;
  * sun.misc.Unsafe.invokeCleaner}, in the supported module {@code jdk.unsupported}, is the call that
  * the JDK keeps for this purpose; Kafka, Lucene and Netty release their maps through it too.
  */
-final class MappedMemory {
+public final class MappedMemory {
   private static final MethodHandle INVOKE_CLEANER = invokeCleaner();
 
   private MappedMemory() {}
@@ -25,7 +25,7 @@ final class MappedMemory {
    * Unmaps. Whoever touches the buffer, or a view of it, afterwards crashes the process: only the
    * map's owner may call this.
    */
-  static void unmap(MappedByteBuffer buffer) {
+  public static void unmap(MappedByteBuffer buffer) {
     try {
       INVOKE_CLEANER.invoke(buffer);
     } catch (Throwable e) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.fisher.FisherSum;
@@ -130,7 +131,7 @@ final class Intake {
                 + model.id()
                 + " came before with other content; publish changed content as a new version");
       }
-      if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), crc, bytes)) {
+      if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), crc)) {
         file.write(slot.ordinal(), slot.firstByte(), data);
       }
       return;
@@ -533,6 +534,14 @@ final class Intake {
       Optional<SealedFisher> previous,
       IntConsumer summed) {
     List<OpenBatch> unfolded = state.getOpen().subList(state.getFolded(), state.getOpen().size());
+    List<PayloadFile> files = new ArrayList<>(unfolded.size());
+    for (int i = 0; i < unfolded.size(); i++) {
+      files.add(payloads.file(model.model(), model.version(), openFile(i)));
+    }
+    PayloadFile partial = payloads.file(model.model(), model.version(), PARTIAL);
+    Optional<PayloadFile> before =
+        previous.map(
+            epoch -> payloads.file(model.model(), model.version(), fisherFile(epoch.getEpoch())));
     int elements = slot.shard().elements();
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
@@ -541,28 +550,23 @@ final class Intake {
         sum.clear(count);
       } else {
         input.clear().limit(count * FisherSum.BYTES);
-        payloads
-            .file(model.model(), model.version(), PARTIAL)
-            .read(element * FisherSum.BYTES, input);
+        partial.read(element * FisherSum.BYTES, input);
         sum.load(input, count);
       }
-      for (int i = 0; i < unfolded.size(); i++) {
-        addFile(model, openFile(i), element, count, unfolded.get(i).getMultiplier());
+      for (int i = 0; i < files.size(); i++) {
+        addFile(files.get(i), element, count, unfolded.get(i).getMultiplier());
       }
-      if (previous.isPresent()) {
+      if (before.isPresent()) {
         // its payload counts divisor examples, its sum all of them
         double all = previous.get().getExamples() / previous.get().getDivisor();
-        String file = fisherFile(previous.get().getEpoch());
-        addFile(model, file, element, count, model.manifest().getDecay() * all);
+        addFile(before.get(), element, count, model.manifest().getDecay() * all);
       }
       summed.accept(first);
     }
   }
 
-  private void addFile(KnownModel model, String file, long element, int count, double multiplier) {
-    input.clear().limit(count * Float.BYTES);
-    payloads.file(model.model(), model.version(), file).read(element * Float.BYTES, input);
-    input.asFloatBuffer().get(block, 0, count);
+  private void addFile(PayloadFile file, long element, int count, double multiplier) {
+    file.read(element * Float.BYTES, DType.F32, block, count);
     sum.add(block, multiplier);
   }
 

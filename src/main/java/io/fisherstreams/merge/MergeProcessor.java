@@ -107,7 +107,6 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     }
     if (ledger.hasCompleted()) {
       report();
-      context.commit();
     }
   }
 
@@ -148,26 +147,30 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (run.isIdle()) {
       return;
     }
-    boolean wasDone = run.state().getDone();
     if (run.step(STEP_NANOS)) {
       plans.put(PLAN_KEY, run.state());
     }
     if (ledger.hasCompleted()) {
       report();
     }
-    if (run.state().getDone() && !wasDone) {
-      context.commit();
-    }
   }
 
   private void report() {
     catalog.refresh();
     for (ModelProgress progress : new ArrayList<>(ledger.takeChanged())) {
-      forward(
-          MergeTopology.TO_PROGRESS,
+      progress(
           Ledger.progressKey(progress.getModel(), progress.getVersion(), partition()),
           new PartitionProgress(partition(), progress));
     }
+  }
+
+  /**
+   * Sends to {@code progress}, and asks for a commit: until this thread's transaction ends, the
+   * coordinator sees nothing that other threads put behind it.
+   */
+  private void progress(String key, PartitionProgress progress) {
+    forward(MergeTopology.TO_PROGRESS, key, progress);
+    context.commit();
   }
 
   private int partition() {
@@ -196,10 +199,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
 
     @Override
     public void done(ReleaseProgress progress) {
-      forward(
-          MergeTopology.TO_PROGRESS,
-          "release/" + partition(),
-          new PartitionProgress(partition(), progress));
+      progress("release/" + partition(), new PartitionProgress(partition(), progress));
     }
 
     @Override
@@ -217,10 +217,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
 
     @Override
     public void retireProgress(KnownModel model) {
-      forward(
-          MergeTopology.TO_PROGRESS,
-          Ledger.progressKey(model.model(), model.version(), partition()),
-          null);
+      progress(Ledger.progressKey(model.model(), model.version(), partition()), null);
     }
   }
 }

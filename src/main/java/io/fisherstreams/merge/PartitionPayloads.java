@@ -44,16 +44,17 @@ final class PartitionPayloads implements AutoCloseable {
   }
 
   PayloadFile file(String model, long version, String name) {
-    PayloadFile file =
-        files.computeIfAbsent(folder(model, version).resolve(name), PayloadFile::new);
-    open.remove(file);
+    return files.computeIfAbsent(
+        folder(model, version).resolve(name), path -> new PayloadFile(path, this::opened));
+  }
+
+  private void opened(PayloadFile file) {
     open.add(file);
     while (open.size() > openFiles.getAsInt()) {
       PayloadFile oldest = open.iterator().next();
       oldest.release();
       open.remove(oldest);
     }
-    return file;
   }
 
   /** Removes all files of a model version. */

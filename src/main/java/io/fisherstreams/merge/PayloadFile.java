@@ -1,31 +1,52 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.MappedMemory;
+import io.fisherstreams.checkpoint.Numbers;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.BitSet;
+import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 
 /**
  * A local copy of payloads, each at the place that a {@link
  * io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted: what a slot holds
  * is compared with its checksum in the state store before its first use after opening, because a
- * crash or an aborted transaction may have left anything there. Used by one thread.
+ * crash or an aborted transaction may have left anything there. It is written by calls, whose
+ * failure on a full disk is an exception, and read through maps, which spares a copy of all that a
+ * plan reads. Used by one thread.
  */
 final class PayloadFile {
+  /** Bytes of the file to a map; a map goes on into the next one's by {@link #MOST_BYTES}. */
+  private static final long WINDOW = 1L << 30;
+
+  /** The most that is read at once. */
+  static final int MOST_BYTES = 1 << 23;
+
   private final Path path;
+  private final Consumer<PayloadFile> onOpen;
   private final BitSet verified = new BitSet();
   private int[] crcs = new int[16];
   private FileChannel channel;
+  private MappedByteBuffer[] maps = new MappedByteBuffer[1];
 
-  PayloadFile(Path path) {
+  /**
+   * @param onOpen called whenever the file's handle is opened, and told whose {@link #release}
+   *     gives it back
+   */
+  PayloadFile(Path path, Consumer<PayloadFile> onOpen) {
     this.path = path;
+    this.onOpen = onOpen;
   }
 
   Path path() {
@@ -63,40 +84,83 @@ final class PayloadFile {
    * @throws IllegalStateException when the file ends before
    */
   void read(long position, ByteBuffer target) {
-    if (!fill(position, target)) {
-      throw new IllegalStateException(path + " ends before " + (position + target.limit()));
-    }
-  }
-
-  private boolean fill(long position, ByteBuffer target) {
-    try {
-      while (target.hasRemaining()) {
-        int read = channel().read(target, position);
-        if (read < 0) {
-          return false;
-        }
-        position += read;
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
-    }
-    target.flip();
-    return true;
+    int bytes = target.remaining();
+    target.put(target.position(), require(position, bytes), offset(position), bytes);
+    target.position(target.limit()).flip();
   }
 
   /**
-   * Whether {@code slot} holds {@code bytes} bytes with this checksum; {@code scratch} is
-   * overwritten.
+   * Reads {@code elements} numbers of a type from {@code position} on, as float32.
+   *
+   * @throws IllegalStateException when the file ends before
    */
-  boolean holds(int slot, long position, int bytes, int crc, ByteBuffer scratch) {
+  void read(long position, DType type, float[] target, int elements) {
+    MappedByteBuffer map = require(position, elements * type.bytes());
+    Numbers.toFloat(type, map, offset(position), target, 0, elements);
+  }
+
+  /** The same, as float64. */
+  void read(long position, DType type, double[] target, int elements) {
+    MappedByteBuffer map = require(position, elements * type.bytes());
+    Numbers.toDouble(type, map, offset(position), target, 0, elements);
+  }
+
+  private static int offset(long position) {
+    return (int) (position % WINDOW);
+  }
+
+  private MappedByteBuffer require(long position, int bytes) {
+    MappedByteBuffer map = map(position, bytes);
+    if (map == null) {
+      throw new IllegalStateException(path + " ends before " + (position + bytes));
+    }
+    return map;
+  }
+
+  /** A map that has these bytes at {@link #offset}, or null when the file ends before. */
+  private MappedByteBuffer map(long position, int bytes) {
+    if (bytes > MOST_BYTES) {
+      throw new IllegalArgumentException(bytes + " bytes at once, the most is " + MOST_BYTES);
+    }
+    int window = (int) (position / WINDOW);
+    if (window >= maps.length) {
+      maps = Arrays.copyOf(maps, window + 1);
+    }
+    if (maps[window] == null || offset(position) + bytes > maps[window].limit()) {
+      mapAgain(window);
+    }
+    return offset(position) + bytes > maps[window].limit() ? null : maps[window];
+  }
+
+  /** Maps a window up to where the file ends now. */
+  private void mapAgain(int window) {
+    try {
+      unmap(window);
+      long first = window * WINDOW;
+      long bytes = Math.min(WINDOW + MOST_BYTES, channel().size() - first);
+      maps[window] = channel().map(MapMode.READ_ONLY, first, Math.max(0, bytes));
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
+    }
+  }
+
+  private void unmap(int window) {
+    if (maps[window] != null) {
+      MappedMemory.unmap(maps[window]);
+      maps[window] = null;
+    }
+  }
+
+  /** Whether {@code slot} holds {@code bytes} bytes with this checksum. */
+  boolean holds(int slot, long position, int bytes, int crc) {
     if (verified.get(slot)) {
       return crcs[slot] == crc;
     }
     if (!Files.exists(path)) {
       return false;
     }
-    scratch.clear().limit(bytes);
-    if (!fill(position, scratch) || crc(scratch) != crc) {
+    MappedByteBuffer map = map(position, bytes);
+    if (map == null || crc(map.slice(offset(position), bytes)) != crc) {
       return false;
     }
     verify(slot, crc);
@@ -122,12 +186,16 @@ final class PayloadFile {
         Files.createDirectories(path.getParent());
         channel = open();
       }
+      onOpen.accept(this);
     }
     return channel;
   }
 
-  /** Releases the file handle; the next use opens it again. */
+  /** Releases the file's handle and maps; the next use opens it again. */
   void release() {
+    for (int window = 0; window < maps.length; window++) {
+      unmap(window);
+    }
     try {
       if (channel != null) {
         channel.close();

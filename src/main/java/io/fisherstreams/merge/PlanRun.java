@@ -65,8 +65,6 @@ final class PlanRun implements AutoCloseable {
   private final double[] wideTheta = new double[BLOCK];
   private final float[] fisher = new float[BLOCK];
   private final double[] result = new double[BLOCK];
-  private final ByteBuffer input =
-      ByteBuffer.allocateDirect(BLOCK * Double.BYTES).order(ByteOrder.LITTLE_ENDIAN);
   private final ByteBuffer merged =
       ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
 
@@ -336,50 +334,63 @@ final class PlanRun implements AutoCloseable {
             merged));
   }
 
-  private void mergeModels(Shard shard, DType dtype) {
+  /** Where one model's part of a shard lies, and what it weighs. */
+  private record Term(
+      PayloadFile checkpoint,
+      long firstByte,
+      DType type,
+      PayloadFile fisher,
+      long firstElement,
+      double divisor,
+      double weight) {}
+
+  private Term term(Participant participant, Shard shard, ShardState shardState) {
+    PlannedModel planned = participant.planned();
+    KnownModel model = participant.model();
     String parameter = shard.tensor().name();
-    int elements = shard.elements();
+    Slot checkpoint = model.checkpointSlot(parameter, shard.index());
+    return new Term(
+        payloads.file(model.model(), model.version(), Intake.CHECKPOINT),
+        checkpoint.firstByte(),
+        checkpoint.shard().tensor().dtype(),
+        payloads.file(model.model(), model.version(), Intake.fisherFile(planned.getEpoch())),
+        model.fisherSlot(parameter, shard.index()).firstElement(),
+        sealed(shardState, planned).getDivisor(),
+        planned.getWeight());
+  }
+
+  private void mergeModels(Shard shard, DType dtype) {
     List<ShardState> states = new ArrayList<>(participants.size());
+    List<Term> terms = new ArrayList<>(participants.size());
     for (Participant participant : participants) {
-      states.add(ledger.shard(participant.model(), shard));
+      ShardState shardState = ledger.shard(participant.model(), shard);
+      states.add(shardState);
+      terms.add(term(participant, shard, shardState));
     }
-    for (int first = 0; first < elements; first += BLOCK) {
-      int count = Math.min(BLOCK, elements - first);
+    for (int first = 0; first < shard.elements(); first += BLOCK) {
+      int count = Math.min(BLOCK, shard.elements() - first);
       kernel.begin(count);
-      for (int i = 0; i < participants.size(); i++) {
-        PlannedModel planned = participants.get(i).planned();
-        KnownModel model = participants.get(i).model();
-        Slot checkpoint = model.checkpointSlot(parameter, shard.index());
-        DType type = checkpoint.shard().tensor().dtype();
-        input.clear().limit(count * type.bytes());
-        payloads
-            .file(model.model(), model.version(), Intake.CHECKPOINT)
-            .read(checkpoint.firstByte() + (long) first * type.bytes(), input);
-        boolean wide = type == DType.F64;
-        if (wide) {
-          Numbers.toDouble(type, input, 0, wideTheta, 0, count);
-        } else {
-          Numbers.toFloat(type, input, 0, theta, 0, count);
-        }
-        SealedFisher sealed = sealed(states.get(i), planned);
-        input.clear().limit(count * Float.BYTES);
-        payloads
-            .file(model.model(), model.version(), Intake.fisherFile(planned.getEpoch()))
-            .read(
-                (model.fisherSlot(parameter, shard.index()).firstElement() + first) * Float.BYTES,
-                input);
-        Numbers.toFloat(DType.F32, input, 0, fisher, 0, count);
-        if (wide) {
-          kernel.add(wideTheta, fisher, sealed.getDivisor(), planned.getWeight());
-        } else {
-          kernel.add(theta, fisher, sealed.getDivisor(), planned.getWeight());
-        }
+      for (int i = 0; i < terms.size(); i++) {
+        add(terms.get(i), first, count);
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }
     for (int i = 0; i < participants.size(); i++) {
       dropEarlierEpochs(participants.get(i), shard, states.get(i));
+    }
+  }
+
+  private void add(Term term, int first, int count) {
+    long checkpoint = term.firstByte() + (long) first * term.type().bytes();
+    long entries = (term.firstElement() + first) * Float.BYTES;
+    term.fisher().read(entries, DType.F32, fisher, count);
+    if (term.type() == DType.F64) {
+      term.checkpoint().read(checkpoint, term.type(), wideTheta, count);
+      kernel.add(wideTheta, fisher, term.divisor(), term.weight());
+    } else {
+      term.checkpoint().read(checkpoint, term.type(), theta, count);
+      kernel.add(theta, fisher, term.divisor(), term.weight());
     }
   }
 
@@ -393,9 +404,7 @@ final class PlanRun implements AutoCloseable {
     }
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
-      input.clear().limit(count * type.bytes());
-      file.read(slot.firstByte() + (long) first * type.bytes(), input);
-      Numbers.toDouble(type, input, 0, wideTheta, 0, count);
+      file.read(slot.firstByte() + (long) first * type.bytes(), type, wideTheta, count);
       Numbers.fromDouble(dtype, wideTheta, 0, count, merged, first * dtype.bytes());
     }
   }

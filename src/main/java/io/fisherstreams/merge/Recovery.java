@@ -77,11 +77,7 @@ final class Recovery {
     void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
       PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
       if (!file.holds(
-          slot.ordinal(),
-          slot.firstByte(),
-          slot.shard().bytes(),
-          state.getCheckpointCrc(),
-          scratch)) {
+          slot.ordinal(), slot.firstByte(), slot.shard().bytes(), state.getCheckpointCrc())) {
         checkpoints.put(
             ShardKey.of(
                     model.model(),
@@ -119,8 +115,7 @@ final class Recovery {
                   slot.ordinal(),
                   slot.firstElement() * FisherSum.BYTES,
                   slot.shard().elements() * FisherSum.BYTES,
-                  state.getPartialCrc(),
-                  scratch)) {
+                  state.getPartialCrc())) {
         state.setFolded(0);
         ledger.put(model, slot.shard(), state);
       }
@@ -148,7 +143,7 @@ final class Recovery {
       PayloadFile file = payloads.file(model.model(), model.version(), name);
       long position = slot.firstElement() * Float.BYTES;
       int bytes = slot.shard().elements() * Float.BYTES;
-      if (!file.holds(slot.ordinal(), position, bytes, crc, scratch)) {
+      if (!file.holds(slot.ordinal(), position, bytes, crc)) {
         fishers.put(
             ShardKey.of(
                     model.model(),
