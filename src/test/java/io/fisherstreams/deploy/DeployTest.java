@@ -224,12 +224,19 @@ class DeployTest {
 
   @Test
   void everyStageIsDeployedBothWays() throws Exception {
-    for (String source : List.of("docker-compose.yml", "merge.yaml", "coordinator.yaml")) {
+    for (String source : List.of("docker-compose.yml", "merge.yaml", "coordinator.yaml", "gradient.yaml")) {
       assertThat(DeployCommands.all()).anyMatch(s -> s.file().endsWith(source));
     }
     assertThat(DeployCommands.all().stream().map(Service::name))
         .containsExactlyInAnyOrder(
-            "topics", "merge", "coordinator", "coordinator", "merge", "topics-create");
+            "topics",
+            "merge",
+            "coordinator",
+            "gradient",
+            "coordinator",
+            "gradient",
+            "merge",
+            "topics-create");
   }
 
   private static HasMetadata read(JsonNode manifest) throws Exception {

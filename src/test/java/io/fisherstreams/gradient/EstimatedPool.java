@@ -6,10 +6,12 @@ import static org.awaitility.Awaitility.await;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.stage.GradientOptions;
 import io.fisherstreams.gradient.stage.GradientStage;
 import io.fisherstreams.publish.EstimatedCheckpoint;
+import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.DeadLetters;
@@ -17,12 +19,16 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.TopicReader;
+import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteOrder;
 import java.nio.IntBuffer;
@@ -38,9 +44,9 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
+import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.MemberDescription;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
@@ -66,6 +72,10 @@ public final class EstimatedPool {
     }
   }
 
+  PoolTopics topics() {
+    return topics;
+  }
+
   /** An instance of the stage that is started. */
   public GradientStage start(Path directory) {
     GradientOptions options = new GradientOptions(1024, Duration.ofMillis(300), Optional.empty());
@@ -77,6 +87,17 @@ public final class EstimatedPool {
   /** Announces version 1 of a conformance case as a model that wants its examples. */
   public ModelManifest publish(
       String model, String conformance, Estimation how, long examples, long refineEvery) {
+    return publish(model, conformance, how, examples, refineEvery, manifest -> {});
+  }
+
+  /** The same with a manifest that is changed before it is announced. */
+  ModelManifest publish(
+      String model,
+      String conformance,
+      Estimation how,
+      long examples,
+      long refineEvery,
+      java.util.function.Consumer<ModelManifest> change) {
     Path file = Conformance.file(conformance, "model.safetensors");
     Path head = Conformance.file(conformance, "head.safetensors");
     ModelFiles files =
@@ -92,6 +113,7 @@ public final class EstimatedPool {
               .setExamples(examples)
               .setRefineEvery(refineEvery)
               .build();
+      change.accept(manifest);
       Publisher publisher = new Publisher(topics, producer);
       publisher.announce(manifest);
       publisher.checkpoint(manifest, estimated.tensors(), bytes -> {});
@@ -99,41 +121,53 @@ public final class EstimatedPool {
     }
   }
 
-  /** Sends examples of a conformance case, {@code first} to {@code end} − 1. */
+  /**
+   * Sends examples {@code first} to {@code end} − 1, where example i is example i mod count of a
+   * conformance case.
+   */
   public void examples(ModelManifest manifest, String conformance, long first, long end) {
+    examples(manifest, conformance, first, end, example -> example);
+  }
+
+  /** Sends examples that are changed before. */
+  void examples(
+      ModelManifest manifest,
+      String conformance,
+      long first,
+      long end,
+      UnaryOperator<Example> change) {
+    List<Example> examples = new ArrayList<>();
     try (ExampleSource source = Conformance.examples(conformance);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      for (long index = first; index < end; index++) {
+        Example example = source.read(index % source.count(), 1).get(0);
+        examples.add(
+            change.apply(new Example("test", index - first, example.label(), example.inputs())));
+      }
       new Publisher(topics, producer)
-          .examples(
-              EstimatedModel.of(manifest), new Range(source, first), end - first, first, n -> {});
+          .examples(EstimatedModel.of(manifest), new Given(examples), end - first, first, n -> {});
     }
   }
 
-  /** A source that begins later. */
-  private record Range(ExampleSource source, long from) implements ExampleSource {
+  private record Given(List<Example> examples) implements ExampleSource {
     @Override
     public String origin() {
-      return source.origin();
+      return "test";
     }
 
     @Override
     public long count() {
-      return source.count() - from;
+      return examples.size();
     }
 
     @Override
-    public List<io.fisherstreams.gradient.example.Example> read(long first, int examples) {
-      return source.read(from + first, examples).stream()
-          .map(
-              e ->
-                  new io.fisherstreams.gradient.example.Example(
-                      e.origin(), e.index() - from, e.label(), e.inputs()))
-          .toList();
+    public List<Example> read(long first, int count) {
+      return examples.subList((int) first, (int) first + count);
     }
 
     @Override
     public List<Path> files() {
-      return source.files();
+      return List.of();
     }
 
     @Override
@@ -228,6 +262,31 @@ public final class EstimatedPool {
     return fisher;
   }
 
+  /**
+   * How far the mean of all batches is from a conformance case's Fisher: by parameter, the largest
+   * difference relative to the largest expected entry.
+   */
+  public Map<String, Double> errors(ModelManifest manifest, String conformance, String estimator) {
+    Map<String, double[]> found = fisher(manifest);
+    Map<String, Double> errors = new TreeMap<>();
+    Conformance.tensors(Conformance.file(conformance, "expected-" + estimator + ".safetensors"))
+        .forEach(
+            (name, values) -> {
+              if (!name.endsWith("k_proj.bias")) { // softmax does not see it
+                errors.put(name, Conformance.relativeError(found.get(name), values));
+              }
+            });
+    return errors;
+  }
+
+  /** How many claims the batches of a model come from. */
+  public long claims(ModelManifest manifest) {
+    return batches(manifest).stream()
+        .map(batch -> batch.getSource() + "#" + batch.getSequence())
+        .distinct()
+        .count();
+  }
+
   /** The reasons of the dead letters so far. */
   public List<String> deadLetters() {
     List<String> reasons = new ArrayList<>();
@@ -247,15 +306,6 @@ public final class EstimatedPool {
 
   /** Waits until so many instances have partitions of the examples. */
   public void awaitInstances(int count) {
-    awaitGroup(
-        members ->
-            members.stream()
-                    .filter(member -> !member.assignment().topicPartitions().isEmpty())
-                    .count()
-                == count);
-  }
-
-  private void awaitGroup(java.util.function.Predicate<List<MemberDescription>> condition) {
     String group = KafkaSettings.applicationId(topics, "gradient");
     try (Admin admin = kafka.admin()) {
       await()
@@ -263,19 +313,21 @@ public final class EstimatedPool {
           .ignoreException(ExecutionException.class)
           .until(
               () ->
-                  condition.test(
-                      List.copyOf(
-                          admin
-                              .describeConsumerGroups(List.of(group))
-                              .all()
-                              .get()
-                              .get(group)
-                              .members())));
+                  admin
+                          .describeConsumerGroups(List.of(group))
+                          .all()
+                          .get()
+                          .get(group)
+                          .members()
+                          .stream()
+                          .filter(member -> !member.assignment().topicPartitions().isEmpty())
+                          .count()
+                      == count);
     }
   }
 
-  /** Waits until a condition holds of the dead letters. */
-  public void awaitDeadLetters(int count) {
+  /** Waits until there are so many dead letters. */
+  void awaitDeadLetters(int count) {
     await().atMost(PATIENCE).untilAsserted(() -> assertThat(deadLetters()).hasSize(count));
   }
 
@@ -284,5 +336,39 @@ public final class EstimatedPool {
     await()
         .atMost(PATIENCE)
         .until(() -> PoolStatus.read(kafka, topics).lags().get("gradient") == 0);
+  }
+
+  /** Publishes a conformance case as the pool's base model. */
+  public void publishBase(String conformance) {
+    try (Checkpoint checkpoint =
+            Checkpoint.open(Conformance.file(conformance, "model.safetensors"));
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      ModelManifest base =
+          Manifests.base(
+              "base",
+              1,
+              checkpoint.tensors().values(),
+              new MergeMethod(List.of(), true, 1e-6, null),
+              "");
+      Publisher publisher = new Publisher(topics, producer);
+      publisher.announce(base);
+      publisher.checkpoint(base, checkpoint, bytes -> {});
+    }
+  }
+
+  /** Waits for a complete release with an epoch of a model. */
+  PlannedModel awaitEpoch(String model, int epoch) {
+    ReleaseReader reader = new ReleaseReader(kafka, topics);
+    return await()
+        .atMost(PATIENCE)
+        .until(
+            () ->
+                reader.all().stream()
+                    .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+                    .flatMap(release -> release.getPlan().getModels().stream())
+                    .filter(m -> m.getModel().equals(model) && m.getEpoch() == epoch)
+                    .findFirst(),
+            Optional::isPresent)
+        .orElseThrow();
   }
 }

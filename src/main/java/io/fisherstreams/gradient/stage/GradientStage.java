@@ -121,7 +121,9 @@ public final class GradientStage implements StageInstance {
   }
 
   private synchronized GradientWorker next() {
-    worker = new GradientWorker(kafka, topics, options, directory, instance, partitions);
+    worker =
+        new GradientWorker(
+            kafka, topics, options, directory.resolve("model"), instance, partitions);
     if (closed) {
       worker.stop();
     }

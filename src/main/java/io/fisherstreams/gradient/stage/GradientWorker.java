@@ -34,6 +34,7 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -111,7 +112,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   /**
    * A worker on clients of its own.
    *
-   * @param directory for a model's file while it is loaded
+   * @param directory for a model's file while it is loaded; what an earlier worker left there goes
    * @param instance names this instance for good
    */
   GradientWorker(
@@ -123,7 +124,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       int partitions) {
     this.topics = topics;
     this.options = options;
-    this.directory = directory;
+    this.directory = emptied(directory);
     String group = KafkaSettings.applicationId(topics, STAGE);
     consumer = kafka.newGroupConsumer(group);
     producer = kafka.newTransactionalProducer(group + "-" + instance);
@@ -134,6 +135,18 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     checkpoint = new TopicCheckpoint(topics, kafka::newTextKeyConsumer, partitions);
     reader = new LabelledExamples(topics, catalog, partitions);
     backlog = new Backlog(partitions);
+  }
+
+  private static Path emptied(Path directory) {
+    try {
+      Files.createDirectories(directory);
+      try (Stream<Path> files = Files.list(directory)) {
+        files.forEach(GradientWorker::delete);
+      }
+      return directory;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot empty " + directory, e);
+    }
   }
 
   /** Works until {@link #stop()}. */
@@ -482,18 +495,31 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   @Override
   public void close() {
     stopping = true;
+    claim = null;
+    work = null;
     executor.shutdown();
+    List<AutoCloseable> resources = new ArrayList<>(List.of(consumer, catalog, admin));
+    // not the default of waiting for what an aborted transaction would send
+    resources.add(() -> producer.close(Duration.ofSeconds(5)));
+    if (awaitWork() && loaded != null) {
+      resources.add(loaded);
+    }
+    for (AutoCloseable resource : resources) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        LOG.warn("stage gradient: cannot close {}", resource, e);
+      }
+    }
+  }
+
+  /** Whether the other thread has left the model. */
+  private boolean awaitWork() {
     try {
-      executor.awaitTermination(1, TimeUnit.MINUTES);
+      return executor.awaitTermination(1, TimeUnit.MINUTES);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+      return false;
     }
-    if (loaded != null) {
-      loaded.close();
-    }
-    producer.close(Duration.ofSeconds(5));
-    consumer.close();
-    catalog.close();
-    admin.close();
   }
 }
