@@ -7,6 +7,7 @@ import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
@@ -159,7 +160,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     FisherSettings settings =
         new FisherSettings(
-            FisherCommand.estimator(method.estimator(), method.samples(), method.seed()),
+            Estimator.named(method.estimator().text(), method.samples(), method.seed()),
             method.numFisherExamples(),
             method.batchSize());
     List<MergeFile.Model> models = new ArrayList<>();

@@ -5,7 +5,6 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
-import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
@@ -97,7 +96,7 @@ final class PublishCommand implements Runnable {
   }
 
   /** How the gradient stage estimates a model's Fisher. */
-  static final class EstimationOptions {
+  static final class EstimationOptions extends EstimatorOptions {
     @Option(
         names = "--estimator",
         required = true,
@@ -106,27 +105,6 @@ final class PublishCommand implements Runnable {
             "The gradient stage estimates the Fisher from 'publish examples': exact, sampled, empirical or"
                 + " fusion_bench. The model's config.json and all its tensors are sent.")
     private String estimator;
-
-    @Option(
-        names = "--samples",
-        paramLabel = "K",
-        defaultValue = "1",
-        description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
-    private int samples;
-
-    @Option(
-        names = "--seed",
-        paramLabel = "N",
-        defaultValue = "0",
-        description = "Seed of the draws. Default: ${DEFAULT-VALUE}.")
-    private long seed;
-
-    @Option(
-        names = "--batch-size",
-        paramLabel = "N",
-        defaultValue = "8",
-        description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
-    private int batchSize;
 
     @Option(
         names = "--head",
@@ -144,9 +122,8 @@ final class PublishCommand implements Runnable {
 
     /** The checked settings. */
     Estimation estimation() {
-      Estimator.named(estimator, samples, seed);
-      new FisherSettings(new Estimator.Exact(), 1, batchSize);
-      return new Estimation(estimator, samples, seed, batchSize, new ArrayList<>());
+      int batchSize = settings(estimator, 1).batchSize();
+      return new Estimation(estimator, samples(), seed(), batchSize, new ArrayList<>());
     }
   }
 

@@ -18,10 +18,6 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -40,8 +36,7 @@ class KilledGradientIT {
   @TempDir private Path directory;
 
   private final List<StageProcess> workers = new ArrayList<>();
-  private final AtomicInteger kills = new AtomicInteger();
-  private final ScheduledExecutorService killer = Executors.newSingleThreadScheduledExecutor();
+  private final RandomKills kills = new RandomKills(workers);
   private EmbeddedBroker broker;
   private EmbeddedRegistry registry;
   private EstimatedPool pool;
@@ -92,25 +87,10 @@ class KilledGradientIT {
 
   @AfterEach
   void stop() throws InterruptedException {
-    killer.shutdownNow();
-    killer.awaitTermination(1, TimeUnit.MINUTES);
+    kills.close();
     workers.forEach(StageProcess::close);
     registry.close();
     broker.close();
-  }
-
-  private void killAtRandomMoments(Random random, int count, int longestMillis) {
-    killer.schedule(
-        () -> {
-          StageProcess victim = workers.get(random.nextInt(workers.size()));
-          victim.kill();
-          victim.start();
-          if (kills.incrementAndGet() < count) {
-            killAtRandomMoments(random, count, longestMillis);
-          }
-        },
-        500 + random.nextInt(longestMillis),
-        TimeUnit.MILLISECONDS);
   }
 
   /** Each shard's batches stand for every example once, and their mean is the known Fisher. */
@@ -137,9 +117,9 @@ class KilledGradientIT {
     ModelManifest model =
         pool.publish("m", "gpt2", new Estimation("exact", 1, 0L, 4, List.of()), 7, chunk);
     pool.awaitInstances(2);
-    killAtRandomMoments(new Random(seed), count, longestMillis);
+    kills.begin(new Random(seed), count, longestMillis);
     long sent = 0;
-    while (kills.get() < count || sent == 0) {
+    while (kills.count() < count || sent == 0) {
       // a publisher that was killed sends some again
       pool.examples(model, "gpt2", Math.max(0, sent - 10), sent + chunk);
       sent += chunk;
@@ -151,7 +131,7 @@ class KilledGradientIT {
     guarantee.assertHolds();
     report.add(
         "%d kills of gradient instances, seed %d; %d examples in %d claims"
-            .formatted(kills.get(), seed, sent, pool.claims(model)),
+            .formatted(kills.count(), seed, sent, pool.claims(model)),
         0,
         0,
         Duration.ofNanos(System.nanoTime() - began),

@@ -145,33 +145,9 @@ public final class EstimatedPool {
             change.apply(new Example("test", index - first, example.label(), example.inputs())));
       }
       new Publisher(topics, producer)
-          .examples(EstimatedModel.of(manifest), new Given(examples), end - first, first, n -> {});
+          .examples(
+              EstimatedModel.of(manifest), new ListSource(examples), end - first, first, n -> {});
     }
-  }
-
-  private record Given(List<Example> examples) implements ExampleSource {
-    @Override
-    public String origin() {
-      return "test";
-    }
-
-    @Override
-    public long count() {
-      return examples.size();
-    }
-
-    @Override
-    public List<Example> read(long first, int count) {
-      return examples.subList((int) first, (int) first + count);
-    }
-
-    @Override
-    public List<Path> files() {
-      return List.of();
-    }
-
-    @Override
-    public void close() {}
   }
 
   /** Sends one record as it is. */
