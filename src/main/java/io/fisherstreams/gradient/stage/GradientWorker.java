@@ -65,10 +65,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(GradientWorker.class);
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration POLL_AT_WORK = Duration.ofMillis(10);
+  private static final Duration TELL = Duration.ofSeconds(10);
   private static final Duration RETRY_INCOMPLETE = Duration.ofSeconds(5);
 
   // Some hundred images: plenty for the next batches, little beside a model.
   private static final long MOST_BYTES = 64L << 20;
+
+  // Handed to the other thread together: it never waits, and a claim can still be given up soon.
+  private static final int BATCHES_AT_ONCE = 4;
 
   // Refused and skipped records that are committed without a claim, at the latest.
   private static final long MOST_HANDLED = 512;
@@ -79,6 +83,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     final List<PendingExample> examples = new ArrayList<>();
     final Map<PendingExample, String> refusals = new LinkedHashMap<>();
     final long began = System.nanoTime();
+    long told = began;
 
     Claim(EstimatedModel model) {
       this.model = model;
@@ -248,8 +253,9 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private void goOn(long now) {
     boolean idle = isIdle(claim.model.version(), now);
     long room = options.claimExamples() - claim.examples.size();
+    long most = Math.min(room, (long) BATCHES_AT_ONCE * claim.model.batchSize());
     List<List<PendingExample>> batches =
-        room > 0 ? backlog.take(claim.model, room, idle) : List.of();
+        room > 0 ? backlog.take(claim.model, most, idle) : List.of();
     if (!batches.isEmpty()) {
       batches.forEach(claim.examples::addAll);
       submit(() -> add(batches));
@@ -334,7 +340,20 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
           .flatMap(List::stream)
           .filter(example -> !refused.containsKey(example))
           .forEach(PendingExample::release);
+      tell();
     };
+  }
+
+  private void tell() {
+    long now = System.nanoTime();
+    if (now - claim.told >= TELL.toNanos()) {
+      claim.told = now;
+      LOG.info(
+          "{}: {} examples of this claim, {} examples/s",
+          claim.model.version(),
+          claim.examples.size(),
+          "%.1f".formatted(claim.examples.size() / ((now - claim.began) / 1e9)));
+    }
   }
 
   /** Ends the claim, if there is one, and commits what is handled, in one transaction. */
