@@ -7,11 +7,9 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.release.ReleaseAliases;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -42,6 +40,9 @@ final class ExportCommand implements Callable<Integer> {
           "Where config.json and tokenizer files are copied from into an exported folder.")
   private Path baseFolder;
 
+  @Option(names = "--force", description = "Also writes a release that the gate rejected.")
+  private boolean force;
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -50,7 +51,12 @@ final class ExportCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     long partBytes = output.partBytes();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
-    Release release = find(reader.all(), kafka, topics);
+    Release release = NamedRelease.find(name, reader, kafka, topics);
+    if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
+      throw new InvalidInput(
+          "release %d was rejected: %s; --force writes it all the same"
+              .formatted(release.getRelease(), release.getReason()));
+    }
     ModelManifest base = PoolModels.read(kafka, topics).requireBase();
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(release, base));
@@ -68,19 +74,5 @@ final class ExportCommand implements Callable<Integer> {
         .getOut()
         .println("wrote release " + release.getRelease() + " to " + output.path());
     return 0;
-  }
-
-  private Release find(List<Release> releases, KafkaSettings kafka, PoolTopics topics) {
-    if (name == null) {
-      return releases.stream()
-          .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
-          .reduce((first, second) -> second)
-          .orElseThrow(() -> new InvalidInput("the pool has no complete release yet"));
-    }
-    long id = new ReleaseAliases(kafka, topics).resolve(name);
-    return releases.stream()
-        .filter(release -> release.getRelease() == id)
-        .findFirst()
-        .orElseThrow(() -> new InvalidInput("there is no release " + id));
   }
 }

@@ -38,6 +38,7 @@ import picocli.CommandLine.Spec;
       AliasCommand.class,
       RollbackCommand.class,
       ExportCommand.class,
+      SimilarityCommand.class,
       CommandLine.HelpCommand.class
     })
 public final class Main implements Runnable {

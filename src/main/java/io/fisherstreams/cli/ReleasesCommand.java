@@ -44,10 +44,18 @@ final class ReleasesCommand implements Callable<Integer> {
           release.getAt(),
           models.size(),
           release.getChecksum().isEmpty() ? "-" : release.getChecksum(),
-          release.getReason().isEmpty()
-              ? release.getPlan().getCause()
-              : release.getPlan().getCause() + "; " + release.getReason());
+          cause(release));
     }
     return 0;
+  }
+
+  private static String cause(Release release) {
+    String said =
+        release.getReason().isEmpty() && release.getVerdict() != null
+            ? release.getVerdict().getReason()
+            : release.getReason();
+    return said.isEmpty()
+        ? release.getPlan().getCause()
+        : release.getPlan().getCause() + "; " + said;
   }
 }

@@ -1,13 +1,16 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.gradient.stage.GradientStage;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.StageInstance;
 import io.fisherstreams.record.StreamsOptions;
+import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -35,7 +38,9 @@ final class RunCommand implements Callable<Integer> {
   enum Stage {
     GRADIENT,
     MERGE,
-    COORDINATOR
+    COORDINATOR,
+    GATE,
+    WEBHOOKS
   }
 
   private static final class Which {
@@ -46,7 +51,9 @@ final class RunCommand implements Callable<Integer> {
         description = "Stages to run: ${COMPLETION-CANDIDATES}, separated by commas.")
     private List<Stage> stages;
 
-    @Option(names = "--all", description = "Runs every stage.")
+    @Option(
+        names = "--all",
+        description = "Runs every stage; gate and webhooks when they are configured.")
     private boolean all;
   }
 
@@ -65,7 +72,7 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Set<Stage> stages = which.all ? EnumSet.allOf(Stage.class) : EnumSet.copyOf(which.stages);
+    Set<Stage> stages = which.all ? configured() : EnumSet.copyOf(which.stages);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     List<StageInstance> runners = new ArrayList<>();
@@ -101,6 +108,17 @@ final class RunCommand implements Callable<Integer> {
     return 0;
   }
 
+  private Set<Stage> configured() {
+    Set<Stage> stages = EnumSet.allOf(Stage.class);
+    if (connection.config().gate().isEmpty()) {
+      stages.remove(Stage.GATE);
+    }
+    if (connection.config().webhooks().isEmpty()) {
+      stages.remove(Stage.WEBHOOKS);
+    }
+    return stages;
+  }
+
   private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
     ServiceConfig config = connection.config();
     Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
@@ -115,6 +133,13 @@ final class RunCommand implements Callable<Integer> {
       case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
       case MERGE -> MergeStage.create(kafka, topics, options);
       case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
+      case GATE ->
+          GateStage.create(
+              kafka,
+              topics,
+              config.gate().orElseThrow(() -> new InvalidInput("the configuration has no gate")),
+              options.stateDirectory());
+      case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
     };
   }
 }

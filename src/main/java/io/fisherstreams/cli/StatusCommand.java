@@ -2,12 +2,16 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.webhook.Webhook;
+import io.fisherstreams.webhook.WebhookStage;
 import java.io.PrintWriter;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
@@ -47,9 +51,18 @@ final class StatusCommand implements Callable<Integer> {
                 versions
                     .values()
                     .forEach(model -> print(out, name, model, status.state(name, model))));
-    Map<String, Long> lags = status.lags();
+    Map<String, Long> lags = new LinkedHashMap<>(status.lags());
+    connection
+        .config()
+        .gate()
+        .ifPresent(
+            gate -> lags.put(GateStage.STAGE, PoolStatus.lag(kafka, topics, GateStage.STAGE)));
+    for (Webhook hook : connection.config().webhooks()) {
+      String stage = WebhookStage.stage(hook.name());
+      lags.put(stage, PoolStatus.lag(kafka, topics, stage));
+    }
     out.println();
-    lags.forEach((stage, lag) -> out.printf("%-12s lag %d records%n", stage, lag));
+    lags.forEach((stage, lag) -> out.printf("%-20s lag %d records%n", stage, lag));
     List<Release> releases = new ReleaseReader(kafka, topics).all();
     out.println();
     if (releases.isEmpty()) {

@@ -2,6 +2,7 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.RejectedRecord;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -31,7 +32,7 @@ final class Aliases {
   /**
    * Grants or refuses a request.
    *
-   * @param kept complete releases whose tensors are kept
+   * @param kept complete releases whose tensors are kept, less those that a gate rejected
    * @throws RejectedRecord when it is no request that could be answered
    */
   Alias answer(String name, AliasRequest request, Set<Long> kept, Instant at)
@@ -52,6 +53,7 @@ final class Aliases {
         switch (request.getAction()) {
           case SET -> set(before, request, kept, at);
           case ROLLBACK -> rollback(before, request, kept, at);
+          case JUDGE -> judge(before, request, kept, at);
           case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
         };
     aliases.put(name, answer);
@@ -78,6 +80,21 @@ final class Aliases {
         at,
         request.getRequest(),
         "");
+  }
+
+  private static Alias judge(Alias before, AliasRequest request, Set<Long> kept, Instant at)
+      throws RejectedRecord {
+    GateVerdict verdict = request.getVerdict();
+    if (verdict == null) {
+      throw new RejectedRecord("a request to judge a release has no verdict");
+    }
+    return verdict.getPassed() || !kept.contains(request.getRelease())
+        ? set(before, request, kept, at)
+        : refused(
+            before,
+            request,
+            at,
+            "release " + request.getRelease() + " is rejected: " + verdict.getReason());
   }
 
   private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
@@ -113,7 +130,11 @@ final class Aliases {
         reason);
   }
 
-  /** Releases that retention spares: what an alias points to, and where its rollback would go. */
+  /**
+   * Releases that retention spares: what an alias points to, and where its rollback would go.
+   *
+   * @param kept as for {@link #answer}
+   */
   Set<Long> held(Set<Long> kept) {
     Set<Long> held = new HashSet<>();
     for (Alias alias : aliases.values()) {

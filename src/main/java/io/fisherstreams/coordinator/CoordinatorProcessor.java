@@ -3,8 +3,10 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -58,6 +60,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private KeyValueStore<String, PartitionProgress> progress;
   private KeyValueStore<String, CoordinatorState> states;
   private KeyValueStore<String, Alias> aliasStore;
+  private KeyValueStore<String, Release> releases;
   private Aliases aliases;
   private CoordinatorState state;
   private PoolView pool;
@@ -80,6 +83,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     progress = context.getStateStore(CoordinatorTopology.PROGRESS);
     states = context.getStateStore(CoordinatorTopology.STATE);
     aliasStore = context.getStateStore(CoordinatorTopology.ALIASES);
+    releases = context.getStateStore(CoordinatorTopology.RELEASES);
     aliases = new Aliases();
     try (KeyValueIterator<String, Alias> all = aliasStore.all()) {
       all.forEachRemaining(entry -> aliases.put(entry.value));
@@ -144,16 +148,40 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
 
   private void alias(String key, AliasRequest request) throws RejectedRecord {
     Instant now = Instant.ofEpochMilli(context.currentSystemTimeMs());
-    Alias answer = aliases.answer(key, request, ids(state.getKept()), now);
+    Set<Long> usable = usable(state.getKept());
+    Alias answer = aliases.answer(key, request, usable, now);
     aliasStore.put(key, answer);
     forward(
         CoordinatorTopology.TO_ALIASES, new Record<>(key, answer, context.currentSystemTimeMs()));
+    if (request.getAction() == AliasAction.JUDGE && usable.contains(request.getRelease())) {
+      judge(releases.get(Long.toString(request.getRelease())), request.getVerdict(), now);
+    }
   }
 
-  private static Set<Long> ids(List<KeptRelease> releases) {
-    Set<Long> ids = new HashSet<>();
-    releases.forEach(release -> ids.add(release.getRelease()));
-    return ids;
+  private void judge(Release release, GateVerdict verdict, Instant now) {
+    if (release.getVerdict() != null) {
+      return;
+    }
+    release.setVerdict(verdict);
+    if (!verdict.getPassed()) {
+      release.setStatus(ReleaseStatus.REJECTED);
+      release.setReason(verdict.getReason());
+      release.setAt(now);
+    }
+    releases.put(Long.toString(release.getRelease()), release);
+    announce(release);
+  }
+
+  /** Kept releases that an alias may point to. */
+  private Set<Long> usable(List<KeptRelease> kept) {
+    Set<Long> usable = new HashSet<>();
+    for (KeptRelease release : kept) {
+      Release record = releases.get(Long.toString(release.getRelease()));
+      if (record.getStatus() == ReleaseStatus.COMPLETE) {
+        usable.add(release.getRelease());
+      }
+    }
+    return usable;
   }
 
   private void progress(String key, PartitionProgress report) {
@@ -212,8 +240,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       return;
     }
     if (state.getUnderWay()) {
-      release(ReleaseStatus.ABANDONED, "overtaken by a change of the pool")
-          .ifPresent(this::announce);
+      announce(release(ReleaseStatus.ABANDONED, "overtaken by a change of the pool"));
       state.setUnderWay(false);
       state.setLastPlanAbandoned(true);
       state.setAbandoned(state.getAbandoned() + 1);
@@ -254,13 +281,17 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void complete() {
-    release(ReleaseStatus.COMPLETE, "").ifPresent(this::announce);
+    Release release = release(ReleaseStatus.COMPLETE, "");
+    announce(release);
+    releases.put(Long.toString(release.getRelease()), release);
     state.setUnderWay(false);
     state.setAbandoned(0);
     List<KeptRelease> kept = new ArrayList<>(state.getKept());
     Instant now = Instant.ofEpochMilli(context.currentSystemTimeMs());
-    kept.add(new KeptRelease(state.getLastPlan().getRelease(), state.getFirstOffsets(), now));
-    kept.subList(0, dropped(kept, now)).clear();
+    kept.add(new KeptRelease(release.getRelease(), state.getFirstOffsets(), now));
+    List<KeptRelease> dropped = kept.subList(0, dropped(kept, now));
+    dropped.forEach(gone -> releases.delete(Long.toString(gone.getRelease())));
+    dropped.clear();
     // What is dropped now may still be asked for if this transaction is undone. Its tensors go with
     // the next release: by then a merge stage has read this transaction's committed plan.
     if (!state.getKept().isEmpty()) {
@@ -273,7 +304,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
 
   /** A topic is cut at its front only, so a release that is held holds all later ones. */
   private int dropped(List<KeptRelease> kept, Instant now) {
-    Set<Long> held = aliases.held(ids(kept));
+    Set<Long> held = aliases.held(usable(kept));
     int dropped = 0;
     while (dropped < kept.size() - policy.keep()
         && !held.contains(kept.get(dropped).getRelease())
@@ -283,7 +314,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     return dropped;
   }
 
-  private Optional<Release> release(ReleaseStatus status, String reason) {
+  private Release release(ReleaseStatus status, String reason) {
     long shards = 0;
     long checksum = 0;
     long unweighted = 0;
@@ -300,17 +331,17 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         slices.add(new TopicSlice(p, state.getFirstOffsets().get(p), ends.get(p)));
       }
     }
-    return Optional.of(
-        new Release(
-            state.getLastPlan().getRelease(),
-            status,
-            Instant.ofEpochMilli(context.currentSystemTimeMs()),
-            reason,
-            state.getLastPlan(),
-            slices,
-            complete ? shards : 0,
-            complete ? String.format("%016x", checksum) : "",
-            unweighted));
+    return new Release(
+        state.getLastPlan().getRelease(),
+        status,
+        Instant.ofEpochMilli(context.currentSystemTimeMs()),
+        reason,
+        state.getLastPlan(),
+        slices,
+        complete ? shards : 0,
+        complete ? String.format("%016x", checksum) : "",
+        unweighted,
+        null);
   }
 
   private void announce(Release release) {

@@ -5,6 +5,7 @@ import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
 import io.fisherstreams.record.StateSerde;
 import java.util.Map;
 import java.util.Optional;
@@ -31,7 +32,7 @@ import org.apache.kafka.streams.state.Stores;
  * progress ───────┼─▶ coordinator ──┼─▶ releases
  * alias-requests ─┘       │         ├─▶ aliases
  *                         │         └─▶ dead-letters
- *       manifests, progress, state, aliases
+ *   manifests, progress, state, aliases, releases
  * </pre>
  */
 public final class CoordinatorTopology implements Supplier<Topology> {
@@ -46,6 +47,9 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   /** Aliases as they were last written. */
   public static final String ALIASES = "coordinator-aliases";
+
+  /** Records of the releases whose tensors are kept. */
+  public static final String RELEASES = "coordinator-releases";
 
   static final String COORDINATOR = "coordinator";
   static final String TO_MERGE_PLANS = "to-merge-plans";
@@ -80,6 +84,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
         .addStateStore(store(ALIASES, Alias.class), COORDINATOR)
+        .addStateStore(store(RELEASES, Release.class), COORDINATOR)
         .addSink(
             TO_MERGE_PLANS,
             topics.mergePlans().name(),

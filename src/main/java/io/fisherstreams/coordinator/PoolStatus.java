@@ -86,6 +86,13 @@ public final class PoolStatus {
     }
   }
 
+  /** Records that another stage, one that not every pool has, has not dealt with yet. */
+  public static long lag(KafkaSettings kafka, PoolTopics topics, String stage) {
+    try (Admin admin = kafka.admin()) {
+      return lag(admin, KafkaSettings.applicationId(topics, stage), List.of());
+    }
+  }
+
   private static long lag(Admin admin, String group, List<TopicPartition> all) {
     try {
       Map<TopicPartition, OffsetAndMetadata> committed =

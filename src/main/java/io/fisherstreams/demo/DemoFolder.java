@@ -1,11 +1,10 @@
 package io.fisherstreams.demo;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.WholeFile;
 import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
 import java.util.Locale;
 
 /**
@@ -56,9 +55,9 @@ public final class DemoFolder {
       model.parameters().writeTo(pool().resolve(model.name() + ".safetensors"));
       model.fisher().writeTo(pool().resolve(model.name() + ".fisher.safetensors"));
     }
-    replace(mergeFile(), mergeYaml(result));
+    WholeFile.write(mergeFile(), mergeYaml(result));
     result.merged().writeTo(merged());
-    replace(report(), new DemoReport(result).html());
+    WholeFile.write(report(), new DemoReport(result).html());
   }
 
   private Path pool() {
@@ -79,15 +78,5 @@ public final class DemoFolder {
                 DemoScenario.METHOD.normalized(),
                 DemoScenario.METHOD.epsilon()))
         .toString();
-  }
-
-  private static void replace(Path file, String content) {
-    Path temporary = file.resolveSibling("." + file.getFileName() + ".tmp");
-    try {
-      Files.writeString(temporary, content);
-      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
-    } catch (IOException e) {
-      throw new UncheckedIOException(file + " cannot be written: " + e.getMessage(), e);
-    }
   }
 }

@@ -1,6 +1,9 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.fisher.FisherProducts;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.IntStream;
 
 /**
  * How far the Fishers of models lie on the same entries of one tensor: the cosine of each pair,
@@ -10,26 +13,23 @@ import java.util.List;
  * @param cosines row by row, in the models' order
  */
 record FisherOverlap(List<String> models, List<List<Double>> cosines) {
-  /** The overlap of these models in the tensor of this name. */
+  /** The overlap of these models in the tensor of this name; 0 where a Fisher is 0 everywhere. */
   static FisherOverlap of(List<FineTunedModel> models, String tensor) {
-    List<float[]> fishers = models.stream().map(model -> model.fisher().values(tensor)).toList();
+    float[][] fishers =
+        models.stream().map(model -> model.fisher().values(tensor)).toArray(float[][]::new);
+    double[] divisors = new double[fishers.length];
+    Arrays.fill(divisors, 1);
+    FisherProducts products = new FisherProducts(fishers.length);
+    products.add(tensor, fishers, divisors, fishers[0].length);
+    FisherProducts.Sums sums = products.whole();
     return new FisherOverlap(
         models.stream().map(FineTunedModel::name).toList(),
-        fishers.stream()
-            .map(row -> fishers.stream().map(column -> cosine(row, column)).toList())
+        IntStream.range(0, fishers.length)
+            .mapToObj(
+                row ->
+                    IntStream.range(0, fishers.length)
+                        .mapToObj(column -> sums.cosine(row, column).orElse(0))
+                        .toList())
             .toList());
-  }
-
-  private static double cosine(float[] left, float[] right) {
-    double product = 0;
-    double leftSquares = 0;
-    double rightSquares = 0;
-    for (int j = 0; j < left.length; j++) {
-      product += (double) left[j] * right[j];
-      leftSquares += (double) left[j] * left[j];
-      rightSquares += (double) right[j] * right[j];
-    }
-    double norms = Math.sqrt(leftSquares) * Math.sqrt(rightSquares);
-    return norms == 0 ? 0 : product / norms;
   }
 }

@@ -390,9 +390,9 @@ final class Intake {
     return batch.run();
   }
 
-  private static void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
-    if (!state.getOpen().isEmpty()) {
-      batch.needOpen(model, slot, state);
+  private void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
+    if (!state.getOpen().isEmpty() && batch.needOpen(model, slot, state)) {
+      ledger.put(model, slot.shard(), state);
     }
     if (!state.getEpochs().isEmpty()) {
       batch.needFisher(model, slot, last(state));

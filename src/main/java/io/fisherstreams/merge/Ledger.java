@@ -21,6 +21,8 @@ import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What one partition of the merge stage has, on its state stores: manifests of the versions it
@@ -28,6 +30,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * transaction must keep or undo together goes through here.
  */
 final class Ledger {
+  private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
   private static final int MOST_MISSING_NAMED = 20;
 
   private final KeyValueStore<String, ModelManifest> manifests;
@@ -112,8 +115,14 @@ final class Ledger {
     return versions;
   }
 
-  private static String key(KnownModel model, Shard shard) {
+  /** Key of a shard's state. */
+  static String key(KnownModel model, Shard shard) {
     return model.id() + "/" + shard.id();
+  }
+
+  /** The {@code model@version} of a shard's key. */
+  static String modelId(String key) {
+    return key.substring(0, key.indexOf('/', key.indexOf('@'))); // a model's name has no '@'
   }
 
   /** The shard's state; a new one when nothing of it has come yet. */
@@ -304,6 +313,12 @@ final class Ledger {
         : state.getEpochs().isEmpty() && state.getOpen().isEmpty()) {
       return; // several of its batches were lost
     }
+    LOG.error(
+        "partition {}: {} {} of {} is gone from its topic; publish the model again",
+        partition,
+        checkpoint ? "checkpoint shard" : "Fisher of shard",
+        slot.shard().id(),
+        model.id());
     losses++;
     ModelCounts now = counts(model);
     if (checkpoint) {

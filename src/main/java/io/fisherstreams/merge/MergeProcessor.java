@@ -79,7 +79,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     plans = context.getStateStore(MergeTopology.PLANS);
     payloads = store.partition(partition);
     ledger = new Ledger(manifests, shards, counts, catalog, partition, partitions);
-    Recovery recovery = new Recovery(topics, log, payloads, ledger, partition);
+    Recovery recovery = new Recovery(topics, log, payloads, ledger::lose, partition);
     intake =
         new Intake(
             ledger,

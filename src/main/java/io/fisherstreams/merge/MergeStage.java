@@ -27,9 +27,9 @@ public final class MergeStage {
         new MergeTopology(
             topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
     return new StageRunner(
-        "merge",
+        MergeTopology.STAGE,
         topology.get(),
-        kafka.streams(topics, "merge", options, memory),
+        kafka.streams(topics, MergeTopology.STAGE, options, memory),
         List.of(store, catalog, memory));
   }
 }

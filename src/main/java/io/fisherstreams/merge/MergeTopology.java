@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -60,6 +61,9 @@ public final class MergeTopology implements Supplier<Topology> {
   static final String TO_CHECKPOINT_SHARDS = "to-checkpoint-shards";
   static final String TO_GRADIENT_BATCHES = "to-gradient-batches";
 
+  /** The stage's name, in its consumer group and in the names of its changelogs. */
+  static final String STAGE = "merge";
+
   private final PoolTopics topics;
   private final int partitions;
   private final ModelCatalog catalog;
@@ -116,6 +120,13 @@ public final class MergeTopology implements Supplier<Topology> {
     shardSink(topology, TO_CHECKPOINT_SHARDS, topics.checkpointShards());
     shardSink(topology, TO_GRADIENT_BATCHES, topics.gradientBatches());
     return topology;
+  }
+
+  /** The changelog of one of the stage's stores; it has the sharded topics' partitions. */
+  static <V extends SpecificRecordBase> Topic<String, V> changelog(
+      PoolTopics topics, String store, Class<V> type) {
+    String name = KafkaSettings.applicationId(topics, STAGE) + "-" + store + "-changelog";
+    return new Topic<>(name, Serdes.String(), StateSerde.of(type), true, Map.of());
   }
 
   /** The topology's one processor, new. */

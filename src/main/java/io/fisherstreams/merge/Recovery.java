@@ -33,24 +33,29 @@ final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
   private static final Duration POLL = Duration.ofMillis(200);
 
+  /** Is told of a payload that its topic no longer has. */
+  interface Losses {
+    void lose(KnownModel model, Slot slot, boolean checkpoint);
+  }
+
   private record Need(
       KnownModel model, Slot slot, String file, long position, int crc, boolean checkpoint) {}
 
   private final PoolTopics topics;
   private final PayloadLog log;
   private final PartitionPayloads payloads;
-  private final Ledger ledger;
+  private final Losses losses;
   private final int partition;
   private final ByteBuffer scratch;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
 
   Recovery(
-      PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Ledger ledger, int partition) {
+      PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Losses losses, int partition) {
     this.topics = topics;
     this.log = log;
     this.payloads = payloads;
-    this.ledger = ledger;
+    this.losses = losses;
     this.partition = partition;
     this.scratch =
         ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -106,18 +111,21 @@ final class Recovery {
     /**
      * Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its
      * batches.
+     *
+     * @return whether the state has changed because of that
      */
-    void needOpen(KnownModel model, Slot slot, ShardState state) {
-      if (state.getFolded() > 0
-          && !payloads
-              .file(model.model(), model.version(), Intake.PARTIAL)
-              .holds(
-                  slot.ordinal(),
-                  slot.firstElement() * FisherSum.BYTES,
-                  slot.shard().elements() * FisherSum.BYTES,
-                  state.getPartialCrc())) {
+    boolean needOpen(KnownModel model, Slot slot, ShardState state) {
+      boolean isGone =
+          state.getFolded() > 0
+              && !payloads
+                  .file(model.model(), model.version(), Intake.PARTIAL)
+                  .holds(
+                      slot.ordinal(),
+                      slot.firstElement() * FisherSum.BYTES,
+                      slot.shard().elements() * FisherSum.BYTES,
+                      state.getPartialCrc());
+      if (isGone) {
         state.setFolded(0);
-        ledger.put(model, slot.shard(), state);
       }
       for (int i = state.getFolded(); i < state.getOpen().size(); i++) {
         OpenBatch batch = state.getOpen().get(i);
@@ -130,6 +138,7 @@ final class Recovery {
             batch.getSequence(),
             batch.getOffset());
       }
+      return isGone;
     }
 
     private void need(
@@ -169,8 +178,7 @@ final class Recovery {
     }
 
     /**
-     * Reads what is needed, to the end. A payload that the topic no longer has is logged and taken
-     * out of the ledger, which the pool's status shows.
+     * Reads what is needed, to the end. A payload that the topic no longer has counts as lost.
      *
      * @return whether everything came back
      */
@@ -209,7 +217,7 @@ final class Recovery {
     }
 
     /**
-     * Takes what did not come back out of the ledger; the batch is empty then.
+     * Counts what did not come back as lost; the batch is empty then.
      *
      * @return whether everything came back
      */
@@ -273,13 +281,7 @@ final class Recovery {
   }
 
   private void lose(Need need) {
-    LOG.error(
-        "partition {}: {} {} of {} is gone from its topic; publish the model again",
-        partition,
-        need.checkpoint() ? "checkpoint shard" : "Fisher of shard",
-        need.slot().shard().id(),
-        need.model().id());
-    ledger.lose(need.model(), need.slot(), need.checkpoint());
+    losses.lose(need.model(), need.slot(), need.checkpoint());
   }
 
   private interface Restorer<V> {

@@ -28,19 +28,35 @@ public final class TopicReader {
           reader.partitionsFor(topic.name()).stream()
               .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
               .toList();
-      reader.assign(partitions);
-      reader.seekToBeginning(partitions);
-      Map<TopicPartition, Long> ends = reader.endOffsets(partitions);
-      while (partitions.stream().anyMatch(p -> reader.position(p) < ends.get(p))) {
-        for (ConsumerRecord<String, byte[]> record : reader.poll(Duration.ofMillis(100))) {
-          if (record.key() != null) {
-            try {
-              consumer.accept(
-                  record.key(),
-                  topic.value().deserializer().deserialize(topic.name(), record.value()));
-            } catch (SerializationException e) {
-              LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
-            }
+      read(reader, topic, partitions, consumer);
+    }
+  }
+
+  /** The same of one partition. */
+  public static <V> void read(
+      KafkaSettings kafka, Topic<String, V> topic, int partition, BiConsumer<String, V> consumer) {
+    try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
+      read(reader, topic, List.of(new TopicPartition(topic.name(), partition)), consumer);
+    }
+  }
+
+  private static <V> void read(
+      Consumer<String, byte[]> reader,
+      Topic<String, V> topic,
+      List<TopicPartition> partitions,
+      BiConsumer<String, V> consumer) {
+    reader.assign(partitions);
+    reader.seekToBeginning(partitions);
+    Map<TopicPartition, Long> ends = reader.endOffsets(partitions);
+    while (partitions.stream().anyMatch(p -> reader.position(p) < ends.get(p))) {
+      for (ConsumerRecord<String, byte[]> record : reader.poll(Duration.ofMillis(100))) {
+        if (record.key() != null) {
+          try {
+            consumer.accept(
+                record.key(),
+                topic.value().deserializer().deserialize(topic.name(), record.value()));
+          } catch (SerializationException e) {
+            LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
           }
         }
       }

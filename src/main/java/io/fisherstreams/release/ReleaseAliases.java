@@ -5,11 +5,13 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.TopicReader;
 import java.time.Duration;
 import java.util.List;
+import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.UUID;
@@ -68,7 +70,7 @@ public final class ReleaseAliases {
    * @throws InvalidInput when the coordinator refuses, or does not answer in time
    */
   public Alias set(String alias, long release, Duration timeout) {
-    return ask(alias, AliasAction.SET, release, timeout);
+    return require(alias, new AliasRequest(id(), AliasAction.SET, release, null), timeout);
   }
 
   /**
@@ -77,36 +79,57 @@ public final class ReleaseAliases {
    * @throws InvalidInput when the coordinator refuses, or does not answer in time
    */
   public Alias rollback(String alias, Duration timeout) {
-    return ask(alias, AliasAction.ROLLBACK, 0, timeout);
+    return require(alias, new AliasRequest(id(), AliasAction.ROLLBACK, 0L, null), timeout);
   }
 
-  private Alias ask(String alias, AliasAction action, long release, Duration timeout) {
-    String id = UUID.randomUUID().toString();
+  /**
+   * Hands a gate's verdict on a release over: the alias moves to it, or it is rejected.
+   *
+   * @return the coordinator's answer, empty when there is none in time
+   */
+  public Optional<Alias> judge(String alias, long release, GateVerdict verdict, Duration timeout) {
+    return ask(alias, new AliasRequest(id(), AliasAction.JUDGE, release, verdict), timeout);
+  }
+
+  private static String id() {
+    return UUID.randomUUID().toString();
+  }
+
+  private Alias require(String alias, AliasRequest request, Duration timeout) {
+    Alias answer =
+        ask(alias, request, timeout)
+            .orElseThrow(
+                () ->
+                    new InvalidInput(
+                        "the coordinator of pool %s has not answered within %d s; the request stays and is answered"
+                                .formatted(topics.pool(), timeout.toSeconds())
+                            + " when it runs, or lies in dead-letters"));
+    if (!answer.getRefusal().isEmpty()) {
+      throw new InvalidInput(answer.getRefusal());
+    }
+    return answer;
+  }
+
+  private Optional<Alias> ask(String alias, AliasRequest request, Duration timeout) {
     TopicPartition partition = new TopicPartition(topics.aliases().name(), 0);
     try (Consumer<byte[], byte[]> answers = kafka.newConsumer()) {
       answers.assign(List.of(partition));
       answers.seekToEnd(List.of(partition));
       answers.position(partition); // seeking is lazy: the end is that before the request
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        new Publisher(topics, producer).ask(alias, new AliasRequest(id, action, release));
+        new Publisher(topics, producer).ask(alias, request);
       }
       long deadline = System.nanoTime() + timeout.toNanos();
       while (System.nanoTime() - deadline < 0) {
         for (ConsumerRecord<byte[], byte[]> record : answers.poll(Duration.ofMillis(100))) {
           Alias answer =
               topics.aliases().value().deserializer().deserialize(record.topic(), record.value());
-          if (answer != null && answer.getRequest().equals(id)) {
-            if (!answer.getRefusal().isEmpty()) {
-              throw new InvalidInput(answer.getRefusal());
-            }
-            return answer;
+          if (answer != null && answer.getRequest().equals(request.getRequest())) {
+            return Optional.of(answer);
           }
         }
       }
     }
-    throw new InvalidInput(
-        "the coordinator of pool %s has not answered within %d s; the request stays and is answered"
-                .formatted(topics.pool(), timeout.toSeconds())
-            + " when it runs, or lies in dead-letters");
+    return Optional.empty();
   }
 }

@@ -63,7 +63,8 @@ final class CoordinatorSimulation {
             .store(CoordinatorTopology.MANIFESTS, ModelManifest.class)
             .store(CoordinatorTopology.PROGRESS, PartitionProgress.class)
             .store(CoordinatorTopology.STATE, CoordinatorState.class)
-            .store(CoordinatorTopology.ALIASES, Alias.class);
+            .store(CoordinatorTopology.ALIASES, Alias.class)
+            .store(CoordinatorTopology.RELEASES, Release.class);
     stage.start(
         new CoordinatorTopology(
                 topics, scale.partitions(), PlanPolicy.standard(), new NoTensors(scale))

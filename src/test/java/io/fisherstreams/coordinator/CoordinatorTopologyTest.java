@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.Models.Sums;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -413,7 +414,7 @@ class CoordinatorTopologyTest {
   }
 
   private void ask(String alias, String request, AliasAction action, long release) {
-    stage.pipe(topics.aliasRequests(), alias, new AliasRequest(request, action, release));
+    stage.pipe(topics.aliasRequests(), alias, new AliasRequest(request, action, release, null));
   }
 
   private Alias answer(String alias, String request, AliasAction action, long release) {
@@ -494,6 +495,82 @@ class CoordinatorTopologyTest {
     assertThat(cuts).endsWith(20L, 50L);
   }
 
+  private Alias judge(String request, long release, boolean passed) {
+    GateVerdict verdict =
+        new GateVerdict(passed, "as " + request + " says", 0.5, 1L, 0.9, 0.1, List.of());
+    stage.pipe(
+        topics.aliasRequests(),
+        "production",
+        new AliasRequest(request, AliasAction.JUDGE, release, verdict));
+    return stage.values(topics.aliases()).get(0);
+  }
+
+  @Test
+  void aReleaseThatPassesTheGateTakesTheAliasAndCarriesTheVerdict() {
+    makeReleases(1, 1);
+    Release complete = releases().get(0);
+    assertThat(judge("r1", 1, true).getRelease()).isEqualTo(1);
+    Release judged = releases().get(0);
+    assertThat(judged.getVerdict().getReason()).isEqualTo("as r1 says");
+    judged.setVerdict(null);
+    assertThat(judged).as("nothing else of it changes").isEqualTo(complete);
+  }
+
+  @Test
+  void aReleaseThatTheGateRejectsIsPublishedAsSuchAndTheAliasStays() {
+    makeReleases(1, 2);
+    releases();
+    judge("r1", 1, true);
+    releases();
+    Alias stayed = judge("r2", 2, false);
+    assertThat(stayed.getRelease()).isEqualTo(1);
+    assertThat(stayed.getRefusal()).contains("release 2 is rejected: as r2 says");
+    assertThat(releases())
+        .singleElement()
+        .satisfies(
+            release -> {
+              assertThat(release.getRelease()).isEqualTo(2);
+              assertThat(release.getStatus()).isEqualTo(ReleaseStatus.REJECTED);
+              assertThat(release.getReason()).isEqualTo("as r2 says");
+              assertThat(release.getShards()).isEqualTo(2 + 3 + 4);
+            });
+    stage.restart();
+    assertThat(answer("staging", "r3", AliasAction.SET, 2).getRefusal()).isNotEmpty();
+    assertThat(judge("r4", 2, true).getRefusal()).as("judged once").isNotEmpty();
+    assertThat(releases()).isEmpty();
+    makeReleases(3, 3);
+    judge("r5", 3, true);
+    assertThat(answer("production", "r6", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(1);
+  }
+
+  @Test
+  void aVerdictOnAReleaseThatIsNotKeptChangesNothing() {
+    stage.close();
+    start(Set.of(), 1, Duration.ZERO);
+    makeReleases(1, 2);
+    releases();
+    assertThat(judge("r1", 1, false).getRefusal()).contains("release 1 is not among");
+    assertThat(judge("r2", 7, true).getRefusal()).contains("release 7 is not among");
+    assertThat(releases()).isEmpty();
+  }
+
+  @Test
+  void aRejectedReleaseIsNoRollbackAndIsDroppedLikeOthers() {
+    stage.close();
+    start(Set.of(), 1, Duration.ZERO);
+    makeReleases(1, 1);
+    answer("production", "r1", AliasAction.SET, 1);
+    makeReleases(2, 2);
+    answer("production", "r2", AliasAction.SET, 2);
+    makeReleases(3, 3);
+    judge("r3", 3, false);
+    makeReleases(4, 5);
+    answer("production", "r4", AliasAction.SET, 5);
+    makeReleases(6, 7);
+    assertThat(cuts).as("2 is the rollback, so 3 and 4 stay behind it").endsWith(20L);
+    assertThat(answer("production", "r5", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(2);
+  }
+
   @Test
   void aReleaseYoungerThanTheKeptAgeKeepsItsTensors() {
     stage.close();
@@ -509,6 +586,7 @@ class CoordinatorTopologyTest {
     ask("7", "r1", AliasAction.SET, 1);
     ask("a b", "r2", AliasAction.SET, 1);
     ask("production", "r3", AliasAction.UNKNOWN, 1);
+    ask("production", "r4", AliasAction.JUDGE, 1);
     stage.pipe(topics.aliasRequests(), "production", null);
     assertThat(stage.values(topics.aliases())).isEmpty();
     assertThat(stage.reasons(topics))
@@ -516,6 +594,7 @@ class CoordinatorTopologyTest {
             reason -> assertThat(reason).contains("alias '7'"),
             reason -> assertThat(reason).contains("alias 'a b'"),
             reason -> assertThat(reason).contains("unknown action"),
+            reason -> assertThat(reason).contains("has no verdict"),
             reason -> assertThat(reason).contains("tombstones"));
   }
 

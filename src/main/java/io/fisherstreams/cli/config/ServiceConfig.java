@@ -1,9 +1,16 @@
 package io.fisherstreams.cli.config;
 
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.stage.GradientOptions;
+import io.fisherstreams.webhook.Webhook;
+import java.net.URI;
+import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 
@@ -22,6 +29,8 @@ import java.util.Set;
  * @param standbys standby replicas of the stages' stores
  * @param gradient how the gradient stage works
  * @param policy when a change of the pool becomes a plan
+ * @param gate how releases are judged, if they are
+ * @param webhooks who is told of releases
  */
 public record ServiceConfig(
     String pool,
@@ -34,7 +43,9 @@ public record ServiceConfig(
     int mergeThreads,
     int standbys,
     GradientOptions gradient,
-    PlanPolicy policy) {
+    PlanPolicy policy,
+    Optional<GateOptions> gate,
+    List<Webhook> webhooks) {
   private static final Set<String> KEYS =
       Set.of(
           "pool",
@@ -46,7 +57,9 @@ public record ServiceConfig(
           "replication_factor",
           "merge",
           "gradient",
-          "coordinator");
+          "coordinator",
+          "gate",
+          "webhooks");
 
   /** What holds without a file. */
   public static ServiceConfig defaults() {
@@ -61,7 +74,9 @@ public record ServiceConfig(
         2,
         0,
         GradientOptions.standard(),
-        PlanPolicy.standard());
+        PlanPolicy.standard(),
+        Optional.empty(),
+        List.of());
   }
 
   /** Reads and checks a file. */
@@ -118,7 +133,107 @@ public record ServiceConfig(
                 .map(c -> c.whole("keep_releases", standard.keep(), 1))
                 .orElse(standard.keep()),
             Duration.ofHours(coordinator.map(c -> c.whole("keep_hours", 0, 0)).orElse(0)),
-            standard.await()));
+            standard.await()),
+        gate(yaml),
+        webhooks(yaml));
+  }
+
+  private static Optional<GateOptions> gate(StrictYaml yaml) {
+    return yaml.mapping("gate", Set.of("alias", "largest_drop", "batch_size", "tasks"))
+        .map(
+            gate -> {
+              List<GateOptions.Task> tasks = tasks(gate);
+              double largestDrop = gate.number("largest_drop", GateOptions.LARGEST_DROP, 0);
+              if (largestDrop > 1) {
+                throw gate.refuse("largest_drop", "is " + largestDrop + ", expected at most 1");
+              }
+              return new GateOptions(
+                  gate.text("alias"),
+                  largestDrop,
+                  gate.whole("batch_size", GateOptions.BATCH_SIZE, 1),
+                  tasks);
+            });
+  }
+
+  private static List<GateOptions.Task> tasks(StrictYaml gate) {
+    Set<String> names = new HashSet<>();
+    List<GateOptions.Task> tasks = new ArrayList<>();
+    Set<String> keys = Set.of("name", "model", "examples", "head", "torchscript");
+    for (StrictYaml task : gate.mappings("tasks", keys)) {
+      if (!names.add(task.text("name"))) {
+        throw task.refuse("name", "'" + task.text("name") + "' stands twice");
+      }
+      tasks.add(
+          new GateOptions.Task(
+              task.text("name"),
+              task.path("model"),
+              task.path("examples"),
+              optionalPath(task, "head"),
+              optionalPath(task, "torchscript")));
+    }
+    if (tasks.isEmpty()) {
+      throw gate.refuse("tasks", "expected at least one task");
+    }
+    return tasks;
+  }
+
+  private static Optional<Path> optionalPath(StrictYaml yaml, String key) {
+    return yaml.has(key) ? Optional.of(yaml.path(key)) : Optional.empty();
+  }
+
+  private static List<Webhook> webhooks(StrictYaml yaml) {
+    Set<String> names = new HashSet<>();
+    List<Webhook> webhooks = new ArrayList<>();
+    Set<String> keys =
+        Set.of(
+            "name",
+            "url",
+            "secret_env",
+            "secret_file",
+            "timeout_millis",
+            "first_wait_millis",
+            "longest_wait_millis");
+    for (StrictYaml hook : yaml.mappings("webhooks", keys)) {
+      String name = hook.text("name");
+      if (!name.matches("[A-Za-z0-9._-]{1,50}")) {
+        throw hook.refuse("name", "is '" + name + "', expected 1 to 50 letters, digits and . _ -");
+      }
+      if (!names.add(name)) {
+        throw hook.refuse("name", "'" + name + "' stands twice");
+      }
+      if (hook.has("secret_env") == hook.has("secret_file")) {
+        throw hook.refuse("secret_env", "expected one of secret_env and secret_file");
+      }
+      long firstWait = hook.whole("first_wait_millis", Webhook.FIRST_WAIT.toMillis(), 1);
+      webhooks.add(
+          new Webhook(
+              name,
+              url(hook),
+              Optional.ofNullable(hook.text("secret_env", null)),
+              optionalPath(hook, "secret_file"),
+              Duration.ofMillis(hook.whole("timeout_millis", Webhook.TIMEOUT.toMillis(), 1)),
+              Duration.ofMillis(firstWait),
+              Duration.ofMillis(
+                  hook.whole(
+                      "longest_wait_millis",
+                      Math.max(firstWait, Webhook.LONGEST_WAIT.toMillis()),
+                      firstWait))));
+    }
+    return webhooks;
+  }
+
+  private static URI url(StrictYaml hook) {
+    String text = hook.text("url");
+    try {
+      URI url = new URI(text);
+      boolean isHttp = "http".equals(url.getScheme()) || "https".equals(url.getScheme());
+      if (isHttp && url.getHost() != null && url.getUserInfo() == null) {
+        return url;
+      }
+    } catch (URISyntaxException e) {
+      // refused below like another scheme
+    }
+    throw hook.refuse("url", "expected http://HOST/... or https://HOST/..., without user");
   }
 
   private static GradientOptions gradient(StrictYaml yaml) {

@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.stage.GradientOptions;
+import io.fisherstreams.webhook.Webhook;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -68,7 +71,42 @@ final class DocumentedKeysTest {
                     Duration.ofSeconds(10),
                     20,
                     Duration.ofHours(72),
-                    Set.of())));
+                    Set.of()),
+                Optional.of(
+                    new GateOptions(
+                        "production",
+                        0.02,
+                        16,
+                        List.of(
+                            new GateOptions.Task(
+                                "cars",
+                                directory.resolve("clip-cars"),
+                                directory.resolve("cars-test.safetensors"),
+                                Optional.of(directory.resolve("cars-head.safetensors")),
+                                Optional.empty()),
+                            new GateOptions.Task(
+                                "signs",
+                                directory.resolve("signs"),
+                                directory.resolve("signs-test.jsonl"),
+                                Optional.empty(),
+                                Optional.of(directory.resolve("signs/model.pt")))))),
+                List.of(
+                    new Webhook(
+                        "deploy",
+                        URI.create("https://deploy.example.org/fisher-streams"),
+                        Optional.of("DEPLOY_SECRET"),
+                        Optional.empty(),
+                        Duration.ofSeconds(5),
+                        Duration.ofSeconds(2),
+                        Duration.ofMinutes(1)),
+                    new Webhook(
+                        "chat",
+                        URI.create("http://localhost:8080/releases"),
+                        Optional.empty(),
+                        Optional.of(Path.of("/etc/fisher-streams/chat-secret")),
+                        Webhook.TIMEOUT,
+                        Webhook.FIRST_WAIT,
+                        Webhook.LONGEST_WAIT))));
     assertNamesEveryKey(CONFIGURATION);
   }
 
@@ -126,12 +164,24 @@ final class DocumentedKeysTest {
     return defaults;
   }
 
-  /** A YAML that gives every key of a mapping the default that stands in backticks, if one does. */
+  /**
+   * A YAML that gives every key the default that stands in backticks, if one does. A mapping with a
+   * key that is needed has none itself.
+   */
   private static String yaml(Map<String, String> defaults) {
     StringBuilder yaml = new StringBuilder();
     defaults.forEach(
         (key, value) -> {
           String name = key.substring(key.indexOf('.') + 1);
+          String mapping = key.replaceAll("\\..*", "") + ".";
+          boolean isOptional =
+              defaults.entrySet().stream()
+                  .anyMatch(
+                      other ->
+                          other.getKey().startsWith(mapping) && other.getValue().equals("needed"));
+          if (isOptional) {
+            return;
+          }
           if (defaults.keySet().stream().anyMatch(other -> other.startsWith(key + "."))) {
             yaml.append(key).append(":\n");
           } else if (value.startsWith("`") && value.endsWith("`") && !key.contains("[]")) {
@@ -164,13 +214,26 @@ final class DocumentedKeysTest {
     for (String key : knownIn(needed + UNKNOWN + ": 1\n", reader).orElseThrow()) {
       known.add(key);
       String rest = needed.startsWith(key + ":") ? "" : needed;
-      for (String item : List.of("", "- ")) {
-        String nested = rest + key + ":\n  " + item + UNKNOWN + ": 1\n";
-        String prefix = key + (item.isEmpty() ? "." : "[].");
-        knownIn(nested, reader).ifPresent(names -> names.forEach(n -> known.add(prefix + n)));
-      }
+      nested(rest + key + ":\n", "", key, reader, known);
     }
     return known;
+  }
+
+  /** The same of the mapping, or of the list of mappings, under a key. */
+  private void nested(
+      String head, String indent, String key, Consumer<Path> reader, Set<String> known)
+      throws IOException {
+    for (String item : List.of("  ", "  - ")) {
+      String prefix = key + (item.isBlank() ? "." : "[].");
+      Optional<List<String>> names =
+          knownIn(head + indent + item + UNKNOWN + ": 1\n", reader)
+              .filter(found -> known.stream().noneMatch(k -> k.startsWith(prefix)));
+      for (String name : names.orElse(List.of())) {
+        if (known.add(prefix + name) && item.isBlank()) {
+          nested(head + indent + item + name + ":\n", indent + item, prefix + name, reader, known);
+        }
+      }
+    }
   }
 
   private Optional<List<String>> knownIn(String yaml, Consumer<Path> reader) throws IOException {

@@ -1,0 +1,140 @@
+package io.fisherstreams.fisher;
+
+import java.util.Collections;
+import java.util.OptionalDouble;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * Scalar products of several models' Fishers, pair by pair and layer by layer, summed in float64
+ * from one run of entries after another; nothing of the Fishers themselves is kept. Not
+ * thread-safe.
+ */
+public final class FisherProducts {
+  private final int models;
+  private final SortedMap<String, Sums> layers = new TreeMap<>(Layers.ORDER);
+
+  /** Products of so many models, without an entry yet. */
+  public FisherProducts(int models) {
+    this.models = models;
+  }
+
+  /** What the entries of one layer, or of several together, add up to. */
+  public static final class Sums {
+    private final double[] totals;
+    // ⟨F_i, F_k⟩ for k ≤ i, row by row
+    private final double[] products;
+    private long entries;
+
+    private Sums(int models) {
+      totals = new double[models];
+      products = new double[models * (models + 1) / 2];
+    }
+
+    private static int place(int model, int other) {
+      int row = Math.max(model, other);
+      return row * (row + 1) / 2 + Math.min(model, other);
+    }
+
+    private void add(float[][] payloads, double[] divisors, int count) {
+      for (int model = 0; model < totals.length; model++) {
+        float[] payload = payloads[model];
+        double sum = 0;
+        for (int j = 0; j < count; j++) {
+          sum += payload[j];
+        }
+        totals[model] += sum / divisors[model];
+        for (int other = 0; other <= model; other++) {
+          products[place(model, other)] +=
+              product(payload, payloads[other], count) / divisors[model] / divisors[other];
+        }
+      }
+      entries += count;
+    }
+
+    /** Four sums apart, since one would wait for its own last addition. */
+    private static double product(float[] left, float[] right, int count) {
+      double first = 0;
+      double second = 0;
+      double third = 0;
+      double fourth = 0;
+      int j = 0;
+      for (; j < count - 3; j += 4) {
+        first += (double) left[j] * right[j];
+        second += (double) left[j + 1] * right[j + 1];
+        third += (double) left[j + 2] * right[j + 2];
+        fourth += (double) left[j + 3] * right[j + 3];
+      }
+      for (; j < count; j++) {
+        first += (double) left[j] * right[j];
+      }
+      return first + second + (third + fourth);
+    }
+
+    private void add(Sums other) {
+      for (int i = 0; i < totals.length; i++) {
+        totals[i] += other.totals[i];
+      }
+      for (int i = 0; i < products.length; i++) {
+        products[i] += other.products[i];
+      }
+      entries += other.entries;
+    }
+
+    /** Number of entries. */
+    public long entries() {
+      return entries;
+    }
+
+    /** {@code Σ_j F[j]} of a model. */
+    public double total(int model) {
+      return totals[model];
+    }
+
+    /** {@code √Σ_j F[j]²} of a model. */
+    public double norm(int model) {
+      return Math.sqrt(products[place(model, model)]);
+    }
+
+    /**
+     * The cosine between two models' Fishers: 0 when no entry matters to both, 1 when they are
+     * proportional, undefined when one of them is 0 everywhere.
+     */
+    public OptionalDouble cosine(int model, int other) {
+      double norms = norm(model) * norm(other);
+      if (norms == 0) {
+        return OptionalDouble.empty();
+      }
+      return OptionalDouble.of(
+          model == other ? 1 : Math.min(1, products[place(model, other)] / norms));
+    }
+  }
+
+  /**
+   * Adds a run of entries of one layer.
+   *
+   * @param payloads by model: the entries, of which the first {@code count} are taken
+   * @param divisors by model: what the payload is divided by to give the Fisher
+   */
+  public void add(String layer, float[][] payloads, double[] divisors, int count) {
+    layers.computeIfAbsent(layer, name -> new Sums(models)).add(payloads, divisors, count);
+  }
+
+  /** Adds what other entries of the same models add up to. */
+  public void add(FisherProducts other) {
+    other.layers.forEach(
+        (layer, sums) -> layers.computeIfAbsent(layer, name -> new Sums(models)).add(sums));
+  }
+
+  /** By layer, in the layers' natural order. */
+  public SortedMap<String, Sums> layers() {
+    return Collections.unmodifiableSortedMap(layers);
+  }
+
+  /** All layers together. */
+  public Sums whole() {
+    Sums whole = new Sums(models);
+    layers.values().forEach(whole::add);
+    return whole;
+  }
+}

@@ -1,0 +1,46 @@
+package io.fisherstreams.gate;
+
+import io.fisherstreams.gradient.ModelFiles;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * How releases are judged.
+ *
+ * @param alias moves to every release that passes
+ * @param largestDrop by how much accuracy may fall below that of the release that the alias points
+ *     to, 0 to 1
+ * @param batchSize examples that go through a model together
+ * @param tasks on what it is measured, at least one
+ */
+public record GateOptions(String alias, double largestDrop, int batchSize, List<Task> tasks) {
+  /** By how much accuracy may fall when nothing is said. */
+  public static final double LARGEST_DROP = 0.01;
+
+  /** Examples that go through a model together when nothing is said. */
+  public static final int BATCH_SIZE = 8;
+
+  /** The options, whose list of tasks is copied. */
+  public GateOptions {
+    tasks = List.copyOf(tasks);
+  }
+
+  /**
+   * A set of labelled examples.
+   *
+   * @param name its name
+   * @param model folder with {@code config.json} and, where the examples need them, {@code
+   *     tokenizer.json} and {@code preprocessor_config.json}
+   * @param examples as {@link ModelFiles#examples} takes them
+   * @param head a frozen head, or empty
+   * @param torchScript a module to run the release's tensors in, or empty
+   */
+  public record Task(
+      String name, Path model, Path examples, Optional<Path> head, Optional<Path> torchScript) {
+    /** The files that run a checkpoint on this task. */
+    ModelFiles files(Path checkpoint) {
+      return new ModelFiles(checkpoint, model, head, torchScript);
+    }
+  }
+}

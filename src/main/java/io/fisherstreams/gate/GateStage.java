@@ -1,0 +1,139 @@
+package io.fisherstreams.gate;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.Evaluation;
+import io.fisherstreams.gradient.ExampleProgress;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.StageInstance;
+import io.fisherstreams.record.TaskAccuracy;
+import io.fisherstreams.record.TopicFollower;
+import io.fisherstreams.release.ReleaseAliases;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseReader;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The gate on a real cluster: a follower of {@code releases}. */
+public final class GateStage {
+  /** The stage's name, in its consumer group. */
+  public static final String STAGE = "gate";
+
+  private GateStage() {}
+
+  /**
+   * An instance that is not started.
+   *
+   * @param directory holds one release at a time while it is measured
+   * @throws InvalidInput when a task's examples cannot be opened
+   */
+  public static StageInstance create(
+      KafkaSettings kafka, PoolTopics topics, GateOptions options, Path directory) {
+    for (GateOptions.Task task : options.tasks()) {
+      task.files(task.model()).examples(task.examples()).close();
+    }
+    Gate gate = new Gate(options.largestDrop(), new TopicPool(kafka, topics, options, directory));
+    return new TopicFollower(
+        STAGE,
+        kafka.newGroupConsumer(KafkaSettings.applicationId(topics, STAGE)),
+        List.of(topics.releases()),
+        false,
+        record -> {
+          if (record.value() != null) {
+            gate.judge(
+                topics
+                    .releases()
+                    .value()
+                    .deserializer()
+                    .deserialize(record.topic(), record.value())
+                    .getRelease());
+          }
+        });
+  }
+
+  private record TopicPool(
+      KafkaSettings kafka, PoolTopics topics, GateOptions options, Path directory)
+      implements Gate.Pool {
+    private static final Logger LOG = LoggerFactory.getLogger(GateStage.class);
+    private static final Duration ANSWER_WITHIN = Duration.ofSeconds(60);
+
+    @Override
+    public Map<Long, Release> releases() {
+      Map<Long, Release> releases = new HashMap<>();
+      reader().all().forEach(release -> releases.put(release.getRelease(), release));
+      return releases;
+    }
+
+    private ReleaseReader reader() {
+      return new ReleaseReader(kafka, topics);
+    }
+
+    @Override
+    public Optional<Alias> alias() {
+      return Optional.ofNullable(new ReleaseAliases(kafka, topics).all().get(options.alias()));
+    }
+
+    @Override
+    public Alias judge(long release, GateVerdict verdict) {
+      return new ReleaseAliases(kafka, topics)
+          .judge(options.alias(), release, verdict, ANSWER_WITHIN)
+          .orElseThrow(() -> new IllegalStateException("the coordinator has not answered in time"));
+    }
+
+    @Override
+    public Optional<List<TaskAccuracy>> measure(Release release) {
+      try {
+        Files.createDirectories(directory);
+      } catch (IOException e) {
+        throw new UncheckedIOException("cannot make " + directory, e);
+      }
+      try (TemporaryDirectory work = TemporaryDirectory.create(directory)) {
+        Path checkpoint = work.path().resolve("release.safetensors");
+        try {
+          new ReleaseExporter(reader())
+              .export(
+                  release,
+                  PoolModels.read(kafka, topics).requireBase(),
+                  checkpoint,
+                  Long.MAX_VALUE,
+                  Optional.empty(),
+                  bytes -> {});
+        } catch (InvalidInput e) {
+          LOG.warn("release {} cannot be read: {}", release.getRelease(), e.getMessage());
+          return Optional.empty();
+        }
+        List<TaskAccuracy> tasks = new ArrayList<>();
+        options.tasks().forEach(task -> tasks.add(measure(task, checkpoint)));
+        return Optional.of(tasks);
+      }
+    }
+
+    private TaskAccuracy measure(GateOptions.Task task, Path checkpoint) {
+      ModelFiles files = task.files(checkpoint);
+      try (ExampleSource examples = files.examples(task.examples());
+          ModelRuntime runtime = files.load()) {
+        Evaluation found =
+            Evaluation.of(runtime, examples, options.batchSize(), ExampleProgress.SILENT);
+        return new TaskAccuracy(task.name(), found.examples(), found.accuracy());
+      }
+    }
+  }
+}

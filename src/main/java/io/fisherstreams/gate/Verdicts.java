@@ -1,0 +1,63 @@
+package io.fisherstreams.gate;
+
+import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.TaskAccuracy;
+import java.util.List;
+import java.util.Locale;
+
+/** What follows from accuracies; every task counts alike, however many examples it has. */
+final class Verdicts {
+  private Verdicts() {}
+
+  /** Mean of the tasks' accuracies. */
+  static double mean(List<TaskAccuracy> tasks) {
+    return tasks.stream().mapToDouble(TaskAccuracy::getAccuracy).average().orElseThrow();
+  }
+
+  /** A release that there is nothing to compare with passes. */
+  static GateVerdict first(List<TaskAccuracy> tasks, double largestDrop) {
+    double accuracy = mean(tasks);
+    return new GateVerdict(
+        true,
+        text("accuracy %.4f, nothing to compare with", accuracy),
+        accuracy,
+        0L,
+        null,
+        largestDrop,
+        tasks);
+  }
+
+  /** A release passes when its accuracy is at most {@code largestDrop} below the reference's. */
+  static GateVerdict compared(
+      List<TaskAccuracy> tasks, long reference, double referenceAccuracy, double largestDrop) {
+    double accuracy = mean(tasks);
+    boolean passed = referenceAccuracy - accuracy <= largestDrop;
+    String found =
+        text("accuracy %.4f after %.4f of release %d", accuracy, referenceAccuracy, reference);
+    return new GateVerdict(
+        passed,
+        passed ? found : found + text(": it fell by more than %.4f", largestDrop),
+        accuracy,
+        reference,
+        referenceAccuracy,
+        largestDrop,
+        tasks);
+  }
+
+  /** A release that cannot be evaluated where the reference can is rejected. */
+  static GateVerdict unusable(
+      String why, long reference, double referenceAccuracy, double largestDrop) {
+    return new GateVerdict(
+        false,
+        "it cannot be evaluated: " + why,
+        0.0,
+        reference,
+        referenceAccuracy,
+        largestDrop,
+        List.of());
+  }
+
+  private static String text(String format, Object... values) {
+    return String.format(Locale.ROOT, format, values);
+  }
+}

@@ -1,0 +1,245 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.Layers;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.TopicReader;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import java.util.function.LongConsumer;
+
+/**
+ * The sealed Fishers that a plan merges, read from the topics while the pool runs. Which record
+ * holds which epoch of a shard, and what its entries are divided by, only the merge stage knows: it
+ * stands in the changelog of the stage's shard states. The payloads come from {@code
+ * gradient-batches}, partition by partition, and go through local files as the stage's own do, so
+ * that models whose records lie far apart are compared in little memory.
+ */
+public final class StoredFishers {
+  private static final int BLOCK = 8192;
+
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+  private final MergePlan plan;
+  private final int partitions;
+  private final ModelManifest base;
+  private final List<ModelManifest> manifests = new ArrayList<>();
+  private final MergeSet mergeSet;
+
+  /**
+   * The Fishers of a plan that was carried out.
+   *
+   * @param partitions of the pool's sharded topics
+   * @throws InvalidInput when the merge stage no longer has one of the plan's models
+   */
+  public StoredFishers(KafkaSettings kafka, PoolTopics topics, int partitions, MergePlan plan) {
+    this.kafka = kafka;
+    this.topics = topics;
+    this.partitions = partitions;
+    this.plan = plan;
+    Map<String, ModelManifest> held = new HashMap<>();
+    TopicReader.readAll(
+        kafka,
+        MergeTopology.changelog(topics, MergeTopology.MANIFESTS, ModelManifest.class),
+        (id, manifest) -> {
+          if (manifest != null) {
+            held.put(id, manifest);
+          }
+        });
+    base = require(held, plan.getBaseModel(), plan.getBaseVersion());
+    plan.getModels()
+        .forEach(model -> manifests.add(require(held, model.getModel(), model.getVersion())));
+    List<TensorInfo> tensors = new ArrayList<>();
+    base.getParameters().forEach(parameter -> tensors.add(ManifestTensors.of(parameter)));
+    mergeSet = MergeSet.of(tensors, plan.getMethod().getExcludeParamNamesRegex());
+  }
+
+  private ModelManifest require(Map<String, ModelManifest> held, String model, long version) {
+    ModelManifest manifest = held.get(KnownModel.id(model, version));
+    if (manifest == null) {
+      throw gone(KnownModel.id(model, version));
+    }
+    return manifest;
+  }
+
+  private InvalidInput gone(String what) {
+    return new InvalidInput(
+        "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Take a newer release"
+            .formatted(what, plan.getRelease()));
+  }
+
+  /** Bytes of the Fishers' merged entries, of all models together. */
+  public long bytes() {
+    long entries = 0;
+    for (var parameter : base.getParameters()) {
+      if (mergeSet.merges(parameter.getName())) {
+        entries += ManifestTensors.of(parameter).elements();
+      }
+    }
+    return entries * Float.BYTES * manifests.size();
+  }
+
+  /**
+   * The scalar products of every two models' Fishers over the plan's merged parameters. Sums go
+   * over the partitions in order, so they do not depend on the threads.
+   *
+   * @param directory takes the Fishers of as many partitions as there are threads meanwhile
+   * @param threads partitions that are read at once
+   * @param progress is told the bytes that were compared, by any thread
+   * @throws InvalidInput when a Fisher was retired since the plan, or is gone from its topic
+   */
+  public FisherProducts products(Path directory, int threads, LongConsumer progress) {
+    ExecutorService executor = Executors.newFixedThreadPool(Math.min(threads, partitions));
+    try (PayloadStore store = PayloadStore.open(directory)) {
+      List<Future<FisherProducts>> parts = new ArrayList<>();
+      for (int p = 0; p < partitions; p++) {
+        int partition = p;
+        parts.add(executor.submit(() -> products(store, partition, progress)));
+      }
+      FisherProducts all = new FisherProducts(manifests.size());
+      for (Future<FisherProducts> part : parts) {
+        all.add(part.get());
+      }
+      return all;
+    } catch (ExecutionException e) {
+      throw e.getCause() instanceof RuntimeException cause
+          ? cause
+          : new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException("interrupted", e);
+    } finally {
+      end(executor);
+    }
+  }
+
+  /** Waits for the threads, which use the directory that the caller is going to remove. */
+  private static void end(ExecutorService executor) {
+    executor.shutdownNow();
+    try {
+      executor.awaitTermination(1, TimeUnit.MINUTES);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private FisherProducts products(PayloadStore store, int partition, LongConsumer progress) {
+    List<Slot> slots =
+        new KnownModel(base, partition, partitions)
+            .checkpoint().slots().stream()
+                .filter(slot -> mergeSet.merges(slot.shard().tensor().name()))
+                .toList();
+    List<KnownModel> models =
+        manifests.stream()
+            .map(manifest -> new KnownModel(manifest, partition, partitions))
+            .toList();
+    FisherProducts products = new FisherProducts(models.size());
+    try (PartitionPayloads payloads = store.partition(partition)) {
+      Map<String, SealedFisher> sealed = sealed(partition);
+      restore(payloads, partition, models, slots, sealed);
+      float[][] blocks = new float[models.size()][BLOCK];
+      double[] divisors = new double[models.size()];
+      PayloadFile[] files = new PayloadFile[models.size()];
+      long[] firstElements = new long[models.size()];
+      for (Slot slot : slots) {
+        String parameter = slot.shard().tensor().name();
+        int elements = slot.shard().elements();
+        for (int i = 0; i < files.length; i++) {
+          KnownModel model = models.get(i);
+          int epoch = plan.getModels().get(i).getEpoch();
+          files[i] = payloads.file(model.model(), model.version(), Intake.fisherFile(epoch));
+          firstElements[i] = model.fisherSlot(parameter, slot.shard().index()).firstElement();
+          divisors[i] = sealed.get(Ledger.key(model, slot.shard())).getDivisor();
+        }
+        for (int first = 0; first < elements; first += BLOCK) {
+          int count = Math.min(BLOCK, elements - first);
+          for (int i = 0; i < files.length; i++) {
+            files[i].read((firstElements[i] + first) * Float.BYTES, DType.F32, blocks[i], count);
+          }
+          products.add(Layers.of(parameter), blocks, divisors, count);
+        }
+        progress.accept((long) elements * Float.BYTES * models.size());
+      }
+      models.forEach(model -> payloads.drop(model.model(), model.version()));
+    }
+    return products;
+  }
+
+  /** What the stage has of the planned epochs in one partition, by the ledger's key. */
+  private Map<String, SealedFisher> sealed(int partition) {
+    Map<String, Integer> epochs = new HashMap<>();
+    plan.getModels()
+        .forEach(
+            model ->
+                epochs.put(KnownModel.id(model.getModel(), model.getVersion()), model.getEpoch()));
+    Map<String, SealedFisher> sealed = new HashMap<>();
+    TopicReader.read(
+        kafka,
+        MergeTopology.changelog(topics, MergeTopology.SHARDS, ShardState.class),
+        partition,
+        (key, state) -> {
+          Integer epoch = epochs.get(Ledger.modelId(key));
+          if (epoch == null) {
+            return;
+          }
+          Optional<SealedFisher> found =
+              state == null ? Optional.empty() : Ledger.sealed(state, epoch);
+          found.ifPresentOrElse(fisher -> sealed.put(key, fisher), () -> sealed.remove(key));
+        });
+    return sealed;
+  }
+
+  private void restore(
+      PartitionPayloads payloads,
+      int partition,
+      List<KnownModel> models,
+      List<Slot> slots,
+      Map<String, SealedFisher> sealed) {
+    Recovery recovery =
+        new Recovery(
+            topics,
+            new TopicPayloadLog(kafka::newConsumer),
+            payloads,
+            (model, slot, checkpoint) -> {
+              throw gone("the Fisher of " + slot.shard().id() + " of " + model.id());
+            },
+            partition);
+    try (Recovery.Batch batch = recovery.batch()) {
+      for (int i = 0; i < models.size(); i++) {
+        KnownModel model = models.get(i);
+        for (Slot slot : slots) {
+          SealedFisher fisher = sealed.get(Ledger.key(model, slot.shard()));
+          if (fisher == null) {
+            throw gone("epoch " + plan.getModels().get(i).getEpoch() + " of " + model.id());
+          }
+          String parameter = slot.shard().tensor().name();
+          batch.needFisher(model, model.fisherSlot(parameter, slot.shard().index()), fisher);
+          if (batch.isFull()) {
+            batch.run();
+          }
+        }
+      }
+      batch.run();
+    }
+  }
+}

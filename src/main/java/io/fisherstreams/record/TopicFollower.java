@@ -1,0 +1,230 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.InvalidInput;
+import java.time.Duration;
+import java.util.ArrayDeque;
+import java.util.Collection;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.CommitFailedException;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.RebalanceInProgressException;
+import org.apache.kafka.common.errors.WakeupException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A stage that does something with every record of small topics, at least once, one after another
+ * and in the order of each partition. Its place is its consumer group's committed offset; of
+ * several instances one works, the others are spares. A record may take as long as it needs: the
+ * consumer goes on polling meanwhile.
+ */
+public final class TopicFollower implements StageInstance {
+  private static final Logger LOG = LoggerFactory.getLogger(TopicFollower.class);
+  private static final Duration POLL = Duration.ofMillis(100);
+  private static final Duration TRY_AGAIN_AFTER = Duration.ofSeconds(5);
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(30);
+
+  /** What is done with a record. */
+  public interface Work {
+    /**
+     * Deals with a record; on an instance that loses its partition meanwhile it is interrupted. A
+     * record whose work throws is tried again a little later, but {@link InvalidInput} ends the
+     * stage.
+     */
+    void accept(ConsumerRecord<byte[], byte[]> record) throws InterruptedException;
+  }
+
+  private final String name;
+  private final Consumer<byte[], byte[]> consumer;
+  private final List<String> topics;
+  private final boolean fromNow;
+  private final Work work;
+  private final ExecutorService worker;
+  private final Thread thread;
+  private final Deque<ConsumerRecord<byte[], byte[]>> pending = new ArrayDeque<>();
+  private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
+  private volatile boolean closing;
+  private Future<?> current;
+  private boolean isDone;
+  private long notBefore;
+
+  /**
+   * A follower that is not started.
+   *
+   * @param consumer in the stage's group; it is closed with the follower
+   * @param fromNow whether a group without a place begins at the topics' present end, not at their
+   *     beginning
+   */
+  public TopicFollower(
+      String name,
+      Consumer<byte[], byte[]> consumer,
+      List<Topic<?, ?>> topics,
+      boolean fromNow,
+      Work work) {
+    this.name = name;
+    this.consumer = consumer;
+    this.topics = topics.stream().map(Topic::name).toList();
+    this.fromNow = fromNow;
+    this.work = work;
+    worker = Executors.newSingleThreadExecutor(task -> new Thread(task, name + "-worker"));
+    thread = new Thread(this::run, name);
+  }
+
+  @Override
+  public void start() {
+    thread.start();
+  }
+
+  @Override
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return ended;
+  }
+
+  private void run() {
+    Optional<Throwable> cause = Optional.empty();
+    try {
+      consumer.subscribe(topics, new Rebalances());
+      while (!closing) {
+        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+          pending.add(record);
+        }
+        step();
+      }
+    } catch (WakeupException e) {
+      LOG.debug("{} is closed", name);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    } catch (RuntimeException e) {
+      LOG.error("stage {} ends", name, e);
+      cause = Optional.of(e);
+    } finally {
+      worker.shutdownNow();
+      consumer.close();
+      ended.complete(cause);
+    }
+  }
+
+  private void step() throws InterruptedException {
+    if (current != null && current.isDone()) {
+      finish();
+    }
+    if (isDone && commit()) {
+      isDone = false;
+      pending.remove();
+    }
+    if (current == null && !isDone && !pending.isEmpty() && System.nanoTime() - notBefore >= 0) {
+      ConsumerRecord<byte[], byte[]> record = pending.element();
+      current =
+          worker.submit(
+              () -> {
+                work.accept(record);
+                return null;
+              });
+    }
+    Set<TopicPartition> assigned = consumer.assignment();
+    if (pending.isEmpty()) {
+      consumer.resume(assigned);
+    } else {
+      consumer.pause(assigned);
+    }
+  }
+
+  private void finish() throws InterruptedException {
+    Future<?> finished = current;
+    current = null;
+    try {
+      finished.get();
+      isDone = true;
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof InvalidInput invalid) {
+        throw invalid;
+      }
+      LOG.warn("{}: tried again in {} s", name, TRY_AGAIN_AFTER.toSeconds(), e.getCause());
+      notBefore = System.nanoTime() + TRY_AGAIN_AFTER.toNanos();
+    }
+  }
+
+  /** Commits the place after the first pending record; false when that has to wait. */
+  private boolean commit() {
+    ConsumerRecord<byte[], byte[]> record = pending.element();
+    try {
+      consumer.commitSync(
+          Map.of(
+              new TopicPartition(record.topic(), record.partition()),
+              new OffsetAndMetadata(record.offset() + 1)));
+      return true;
+    } catch (RebalanceInProgressException e) {
+      return false; // the next poll ends it
+    } catch (CommitFailedException e) {
+      LOG.warn("{}: another instance goes on: {}", name, e.getMessage());
+      forget();
+      return false;
+    }
+  }
+
+  private void forget() {
+    if (current != null) {
+      current.cancel(true);
+    }
+    current = null;
+    isDone = false;
+    pending.clear();
+  }
+
+  @Override
+  public void close() {
+    closing = true;
+    if (thread.getState() == Thread.State.NEW) {
+      consumer.close();
+      worker.shutdownNow();
+      ended.complete(Optional.empty());
+      return;
+    }
+    consumer.wakeup();
+    worker.shutdownNow();
+    try {
+      thread.join(CLOSE_WITHIN.toMillis());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+  }
+
+  private final class Rebalances implements ConsumerRebalanceListener {
+    @Override
+    public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
+      if (!fromNow) {
+        return;
+      }
+      Map<TopicPartition, OffsetAndMetadata> ends = new HashMap<>();
+      consumer.committed(Set.copyOf(partitions)).entrySet().stream()
+          .filter(place -> place.getValue() == null)
+          .map(Map.Entry::getKey)
+          .forEach(
+              partition -> {
+                consumer.seekToEnd(List.of(partition));
+                ends.put(partition, new OffsetAndMetadata(consumer.position(partition)));
+              });
+      // a place of its own, or what comes while it is down would be passed over at the next start
+      consumer.commitSync(ends);
+    }
+
+    @Override
+    public void onPartitionsRevoked(Collection<TopicPartition> partitions) {
+      forget();
+    }
+  }
+}

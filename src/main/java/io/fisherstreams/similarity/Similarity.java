@@ -1,0 +1,79 @@
+package io.fisherstreams.similarity;
+
+import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.TreeMap;
+
+/**
+ * How alike the Fishers of a plan's models are, and how much of each layer each model gives.
+ *
+ * @param plan the plan
+ * @param whole over all merged parameters
+ * @param layers layer by layer, in their natural order; {@link io.fisherstreams.fisher.Layers}
+ *     tells which parameters are one
+ */
+public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
+  /**
+   * The whole, or one layer.
+   *
+   * @param name the layer's name, {@code *} for the whole
+   * @param entries number of merged entries
+   * @param cosines row by row in the plan's order of models; symmetric; undefined where a Fisher is
+   *     0 everywhere
+   * @param shares by model: its share of the weights, 0 to 1, as the plan has it for the whole
+   */
+  public record Part(
+      String name, long entries, List<List<OptionalDouble>> cosines, List<Double> shares) {}
+
+  /** The name of the whole among the parts; no layer has it. */
+  public static final String WHOLE = "*";
+
+  /** What follows from the scalar products of a plan's Fishers, models in the plan's order. */
+  public static Similarity of(MergePlan plan, FisherProducts products) {
+    List<Part> layers = new ArrayList<>();
+    products.layers().forEach((name, sums) -> layers.add(part(plan, name, sums)));
+    return new Similarity(plan, part(plan, WHOLE, products.whole()), List.copyOf(layers));
+  }
+
+  /** The models' names. */
+  public List<String> models() {
+    return plan.getModels().stream().map(PlannedModel::getModel).toList();
+  }
+
+  private static Part part(MergePlan plan, String name, FisherProducts.Sums sums) {
+    List<PlannedModel> models = plan.getModels();
+    MergeMethod method = plan.getMethod();
+    List<List<OptionalDouble>> cosines = new ArrayList<>();
+    Map<String, Shares.Weight> weights = new TreeMap<>();
+    for (int row = 0; row < models.size(); row++) {
+      List<OptionalDouble> cells = new ArrayList<>();
+      for (int column = 0; column < models.size(); column++) {
+        cells.add(sums.cosine(row, column));
+      }
+      cosines.add(cells);
+      // The plan's norm also for a layer: a merge divides by that of the whole Fisher.
+      PlannedModel model = models.get(row);
+      weights.put(
+          model.getModel(),
+          new Shares.Weight(model.getCoefficient(), sums.total(row), model.getFisherNorm()));
+    }
+    Map<String, Double> shares =
+        Shares.of(
+            weights,
+            method.getMinimalFisherWeight(),
+            sums.entries(),
+            method.getNormalizeFisherWeight());
+    return new Part(
+        name,
+        sums.entries(),
+        cosines,
+        models.stream().map(model -> shares.get(model.getModel())).toList());
+  }
+}

@@ -1,0 +1,168 @@
+package io.fisherstreams.similarity;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.similarity.Similarity.Part;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalDouble;
+
+/** A similarity for people, for spreadsheets and for programs. */
+public final class SimilarityText {
+  private SimilarityText() {}
+
+  /** Tables: the cosines of the whole models, then each model's share of each layer. */
+  public static String tables(Similarity similarity) {
+    List<String> models = similarity.models();
+    StringBuilder text = new StringBuilder();
+    text.append("cosine between the models' Fishers, over ")
+        .append(similarity.whole().entries())
+        .append(" merged entries (- where a Fisher is 0 everywhere)\n");
+    int first = width(models, 0);
+    text.append(pad("", first));
+    models.forEach(model -> text.append("  ").append(padLeft(model, 6)));
+    text.append('\n');
+    for (int row = 0; row < models.size(); row++) {
+      text.append(pad(models.get(row), first));
+      for (int column = 0; column < models.size(); column++) {
+        text.append("  ")
+            .append(
+                padLeft(
+                    number(similarity.whole().cosines().get(row).get(column)),
+                    Math.max(6, models.get(column).length())));
+      }
+      text.append('\n');
+    }
+    text.append("\nshare of each layer in %\n");
+    int layer = width(similarity.layers().stream().map(Part::name).toList(), "whole".length());
+    text.append(pad("", layer));
+    models.forEach(model -> text.append("  ").append(padLeft(model, 6)));
+    text.append('\n');
+    similarity.layers().forEach(part -> shares(text, part.name(), layer, part, models));
+    shares(text, "whole", layer, similarity.whole(), models);
+    return text.toString();
+  }
+
+  private static void shares(
+      StringBuilder text, String name, int width, Part part, List<String> models) {
+    text.append(pad(name, width));
+    for (int i = 0; i < models.size(); i++) {
+      text.append("  ")
+          .append(
+              padLeft(
+                  String.format(Locale.ROOT, "%.2f", 100 * part.shares().get(i)),
+                  Math.max(6, models.get(i).length())));
+    }
+    text.append('\n');
+  }
+
+  private static String number(OptionalDouble cosine) {
+    return cosine.isPresent() ? String.format(Locale.ROOT, "%.4f", cosine.getAsDouble()) : "-";
+  }
+
+  private static int width(List<String> names, int least) {
+    return Math.max(least, names.stream().mapToInt(String::length).max().orElse(0));
+  }
+
+  private static String pad(String text, int width) {
+    return text + " ".repeat(Math.max(0, width - text.length()));
+  }
+
+  private static String padLeft(String text, int width) {
+    return " ".repeat(Math.max(0, width - text.length())) + text;
+  }
+
+  /**
+   * Comma-separated values (RFC 4180) with the columns {@code measure,layer,model,other,value}:
+   * {@code cosine} of every two models and {@code share} of every model, of the whole (layer {@code
+   * *}) and of every layer. An undefined cosine has no value.
+   */
+  public static String csv(Similarity similarity) {
+    StringBuilder text = new StringBuilder("measure,layer,model,other,value\r\n");
+    csv(text, similarity.models(), similarity.whole());
+    similarity.layers().forEach(part -> csv(text, similarity.models(), part));
+    return text.toString();
+  }
+
+  private static void csv(StringBuilder text, List<String> models, Part part) {
+    String layer = quoted(part.name());
+    for (int row = 0; row < models.size(); row++) {
+      for (int column = 0; column < models.size(); column++) {
+        OptionalDouble cosine = part.cosines().get(row).get(column);
+        text.append("cosine,").append(layer).append(',').append(models.get(row)).append(',');
+        text.append(models.get(column)).append(',');
+        text.append(cosine.isPresent() ? Double.toString(cosine.getAsDouble()) : "");
+        text.append("\r\n");
+      }
+    }
+    for (int row = 0; row < models.size(); row++) {
+      text.append("share,").append(layer).append(',').append(models.get(row)).append(",,");
+      text.append(part.shares().get(row)).append("\r\n");
+    }
+  }
+
+  private static String quoted(String name) {
+    return name.matches("[^\",\r\n]*") ? name : '"' + name.replace("\"", "\"\"") + '"';
+  }
+
+  /** One JSON object; an undefined cosine is null. */
+  public static String json(Similarity similarity) {
+    StringWriter text = new StringWriter();
+    try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
+      json.useDefaultPrettyPrinter();
+      json.writeStartObject();
+      json.writeNumberField("release", similarity.plan().getRelease());
+      json.writeArrayFieldStart("models");
+      for (PlannedModel model : similarity.plan().getModels()) {
+        json.writeStartObject();
+        json.writeStringField("model", model.getModel());
+        json.writeNumberField("version", model.getVersion());
+        json.writeNumberField("epoch", model.getEpoch());
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+      json.writeFieldName("whole");
+      write(json, similarity.whole());
+      json.writeArrayFieldStart("layers");
+      for (Part part : similarity.layers()) {
+        write(json, part);
+      }
+      json.writeEndArray();
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return text + "\n";
+  }
+
+  private static void write(JsonGenerator json, Part part) throws IOException {
+    json.writeStartObject();
+    if (!part.name().equals(Similarity.WHOLE)) {
+      json.writeStringField("layer", part.name());
+    }
+    json.writeNumberField("entries", part.entries());
+    json.writeArrayFieldStart("cosine");
+    for (List<OptionalDouble> row : part.cosines()) {
+      json.writeStartArray();
+      for (OptionalDouble cosine : row) {
+        if (cosine.isPresent()) {
+          json.writeNumber(cosine.getAsDouble());
+        } else {
+          json.writeNull();
+        }
+      }
+      json.writeEndArray();
+    }
+    json.writeEndArray();
+    json.writeArrayFieldStart("share");
+    for (double share : part.shares()) {
+      json.writeNumber(share);
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+}

@@ -1,0 +1,97 @@
+package io.fisherstreams.webhook;
+
+import java.io.IOException;
+import java.net.http.HttpClient;
+import java.net.http.HttpClient.Redirect;
+import java.net.http.HttpRequest;
+import java.net.http.HttpRequest.BodyPublishers;
+import java.net.http.HttpResponse.BodyHandlers;
+import java.time.Duration;
+import java.util.LinkedHashSet;
+import java.util.Set;
+import java.util.UUID;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Posts events to one hook, each until it is taken. */
+final class WebhookSender {
+  private static final Logger LOG = LoggerFactory.getLogger(WebhookSender.class);
+
+  private static final int REMEMBERED = 1000;
+
+  private final Webhook hook;
+  private final byte[] secret;
+  private final HttpClient client;
+  private final Set<UUID> taken = new LinkedHashSet<>();
+
+  WebhookSender(Webhook hook) {
+    this.hook = hook;
+    secret = hook.secret();
+    client =
+        HttpClient.newBuilder()
+            .connectTimeout(hook.timeout())
+            // who takes over the host must not send the signed event elsewhere
+            .followRedirects(Redirect.NEVER)
+            .version(HttpClient.Version.HTTP_1_1)
+            .build();
+  }
+
+  /**
+   * Posts an event again and again until a 2xx status answers it; not one that this process has
+   * posted before, as when a gate confirms a release.
+   */
+  void send(ReleaseEvent event) throws InterruptedException {
+    if (taken.contains(event.delivery())) {
+      return;
+    }
+    Duration wait = hook.firstWait();
+    while (true) {
+      String failure = attempt(event);
+      if (failure == null) {
+        LOG.info("webhook {}: {} {} was taken", hook.name(), event.name(), event.delivery());
+        remember(event.delivery());
+        return;
+      }
+      LOG.warn(
+          "webhook {}: {} {} is sent again in {} ms: {}",
+          hook.name(),
+          event.name(),
+          event.delivery(),
+          wait.toMillis(),
+          failure);
+      Thread.sleep(wait.toMillis());
+      wait = wait.multipliedBy(2);
+      if (wait.compareTo(hook.longestWait()) > 0) {
+        wait = hook.longestWait();
+      }
+    }
+  }
+
+  private void remember(UUID delivery) {
+    taken.add(delivery);
+    if (taken.size() > REMEMBERED) {
+      taken.remove(taken.iterator().next());
+    }
+  }
+
+  /** What went wrong, null when nothing did. */
+  private String attempt(ReleaseEvent event) throws InterruptedException {
+    long seconds = System.currentTimeMillis() / 1000;
+    HttpRequest request =
+        HttpRequest.newBuilder(hook.url())
+            .timeout(hook.timeout())
+            .header("Content-Type", "application/json")
+            .header("User-Agent", "fisher-streams")
+            .header("FisherStreams-Event", event.name())
+            .header("FisherStreams-Delivery", event.delivery().toString())
+            .header("FisherStreams-Signature", WebhookSignature.of(secret, seconds, event.body()))
+            .POST(BodyPublishers.ofByteArray(event.body()))
+            .build();
+    try {
+      int status = client.send(request, BodyHandlers.discarding()).statusCode();
+      return status / 100 == 2 ? null : "it answered with status " + status;
+    } catch (IOException e) {
+      return e.toString();
+    }
+  }
+}

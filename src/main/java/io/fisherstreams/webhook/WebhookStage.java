@@ -1,0 +1,106 @@
+package io.fisherstreams.webhook;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.StageInstance;
+import io.fisherstreams.record.TopicFollower;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Tells webhooks of releases and aliases, each hook at its own pace: a follower of both topics with
+ * a consumer group of its own, so that one that does not answer holds nobody else up.
+ */
+public final class WebhookStage implements StageInstance {
+  private static final Logger LOG = LoggerFactory.getLogger(WebhookStage.class);
+
+  private final List<TopicFollower> followers;
+  private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
+
+  private WebhookStage(List<TopicFollower> followers) {
+    this.followers = followers;
+  }
+
+  /**
+   * An instance that is not started.
+   *
+   * @throws InvalidInput when there is no hook, or a hook's secret cannot be read
+   */
+  public static WebhookStage create(
+      KafkaSettings kafka, PoolTopics topics, List<Webhook> webhooks) {
+    if (webhooks.isEmpty()) {
+      throw new InvalidInput("the configuration has no webhooks");
+    }
+    List<WebhookSender> senders = webhooks.stream().map(WebhookSender::new).toList();
+    List<TopicFollower> followers = new ArrayList<>();
+    for (int i = 0; i < senders.size(); i++) {
+      WebhookSender sender = senders.get(i);
+      String stage = stage(webhooks.get(i).name());
+      followers.add(
+          new TopicFollower(
+              stage,
+              kafka.newGroupConsumer(KafkaSettings.applicationId(topics, stage)),
+              List.of(topics.releases(), topics.aliases()),
+              true,
+              record -> {
+                Optional<ReleaseEvent> event = event(topics, record);
+                if (event.isPresent()) {
+                  sender.send(event.get());
+                }
+              }));
+    }
+    return new WebhookStage(followers);
+  }
+
+  /** The stage's name of a hook, in its consumer group. */
+  public static String stage(String hook) {
+    return "webhook-" + hook;
+  }
+
+  private static Optional<ReleaseEvent> event(
+      PoolTopics topics, ConsumerRecord<byte[], byte[]> record) {
+    try {
+      if (record.value() == null) {
+        return Optional.empty();
+      }
+      if (record.topic().equals(topics.releases().name())) {
+        Release release =
+            topics.releases().value().deserializer().deserialize(record.topic(), record.value());
+        return ReleaseEvent.of(topics.pool(), release);
+      }
+      Alias alias =
+          topics.aliases().value().deserializer().deserialize(record.topic(), record.value());
+      return ReleaseEvent.of(topics.pool(), alias);
+    } catch (SerializationException e) {
+      LOG.warn("{} offset {} is passed over: {}", record.topic(), record.offset(), e.getMessage());
+      return Optional.empty();
+    }
+  }
+
+  @Override
+  public void start() {
+    for (TopicFollower follower : followers) {
+      follower.ended().thenAccept(ended::complete);
+      follower.start();
+    }
+  }
+
+  @Override
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return ended;
+  }
+
+  @Override
+  public void close() {
+    followers.forEach(TopicFollower::close);
+  }
+}

@@ -1,0 +1,132 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gate.GateStage;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.StageInstance;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * A classifier whose logits are ± its input, on two examples of two classes: with the identity as
+ * its weights it gets both right, with the negative identity none.
+ */
+class GateIT {
+  private static final List<TensorInfo> WEIGHTS =
+      List.of(
+          new TensorInfo("layers.0.bias", DType.F32, List.of(2L)),
+          new TensorInfo("layers.0.weight", DType.F32, List.of(2L, 2L)));
+
+  @TempDir private Path directory;
+
+  @Test
+  void aBadModelIsRejectedTheAliasStaysAndTheNextReleasePasses() throws IOException {
+    GateOptions options =
+        new GateOptions(
+            "production",
+            0.1,
+            2,
+            List.of(
+                new GateOptions.Task(
+                    "sign", modelFolder(), examples(), Optional.empty(), Optional.empty())));
+    try (CommandPool pool = new CommandPool(directory, 2, PlanPolicy.atOnce(Set.of("good")));
+        StageInstance gate =
+            GateStage.create(pool.kafka, pool.topics, options, directory.resolve("gate"))) {
+      gate.start();
+      pool.output("publish", "checkpoint", weights("base", 0), "--model", "base", "--base");
+      publish(pool, "good", 1, 1);
+      Release first = pool.awaitRelease("a verdict", r -> r.getVerdict() != null);
+      assertThat(first.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
+      assertThat(first.getVerdict().getAccuracy()).isEqualTo(1);
+      assertThat(pool.output("alias")).containsPattern("production +1 ");
+
+      publish(pool, "bad", -1, 1e6f);
+      Release rejected =
+          pool.awaitRelease("a rejection", r -> r.getStatus() == ReleaseStatus.REJECTED);
+      assertThat(rejected.getPlan().getModels()).hasSize(2);
+      assertThat(rejected.getReason())
+          .isEqualTo("accuracy 0.0000 after 1.0000 of release 1: it fell by more than 0.1000");
+      assertThat(rejected.getVerdict().getTasks().get(0).getExamples()).isEqualTo(2);
+      assertThat(pool.output("alias")).containsPattern("production +1 ");
+      String id = Long.toString(rejected.getRelease());
+      assertThat(pool.output("releases")).containsPattern(id + " +REJECTED .*accuracy 0.0000");
+      assertThat(pool.output("status")).containsPattern("release " + id + " REJECTED .*accuracy");
+      String out = directory.resolve("out.safetensors").toString();
+      assertThat(pool.run("export", "--release", id, "--output", out)).isEqualTo(1);
+      assertThat(Path.of(out)).doesNotExist();
+      pool.output("export", "--release", id, "--force", "--output", out);
+      assertThat(pool.run("alias", "set", "production", id)).isEqualTo(1);
+
+      pool.output("withdraw", "bad");
+      Release next =
+          pool.awaitRelease(
+              "the verdict after the withdrawal",
+              r -> r.getRelease() > rejected.getRelease() && r.getVerdict() != null);
+      assertThat(next.getVerdict().getPassed()).isTrue();
+      assertThat(next.getVerdict().getReferenceRelease()).isEqualTo(1);
+      assertThat(next.getChecksum()).isEqualTo(first.getChecksum());
+      assertThat(pool.output("alias")).containsPattern("production +" + next.getRelease() + " ");
+    }
+  }
+
+  private String weights(String name, float sign) {
+    Path file = directory.resolve(name + ".safetensors");
+    float[] weight = {sign, 0, 0, sign};
+    CommandPool.write(
+        file, WEIGHTS, Map.of("layers.0.weight", weight, "layers.0.bias", new float[2]));
+    return file.toString();
+  }
+
+  private void publish(CommandPool pool, String model, float sign, float fisher) {
+    pool.output(
+        "publish",
+        "checkpoint",
+        weights(model, sign),
+        "--model",
+        model,
+        "--coefficient",
+        fisher + "");
+    pool.output("publish", "fisher", weights("fisher", 1), "--model", model);
+  }
+
+  private Path modelFolder() throws IOException {
+    Path folder = Files.createDirectories(directory.resolve("model"));
+    Files.writeString(
+        folder.resolve("config.json"),
+        "{\"model_type\": \"mlp\", \"input_size\": 2, \"num_labels\": 2}");
+    return folder;
+  }
+
+  private Path examples() {
+    Path file = directory.resolve("examples.safetensors");
+    List<TensorInfo> infos =
+        List.of(
+            new TensorInfo("labels", DType.I64, List.of(2L)),
+            new TensorInfo("pixel_values", DType.F32, List.of(2L, 2L)));
+    try (CheckpointWriter writer = CheckpointWriter.file(file, infos, Map.of())) {
+      ByteBuffer labels = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+      writer.write("labels", 0, labels.putLong(0).putLong(1).flip());
+      ByteBuffer pixels = ByteBuffer.allocate(16).order(ByteOrder.LITTLE_ENDIAN);
+      writer.write(
+          "pixel_values", 0, pixels.putFloat(1).putFloat(0).putFloat(0).putFloat(1).flip());
+      writer.commit();
+    }
+    return file;
+  }
+}

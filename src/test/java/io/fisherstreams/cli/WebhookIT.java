@@ -1,0 +1,233 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.sun.net.httpserver.HttpExchange;
+import com.sun.net.httpserver.HttpServer;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.StageInstance;
+import io.fisherstreams.webhook.Webhook;
+import io.fisherstreams.webhook.WebhookStage;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.time.Duration;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Queue;
+import java.util.Set;
+import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Executors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.TopicPartition;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Two hooks of one pool: one that always answers, one that fails, redirects and never answers. */
+class WebhookIT {
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+  private static final String SECRET = "a secret of the test";
+
+  private record Delivery(String event, String id, String signature, byte[] body) {
+    JsonNode json() {
+      try {
+        return new ObjectMapper().readTree(body);
+      } catch (IOException e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+
+  @TempDir private Path directory;
+  private final Queue<Delivery> steady = new ConcurrentLinkedQueue<>();
+  private final Queue<Delivery> flaky = new ConcurrentLinkedQueue<>();
+  private final Queue<Delivery> redirected = new ConcurrentLinkedQueue<>();
+  private volatile int status = 204;
+
+  @Test
+  void eventsAreSignedTriedAgainUntilTakenAndGoOnAfterARestart() throws IOException {
+    HttpServer server =
+        HttpServer.create(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0), 0);
+    server.setExecutor(Executors.newCachedThreadPool());
+    server.createContext("/steady", exchange -> answer(exchange, steady, 204));
+    server.createContext("/flaky", exchange -> answer(exchange, flaky, status));
+    server.createContext("/elsewhere", exchange -> answer(exchange, redirected, 204));
+    server.start();
+    String url = "http://localhost:" + server.getAddress().getPort();
+    List<Webhook> hooks = List.of(hook("steady", url), hook("flaky", url));
+    try (CommandPool pool = new CommandPool(directory, 2, PlanPolicy.atOnce(Set.of("a")))) {
+      StageInstance stage = start(pool, hooks);
+      publish(pool, "base", "--base");
+      publish(pool, "a");
+      pool.output("publish", "fisher", pool.file("fisher", tensor(1)), "--model", "a");
+      Release release =
+          pool.awaitRelease("the release", r -> r.getStatus() == ReleaseStatus.COMPLETE);
+      await().atMost(PATIENCE).until(() -> steady.size() == 1 && flaky.size() == 1);
+      assertTells(steady.element(), release);
+      assertThat(flaky.element().body()).isEqualTo(steady.element().body());
+
+      status = 302;
+      pool.output("alias", "set", "production", "1");
+      await().atMost(PATIENCE).until(() -> flaky.size() >= 3);
+      status = 500;
+      int before = flaky.size();
+      await().atMost(PATIENCE).until(() -> flaky.size() >= before + 2);
+      assertThat(redirected).as("a redirection is not followed").isEmpty();
+      await().atMost(PATIENCE).until(() -> steady.size() == 2);
+      stage.close();
+
+      pool.output("weight", "a", "0.5"); // while no stage runs
+      pool.awaitRelease(
+          "the second release",
+          r -> r.getRelease() == 2 && r.getStatus() == ReleaseStatus.COMPLETE);
+      flaky.clear();
+      status = 200;
+      stage = start(pool, hooks);
+      await().atMost(PATIENCE).until(() -> steady.size() == 3 && flaky.size() == 2);
+      stage.close();
+      assertThat(steady)
+          .extracting(Delivery::event)
+          .containsExactly("release.complete", "alias.moved", "release.complete");
+      assertThat(flaky)
+          .as("the event that was not taken comes again under its id, then the next")
+          .extracting(Delivery::id)
+          .containsExactlyInAnyOrderElementsOf(steady.stream().skip(1).map(Delivery::id).toList());
+      steady.forEach(WebhookIT::assertSigned);
+      flaky.forEach(WebhookIT::assertSigned);
+      JsonNode alias = steady.stream().skip(1).findFirst().orElseThrow().json().get("alias");
+      assertThat(alias.get("name").textValue()).isEqualTo("production");
+      assertThat(alias.get("release").longValue()).isEqualTo(1);
+    } finally {
+      server.stop(0);
+    }
+  }
+
+  private void answer(HttpExchange exchange, Queue<Delivery> deliveries, int with)
+      throws IOException {
+    assertThat(exchange.getRequestMethod()).isEqualTo("POST");
+    deliveries.add(
+        new Delivery(
+            exchange.getRequestHeaders().getFirst("FisherStreams-Event"),
+            exchange.getRequestHeaders().getFirst("FisherStreams-Delivery"),
+            exchange.getRequestHeaders().getFirst("FisherStreams-Signature"),
+            exchange.getRequestBody().readAllBytes()));
+    if (with == 302) {
+      exchange.getResponseHeaders().set("Location", "/elsewhere");
+    }
+    exchange.sendResponseHeaders(with, -1);
+    exchange.close();
+  }
+
+  private Webhook hook(String name, String url) throws IOException {
+    Path secret = Files.writeString(directory.resolve("secret"), SECRET + "\n");
+    return new Webhook(
+        name,
+        URI.create(url + "/" + name),
+        Optional.empty(),
+        Optional.of(secret),
+        Duration.ofSeconds(10),
+        Duration.ofMillis(20),
+        Duration.ofMillis(100));
+  }
+
+  /** Starts the stage and waits until each hook has its place among the events. */
+  private static StageInstance start(CommandPool pool, List<Webhook> hooks) {
+    StageInstance stage = WebhookStage.create(pool.kafka, pool.topics, hooks);
+    stage.start();
+    try (Admin admin = pool.kafka.admin()) {
+      TopicPartition releases = new TopicPartition(pool.topics.releases().name(), 0);
+      for (Webhook hook : hooks) {
+        String group = KafkaSettings.applicationId(pool.topics, WebhookStage.stage(hook.name()));
+        await().atMost(PATIENCE).until(() -> committed(admin, group).containsKey(releases));
+      }
+    }
+    return stage;
+  }
+
+  private static Map<TopicPartition, ?> committed(Admin admin, String group)
+      throws InterruptedException {
+    try {
+      return admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+    } catch (ExecutionException e) {
+      return Map.of(); // no such group yet
+    }
+  }
+
+  private static Map<String, float[]> tensor(float value) {
+    return Map.of("w", new float[] {value, 2 * value});
+  }
+
+  private static void publish(CommandPool pool, String model, String... more) {
+    String file = pool.file(model, tensor(1));
+    String[] line =
+        more.length == 0
+            ? new String[] {"publish", "checkpoint", file, "--model", model}
+            : new String[] {"publish", "checkpoint", file, "--model", model, more[0]};
+    pool.output(line);
+  }
+
+  private static void assertTells(Delivery delivery, Release release) {
+    JsonNode json = delivery.json();
+    assertThat(json.get("event").textValue()).isEqualTo("release.complete");
+    assertThat(json.get("delivery").textValue()).isEqualTo(delivery.id());
+    assertThat(json.get("pool").textValue()).isEqualTo("pool");
+    JsonNode told = json.get("release");
+    assertThat(told.get("id").longValue()).isEqualTo(release.getRelease());
+    assertThat(told.get("checksum").textValue()).isEqualTo(release.getChecksum());
+    JsonNode model = told.get("plan").get("models").get(0);
+    assertThat(model.get("model").textValue()).isEqualTo("a");
+    assertThat(model.get("fisher_norm").doubleValue()).isEqualTo(Math.sqrt(5));
+    assertThat(model.get("coefficient").doubleValue()).isEqualTo(1);
+    assertThat(told.get("plan").get("method").get("minimal_fisher_weight").doubleValue())
+        .isEqualTo(1e-6);
+  }
+
+  /** HMAC by its definition: H(K ⊕ opad, H(K ⊕ ipad, text)). */
+  private static void assertSigned(Delivery delivery) {
+    String time = delivery.signature().replaceFirst("t=(\\d+),v1=.*", "$1");
+    byte[] inner = pad(0x36);
+    byte[] outer = pad(0x5c);
+    byte[] hash =
+        sha256(
+            outer, sha256(inner, (time + ".").getBytes(StandardCharsets.UTF_8), delivery.body()));
+    assertThat(delivery.signature())
+        .isEqualTo("t=" + time + ",v1=" + HexFormat.of().formatHex(hash));
+  }
+
+  private static byte[] pad(int with) {
+    byte[] key = new byte[64];
+    byte[] secret = SECRET.getBytes(StandardCharsets.UTF_8);
+    System.arraycopy(secret, 0, key, 0, secret.length);
+    for (int i = 0; i < key.length; i++) {
+      key[i] ^= (byte) with;
+    }
+    return key;
+  }
+
+  private static byte[] sha256(byte[]... parts) {
+    try {
+      MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      for (byte[] part : parts) {
+        digest.update(part);
+      }
+      return digest.digest();
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
+    }
+  }
+}
