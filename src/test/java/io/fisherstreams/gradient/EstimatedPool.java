@@ -78,7 +78,12 @@ public final class EstimatedPool {
 
   /** An instance of the stage that is started. */
   public GradientStage start(Path directory) {
-    GradientOptions options = new GradientOptions(1024, Duration.ofMillis(300), Optional.empty());
+    return start(directory, Optional.empty());
+  }
+
+  /** The same, whose operator has TorchScript modules. */
+  GradientStage start(Path directory, Optional<Path> torchScripts) {
+    GradientOptions options = new GradientOptions(1024, Duration.ofMillis(300), torchScripts);
     GradientStage stage = GradientStage.create(kafka, topics, options, directory);
     stage.start();
     return stage;
@@ -98,27 +103,48 @@ public final class EstimatedPool {
       long examples,
       long refineEvery,
       java.util.function.Consumer<ModelManifest> change) {
+    return publish(model, conformance, how, examples, refineEvery, change, true);
+  }
+
+  private ModelManifest publish(
+      String model,
+      String conformance,
+      Estimation how,
+      long examples,
+      long refineEvery,
+      java.util.function.Consumer<ModelManifest> change,
+      boolean withShards) {
     Path file = Conformance.file(conformance, "model.safetensors");
-    Path head = Conformance.file(conformance, "head.safetensors");
     ModelFiles files =
-        ModelFiles.of(
-            file, Files.exists(head) ? Optional.of(head) : Optional.empty(), Optional.empty());
+        ModelFiles.of(file, existing(conformance, "head.safetensors"), Optional.empty());
     try (Checkpoint checkpoint = Checkpoint.open(file);
         EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
       MergeSet mergeSet = MergeSet.of(checkpoint.tensors().values(), List.of());
+      boolean torchScript = existing(conformance, "config.json").isEmpty();
       ModelManifest manifest =
           estimated
-              .manifest(model, 1, mergeSet, how, false)
+              .manifest(model, 1, mergeSet, how, torchScript)
               .setExamples(examples)
               .setRefineEvery(refineEvery)
               .build();
       change.accept(manifest);
       Publisher publisher = new Publisher(topics, producer);
       publisher.announce(manifest);
-      publisher.checkpoint(manifest, estimated.tensors(), bytes -> {});
+      if (withShards) {
+        publisher.checkpoint(manifest, estimated.tensors(), bytes -> {});
+      }
       return manifest;
     }
+  }
+
+  private static Optional<Path> existing(String conformance, String name) {
+    return Optional.of(Conformance.file(conformance, name)).filter(Files::exists);
+  }
+
+  /** Announces a model without sending its checkpoint. */
+  ModelManifest announce(String model, String conformance, Estimation how, long examples) {
+    return publish(model, conformance, how, examples, 0, manifest -> {}, false);
   }
 
   /**

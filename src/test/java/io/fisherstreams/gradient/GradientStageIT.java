@@ -15,12 +15,15 @@ import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.SchemaRegistry;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -224,6 +227,41 @@ class GradientStageIT {
               .sum();
       assertThat(pool.awaitEpoch("m", 2).getFisherNorm())
           .isCloseTo(Math.sqrt(squares), withinPercentage(0.01));
+    }
+  }
+
+  @Test
+  void aModelWhoseCheckpointIsNotCompleteHoldsNobodyUp() {
+    EstimatedPool pool = pool("incomplete");
+    try (GradientStage stage = pool.start(directory.resolve("incomplete"))) {
+      ModelManifest late = pool.announce("late", "clip-vit", how("exact", 8), EXAMPLES);
+      ModelManifest model = pool.publish("m", "gpt2", how("exact", 8), EXAMPLES, 0);
+      pool.examples(late, "clip-vit", 0, EXAMPLES);
+      pool.examples(model, "gpt2", 0, EXAMPLES);
+      pool.awaitCounts(model, EXAMPLES);
+      assertThat(pool.batches(late)).isEmpty();
+      pool.publish("late", "clip-vit", how("exact", 8), EXAMPLES, 0);
+      pool.awaitCounts(late, EXAMPLES);
+      assertIsTheConformanceFisher(pool, late, "clip-vit", "exact");
+    }
+  }
+
+  @Test
+  void aModelWithoutConfigRunsAsItsOperatorsModuleOrNotAtAll() throws IOException {
+    String torchScript = "../../torchscript"; // from the conformance cases' folder
+    EstimatedPool pool = pool("torchscript");
+    Path modules = Files.createDirectories(directory.resolve("modules"));
+    Files.copy(Conformance.file(torchScript, "net.pt"), modules.resolve("net.pt"));
+    try (GradientStage stage = pool.start(directory.resolve("module"), Optional.of(modules))) {
+      ModelManifest net = pool.publish("net", torchScript, how("exact", 2), 5, 0);
+      ModelManifest none = pool.publish("none", torchScript, how("exact", 2), 5, 0);
+      pool.examples(net, torchScript, 0, 5);
+      pool.examples(none, torchScript, 0, 1);
+      pool.awaitCounts(net, 5);
+      assertIsTheConformanceFisher(pool, net, torchScript, "exact");
+      pool.awaitDeadLetters(1);
+      assertThat(pool.deadLetters().get(0))
+          .contains("model none@1", "no TorchScript module for it");
     }
   }
 }
