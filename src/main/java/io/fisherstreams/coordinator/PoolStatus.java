@@ -10,6 +10,7 @@ import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.TopicReader;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -40,7 +41,7 @@ public final class PoolStatus {
   public static PoolStatus read(KafkaSettings kafka, PoolTopics topics) {
     try (Admin admin = kafka.admin()) {
       int partitions = new PoolAdmin(admin, topics).check();
-      PoolView view = new PoolView(partitions, Map.of());
+      PoolView view = new PoolView(partitions, retired(kafka, topics));
       TopicReader.readAll(kafka, topics.models(), (key, manifest) -> announce(view, key, manifest));
       TopicReader.readAll(
           kafka,
@@ -62,6 +63,23 @@ public final class PoolStatus {
       }
       return new PoolStatus(partitions, view, lags);
     }
+  }
+
+  /** What the newest release's plan retired: its manifests may still lie in their topic. */
+  private static Map<String, Long> retired(KafkaSettings kafka, PoolTopics topics) {
+    Map<String, Long> retired = new HashMap<>();
+    TopicReader.readAll(
+        kafka,
+        topics.releases(),
+        (id, release) -> {
+          if (release != null) {
+            release
+                .getPlan()
+                .getRetired()
+                .forEach(model -> retired.merge(model.getModel(), model.getVersion(), Math::max));
+          }
+        });
+    return retired;
   }
 
   private static void announce(PoolView view, String key, ModelManifest manifest) {

@@ -16,6 +16,7 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.StageInstance;
 import io.fisherstreams.record.TaskAccuracy;
 import io.fisherstreams.record.TopicFollower;
+import io.fisherstreams.record.TopicReader;
 import io.fisherstreams.release.ReleaseAliases;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
@@ -56,17 +57,9 @@ public final class GateStage {
         kafka.newGroupConsumer(KafkaSettings.applicationId(topics, STAGE)),
         List.of(topics.releases()),
         false,
-        record -> {
-          if (record.value() != null) {
-            gate.judge(
-                topics
-                    .releases()
-                    .value()
-                    .deserializer()
-                    .deserialize(record.topic(), record.value())
-                    .getRelease());
-          }
-        });
+        record ->
+            TopicReader.value(topics.releases(), record)
+                .ifPresent(release -> gate.judge(release.getRelease())));
   }
 
   private record TopicPool(

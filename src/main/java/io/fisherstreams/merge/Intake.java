@@ -49,7 +49,7 @@ final class Intake {
   static final int MOST_OPEN = 16;
 
   // A block's sums and terms stay in a core's own cache while one batch after another is added.
-  private static final int BLOCK = 8192;
+  private static final int BLOCK = 2048;
 
   private final Ledger ledger;
   private final PartitionPayloads payloads;

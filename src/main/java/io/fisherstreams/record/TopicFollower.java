@@ -22,6 +22,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RebalanceInProgressException;
+import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -56,6 +57,7 @@ public final class TopicFollower implements StageInstance {
   private final ExecutorService worker;
   private final Thread thread;
   private final Deque<ConsumerRecord<byte[], byte[]>> pending = new ArrayDeque<>();
+  private final Map<TopicPartition, Long> places = new HashMap<>();
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private volatile boolean closing;
   private Future<?> current;
@@ -99,10 +101,14 @@ public final class TopicFollower implements StageInstance {
     try {
       consumer.subscribe(topics, new Rebalances());
       while (!closing) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
-          pending.add(record);
+        try {
+          for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
+            pending.add(record);
+          }
+          step();
+        } catch (RetriableException e) {
+          LOG.warn("{}: tried again: {}", name, e.toString());
         }
-        step();
       }
     } catch (WakeupException e) {
       LOG.debug("{} is closed", name);
@@ -138,8 +144,26 @@ public final class TopicFollower implements StageInstance {
     Set<TopicPartition> assigned = consumer.assignment();
     if (pending.isEmpty()) {
       consumer.resume(assigned);
+      commitPlaces(assigned);
     } else {
       consumer.pause(assigned);
+    }
+  }
+
+  /**
+   * Commits where the consumer is when there is nothing to do: behind the last record lies its
+   * transaction's end, which would count as lag for ever.
+   */
+  private void commitPlaces(Set<TopicPartition> assigned) {
+    Map<TopicPartition, OffsetAndMetadata> moved = new HashMap<>();
+    for (TopicPartition partition : assigned) {
+      long place = consumer.position(partition);
+      if (places.getOrDefault(partition, -1L) != place) {
+        moved.put(partition, new OffsetAndMetadata(place));
+      }
+    }
+    if (!moved.isEmpty() && commit(moved)) {
+      moved.forEach((partition, place) -> places.put(partition, place.offset()));
     }
   }
 
@@ -161,11 +185,15 @@ public final class TopicFollower implements StageInstance {
   /** Commits the place after the first pending record; false when that has to wait. */
   private boolean commit() {
     ConsumerRecord<byte[], byte[]> record = pending.element();
+    return commit(
+        Map.of(
+            new TopicPartition(record.topic(), record.partition()),
+            new OffsetAndMetadata(record.offset() + 1)));
+  }
+
+  private boolean commit(Map<TopicPartition, OffsetAndMetadata> to) {
     try {
-      consumer.commitSync(
-          Map.of(
-              new TopicPartition(record.topic(), record.partition()),
-              new OffsetAndMetadata(record.offset() + 1)));
+      consumer.commitSync(to);
       return true;
     } catch (RebalanceInProgressException e) {
       return false; // the next poll ends it
@@ -183,6 +211,7 @@ public final class TopicFollower implements StageInstance {
     current = null;
     isDone = false;
     pending.clear();
+    places.clear();
   }
 
   @Override

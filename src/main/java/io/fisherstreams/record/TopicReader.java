@@ -3,6 +3,7 @@ package io.fisherstreams.record;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.BiConsumer;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -37,6 +38,17 @@ public final class TopicReader {
       KafkaSettings kafka, Topic<String, V> topic, int partition, BiConsumer<String, V> consumer) {
     try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
       read(reader, topic, List.of(new TopicPartition(topic.name(), partition)), consumer);
+    }
+  }
+
+  /** A record's value; empty, and logged, for a tombstone or what is none of the topic's. */
+  public static <V> Optional<V> value(Topic<?, V> topic, ConsumerRecord<byte[], byte[]> record) {
+    try {
+      return Optional.ofNullable(
+          topic.value().deserializer().deserialize(record.topic(), record.value()));
+    } catch (SerializationException e) {
+      LOG.warn("{} offset {} is passed over: {}", record.topic(), record.offset(), e.getMessage());
+      return Optional.empty();
     }
   }
 

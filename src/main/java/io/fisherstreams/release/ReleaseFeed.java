@@ -3,6 +3,7 @@ package io.fisherstreams.release;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.TopicReader;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;
@@ -11,14 +12,9 @@ import java.util.TreeMap;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.SerializationException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Follows topic {@code releases}, passing over what is no release; owns its consumer. */
 public final class ReleaseFeed implements AutoCloseable {
-  private static final Logger LOG = LoggerFactory.getLogger(ReleaseFeed.class);
-
   private final Consumer<byte[], byte[]> consumer;
   private final PoolTopics topics;
   private final TopicPartition partition;
@@ -45,15 +41,8 @@ public final class ReleaseFeed implements AutoCloseable {
   /** All releases by id, after waiting up to {@code timeout} for a new one. */
   public SortedMap<Long, Release> poll(Duration timeout) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(timeout)) {
-      try {
-        Release release =
-            topics.releases().value().deserializer().deserialize(record.topic(), record.value());
-        if (release != null) {
-          releases.put(release.getRelease(), release);
-        }
-      } catch (SerializationException e) {
-        LOG.warn("{} offset {} is no release: {}", record.topic(), record.offset(), e.getMessage());
-      }
+      TopicReader.value(topics.releases(), record)
+          .ifPresent(release -> releases.put(release.getRelease(), release));
     }
     return Collections.unmodifiableSortedMap(releases);
   }

@@ -45,7 +45,10 @@ public record Webhook(
    * @throws InvalidInput when it is missing or short
    */
   byte[] secret() {
-    String where = secretEnv.map(v -> "environment variable " + v).orElse(secretFile + "");
+    String where =
+        secretEnv
+            .map(v -> "environment variable " + v)
+            .orElseGet(() -> secretFile.orElseThrow() + "");
     String secret;
     try {
       secret =

@@ -1,28 +1,22 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.Release;
 import io.fisherstreams.record.StageInstance;
 import io.fisherstreams.record.TopicFollower;
+import io.fisherstreams.record.TopicReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.errors.SerializationException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * Tells webhooks of releases and aliases, each hook at its own pace: a follower of both topics with
  * a consumer group of its own, so that one that does not answer holds nobody else up.
  */
 public final class WebhookStage implements StageInstance {
-  private static final Logger LOG = LoggerFactory.getLogger(WebhookStage.class);
-
   private final List<TopicFollower> followers;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
 
@@ -68,22 +62,11 @@ public final class WebhookStage implements StageInstance {
 
   private static Optional<ReleaseEvent> event(
       PoolTopics topics, ConsumerRecord<byte[], byte[]> record) {
-    try {
-      if (record.value() == null) {
-        return Optional.empty();
-      }
-      if (record.topic().equals(topics.releases().name())) {
-        Release release =
-            topics.releases().value().deserializer().deserialize(record.topic(), record.value());
-        return ReleaseEvent.of(topics.pool(), release);
-      }
-      Alias alias =
-          topics.aliases().value().deserializer().deserialize(record.topic(), record.value());
-      return ReleaseEvent.of(topics.pool(), alias);
-    } catch (SerializationException e) {
-      LOG.warn("{} offset {} is passed over: {}", record.topic(), record.offset(), e.getMessage());
-      return Optional.empty();
-    }
+    return record.topic().equals(topics.releases().name())
+        ? TopicReader.value(topics.releases(), record)
+            .flatMap(release -> ReleaseEvent.of(topics.pool(), release))
+        : TopicReader.value(topics.aliases(), record)
+            .flatMap(alias -> ReleaseEvent.of(topics.pool(), alias));
   }
 
   @Override

@@ -72,6 +72,9 @@ class AliasIT {
     publish(3, 3.5f);
     publish(4, 4.5f);
     assertThat(exported("production")).isEqualTo(2.5f);
+    assertThat(pool.output("status").lines().filter(line -> line.startsWith("a ")))
+        .as("replaced versions are gone")
+        .hasSize(1);
     pool.restartStages();
     assertThat(cli("rollback", "production")).isZero();
     assertThat(exported("production")).isEqualTo(1.5f);

@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -99,6 +100,9 @@ class WebhookIT {
       status = 200;
       stage = start(pool, hooks);
       await().atMost(PATIENCE).until(() -> steady.size() == 3 && flaky.size() == 2);
+      await()
+          .atMost(PATIENCE)
+          .until(() -> PoolStatus.lag(pool.kafka, pool.topics, WebhookStage.stage("steady")) == 0);
       stage.close();
       assertThat(steady)
           .extracting(Delivery::event)
