@@ -1,7 +1,5 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.cli.config.MergeFile.EstimatorName;
-import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
@@ -30,19 +28,7 @@ final class FisherCommand implements Callable<Integer> {
       description = "exact, sampled, empirical or fusion_bench. Default: ${DEFAULT-VALUE}.")
   private String estimator;
 
-  @Option(
-      names = "--samples",
-      paramLabel = "K",
-      defaultValue = "1",
-      description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
-  private int samples;
-
-  @Option(
-      names = "--seed",
-      paramLabel = "N",
-      defaultValue = "0",
-      description = "Seed of the draws. Default: ${DEFAULT-VALUE}.")
-  private long seed;
+  @Mixin private EstimatorOptions options;
 
   @Option(
       names = "--num-examples",
@@ -50,13 +36,6 @@ final class FisherCommand implements Callable<Integer> {
       defaultValue = "256",
       description = "Exactly so many examples are used. Default: ${DEFAULT-VALUE}.")
   private long examples;
-
-  @Option(
-      names = "--batch-size",
-      paramLabel = "N",
-      defaultValue = "8",
-      description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
-  private int batchSize;
 
   @Option(
       names = {"-o", "--output"},
@@ -69,21 +48,10 @@ final class FisherCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    FisherSettings settings =
-        new FisherSettings(
-            estimator(EstimatorName.of(estimator), samples, seed), examples, batchSize);
+    FisherSettings settings = options.settings(estimator, examples);
     run(new FisherJob(model.files(), model.examples(), settings), output, "fisher", spec);
     spec.commandLine().getOut().println("wrote " + output);
     return 0;
-  }
-
-  static Estimator estimator(EstimatorName name, int samples, long seed) {
-    return switch (name) {
-      case EXACT -> new Estimator.Exact();
-      case SAMPLED -> new Estimator.Sampled(samples, seed);
-      case EMPIRICAL -> new Estimator.Empirical();
-      case FUSION_BENCH -> new Estimator.FusionBench();
-    };
   }
 
   static void run(FisherJob job, Path output, String task, CommandSpec spec) {

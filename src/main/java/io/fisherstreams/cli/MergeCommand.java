@@ -7,6 +7,7 @@ import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
@@ -142,7 +143,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     FisherSettings settings =
         new FisherSettings(
-            FisherCommand.estimator(method.estimator(), method.samples(), method.seed()),
+            Estimator.named(method.estimator().text(), method.samples(), method.seed()),
             method.numFisherExamples(),
             method.batchSize());
     List<MergeFile.Model> models = new ArrayList<>();
@@ -262,7 +263,7 @@ final class MergeCommand implements Callable<Integer> {
   private void send(
       Publisher publisher, ModelManifest manifest, Checkpoint checkpoint, Optional<Path> fisher) {
     try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
-      progress.total(ModelCheck.bytes(manifest, checkpoint) + ModelCheck.fisherBytes(manifest));
+      progress.total(ModelCheck.bytes(manifest) + ModelCheck.fisherBytes(manifest));
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {

@@ -133,6 +133,15 @@ public record ModelFiles(
     }
   }
 
+  /**
+   * The text of {@code config.json}.
+   *
+   * @throws InvalidInput when it cannot be read
+   */
+  public String configText() {
+    return text(folder.resolve("config.json"));
+  }
+
   private ModelConfig config() {
     if (torchScript.isPresent()) {
       return ModelConfig.parse("TorchScript module", "{\"model_type\": \"torchscript\"}");
@@ -141,8 +150,12 @@ public record ModelFiles(
   }
 
   private static ModelConfig read(Path file) {
+    return ModelConfig.parse(file.toString(), text(file));
+  }
+
+  private static String text(Path file) {
     try {
-      return ModelConfig.parse(file.toString(), Files.readString(file));
+      return Files.readString(file);
     } catch (IOException e) {
       throw InvalidInput.unreadable(file, e);
     }
