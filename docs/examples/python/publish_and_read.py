@@ -191,6 +191,7 @@ def manifest(model, tensors, **fields):
         "decay": 1.0,
         "contentHash": content.hexdigest(),
         "config": None,
+        "estimation": None,
         "method": None,
         **fields,
     }

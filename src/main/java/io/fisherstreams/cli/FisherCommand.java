@@ -1,12 +1,9 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.cli.config.MergeFile.EstimatorName;
-import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -31,19 +28,7 @@ final class FisherCommand implements Callable<Integer> {
       description = "exact, sampled, empirical or fusion_bench. Default: ${DEFAULT-VALUE}.")
   private String estimator;
 
-  @Option(
-      names = "--samples",
-      paramLabel = "K",
-      defaultValue = "1",
-      description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
-  private int samples;
-
-  @Option(
-      names = "--seed",
-      paramLabel = "N",
-      defaultValue = "0",
-      description = "Seed of the draws. Default: ${DEFAULT-VALUE}.")
-  private long seed;
+  @Mixin private EstimatorOptions options;
 
   @Option(
       names = "--num-examples",
@@ -51,13 +36,6 @@ final class FisherCommand implements Callable<Integer> {
       defaultValue = "256",
       description = "Exactly so many examples are used. Default: ${DEFAULT-VALUE}.")
   private long examples;
-
-  @Option(
-      names = "--batch-size",
-      paramLabel = "N",
-      defaultValue = "8",
-      description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
-  private int batchSize;
 
   @Option(
       names = {"-o", "--output"},
@@ -70,21 +48,10 @@ final class FisherCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    FisherSettings settings =
-        new FisherSettings(
-            estimator(EstimatorName.of(estimator), samples, seed), examples, batchSize);
+    FisherSettings settings = options.settings(estimator, examples);
     run(new FisherJob(model.files(), model.examples(), settings), output, "fisher", spec);
     spec.commandLine().getOut().println("wrote " + output);
     return 0;
-  }
-
-  static Estimator estimator(EstimatorName name, int samples, long seed) {
-    return switch (name) {
-      case EXACT -> new Estimator.Exact();
-      case SAMPLED -> new Estimator.Sampled(samples, seed);
-      case EMPIRICAL -> new Estimator.Empirical();
-      case FUSION_BENCH -> new Estimator.FusionBench();
-    };
   }
 
   static void run(FisherJob job, Path output, String task, CommandSpec spec) {
@@ -95,7 +62,7 @@ final class FisherCommand implements Callable<Integer> {
   }
 
   /** Which model and which examples. */
-  static final class ModelOptions {
+  static final class ModelOptions extends ExampleOptions {
     @Option(
         names = "--model",
         required = true,
@@ -104,33 +71,8 @@ final class FisherCommand implements Callable<Integer> {
             "A Hugging Face folder, or a safetensors file with its config.json beside it.")
     private Path checkpoint;
 
-    @Option(
-        names = "--examples",
-        required = true,
-        paramLabel = "PATH",
-        description =
-            "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
-    private Path examples;
-
-    @Option(
-        names = "--head",
-        paramLabel = "FILE",
-        description = "A safetensors file with a frozen head, such as CLIP's zero-shot head.")
-    private Path head;
-
-    @Option(
-        names = "--torchscript",
-        paramLabel = "FILE",
-        description =
-            "A traced module to run the checkpoint's tensors with. It is code: name only what you trust.")
-    private Path torchScript;
-
     ModelFiles files() {
-      return ModelFiles.of(checkpoint, Optional.ofNullable(head), Optional.ofNullable(torchScript));
-    }
-
-    Path examples() {
-      return examples;
+      return files(checkpoint);
     }
   }
 }

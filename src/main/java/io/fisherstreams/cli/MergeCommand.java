@@ -7,6 +7,7 @@ import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
@@ -113,7 +114,7 @@ final class MergeCommand implements Callable<Integer> {
       throw new InvalidInput("--partitions and --threads must be at least 1");
     }
     MergeFile file = MergeFile.read(yaml);
-    requireOtherThanInputs(file);
+    file.requireOther("--output", output.path());
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
     PlanPolicy policy = PlanPolicy.atOnce(names);
@@ -131,23 +132,6 @@ final class MergeCommand implements Callable<Integer> {
     return 0;
   }
 
-  /** The output may replace an earlier output, never what it is made from. */
-  private void requireOtherThanInputs(MergeFile file) {
-    Path target = output.path().toAbsolutePath().normalize();
-    List<Path> inputs = new ArrayList<>(List.of(file.base(), yaml));
-    for (MergeFile.Model model : file.models()) {
-      inputs.add(model.checkpoint());
-      model.fisher().ifPresent(inputs::add);
-      model.examples().ifPresent(inputs::add);
-      model.head().ifPresent(inputs::add);
-    }
-    for (Path input : inputs) {
-      if (input.toAbsolutePath().normalize().equals(target)) {
-        throw new InvalidInput("--output " + output.path() + " is one of the inputs; name another");
-      }
-    }
-  }
-
   /**
    * Estimates the Fishers of the models that come with examples; the same merge with all Fishers as
    * files.
@@ -159,7 +143,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     FisherSettings settings =
         new FisherSettings(
-            FisherCommand.estimator(method.estimator(), method.samples(), method.seed()),
+            Estimator.named(method.estimator().text(), method.samples(), method.seed()),
             method.numFisherExamples(),
             method.batchSize());
     List<MergeFile.Model> models = new ArrayList<>();
@@ -184,6 +168,7 @@ final class MergeCommand implements Callable<Integer> {
               Optional.of(fisher),
               Optional.empty(),
               model.coefficient(),
+              Optional.empty(),
               Optional.empty()));
     }
     return new MergeFile(file.file(), file.base(), models, method);
@@ -278,7 +263,7 @@ final class MergeCommand implements Callable<Integer> {
   private void send(
       Publisher publisher, ModelManifest manifest, Checkpoint checkpoint, Optional<Path> fisher) {
     try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
-      progress.total(ModelCheck.bytes(manifest, checkpoint) + ModelCheck.fisherBytes(manifest));
+      progress.total(ModelCheck.bytes(manifest) + ModelCheck.fisherBytes(manifest));
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {

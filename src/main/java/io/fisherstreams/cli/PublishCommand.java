@@ -4,19 +4,28 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.publish.ContentHash;
+import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.Shard;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.ArgGroup;
@@ -32,7 +41,7 @@ import picocli.CommandLine.Spec;
     name = "publish",
     mixinStandardHelpOptions = true,
     description =
-        "Sends checkpoints, Fishers and gradients to a pool. Sending again changes nothing.",
+        "Sends checkpoints, Fishers, examples and gradients to a pool. Sending again changes nothing.",
     synopsisSubcommandLabel = "COMMAND")
 final class PublishCommand implements Runnable {
   @Spec private CommandSpec spec;
@@ -40,7 +49,7 @@ final class PublishCommand implements Runnable {
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "a command is missing: checkpoint, fisher or gradients");
+        spec.commandLine(), "a command is missing: checkpoint, fisher, examples or gradients");
   }
 
   /** How a base model's pool is merged. */
@@ -86,6 +95,38 @@ final class PublishCommand implements Runnable {
     }
   }
 
+  /** How the gradient stage estimates a model's Fisher. */
+  static final class EstimationOptions extends EstimatorOptions {
+    @Option(
+        names = "--estimator",
+        required = true,
+        paramLabel = "NAME",
+        description =
+            "The gradient stage estimates the Fisher from 'publish examples': exact, sampled, empirical or"
+                + " fusion_bench. The model's config.json and all its tensors are sent.")
+    private String estimator;
+
+    @Option(
+        names = "--head",
+        paramLabel = "FILE",
+        description =
+            "A safetensors file with a frozen head, such as CLIP's zero-shot head; it is sent with the model.")
+    private Path head;
+
+    @Option(
+        names = "--torchscript",
+        description =
+            "The model runs as a TorchScript module that the stage's operator has (gradient.torchscript_directory);"
+                + " no config.json is sent.")
+    private boolean torchScript;
+
+    /** The checked settings. */
+    Estimation estimation() {
+      int batchSize = settings(estimator, 1).batchSize();
+      return new Estimation(estimator, samples(), seed(), batchSize, new ArrayList<>());
+    }
+  }
+
   @Command(
       mixinStandardHelpOptions = true,
       description =
@@ -100,6 +141,10 @@ final class PublishCommand implements Runnable {
               description = "The model's name.")
           String model,
       @ArgGroup(exclusive = false, heading = "For a base model:%n") Method method,
+      @ArgGroup(
+              exclusive = false,
+              heading = "For a model whose Fisher the gradient stage estimates:%n")
+          EstimationOptions estimated,
       @Option(
               names = "--model-version",
               paramLabel = "N",
@@ -115,10 +160,9 @@ final class PublishCommand implements Runnable {
       @Option(
               names = "--examples",
               paramLabel = "N",
-              defaultValue = "1",
               description =
-                  "Examples after which the model's Fisher is sealed; 1 for a Fisher file. Default: ${DEFAULT-VALUE}.")
-          long examples,
+                  "Examples after which the model's Fisher is sealed. Default: 1, for a Fisher file; 256 with --estimator.")
+          Long examples,
       @Option(
               names = "--refine-every",
               paramLabel = "N",
@@ -131,15 +175,17 @@ final class PublishCommand implements Runnable {
               paramLabel = "GAMMA",
               defaultValue = "1",
               description = "Factor in (0, 1] on the epoch before. Default: ${DEFAULT-VALUE}.")
-          double decay,
-      @Option(
-              names = "--all-parameters",
-              description = "Sends excluded parameters too, as the gradient stage needs them.")
-          boolean allParameters) {
+          double decay) {
+    if (method != null && estimated != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
+    }
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     PoolModels models = PoolModels.read(kafka, topics);
     try (Checkpoint checkpoint = Checkpoint.open(path);
+        EstimatedCheckpoint files =
+            EstimatedCheckpoint.open(modelFiles(path, estimated), checkpoint);
         Progress progress = Progress.of(spec, "publish " + model)) {
       ModelManifest manifest;
       if (method != null) {
@@ -149,21 +195,27 @@ final class PublishCommand implements Runnable {
         MergeSet mergeSet = ModelCheck.mergeSet(base);
         ModelCheck.checkpoint(checkpoint, base, mergeSet);
         manifest =
-            Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, allParameters)
+            fineTuned(model, checkpoint, mergeSet, files, estimated)
                 .setCoefficient(coefficient)
-                .setExamples(examples)
+                .setExamples(
+                    examples != null
+                        ? examples
+                        : estimated != null ? FisherSettings.DEFAULT_EXAMPLES : 1)
                 .setRefineEvery(refineEvery)
                 .setDecay(decay)
                 .build();
       }
       ModelCheck.settings(manifest);
-      manifest.setContentHash(ContentHash.of(checkpoint, manifest.getParameters()));
+      if (estimated != null && !estimated.torchScript) {
+        files.requireRunnable(manifest);
+      }
+      manifest.setContentHash(ContentHash.of(files.tensors(), manifest.getParameters()));
       manifest.setVersion(version(models.find(model), manifest, version));
-      progress.total(ModelCheck.bytes(manifest, checkpoint));
+      progress.total(ModelCheck.bytes(manifest));
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         publisher.announce(manifest);
-        publisher.checkpoint(manifest, checkpoint, progress::add);
+        publisher.checkpoint(manifest, files.tensors(), progress::add);
       }
       progress.done();
       spec.commandLine().getOut().println("published " + model + "@" + manifest.getVersion());
@@ -171,10 +223,28 @@ final class PublishCommand implements Runnable {
     return 0;
   }
 
+  private static ModelFiles modelFiles(Path path, EstimationOptions estimated) {
+    return ModelFiles.of(
+        path, Optional.ofNullable(estimated).map(options -> options.head), Optional.empty());
+  }
+
+  private static ModelManifest.Builder fineTuned(
+      String model,
+      Checkpoint checkpoint,
+      MergeSet mergeSet,
+      EstimatedCheckpoint files,
+      EstimationOptions estimated) {
+    return estimated == null
+        ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
+        : files.manifest(model, 0, mergeSet, estimated.estimation(), estimated.torchScript);
+  }
+
   private static long version(Optional<ModelManifest> known, ModelManifest next, Long asked) {
     if (known.isPresent()
         && known.get().getContentHash().equals(next.getContentHash())
         && known.get().getParameters().equals(next.getParameters())
+        && Objects.equals(known.get().getConfig(), next.getConfig())
+        && Objects.equals(known.get().getEstimation(), next.getEstimation())
         && (asked == null || asked == known.get().getVersion())) {
       return known.get().getVersion();
     }
@@ -240,6 +310,108 @@ final class PublishCommand implements Runnable {
           .println("published the Fisher of " + model + "@" + manifest.getVersion());
     }
     return 0;
+  }
+
+  @Command(
+      mixinStandardHelpOptions = true,
+      description = {
+        "Sends labelled examples, from which the gradient stage estimates a model's Fisher.",
+        "The model must have been announced with 'publish checkpoint --estimator'. Texts are tokenised and images",
+        "preprocessed here. An example counts once by its index, so sending a file again changes nothing."
+      })
+  int examples(
+      @Mixin Connection connection,
+      @Parameters(
+              paramLabel = "EXAMPLES",
+              description =
+                  "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
+          Path path,
+      @Option(
+              names = "--model",
+              required = true,
+              paramLabel = "NAME",
+              description = "The model's name.")
+          String model,
+      @Option(
+              names = "--model-folder",
+              paramLabel = "FOLDER",
+              description =
+                  "Where tokenizer.json, config.json and preprocessor_config.json lie; not needed for a .safetensors file.")
+          Path folder,
+      @Option(
+              names = "--head",
+              paramLabel = "FILE",
+              description = "The frozen head's file, for the names of its classes.")
+          Path head,
+      @Option(
+              names = "--num-examples",
+              paramLabel = "N",
+              description =
+                  "Sends exactly so many, the first ones. Default: all; no more than a model that is not refined takes.")
+          Long number,
+      @Option(
+              names = "--first-index",
+              paramLabel = "N",
+              defaultValue = "0",
+              description =
+                  "Index of the file's first example among all of the model's. More examples, for a model that is refined,"
+                      + " go on where the ones before ended. Default: ${DEFAULT-VALUE}.")
+          long firstIndex) {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    EstimatedModel estimated = estimatedModel(manifest);
+    Path files = folder != null ? folder : path.toAbsolutePath().getParent();
+    try (ExampleSource source =
+            new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty())
+                .examples(path);
+        Progress progress = Progress.ofExamples(spec, "publish examples of " + model)) {
+      long count = number(source, number, firstIndex, manifest);
+      progress.total(count);
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        new Publisher(topics, producer)
+            .examples(estimated, source, count, firstIndex, progress::add);
+      }
+      progress.done();
+      spec.commandLine()
+          .getOut()
+          .println("published " + count + " examples of " + estimated.version());
+    }
+    return 0;
+  }
+
+  private static EstimatedModel estimatedModel(ModelManifest manifest) {
+    try {
+      return EstimatedModel.of(manifest);
+    } catch (RejectedRecord e) {
+      throw new InvalidInput(
+          e.getMessage() + "; announce it with: fisher-streams publish checkpoint --estimator", e);
+    }
+  }
+
+  private static long number(
+      ExampleSource source, Long asked, long firstIndex, ModelManifest manifest) {
+    if (firstIndex < 0 || (asked != null && asked < 1)) {
+      throw new InvalidInput("--first-index must be at least 0 and --num-examples at least 1");
+    }
+    if (asked != null && asked > source.count()) {
+      throw new InvalidInput(
+          "%s: %d examples asked for, found %d".formatted(source.origin(), asked, source.count()));
+    }
+    if (source.count() == 0) {
+      throw new InvalidInput("%s: holds no examples".formatted(source.origin()));
+    }
+    long count = asked != null ? asked : source.count();
+    if (manifest.getRefineEvery() > 0 || firstIndex + count <= manifest.getExamples()) {
+      return count;
+    }
+    if (asked != null || firstIndex >= manifest.getExamples()) {
+      throw new InvalidInput(
+          "%s takes %d examples (refine-every is 0), asked for %d to %d"
+              .formatted(
+                  manifest.getModel(), manifest.getExamples(), firstIndex, firstIndex + count - 1));
+    }
+    return manifest.getExamples() - firstIndex;
   }
 
   @Command(

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
 import io.fisherstreams.gate.GateStage;
+import io.fisherstreams.gradient.stage.GradientStage;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
@@ -35,6 +36,7 @@ import picocli.CommandLine.Spec;
     })
 final class RunCommand implements Callable<Integer> {
   enum Stage {
+    GRADIENT,
     MERGE,
     COORDINATOR,
     GATE,
@@ -120,13 +122,15 @@ final class RunCommand implements Callable<Integer> {
   private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
     ServiceConfig config = connection.config();
     Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
+    Path own = directory.resolve(stage.name().toLowerCase(Locale.ROOT));
     StreamsOptions options =
         new StreamsOptions(
-            directory.resolve(stage.name().toLowerCase(Locale.ROOT)),
+            own,
             stage == Stage.MERGE ? config.mergeThreads() : 1,
             config.standbys(),
             config.replication() == null ? -1 : config.replication());
     return switch (stage) {
+      case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
       case MERGE -> MergeStage.create(kafka, topics, options);
       case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
       case GATE ->

@@ -9,14 +9,15 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.TopicReader;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.concurrent.ExecutionException;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.ListOffsetsResult.ListOffsetsResultInfo;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
@@ -51,8 +52,14 @@ public final class PoolStatus {
             }
           });
       Map<String, Long> lags = new LinkedHashMap<>();
+      List<TopicPartition> examples =
+          IntStream.range(0, partitions)
+              .mapToObj(p -> new TopicPartition(topics.examples().name(), p))
+              .toList();
+      // before its first claim the gradient stage has committed nothing
+      lags.put("gradient", lag(admin, KafkaSettings.applicationId(topics, "gradient"), examples));
       for (String stage : List.of("merge", "coordinator")) {
-        lags.put(stage, lag(admin, KafkaSettings.applicationId(topics, stage)));
+        lags.put(stage, lag(admin, KafkaSettings.applicationId(topics, stage), List.of()));
       }
       return new PoolStatus(partitions, view, lags);
     }
@@ -100,28 +107,40 @@ public final class PoolStatus {
   /** Records that another stage, one that not every pool has, has not dealt with yet. */
   public static long lag(KafkaSettings kafka, PoolTopics topics, String stage) {
     try (Admin admin = kafka.admin()) {
-      return lag(admin, KafkaSettings.applicationId(topics, stage));
+      return lag(admin, KafkaSettings.applicationId(topics, stage), List.of());
     }
   }
 
-  private static long lag(Admin admin, String group) {
+  private static long lag(Admin admin, String group, List<TopicPartition> all) {
     try {
       Map<TopicPartition, OffsetAndMetadata> committed =
           admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
-      Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
-      committed.keySet().forEach(partition -> asked.put(partition, OffsetSpec.latest()));
-      Map<TopicPartition, ListOffsetsResultInfo> ends = admin.listOffsets(asked).all().get();
-      long lag = 0;
-      for (Map.Entry<TopicPartition, OffsetAndMetadata> entry : committed.entrySet()) {
-        lag += Math.max(0, ends.get(entry.getKey()).offset() - entry.getValue().offset());
-      }
-      return lag;
+      Map<TopicPartition, Long> done = offsets(admin, all, OffsetSpec.earliest());
+      committed.forEach((partition, offset) -> done.put(partition, offset.offset()));
+      Map<TopicPartition, Long> ends = offsets(admin, done.keySet(), OffsetSpec.latest());
+      return done.entrySet().stream()
+          .mapToLong(entry -> Math.max(0, ends.get(entry.getKey()) - entry.getValue()))
+          .sum();
     } catch (ExecutionException e) {
       throw new KafkaException("cannot read the lag of " + group, e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new KafkaException("interrupted", e);
     }
+  }
+
+  private static Map<TopicPartition, Long> offsets(
+      Admin admin, Collection<TopicPartition> partitions, OffsetSpec which)
+      throws ExecutionException, InterruptedException {
+    Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
+    partitions.forEach(partition -> asked.put(partition, which));
+    Map<TopicPartition, Long> offsets = new LinkedHashMap<>();
+    admin
+        .listOffsets(asked)
+        .all()
+        .get()
+        .forEach((partition, offset) -> offsets.put(partition, offset.offset()));
+    return offsets;
   }
 
   /** Partitions of the sharded topics. */

@@ -19,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -115,7 +116,9 @@ public final class PoolView {
           || !again.manifest().getParameters().equals(manifest.getParameters())
           || again.manifest().getExamples() != manifest.getExamples()
           || again.manifest().getRefineEvery() != manifest.getRefineEvery()
-          || again.manifest().getDecay() != manifest.getDecay()) {
+          || again.manifest().getDecay() != manifest.getDecay()
+          || !Objects.equals(again.manifest().getConfig(), manifest.getConfig())
+          || !Objects.equals(again.manifest().getEstimation(), manifest.getEstimation())) {
         throw new RejectedRecord(
             model
                 + "@"

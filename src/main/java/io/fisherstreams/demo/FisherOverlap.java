@@ -15,6 +15,9 @@ import java.util.stream.IntStream;
 record FisherOverlap(List<String> models, List<List<Double>> cosines) {
   /** The overlap of these models in the tensor of this name; 0 where a Fisher is 0 everywhere. */
   static FisherOverlap of(List<FineTunedModel> models, String tensor) {
+    if (models.isEmpty()) {
+      return new FisherOverlap(List.of(), List.of());
+    }
     float[][] fishers =
         models.stream().map(model -> model.fisher().values(tensor)).toArray(float[][]::new);
     double[] divisors = new double[fishers.length];

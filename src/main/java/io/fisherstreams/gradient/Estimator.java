@@ -17,7 +17,27 @@ import java.util.TreeMap;
  */
 public sealed interface Estimator {
 
-  /** Its name in {@code merge.yaml} and on the command line. */
+  /**
+   * The estimator of a name.
+   *
+   * @param samples draws an example, for {@code sampled}
+   * @param seed of the draws
+   * @throws InvalidInput for an unknown name, or no samples
+   */
+  static Estimator named(String name, int samples, long seed) {
+    return switch (name) {
+      case "exact" -> new Exact();
+      case "sampled" -> new Sampled(samples, seed);
+      case "empirical" -> new Empirical();
+      case "fusion_bench" -> new FusionBench();
+      default ->
+          throw new InvalidInput(
+              "estimator is '%s', expected exact, sampled, empirical or fusion_bench"
+                  .formatted(name));
+    };
+  }
+
+  /** Its name in {@code merge.yaml}, on the command line and in manifests. */
   String name();
 
   /** Directions whose squared gradients a batch adds to the sum over examples. */

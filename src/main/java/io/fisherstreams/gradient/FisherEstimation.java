@@ -16,6 +16,17 @@ import java.util.List;
 public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
 
   /**
+   * Runs one example without adding it.
+   *
+   * @throws io.fisherstreams.InvalidInput when it does not suit the model
+   */
+  public void check(Example example) {
+    try (ForwardPass pass = runtime.forward(List.of(example))) {
+      Predictions.of(List.of(example), pass.logits());
+    }
+  }
+
+  /**
    * Adds one batch: its squared gradients and its example count.
    *
    * @param batch at least one example

@@ -175,7 +175,8 @@ final class Intake {
     if (record.getSource().equals(SEALED_SOURCE)) {
       return; // our own sum, which the state has already
     }
-    if (record.getSource().startsWith("@")) {
+    if (record.getSource().startsWith("@")
+        && !record.getSource().startsWith(ShardKey.GRADIENT_SOURCE)) {
       throw new RejectedRecord(
           "source '" + record.getSource() + "': names with '@' belong to the pipeline");
     }

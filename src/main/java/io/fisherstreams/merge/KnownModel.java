@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.PartitionLayout;
@@ -56,7 +57,7 @@ final class KnownModel {
   }
 
   static String id(String model, long version) {
-    return model + "@" + version;
+    return new ModelVersion(model, version).toString();
   }
 
   PartitionLayout checkpoint() {

@@ -4,9 +4,10 @@ import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.FisherSums;
+import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
-import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.math.BigDecimal;
@@ -61,27 +62,15 @@ final class Ledger {
 
   /** The model version that a record names; refuses one that is unknown, withdrawn or stale. */
   KnownModel admit(String model, long version) {
-    Optional<ModelManifest> latest = catalog.latest(model);
-    if (latest.isEmpty() || latest.get().getVersion() < version) {
-      catalog.sync();
-      latest = catalog.latest(model);
-    }
-    if (latest.isEmpty()) {
-      throw new RejectedRecord("model " + model + " is unknown or withdrawn");
-    }
-    if (latest.get().getVersion() < version && held(model, version).isPresent()) {
+    ModelVersion named = new ModelVersion(model, version);
+    Optional<ModelManifest> latest = catalog.latest(named);
+    if (latest.isPresent()
+        && latest.get().getVersion() < version
+        && held(model, version).isPresent()) {
       // the lower manifest came later, and the coordinator has refused it as stale
       return held(model, version).get();
     }
-    long current = latest.get().getVersion();
-    if (current != version) {
-      throw new RejectedRecord(
-          KnownModel.id(model, version)
-              + (current > version
-                  ? " is stale: the current version is "
-                  : " is unknown: the newest version is ")
-              + current);
-    }
+    ModelManifest current = ModelCatalog.requireCurrent(latest, named);
     KnownModel admitted = known.get(KnownModel.id(model, version));
     if (admitted == null) {
       // The manifest under which its first shard was taken holds for all: they lie where it says.
@@ -89,8 +78,8 @@ final class Ledger {
       if (held.isPresent()) {
         return held.get();
       }
-      admitted = new KnownModel(latest.get(), partition, partitions);
-      manifests.put(admitted.id(), latest.get());
+      admitted = new KnownModel(current, partition, partitions);
+      manifests.put(admitted.id(), current);
       known.put(admitted.id(), admitted);
     }
     return admitted;

@@ -6,6 +6,7 @@ import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PartitionProgress;

@@ -6,6 +6,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RocksDbMemory;
 import io.fisherstreams.record.StageRunner;
 import io.fisherstreams.record.StreamsOptions;
+import io.fisherstreams.record.TopicModelCatalog;
 import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
 

@@ -4,6 +4,7 @@ import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;

@@ -1,16 +1,9 @@
 package io.fisherstreams.merge;
 
 import com.sun.management.UnixOperatingSystemMXBean;
-import io.fisherstreams.InvalidInput;
-import java.io.IOException;
-import java.io.UncheckedIOException;
+import io.fisherstreams.record.DirectoryLock;
 import java.lang.management.ManagementFactory;
-import java.nio.channels.FileChannel;
-import java.nio.channels.FileLock;
-import java.nio.channels.OverlappingFileLockException;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /**
@@ -26,41 +19,21 @@ public final class PayloadStore implements AutoCloseable {
           : 1024;
 
   private final Path directory;
-  private final FileChannel lockFile;
+  private final DirectoryLock lock;
   private final AtomicInteger openPartitions = new AtomicInteger();
 
-  private PayloadStore(Path directory, FileChannel lockFile) {
+  private PayloadStore(Path directory, DirectoryLock lock) {
     this.directory = directory;
-    this.lockFile = lockFile;
+    this.lock = lock;
   }
 
   /**
    * Opens the store, creating its folder.
    *
-   * @throws InvalidInput when another process has it open
+   * @throws io.fisherstreams.InvalidInput when another process has it open
    */
   public static PayloadStore open(Path directory) {
-    try {
-      Files.createDirectories(directory);
-      FileChannel channel =
-          FileChannel.open(
-              directory.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
-      FileLock lock = null;
-      try {
-        lock = channel.tryLock();
-      } catch (OverlappingFileLockException e) {
-        // held by this very process: the same answer as for another one
-      }
-      if (lock == null) {
-        channel.close();
-        throw new InvalidInput(
-            directory
-                + " is in use by another instance; give every instance a state directory of its own");
-      }
-      return new PayloadStore(directory, channel);
-    } catch (IOException e) {
-      throw new UncheckedIOException("cannot open the state directory " + directory, e);
-    }
+    return new PayloadStore(directory, DirectoryLock.lock(directory));
   }
 
   /** The copies of one partition, to be closed by the task that has it. */
@@ -79,10 +52,6 @@ public final class PayloadStore implements AutoCloseable {
 
   @Override
   public void close() {
-    try {
-      lockFile.close();
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
+    lock.close();
   }
 }

@@ -1,14 +1,16 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 
 /**
  * Tells contents apart: SHA-256 over names, types, shapes and bytes of the published tensors, in
@@ -18,11 +20,13 @@ public final class ContentHash {
   private ContentHash() {}
 
   /** The hash as 64 hex digits. */
-  public static String of(Checkpoint checkpoint, List<Parameter> parameters) {
+  public static String of(TensorSource checkpoint, List<Parameter> parameters) {
     try {
       MessageDigest digest = MessageDigest.getInstance("SHA-256");
+      Map<String, TensorInfo> tensors = new HashMap<>();
+      checkpoint.tensors().forEach(tensor -> tensors.put(tensor.name(), tensor));
       for (Parameter parameter : parameters) {
-        TensorInfo tensor = checkpoint.tensors().get(parameter.getName());
+        TensorInfo tensor = tensors.get(parameter.getName());
         digest.update(
             (tensor.name() + "\0" + tensor.dtype() + tensor.shape() + "\0")
                 .getBytes(StandardCharsets.UTF_8));

@@ -6,6 +6,7 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
@@ -13,9 +14,11 @@ import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
+import java.util.stream.Collectors;
 
 /**
  * Checks files against a pool's manifests before anything is published. Refusals name file, tensor,
@@ -84,6 +87,25 @@ public final class ModelCheck {
           found,
           (shard, data) -> Numbers.firstNaN(found.dtype(), data, shard.elements()),
           "is NaN");
+    }
+  }
+
+  /**
+   * Refuses a model that has no gradient for one of the parameters that the pool merges.
+   *
+   * @param estimated the parameters that its runtime takes gradients for
+   * @param origin the model, for the message
+   */
+  public static void requireGradients(
+      List<TensorInfo> estimated, ModelManifest manifest, String origin) {
+    Set<String> names = estimated.stream().map(TensorInfo::name).collect(Collectors.toSet());
+    for (TensorInfo wanted : merged(manifest)) {
+      if (!names.contains(wanted.name())) {
+        throw new InvalidInput(
+            ("%s: the merged parameter %s has no gradient in this architecture; exclude it from the"
+                    + " pool's merge")
+                .formatted(origin, wanted.name()));
+      }
     }
   }
 
@@ -177,8 +199,8 @@ public final class ModelCheck {
   }
 
   /** Bytes of the checkpoint shards that a manifest lists. */
-  public static long bytes(ModelManifest manifest, Checkpoint checkpoint) {
-    return sum(manifest, parameter -> checkpoint.tensors().get(parameter.getName()).bytes());
+  public static long bytes(ModelManifest manifest) {
+    return sum(manifest, parameter -> ManifestTensors.of(parameter).bytes());
   }
 
   /** Bytes of one dense gradient batch of every merged parameter. */
@@ -193,7 +215,8 @@ public final class ModelCheck {
   /** Hash of the merged parameters' Fisher. */
   public static String fisherHash(Checkpoint fisher, ModelManifest manifest) {
     return ContentHash.of(
-        fisher, manifest.getParameters().stream().filter(Parameter::getMerged).toList());
+        TensorSource.of(fisher),
+        manifest.getParameters().stream().filter(Parameter::getMerged).toList());
   }
 
   /** Examples that a Fisher file says it stands for, or {@code otherwise}. */

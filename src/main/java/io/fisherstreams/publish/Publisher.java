@@ -3,11 +3,21 @@ package io.fisherstreams.publish;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.ExampleInput;
+import io.fisherstreams.record.ExampleKey;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.LabelledExample;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
@@ -15,6 +25,9 @@ import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.TreeMap;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
@@ -28,6 +41,8 @@ import org.apache.kafka.common.KafkaException;
  * the caller's.
  */
 public final class Publisher {
+  private static final int EXAMPLES_READ = 32;
+
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
   private final int partitions;
@@ -64,9 +79,9 @@ public final class Publisher {
    * @param checkpoint holds the manifest's parameters
    * @param progress is told the bytes of each shard that was handed over
    */
-  public void checkpoint(ModelManifest manifest, Checkpoint checkpoint, LongConsumer progress) {
+  public void checkpoint(ModelManifest manifest, TensorSource checkpoint, LongConsumer progress) {
     for (Parameter parameter : manifest.getParameters()) {
-      TensorInfo tensor = checkpoint.tensors().get(parameter.getName());
+      TensorInfo tensor = ManifestTensors.of(parameter);
       for (int index = 0; index < Shard.count(tensor); index++) {
         Shard shard = new Shard(tensor, index);
         send(
@@ -83,6 +98,11 @@ public final class Publisher {
       }
     }
     flush();
+  }
+
+  /** The same from an open checkpoint. */
+  public void checkpoint(ModelManifest manifest, Checkpoint checkpoint, LongConsumer progress) {
+    checkpoint(manifest, TensorSource.of(checkpoint), progress);
   }
 
   /**
@@ -151,6 +171,61 @@ public final class Publisher {
             batch.getSequence()),
         shard.partition(partitions),
         batch);
+  }
+
+  /**
+   * Sends labelled examples.
+   *
+   * @param model the version that they are for
+   * @param source holds at least {@code count} examples, preprocessed for the model
+   * @param count how many of them to send, from the first on
+   * @param firstIndex index that the first gets in the model's numbering
+   * @param progress is told how many have been handed over
+   */
+  public void examples(
+      EstimatedModel model,
+      ExampleSource source,
+      long count,
+      long firstIndex,
+      LongConsumer progress) {
+    for (long first = 0; first < count; first += EXAMPLES_READ) {
+      int read = (int) Math.min(EXAMPLES_READ, count - first);
+      for (Example example : source.read(first, read)) {
+        example(model, firstIndex + example.index(), example);
+      }
+      progress.accept(read);
+    }
+    flush();
+  }
+
+  private void example(EstimatedModel model, long index, Example example) {
+    List<ExampleInput> inputs = new ArrayList<>();
+    new TreeMap<>(example.inputs())
+        .forEach(
+            (name, tensor) ->
+                inputs.add(
+                    new ExampleInput(
+                        name, tensor.dtype().name(), tensor.shape(), tensor.bytes().duplicate())));
+    send(
+        topics.examples(),
+        new ExampleKey(model.version(), index),
+        model.partition(index, partitions),
+        new LabelledExample(
+            model.version().model(), model.version().version(), index, example.label(), inputs));
+  }
+
+  /** Sends, without waiting, what is counted of a model version in a partition of examples. */
+  public void counted(int partition, CountedExamples counted) {
+    send(
+        topics.countedExamples(),
+        new ModelVersion(counted.getModel(), counted.getVersion()),
+        partition,
+        counted);
+  }
+
+  /** Sends, without waiting, the tombstone of what is counted of a model version. */
+  public void forgetCounted(int partition, ModelVersion version) {
+    send(topics.countedExamples(), version, partition, null);
   }
 
   private <V> void send(Topic<?, V> topic, Object key, int partition, V value) {

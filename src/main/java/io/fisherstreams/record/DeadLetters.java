@@ -1,6 +1,8 @@
 package io.fisherstreams.record;
 
 import java.nio.charset.StandardCharsets;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -36,14 +38,31 @@ public final class DeadLetters {
   /** The dead letter of a refused record. */
   public static Record<byte[], byte[]> of(
       Record<byte[], byte[]> record, RecordMetadata origin, String stage, String reason) {
-    Headers headers = new RecordHeaders(record.headers());
+    Headers headers =
+        headers(
+            record.headers(), origin.topic(), origin.partition(), origin.offset(), stage, reason);
+    return new Record<>(record.key(), record.value(), record.timestamp(), headers);
+  }
+
+  /** The dead letter of a refused record, to be sent to {@code deadLetters}. */
+  public static ProducerRecord<byte[], byte[]> of(
+      ConsumerRecord<byte[], byte[]> record, String deadLetters, String stage, String reason) {
+    Headers headers =
+        headers(
+            record.headers(), record.topic(), record.partition(), record.offset(), stage, reason);
+    return new ProducerRecord<>(deadLetters, 0, null, record.key(), record.value(), headers);
+  }
+
+  private static Headers headers(
+      Headers original, String topic, int partition, long offset, String stage, String reason) {
+    Headers headers = new RecordHeaders(original);
     String text = String.valueOf(reason);
     put(headers, REASON, text.substring(0, Math.min(text.length(), MOST_REASON)));
     put(headers, STAGE, stage);
-    put(headers, TOPIC, origin.topic());
-    put(headers, PARTITION, Integer.toString(origin.partition()));
-    put(headers, OFFSET, Long.toString(origin.offset()));
-    return new Record<>(record.key(), record.value(), record.timestamp(), headers);
+    put(headers, TOPIC, topic);
+    put(headers, PARTITION, Integer.toString(partition));
+    put(headers, OFFSET, Long.toString(offset));
+    return headers;
   }
 
   /** Why a record was refused, by its headers. */

@@ -46,6 +46,13 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
    */
   static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
+  /**
+   * The same for a gradient worker, whose transaction is one flush: a whole model's sums, half a
+   * gigabyte for a hundred million parameters. An instance that starts again on its state directory
+   * ends its earlier transaction itself.
+   */
+  static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
+
   public KafkaSettings {
     client = Map.copyOf(client);
   }
@@ -96,6 +103,20 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     Map<String, Object> config = common();
     config.putAll(producer());
     config.putAll(client);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A producer of encoded records in transactions of one flush each; the caller closes it.
+   *
+   * @param transactionalId of this instance alone, and the same after it started again
+   */
+  public Producer<byte[], byte[]> newTransactionalProducer(String transactionalId) {
+    Map<String, Object> config = common();
+    config.putAll(producer());
+    config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int) FLUSH_TIMEOUT.toMillis());
+    config.putAll(client);
+    config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
     return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
   }
 

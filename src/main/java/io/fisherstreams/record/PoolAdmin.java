@@ -190,6 +190,7 @@ public final class PoolAdmin {
   public void delete() {
     List<String> groups =
         List.of(
+            KafkaSettings.applicationId(topics, "gradient"),
             KafkaSettings.applicationId(topics, "merge"),
             KafkaSettings.applicationId(topics, "coordinator"));
     List<String> doomed = new ArrayList<>();

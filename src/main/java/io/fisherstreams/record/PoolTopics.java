@@ -44,6 +44,8 @@ public final class PoolTopics {
   private final Topic<String, ModelManifest> models;
   private final Topic<ShardKey, CheckpointShard> checkpointShards;
   private final Topic<ShardKey, GradientBatch> gradientBatches;
+  private final Topic<ExampleKey, LabelledExample> examples;
+  private final Topic<String, CountedExamples> countedExamples;
   private final Topic<String, MergePlan> mergePlans;
   private final Topic<String, PartitionProgress> progress;
   private final Topic<String, MergedTensor> mergedTensors;
@@ -89,6 +91,20 @@ public final class PoolTopics {
             AvroSerde.of(registry, GradientBatch.class),
             true,
             payload);
+    examples =
+        topic(
+            "examples",
+            Serdes.serdeFrom(ExampleKey.serializer(), new WriteOnly<>()),
+            AvroSerde.of(registry, LabelledExample.class),
+            true,
+            unlimited);
+    countedExamples =
+        topic(
+            "counted-examples",
+            Serdes.String(),
+            AvroSerde.of(registry, CountedExamples.class),
+            true,
+            compacted);
     mergePlans =
         topic(
             "merge-plans",
@@ -160,6 +176,16 @@ public final class PoolTopics {
     return gradientBatches;
   }
 
+  /** Labelled examples, each until it is counted. */
+  public Topic<ExampleKey, LabelledExample> examples() {
+    return examples;
+  }
+
+  /** Which examples are counted, by model version. */
+  public Topic<String, CountedExamples> countedExamples() {
+    return countedExamples;
+  }
+
   /** Plans, one copy a partition. */
   public Topic<String, MergePlan> mergePlans() {
     return mergePlans;
@@ -201,6 +227,8 @@ public final class PoolTopics {
         models,
         checkpointShards,
         gradientBatches,
+        examples,
+        countedExamples,
         mergePlans,
         progress,
         mergedTensors,

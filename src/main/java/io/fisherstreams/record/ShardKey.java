@@ -17,15 +17,19 @@ import org.apache.kafka.streams.processor.StreamPartitioner;
  *     space
  */
 public record ShardKey(String parameter, int shard, String owner) {
+  /** How the sources of the gradient stage's batches begin. */
+  public static final String GRADIENT_SOURCE = "@gradient/";
+
   /** Key of a checkpoint shard. */
   public static ShardKey of(String model, long version, String parameter, int shard) {
-    return new ShardKey(parameter, shard, model + "@" + version);
+    return new ShardKey(parameter, shard, new ModelVersion(model, version).toString());
   }
 
   /** Key of a gradient batch. */
   public static ShardKey of(
       String model, long version, String parameter, int shard, String source, long sequence) {
-    return new ShardKey(parameter, shard, model + "@" + version + " " + source + "#" + sequence);
+    return new ShardKey(
+        parameter, shard, new ModelVersion(model, version) + " " + source + "#" + sequence);
   }
 
   /** {@code parameter[shard] owner}. */

@@ -1,11 +1,8 @@
 package io.fisherstreams.record;
 
-import io.fisherstreams.InvalidInput;
 import java.time.Duration;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collections;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -28,15 +25,12 @@ import org.slf4j.LoggerFactory;
  */
 public final class StageRunner implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
-  private static final int MOST_DEATHS = 20;
-  private static final Duration DEATHS_COUNT_FOR = Duration.ofMinutes(5);
 
   private final String name;
-  private final Object stateDirectory;
   private final KafkaStreams streams;
   private final List<AutoCloseable> resources;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
-  private final Deque<Long> deaths = new ArrayDeque<>();
+  private final Deaths deaths;
 
   /**
    * A stage that is not started.
@@ -47,7 +41,7 @@ public final class StageRunner implements StageInstance {
       String name, Topology topology, Map<String, Object> config, List<AutoCloseable> resources) {
     this.name = name;
     this.resources = new ArrayList<>(resources);
-    stateDirectory = config.get(StreamsConfig.STATE_DIR_CONFIG);
+    deaths = new Deaths(config.get(StreamsConfig.STATE_DIR_CONFIG));
     Properties properties = new Properties();
     properties.putAll(new HashMap<>(config));
     streams = new KafkaStreams(topology, properties);
@@ -61,42 +55,14 @@ public final class StageRunner implements StageInstance {
   }
 
   private StreamThreadExceptionResponse onDeath(Throwable death) {
-    int recent = recentDeaths();
-    Throwable cause = death;
-    while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
-      cause = cause.getCause();
-    }
-    if (isDiskFull(death)) {
-      // its partitions do better on an instance that has room
-      cause = new InvalidInput("there is no space left under " + stateDirectory, cause);
-    }
-    if (cause instanceof InvalidInput || death instanceof Error || recent > MOST_DEATHS) {
-      LOG.error("stage {} ends: {}", name, cause.toString(), death);
-      ended.complete(Optional.of(cause));
+    Optional<Throwable> end = deaths.fatal(death);
+    if (end.isPresent()) {
+      LOG.error("stage {} ends: {}", name, end.get().toString(), death);
+      ended.complete(end);
       return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
     }
-    LOG.warn("stage {}: a thread is replaced after: {}", name, cause.toString(), death);
+    LOG.warn("stage {}: a thread is replaced after: {}", name, deaths.cause(death), death);
     return StreamThreadExceptionResponse.REPLACE_THREAD;
-  }
-
-  private static boolean isDiskFull(Throwable death) {
-    for (Throwable cause = death; cause != null; cause = cause.getCause()) {
-      if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
-        return true;
-      }
-    }
-    return false;
-  }
-
-  private int recentDeaths() {
-    long now = System.nanoTime();
-    synchronized (deaths) {
-      deaths.addLast(now);
-      while (now - deaths.peekFirst() > DEATHS_COUNT_FOR.toNanos()) {
-        deaths.removeFirst();
-      }
-      return deaths.size();
-    }
   }
 
   @Override

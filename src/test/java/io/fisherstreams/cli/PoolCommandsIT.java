@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -37,12 +38,7 @@ final class PoolCommandsIT {
     try (EmbeddedBroker broker =
             EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
         EmbeddedRegistry registry = EmbeddedRegistry.start()) {
-      config = directory.resolve("pool.yaml");
-      Files.writeString(
-          config,
-          "pool: digits\nbootstrap_servers: %s\nschema_registry: %s\nstate_directory: %s\n"
-                  .formatted(broker.bootstrapServers(), registry.url(), directory.resolve("state"))
-              + "partitions: 4\nreplication_factor: 1\n");
+      configure(broker, registry, "");
       assertThat(output("topics", "create")).contains("created digits.checkpoint-shards");
       for (String stage : List.of("merge", "merge", "coordinator")) {
         stages.add(start(stage, stages.size()));
@@ -81,6 +77,82 @@ final class PoolCommandsIT {
     } finally {
       stages.forEach(Process::destroyForcibly);
     }
+  }
+
+  @Test
+  void examplesThatArePublishedMakeARelease() throws IOException {
+    Path model = Path.of("src/test/resources/conformance/gradient/gpt2");
+    Process stages = null;
+    try (EmbeddedBroker broker =
+            EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+        EmbeddedRegistry registry = EmbeddedRegistry.start()) {
+      configure(broker, registry, "gradient:\n  linger_millis: 100\n");
+      output("topics", "create");
+      stages = start("merge,coordinator,gradient", 0);
+      String checkpoint = model.resolve("model.safetensors").toString();
+      String examples = model.resolve("examples.safetensors").toString();
+      output("publish", "checkpoint", checkpoint, "--model", "base", "--base");
+      output("publish", "checkpoint", checkpoint, "--model", "plain");
+      List<String> announce =
+          List.of("publish", "checkpoint", checkpoint, "--model", "m", "--examples", "7");
+      refused("estimator is 'best', expected exact", with(announce, "--estimator", "best"));
+      refused(
+          "the pool merges the parameter score.weight, so it cannot be a frozen head's",
+          with(announce, "--estimator", "exact", "--head", checkpoint));
+      String announced = output(with(announce, "--estimator", "sampled", "--samples", "3"));
+      assertThat(output(with(announce, "--estimator", "sampled", "--samples", "3")))
+          .isEqualTo(announced);
+      refused(
+          "takes no examples: its manifest has no estimation",
+          "publish",
+          "examples",
+          examples,
+          "--model",
+          "plain");
+      String[] publish = {"publish", "examples", examples, "--model", "m"};
+      refused("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
+      refused("takes 7 examples", with(List.of(publish), "--first-index", "7"));
+      assertThat(output(publish)).contains("published 7 examples of m@");
+      await()
+          .atMost(PATIENCE)
+          .until(() -> output("releases").matches("(?s).*COMPLETE +\\S+ +1 .*"));
+      await()
+          .atMost(PATIENCE)
+          .until(() -> output("status").matches("(?s).*gradient +lag 0 records.*"));
+      assertThat(output("status")).containsPattern("m +\\d+ +\\S+ +\\S+ +1 +ready");
+    } finally {
+      if (stages != null) {
+        stages.destroyForcibly();
+      }
+    }
+  }
+
+  private static String[] with(List<String> line, String... more) {
+    return Stream.concat(line.stream(), Stream.of(more)).toArray(String[]::new);
+  }
+
+  /** Runs a command, which must fail with a message. */
+  private void refused(String message, String... arguments) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    PrintStream before = System.err;
+    System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+    try {
+      assertThat(Main.run(with(List.of(arguments), "--config", config.toString()))).isEqualTo(1);
+    } finally {
+      System.setErr(before);
+    }
+    assertThat(bytes.toString(StandardCharsets.UTF_8)).contains(message);
+  }
+
+  private void configure(EmbeddedBroker broker, EmbeddedRegistry registry, String more)
+      throws IOException {
+    config = directory.resolve("pool.yaml");
+    Files.writeString(
+        config,
+        "pool: digits\nbootstrap_servers: %s\nschema_registry: %s\nstate_directory: %s\n"
+                .formatted(broker.bootstrapServers(), registry.url(), directory.resolve("state"))
+            + "partitions: 4\nreplication_factor: 1\n"
+            + more);
   }
 
   private void publish(String kind, String model, String file, String... more) {

@@ -129,7 +129,14 @@ class DeployTest {
     }
     assertThat(kinds)
         .containsExactlyInAnyOrder(
-            "ConfigMap", "Deployment", "StatefulSet", "Service", "Namespace", "Job");
+            "ConfigMap",
+            "Deployment",
+            "StatefulSet",
+            "StatefulSet",
+            "Service",
+            "Service",
+            "Namespace",
+            "Job");
     // The check can fail.
     assertThatThrownBy(
             () ->
@@ -145,7 +152,7 @@ class DeployTest {
         checkPod(set.getSpec().getTemplate(), set.getSpec().getVolumeClaimTemplates());
         assertThat(set.getSpec().getTemplate().getMetadata().getLabels())
             .containsAllEntriesOf(set.getSpec().getSelector().getMatchLabels());
-        assertThat(set.getSpec().getServiceName()).isEqualTo("merge");
+        assertThat(set.getSpec().getServiceName()).isEqualTo(read.getMetadata().getName());
       } else if (read instanceof Deployment deployment) {
         checkPod(deployment.getSpec().getTemplate(), List.of());
         assertThat(deployment.getSpec().getTemplate().getMetadata().getLabels())
@@ -224,12 +231,20 @@ class DeployTest {
 
   @Test
   void everyStageIsDeployedBothWays() throws Exception {
-    for (String source : List.of("docker-compose.yml", "merge.yaml", "coordinator.yaml")) {
+    for (String source :
+        List.of("docker-compose.yml", "merge.yaml", "coordinator.yaml", "gradient.yaml")) {
       assertThat(DeployCommands.all()).anyMatch(s -> s.file().endsWith(source));
     }
     assertThat(DeployCommands.all().stream().map(Service::name))
         .containsExactlyInAnyOrder(
-            "topics", "merge", "coordinator", "coordinator", "merge", "topics-create");
+            "topics",
+            "merge",
+            "coordinator",
+            "gradient",
+            "coordinator",
+            "gradient",
+            "merge",
+            "topics-create");
   }
 
   private static HasMetadata read(JsonNode manifest) throws Exception {

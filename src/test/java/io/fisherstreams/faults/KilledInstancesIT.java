@@ -32,10 +32,6 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.concurrent.Executors;
-import java.util.concurrent.ScheduledExecutorService;
-import java.util.concurrent.TimeUnit;
-import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.AfterEach;
@@ -54,8 +50,7 @@ class KilledInstancesIT {
   @TempDir private Path directory;
 
   private final List<StageProcess> merging = new ArrayList<>();
-  private final AtomicInteger kills = new AtomicInteger();
-  private final ScheduledExecutorService killer = Executors.newSingleThreadScheduledExecutor();
+  private final RandomKills kills = new RandomKills(merging);
   private EmbeddedBroker broker;
   private KafkaSettings kafka;
   private PoolTopics topics;
@@ -103,8 +98,7 @@ class KilledInstancesIT {
 
   @AfterEach
   void stop() throws InterruptedException {
-    killer.shutdownNow();
-    killer.awaitTermination(1, TimeUnit.MINUTES);
+    kills.close();
     if (pool != null) {
       pool.close();
     }
@@ -140,21 +134,6 @@ class KilledInstancesIT {
     long version = PoolModels.read(kafka, topics).find(model.name()).orElseThrow().getVersion();
     pool.published(model.name() + "@" + version, model);
     cli("publish", "fisher", model.fisher().toString(), "--model", model.name());
-  }
-
-  /** Kills an instance of the merge stage and starts it again, then chooses the next moment. */
-  private void killAtRandomMoments(Random random, int count, int longestMillis) {
-    killer.schedule(
-        () -> {
-          StageProcess victim = merging.get(random.nextInt(merging.size()));
-          victim.kill();
-          victim.start();
-          if (kills.incrementAndGet() < count) {
-            killAtRandomMoments(random, count, longestMillis);
-          }
-        },
-        200 + random.nextInt(longestMillis),
-        TimeUnit.MILLISECONDS);
   }
 
   /** Publishes the models again and waits until the stages have read that. */
@@ -238,7 +217,7 @@ class KilledInstancesIT {
         "the manifest of " + model.name(),
         () -> PoolModels.read(kafka, topics).find(model.name()).isPresent());
     publisher.kill();
-    kills.incrementAndGet();
+    kills.add();
     publish(model);
   }
 
@@ -268,7 +247,7 @@ class KilledInstancesIT {
   void guaranteesHoldWhileAMergingInstanceIsKilledAndAPublisherToo(FaultReport report)
       throws Exception {
     long seed = 42;
-    killAtRandomMoments(new Random(seed), 3, 2500);
+    kills.begin(new Random(seed), 3, 2500);
     Model a = Model.random(directory, "a", 11);
     Model b = Model.random(directory, "b", 12);
     Model c = Model.random(directory, "c", 13);
@@ -276,12 +255,12 @@ class KilledInstancesIT {
     publish(b);
     publishWithAKillHalfWay(c);
     pool.awaitRelease(Set.of("a", "b", "c"));
-    pool.await("the kills", () -> kills.get() >= 4);
+    pool.await("the kills", () -> kills.count() >= 4);
     String shard = publishIncomplete(Model.random(directory, "half", 14));
     requireIncompleteModelStaysOut("half", shard);
     requireResendingChangesNothing(List.of(a, b));
     pool.requireAll(0);
-    pool.report(report, kills.get() + " processes killed with SIGKILL, seed " + seed);
+    pool.report(report, kills.count() + " processes killed with SIGKILL, seed " + seed);
   }
 
   /** The newest release, exported, against the merge command's output. */
@@ -336,10 +315,10 @@ class KilledInstancesIT {
     long seed = Long.getLong("fisherstreams.seed", System.nanoTime());
     System.out.println("seed " + seed);
     Random random = new Random(seed);
-    killAtRandomMoments(new Random(seed), 30, 9000);
+    kills.begin(new Random(seed), 30, 9000);
     Map<String, Model> models = new TreeMap<>();
     List<String> batched = new ArrayList<>();
-    for (int round = 0; kills.get() < 30 || round < 12; round++) {
+    for (int round = 0; kills.count() < 30 || round < 12; round++) {
       if (round % 5 == 0 && batched.size() < 4) {
         Model summed = Model.random(directory, "summed-" + round, 900 + round, 4);
         pool.publish(summed);
@@ -371,7 +350,7 @@ class KilledInstancesIT {
     pool.awaitRelease(models.keySet());
     pool.requireAllAmongOvertakenVersions();
     requireSameAsTheMergeCommand(List.copyOf(models.values()));
-    pool.report(report, kills.get() + " processes killed with SIGKILL, seed " + seed);
+    pool.report(report, kills.count() + " processes killed with SIGKILL, seed " + seed);
   }
 
   private static Set<String> union(Set<String> some, List<String> others) {

@@ -6,10 +6,8 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.example.Example;
-import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.gradient.model.ModelRuntime;
-import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -69,32 +67,5 @@ class EvaluationTest {
   private static Example example(long index, long label, float... logits) {
     return new Example(
         "list", index, label, Map.of("pixel_values", InputTensor.ofFloats(List.of(3L), logits)));
-  }
-
-  private record ListSource(List<Example> examples) implements ExampleSource {
-    @Override
-    public String origin() {
-      return "list";
-    }
-
-    @Override
-    public long count() {
-      return examples.size();
-    }
-
-    @Override
-    public List<Example> read(long first, int count) {
-      return examples.subList((int) first, (int) first + count);
-    }
-
-    @Override
-    public List<Path> files() {
-      return List.of();
-    }
-
-    @Override
-    public void close() {
-      // Nothing is open.
-    }
   }
 }

@@ -2,6 +2,7 @@ package io.fisherstreams.cli.config;
 
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.stage.GradientOptions;
 import io.fisherstreams.webhook.Webhook;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -26,6 +27,7 @@ import java.util.Set;
  * @param replication replication factor of topics and changelogs; null for the brokers' default
  * @param mergeThreads stream threads of the merge stage
  * @param standbys standby replicas of the stages' stores
+ * @param gradient how the gradient stage works
  * @param policy when a change of the pool becomes a plan
  * @param gate how releases are judged, if they are
  * @param webhooks who is told of releases
@@ -40,6 +42,7 @@ public record ServiceConfig(
     Short replication,
     int mergeThreads,
     int standbys,
+    GradientOptions gradient,
     PlanPolicy policy,
     Optional<GateOptions> gate,
     List<Webhook> webhooks) {
@@ -53,6 +56,7 @@ public record ServiceConfig(
           "partitions",
           "replication_factor",
           "merge",
+          "gradient",
           "coordinator",
           "gate",
           "webhooks");
@@ -69,6 +73,7 @@ public record ServiceConfig(
         null,
         2,
         0,
+        GradientOptions.standard(),
         PlanPolicy.standard(),
         Optional.empty(),
         List.of());
@@ -120,6 +125,7 @@ public record ServiceConfig(
         merge
             .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
             .orElse(defaults.standbys()),
+        gradient(yaml),
         new PlanPolicy(
             Duration.ofMillis(quiet),
             Duration.ofMillis(longest),
@@ -228,5 +234,20 @@ public record ServiceConfig(
       // refused below like another scheme
     }
     throw hook.refuse("url", "expected http://HOST/... or https://HOST/..., without user");
+  }
+
+  private static GradientOptions gradient(StrictYaml yaml) {
+    GradientOptions standard = GradientOptions.standard();
+    return yaml.mapping(
+            "gradient", Set.of("claim_examples", "linger_millis", "torchscript_directory"))
+        .map(
+            g ->
+                new GradientOptions(
+                    g.whole("claim_examples", standard.claimExamples(), 1),
+                    Duration.ofMillis(g.whole("linger_millis", standard.linger().toMillis(), 0)),
+                    g.has("torchscript_directory")
+                        ? Optional.of(g.path("torchscript_directory"))
+                        : Optional.empty()))
+        .orElse(standard);
   }
 }

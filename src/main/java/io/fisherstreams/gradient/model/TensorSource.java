@@ -29,6 +29,35 @@ public interface TensorSource {
    */
   ByteBuffer slice(String name, long firstElement, int elements);
 
+  /** The tensors of matching names alone. */
+  default TensorSource only(Predicate<String> names) {
+    return of(origin(), tensors().stream().filter(t -> names.test(t.name())).toList(), this);
+  }
+
+  /** The same tensors under another name for messages. */
+  default TensorSource named(String origin) {
+    return of(origin, tensors(), this);
+  }
+
+  private static TensorSource of(String origin, List<TensorInfo> tensors, TensorSource slices) {
+    return new TensorSource() {
+      @Override
+      public String origin() {
+        return origin;
+      }
+
+      @Override
+      public List<TensorInfo> tensors() {
+        return tensors;
+      }
+
+      @Override
+      public ByteBuffer slice(String name, long firstElement, int elements) {
+        return slices.slice(name, firstElement, elements);
+      }
+    };
+  }
+
   /**
    * These tensors, with those of another source whose names match instead or in addition: a merged
    * model under the head of one of its models.

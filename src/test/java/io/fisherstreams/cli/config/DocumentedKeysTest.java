@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.stage.GradientOptions;
 import io.fisherstreams.webhook.Webhook;
 import java.io.IOException;
 import java.net.URI;
@@ -61,6 +62,10 @@ final class DocumentedKeysTest {
                 (short) 3,
                 4,
                 1,
+                new GradientOptions(
+                    2048,
+                    Duration.ofMillis(500),
+                    Optional.of(Path.of("/etc/fisher-streams/torchscript"))),
                 new PlanPolicy(
                     Duration.ofSeconds(1),
                     Duration.ofSeconds(10),
@@ -117,6 +122,7 @@ final class DocumentedKeysTest {
                 Optional.of(directory.resolve("clip-sun397.fisher.safetensors")),
                 Optional.empty(),
                 OptionalDouble.of(0.4),
+                Optional.empty(),
                 Optional.empty()),
             new MergeFile.Model(
                 "cars",
@@ -124,7 +130,8 @@ final class DocumentedKeysTest {
                 Optional.empty(),
                 Optional.of(directory.resolve("cars.safetensors")),
                 OptionalDouble.empty(),
-                Optional.of(directory.resolve("cars-head.safetensors"))));
+                Optional.of(directory.resolve("cars-head.safetensors")),
+                Optional.of(directory.resolve("cars-test.safetensors"))));
     assertThat(file.method())
         .isEqualTo(
             new MergeFile.Method(

@@ -1,12 +1,7 @@
-package io.fisherstreams.merge;
+package io.fisherstreams.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.Parameter;
-import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.Role;
-import io.fisherstreams.record.SchemaRegistry;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;

@@ -1,7 +1,5 @@
-package io.fisherstreams.merge;
+package io.fisherstreams.record;
 
-import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.Topic;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;

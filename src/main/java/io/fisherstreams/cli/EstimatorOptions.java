@@ -1,0 +1,42 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.gradient.Estimator;
+import io.fisherstreams.gradient.FisherSettings;
+import picocli.CommandLine.Option;
+
+/** What an estimator can be told beside its name. */
+class EstimatorOptions {
+  @Option(
+      names = "--samples",
+      paramLabel = "K",
+      defaultValue = "1",
+      description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
+  private int samples;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Seed of the draws. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Option(
+      names = "--batch-size",
+      paramLabel = "N",
+      defaultValue = "8",
+      description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
+  private int batchSize;
+
+  int samples() {
+    return samples;
+  }
+
+  long seed() {
+    return seed;
+  }
+
+  /** The settings with an estimator's name; refuses values out of range. */
+  final FisherSettings settings(String estimator, long examples) {
+    return new FisherSettings(Estimator.named(estimator, samples, seed), examples, batchSize);
+  }
+}

@@ -1,0 +1,104 @@
+package io.fisherstreams.gradient;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelName;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.RejectedRecord;
+import java.nio.charset.StandardCharsets;
+import java.util.zip.CRC32;
+
+/**
+ * A model version whose Fisher is estimated from topic {@code examples}, and how.
+ *
+ * @param manifest its manifest
+ * @param estimator which gradients are squared
+ * @param batchSize examples that go through the model together
+ */
+public record EstimatedModel(ModelManifest manifest, Estimator estimator, int batchSize) {
+
+  /** Reads a manifest; refuses one without a usable estimation. */
+  public static EstimatedModel of(ModelManifest manifest) {
+    Estimation estimation = manifest.getEstimation();
+    if (estimation == null) {
+      throw new RejectedRecord(
+          version(manifest) + " takes no examples: its manifest has no estimation");
+    }
+    try {
+      new ModelName(manifest.getModel());
+      if (estimation.getBatchSize() < 1) {
+        throw new InvalidInput("batchSize is " + estimation.getBatchSize());
+      }
+      return new EstimatedModel(
+          manifest,
+          Estimator.named(estimation.getEstimator(), estimation.getSamples(), estimation.getSeed()),
+          estimation.getBatchSize());
+    } catch (InvalidInput e) {
+      throw new RejectedRecord(
+          version(manifest) + " takes no examples: its estimation: " + e.getMessage());
+    }
+  }
+
+  private static ModelVersion version(ModelManifest manifest) {
+    return new ModelVersion(manifest.getModel(), manifest.getVersion());
+  }
+
+  /** The model and version. */
+  public ModelVersion version() {
+    return version(manifest);
+  }
+
+  /**
+   * The partition of an example: by its index, so that the instances of the stage share a model's
+   * examples; all in one when batches must be formed of neighbours.
+   */
+  public int partition(long index, int partitions) {
+    if (estimator.dependsOnBatches()) {
+      CRC32 crc = new CRC32();
+      crc.update(manifest.getModel().getBytes(StandardCharsets.UTF_8));
+      return (int) (crc.getValue() % partitions);
+    }
+    return (int) (index % partitions);
+  }
+
+  /** The example's place among those of its partition: neighbours are 1 apart. */
+  public long place(long index, int partitions) {
+    return estimator.dependsOnBatches() ? index : index / partitions;
+  }
+
+  /** Refuses an index that the model does not take. */
+  public void requireTaken(long index) {
+    if (index < 0) {
+      throw new RejectedRecord("index is " + index + ", expected at least 0");
+    }
+    if (index >= manifest.getExamples() && manifest.getRefineEvery() == 0) {
+      throw new RejectedRecord(
+          "%s: example %d is beyond the %d that it takes (refineEvery is 0)"
+              .formatted(version(), index, manifest.getExamples()));
+    }
+  }
+
+  /**
+   * The batch that an example belongs to when batches are formed of neighbours: they are counted
+   * from example 0, and anew from the first beyond the wanted ones, so that every instance and
+   * every run forms the same.
+   */
+  public Batch batch(long index) {
+    long wanted = manifest.getExamples();
+    if (index < wanted) {
+      long first = index - index % batchSize;
+      return new Batch(first, Math.min(wanted, first + batchSize));
+    }
+    long first = index - (index - wanted) % batchSize;
+    return new Batch(first, first + batchSize);
+  }
+
+  /**
+   * Neighbouring examples.
+   *
+   * @param first index of the first
+   * @param end index after the last
+   */
+  public record Batch(long first, long end) {}
+}

@@ -1,0 +1,107 @@
+package io.fisherstreams.gradient.stage;
+
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.Shard;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.function.BooleanSupplier;
+import java.util.function.Supplier;
+import java.util.stream.IntStream;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.errors.SerializationException;
+
+/** Brings a model version's tensors from topic {@code checkpoint-shards} into one local file. */
+final class TopicCheckpoint {
+  private static final Duration POLL = Duration.ofMillis(200);
+
+  private final PoolTopics topics;
+  private final Supplier<Consumer<String, byte[]>> consumers;
+  private final int partitions;
+
+  /**
+   * Takes its consumers (no group, committed records only) from the supplier and closes them.
+   *
+   * @param partitions of the topic
+   */
+  TopicCheckpoint(PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
+    this.topics = topics;
+    this.consumers = consumers;
+    this.partitions = partitions;
+  }
+
+  /**
+   * Reads the topic to its present end, passing over what its keys say is of other models.
+   *
+   * @param file where the tensors go, a safetensors file that appears when they are complete
+   * @param cancelled asked between reads
+   * @return whether all shards are there
+   */
+  boolean fetch(ModelManifest manifest, Path file, BooleanSupplier cancelled) {
+    Map<String, Shard> wanted = new HashMap<>();
+    List<TensorInfo> tensors = manifest.getParameters().stream().map(ManifestTensors::of).toList();
+    for (TensorInfo tensor : tensors) {
+      for (int index = 0; index < Shard.count(tensor); index++) {
+        ShardKey key =
+            ShardKey.of(manifest.getModel(), manifest.getVersion(), tensor.name(), index);
+        wanted.put(key.toString(), new Shard(tensor, index));
+      }
+    }
+    Set<String> found = new HashSet<>();
+    try (CheckpointWriter writer = CheckpointWriter.file(file, tensors, Map.of());
+        Consumer<String, byte[]> consumer = consumers.get()) {
+      List<TopicPartition> all =
+          IntStream.range(0, partitions)
+              .mapToObj(p -> new TopicPartition(topics.checkpointShards().name(), p))
+              .toList();
+      consumer.assign(all);
+      consumer.seekToBeginning(all);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+      while (!cancelled.getAsBoolean()
+          && all.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+        for (ConsumerRecord<String, byte[]> record : consumer.poll(POLL)) {
+          Shard shard = record.key() == null ? null : wanted.get(record.key());
+          if (shard != null && take(writer, shard, record.value())) {
+            found.add(record.key());
+          }
+        }
+      }
+      if (found.size() < wanted.size()) {
+        return false;
+      }
+      writer.commit();
+      return true;
+    }
+  }
+
+  /** The newest record of a key holds: refused content is followed by the accepted one. */
+  private boolean take(CheckpointWriter writer, Shard shard, byte[] value) {
+    try {
+      CheckpointShard record =
+          topics
+              .checkpointShards()
+              .value()
+              .deserializer()
+              .deserialize(topics.checkpointShards().name(), value);
+      if (record == null || record.getData().remaining() != shard.bytes()) {
+        return false;
+      }
+      writer.write(shard.tensor().name(), shard.firstElement(), record.getData());
+      return true;
+    } catch (SerializationException e) {
+      return false; // the merge stage dead-letters it
+    }
+  }
+}

@@ -1,0 +1,98 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.model.Head;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.ModelManifest;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A model whose Fisher the gradient stage estimates, as it is published: the checkpoint's tensors
+ * with a frozen head's among them, and how the model is run.
+ */
+public final class EstimatedCheckpoint implements AutoCloseable {
+  private final ModelFiles files;
+  private final Optional<Checkpoint> headFile;
+  private final Optional<Head> head;
+  private final TensorSource tensors;
+
+  private EstimatedCheckpoint(
+      ModelFiles files, Checkpoint checkpoint, Optional<Checkpoint> headFile) {
+    this.files = files;
+    this.headFile = headFile;
+    this.head = headFile.map(Head::of);
+    TensorSource own = TensorSource.of(checkpoint);
+    this.tensors = head.map(h -> own.with(h.tensors(), name -> true)).orElse(own);
+  }
+
+  /**
+   * Opens the head, if there is one.
+   *
+   * @param checkpoint of these files; stays the caller's
+   */
+  public static EstimatedCheckpoint open(ModelFiles files, Checkpoint checkpoint) {
+    Optional<Checkpoint> headFile = files.head().map(Checkpoint::open);
+    try {
+      return new EstimatedCheckpoint(files, checkpoint, headFile);
+    } catch (RuntimeException e) {
+      headFile.ifPresent(Checkpoint::close);
+      throw e;
+    }
+  }
+
+  /** What is to be published. */
+  public TensorSource tensors() {
+    return tensors;
+  }
+
+  /**
+   * The model's manifest.
+   *
+   * @param torchScript whether the stage's operator has a module for the model, so that no {@code
+   *     config.json} is needed
+   * @throws InvalidInput when the head brings a parameter that the pool merges, or {@code
+   *     config.json} cannot be read
+   */
+  public ModelManifest.Builder manifest(
+      String model, long version, MergeSet mergeSet, Estimation estimation, boolean torchScript) {
+    List<String> frozen =
+        head.map(h -> h.tensors().tensors().stream().map(TensorInfo::name).sorted().toList())
+            .orElse(List.of());
+    for (String name : frozen) {
+      if (mergeSet.merges(name)) {
+        throw new InvalidInput(
+            "%s: the pool merges the parameter %s, so it cannot be a frozen head's"
+                .formatted(headFile.orElseThrow().path(), name));
+      }
+    }
+    List<TensorInfo> byName =
+        tensors.tensors().stream().sorted(Comparator.comparing(TensorInfo::name)).toList();
+    return Manifests.fineTuned(model, version, byName, mergeSet, true)
+        .setConfig(torchScript ? null : files.configText())
+        .setEstimation(Estimation.newBuilder(estimation).setFrozen(frozen).build());
+  }
+
+  /**
+   * Refuses a model that is unlike its config, by loading it.
+   *
+   * @throws InvalidInput with file, tensor, expected and found
+   */
+  public void requireRunnable(ModelManifest manifest) {
+    try (ModelRuntime runtime = files.load()) {
+      ModelCheck.requireGradients(runtime.parameters(), manifest, files.checkpoint().toString());
+    }
+  }
+
+  @Override
+  public void close() {
+    headFile.ifPresent(Checkpoint::close);
+  }
+}

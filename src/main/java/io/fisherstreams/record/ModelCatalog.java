@@ -1,0 +1,48 @@
+package io.fisherstreams.record;
+
+import java.util.Optional;
+
+/** What topic {@code models} says now. */
+public interface ModelCatalog {
+  /** The newest manifest of a model as last read; empty when the model is unknown or withdrawn. */
+  Optional<ModelManifest> latest(String model);
+
+  /**
+   * Reads the topic up to its present end. A shard may overtake its manifest between two topics; it
+   * cannot overtake it here, because the manifest was acknowledged before the shard was sent.
+   */
+  void sync();
+
+  /** Reads what has arrived, without waiting. */
+  void refresh();
+
+  /**
+   * The newest manifest of a model, after a {@link #sync()} when it is older than a version that a
+   * record names.
+   */
+  default Optional<ModelManifest> latest(ModelVersion named) {
+    Optional<ModelManifest> latest = latest(named.model());
+    if (latest.isEmpty() || latest.get().getVersion() < named.version()) {
+      sync();
+      latest = latest(named.model());
+    }
+    return latest;
+  }
+
+  /** Refuses a version that is not the one of the newest manifest. */
+  static ModelManifest requireCurrent(Optional<ModelManifest> latest, ModelVersion named) {
+    if (latest.isEmpty()) {
+      throw new RejectedRecord("model " + named.model() + " is unknown or withdrawn");
+    }
+    long current = latest.get().getVersion();
+    if (current != named.version()) {
+      throw new RejectedRecord(
+          named
+              + (current > named.version()
+                  ? " is stale: the current version is "
+                  : " is unknown: the newest version is ")
+              + current);
+    }
+    return latest.get();
+  }
+}
