@@ -38,8 +38,8 @@ import picocli.CommandLine.Spec;
     name = "evaluate",
     mixinStandardHelpOptions = true,
     description = {
-      "Measures accuracy and mean log-likelihood on labelled examples: of one model, of a release of a pool, or,",
-      "for a whole merge.yaml, of the merged model, the plain average, the base and each fine-tuned model on every task."
+      "Measures accuracy and mean log-likelihood of a model, a release or a whole merge.yaml on labelled examples.",
+      "For a merge.yaml: of the merged model, the plain average, the base and each fine-tuned model on every task."
     })
 final class EvaluateCommand implements Callable<Integer> {
   @ArgGroup(multiplicity = "1")

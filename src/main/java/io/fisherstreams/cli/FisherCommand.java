@@ -15,8 +15,8 @@ import picocli.CommandLine.Spec;
     name = "fisher",
     mixinStandardHelpOptions = true,
     description = {
-      "Estimates a model's diagonal Fisher from labelled examples and writes it as a safetensors file,",
-      "with where it comes from in its metadata: others can merge the model without its data (docs/gradients.md)."
+      "Estimates a model's diagonal Fisher from labelled examples and writes it as a safetensors file.",
+      "Its metadata say where it comes from: others can merge the model without its data (docs/gradients.md)."
     })
 final class FisherCommand implements Callable<Integer> {
   @Mixin private ModelOptions model;
