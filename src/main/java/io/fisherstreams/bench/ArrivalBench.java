@@ -56,7 +56,7 @@ final class ArrivalBench {
         ReleaseFeed feed = new ReleaseFeed(pool.runner().kafka(), pool.runner().topics())) {
       Publisher publisher = new Publisher(pool.runner().topics(), producer);
       Path base = directory.resolve("base.safetensors");
-      SyntheticModel.writeCheckpoint(base, dtype, 0);
+      SyntheticModel.clip(dtype).writeCheckpoint(base, 0);
       ModelManifest baseManifest;
       MergeSet mergeSet;
       try (Checkpoint checkpoint = Checkpoint.open(base)) {
@@ -74,16 +74,16 @@ final class ArrivalBench {
       Path weights = directory.resolve("model.safetensors");
       Path fisher = directory.resolve("fisher.safetensors");
       for (int model = 1; model <= models; model++) {
-        SyntheticModel.writeCheckpoint(weights, dtype, model);
-        SyntheticModel.writeFisher(fisher, 1000 + model);
+        SyntheticModel.clip(dtype).writeCheckpoint(weights, model);
+        SyntheticModel.clip(DType.F32).writeFisher(fisher, 1000 + model);
         arrive(publisher, feed, pool, mergeSet, "model-" + model, weights, fisher);
       }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
       plain(pool.runner().kafka(), weights, fisher);
       for (int repetition = 1; repetition <= repetitions; repetition++) {
-        SyntheticModel.writeCheckpoint(weights, dtype, models + repetition);
-        SyntheticModel.writeFisher(fisher, 2000 + repetition);
+        SyntheticModel.clip(dtype).writeCheckpoint(weights, models + repetition);
+        SyntheticModel.clip(DType.F32).writeFisher(fisher, 2000 + repetition);
         String name = "arrival";
         Map<String, Long> before = bytesByTopic(pool.runner().kafka());
         WarmMemory.prepare(directory, MEBIBYTES_WRITTEN);
@@ -224,7 +224,7 @@ final class ArrivalBench {
   }
 
   private void print(Map<String, Long> before, Map<String, Long> after) {
-    double parameters = SyntheticModel.parameters();
+    double parameters = SyntheticModel.clip(DType.F32).parameters();
     double sum = 0;
     for (Map.Entry<String, Long> entry : after.entrySet()) {
       long written = entry.getValue() - before.getOrDefault(entry.getKey(), 0L);

@@ -32,7 +32,8 @@ public final class BenchCommand implements Callable<Integer> {
     ACCUMULATION,
     ARRIVAL,
     RESTART,
-    MEMORY
+    MEMORY,
+    GRADIENT
   }
 
   @Option(
@@ -88,6 +89,7 @@ public final class BenchCommand implements Callable<Integer> {
         }
       }
       case RESTART -> new RestartBench(directory, out, models).run();
+      case GRADIENT -> new GradientBench(directory, out).run();
       case MEMORY ->
           new MergeBench(directory, out).memory(new int[] {models / 2, models, 2 * models});
     }

@@ -29,17 +29,19 @@ final class MergeBench {
   }
 
   void memory(int[] counts) throws IOException, InterruptedException {
-    SyntheticModel.writeCheckpoint(directory.resolve("base.safetensors"), DType.F32, 0);
+    SyntheticModel.clip(DType.F32).writeCheckpoint(directory.resolve("base.safetensors"), 0);
     for (int i = 0; i < DISTINCT; i++) {
-      SyntheticModel.writeCheckpoint(directory.resolve("m" + i + ".safetensors"), DType.F32, 1 + i);
-      SyntheticModel.writeFisher(directory.resolve("f" + i + ".safetensors"), 100 + i);
+      SyntheticModel.clip(DType.F32)
+          .writeCheckpoint(directory.resolve("m" + i + ".safetensors"), 1 + i);
+      SyntheticModel.clip(DType.F32)
+          .writeFisher(directory.resolve("f" + i + ".safetensors"), 100 + i);
     }
     for (int models : counts) {
       ChildProcess run = merge(models);
       out.printf(
           "merge of %d models of %,d float32 parameters: %.1f s, anonymous memory %.2f GiB at most, heap limit %.2f GiB%n",
           models,
-          SyntheticModel.parameters(),
+          SyntheticModel.clip(DType.F32).parameters(),
           run.seconds(),
           run.anonymousBytes() / (double) (1 << 30),
           Runtime.getRuntime().maxMemory() / (double) (1 << 30));

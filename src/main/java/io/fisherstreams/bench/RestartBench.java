@@ -91,10 +91,11 @@ final class RestartBench {
   private void measure(
       KafkaSettings kafka, PoolTopics topics, Publisher publisher, ModelManifest last)
       throws Exception {
-    double mebibytes = 2.0 * models * SyntheticModel.parameters() * Float.BYTES / (1 << 20);
+    double mebibytes =
+        2.0 * models * SyntheticModel.clip(DType.F32).parameters() * Float.BYTES / (1 << 20);
     out.printf(
         "state of %d models of %,d float32 parameters: %.0f MiB%n",
-        models, SyntheticModel.parameters(), mebibytes);
+        models, SyntheticModel.clip(DType.F32).parameters(), mebibytes);
     stages.destroy();
     stages.waitFor();
     restart(publisher, last, 0.9, "after a clean stop");
@@ -136,8 +137,8 @@ final class RestartBench {
   private ModelManifest publish(Publisher publisher) throws IOException {
     Path weights = directory.resolve("weights.safetensors");
     Path fisher = directory.resolve("fisher.safetensors");
-    SyntheticModel.writeCheckpoint(weights, DType.F32, 1);
-    SyntheticModel.writeFisher(fisher, 2);
+    SyntheticModel.clip(DType.F32).writeCheckpoint(weights, 1);
+    SyntheticModel.clip(DType.F32).writeFisher(fisher, 2);
     ModelManifest manifest = null;
     try (Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {

@@ -9,79 +9,125 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 
 /**
- * Checkpoints and Fishers with the shapes of CLIP ViT-B/32's vision tower (87,456,000 parameters)
- * and random values.
+ * Checkpoints and Fishers with the shapes of a real architecture and random values.
+ *
+ * @param tensors all tensors of a checkpoint
  */
-final class SyntheticModel {
+record SyntheticModel(List<TensorInfo> tensors) {
   private static final int WIDTH = 768;
   private static final int INNER = 4 * WIDTH;
   private static final int LAYERS = 12;
 
-  private SyntheticModel() {}
-
-  /** The vision tower's tensors. */
-  static List<TensorInfo> tensors(DType dtype) {
-    List<TensorInfo> tensors = new ArrayList<>();
+  /** CLIP ViT-B/32's vision tower, 87,456,000 parameters. */
+  static SyntheticModel clip(DType dtype) {
+    Builder tensors = new Builder(dtype);
     String root = "vision_model.";
-    add(tensors, dtype, root + "embeddings.class_embedding", WIDTH);
-    add(tensors, dtype, root + "embeddings.patch_embedding.weight", WIDTH, 3, 32, 32);
-    add(tensors, dtype, root + "embeddings.position_embedding.weight", 50, WIDTH);
-    for (String norm : List.of("pre_layrnorm", "post_layernorm")) {
-      add(tensors, dtype, root + norm + ".weight", WIDTH);
-      add(tensors, dtype, root + norm + ".bias", WIDTH);
-    }
+    tensors.add(root + "embeddings.class_embedding", WIDTH);
+    tensors.add(root + "embeddings.patch_embedding.weight", WIDTH, 3, 32, 32);
+    tensors.add(root + "embeddings.position_embedding.weight", 50, WIDTH);
+    tensors.norm(root + "pre_layrnorm");
+    tensors.norm(root + "post_layernorm");
     for (int layer = 0; layer < LAYERS; layer++) {
       String prefix = root + "encoder.layers." + layer + ".";
       for (String projection : List.of("q_proj", "k_proj", "v_proj", "out_proj")) {
-        add(tensors, dtype, prefix + "self_attn." + projection + ".weight", WIDTH, WIDTH);
-        add(tensors, dtype, prefix + "self_attn." + projection + ".bias", WIDTH);
+        tensors.add(prefix + "self_attn." + projection + ".weight", WIDTH, WIDTH);
+        tensors.add(prefix + "self_attn." + projection + ".bias", WIDTH);
       }
-      add(tensors, dtype, prefix + "mlp.fc1.weight", INNER, WIDTH);
-      add(tensors, dtype, prefix + "mlp.fc1.bias", INNER);
-      add(tensors, dtype, prefix + "mlp.fc2.weight", WIDTH, INNER);
-      add(tensors, dtype, prefix + "mlp.fc2.bias", WIDTH);
-      for (String norm : List.of("layer_norm1", "layer_norm2")) {
-        add(tensors, dtype, prefix + norm + ".weight", WIDTH);
-        add(tensors, dtype, prefix + norm + ".bias", WIDTH);
-      }
+      tensors.add(prefix + "mlp.fc1.weight", INNER, WIDTH);
+      tensors.add(prefix + "mlp.fc1.bias", INNER);
+      tensors.add(prefix + "mlp.fc2.weight", WIDTH, INNER);
+      tensors.add(prefix + "mlp.fc2.bias", WIDTH);
+      tensors.norm(prefix + "layer_norm1");
+      tensors.norm(prefix + "layer_norm2");
     }
-    return tensors;
+    return tensors.model();
   }
 
-  private static void add(List<TensorInfo> tensors, DType dtype, String name, long... shape) {
-    List<Long> sizes = new ArrayList<>();
-    for (long size : shape) {
-      sizes.add(size);
-    }
-    tensors.add(new TensorInfo(name, dtype, sizes));
+  /** A zero-shot head over {@link #clip}. */
+  static SyntheticModel clipHead(int classes) {
+    Builder tensors = new Builder(DType.F32);
+    tensors.add("visual_projection.weight", 512, WIDTH);
+    tensors.add("logit_scale");
+    tensors.add("text_embeds", classes, 512);
+    return tensors.model();
   }
 
-  /** Number of parameters of the tower. */
-  static long parameters() {
-    return tensors(DType.F32).stream().mapToLong(TensorInfo::elements).sum();
+  /** GPT-2 small for sequence classification, 124,439,808 parameters and the head's. */
+  static SyntheticModel gpt2(int classes) {
+    Builder tensors = new Builder(DType.F32);
+    tensors.add("transformer.wte.weight", 50257, WIDTH);
+    tensors.add("transformer.wpe.weight", 1024, WIDTH);
+    for (int layer = 0; layer < LAYERS; layer++) {
+      String prefix = "transformer.h." + layer + ".";
+      tensors.norm(prefix + "ln_1");
+      tensors.add(prefix + "attn.c_attn.weight", WIDTH, 3 * WIDTH);
+      tensors.add(prefix + "attn.c_attn.bias", 3 * WIDTH);
+      tensors.add(prefix + "attn.c_proj.weight", WIDTH, WIDTH);
+      tensors.add(prefix + "attn.c_proj.bias", WIDTH);
+      tensors.norm(prefix + "ln_2");
+      tensors.add(prefix + "mlp.c_fc.weight", WIDTH, INNER);
+      tensors.add(prefix + "mlp.c_fc.bias", INNER);
+      tensors.add(prefix + "mlp.c_proj.weight", INNER, WIDTH);
+      tensors.add(prefix + "mlp.c_proj.bias", WIDTH);
+    }
+    tensors.norm("transformer.ln_f");
+    tensors.add("score.weight", classes, WIDTH);
+    return tensors.model();
+  }
+
+  private static final class Builder {
+    private final DType dtype;
+    private final List<TensorInfo> tensors = new ArrayList<>();
+
+    Builder(DType dtype) {
+      this.dtype = dtype;
+    }
+
+    void add(String name, long... shape) {
+      tensors.add(new TensorInfo(name, dtype, Arrays.stream(shape).boxed().toList()));
+    }
+
+    void norm(String name) {
+      add(name + ".weight", WIDTH);
+      add(name + ".bias", WIDTH);
+    }
+
+    SyntheticModel model() {
+      return new SyntheticModel(List.copyOf(tensors));
+    }
+  }
+
+  /** Number of parameters. */
+  long parameters() {
+    return tensors.stream().mapToLong(TensorInfo::elements).sum();
   }
 
   /** Writes weights between -0.05 and 0.05. */
-  static void writeCheckpoint(Path file, DType dtype, long seed) {
-    write(file, dtype, seed, false);
+  void writeCheckpoint(Path file, long seed) {
+    write(file, tensors, seed, false);
   }
 
   /** Writes a float32 Fisher with entries between 0 and 1e-4, as squares are. */
-  static void writeFisher(Path file, long seed) {
-    write(file, DType.F32, seed, true);
+  void writeFisher(Path file, long seed) {
+    List<TensorInfo> entries =
+        tensors.stream()
+            .map(tensor -> new TensorInfo(tensor.name(), DType.F32, tensor.shape()))
+            .toList();
+    write(file, entries, seed, true);
   }
 
-  private static void write(Path file, DType dtype, long seed, boolean squares) {
+  private static void write(Path file, List<TensorInfo> tensors, long seed, boolean squares) {
     SplittableRandom random = new SplittableRandom(seed);
     double[] values = new double[Shard.ELEMENTS];
     ByteBuffer bytes = ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    try (CheckpointWriter writer = CheckpointWriter.file(file, tensors(dtype), Map.of())) {
-      for (TensorInfo tensor : tensors(dtype)) {
+    try (CheckpointWriter writer = CheckpointWriter.file(file, tensors, Map.of())) {
+      for (TensorInfo tensor : tensors) {
         for (int index = 0; index < Shard.count(tensor); index++) {
           Shard shard = new Shard(tensor, index);
           for (int j = 0; j < shard.elements(); j++) {
@@ -89,7 +135,7 @@ final class SyntheticModel {
             values[j] = squares ? value * value * 4e-4 : value * 0.1;
           }
           bytes.clear();
-          Numbers.fromDouble(dtype, values, 0, shard.elements(), bytes, 0);
+          Numbers.fromDouble(tensor.dtype(), values, 0, shard.elements(), bytes, 0);
           bytes.limit(shard.bytes());
           writer.write(tensor.name(), shard.firstElement(), bytes);
         }

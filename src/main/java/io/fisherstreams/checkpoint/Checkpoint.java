@@ -110,6 +110,18 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
+  /** Whether a path is a file, or a folder that can be opened as a checkpoint. */
+  public static boolean isIn(Path fileOrFolder) {
+    return Files.isRegularFile(fileOrFolder)
+        || Files.exists(fileOrFolder.resolve(SINGLE_FILE))
+        || Files.exists(fileOrFolder.resolve(FolderIndex.NAME));
+  }
+
+  /** The files that hold the tensors, in the order of their names. */
+  public List<Path> files() {
+    return parts.stream().map(part -> part.file).sorted().toList();
+  }
+
   /** The file or folder that was opened. */
   public Path path() {
     return path;

@@ -1,22 +1,49 @@
 package io.fisherstreams.cli;
 
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.WholeFile;
+import io.fisherstreams.cli.config.MergeFile;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseReader;
+import java.io.PrintWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
+import picocli.CommandLine;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(
     name = "evaluate",
     mixinStandardHelpOptions = true,
-    description = "Measures a model on labelled examples: accuracy and mean log-likelihood.")
+    description = {
+      "Measures accuracy and mean log-likelihood on labelled examples: of one model, of a release of a pool, or,",
+      "for a whole merge.yaml, of the merged model, the plain average, the base and each fine-tuned model on every task."
+    })
 final class EvaluateCommand implements Callable<Integer> {
-  @Mixin private FisherCommand.ModelOptions model;
+  @ArgGroup(multiplicity = "1")
+  private Subject subject;
 
   @Option(
       names = "--batch-size",
@@ -25,29 +52,201 @@ final class EvaluateCommand implements Callable<Integer> {
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
   private int batchSize;
 
-  @Option(names = "--json", description = "Prints one JSON object.")
-  private boolean json;
+  @Option(
+      names = "--json",
+      paramLabel = "FILE",
+      description = "Writes the figures as JSON as well.")
+  private Path json;
+
+  @Option(
+      names = "--work-directory",
+      paramLabel = "DIR",
+      description =
+          "Where a merge or a release keeps its data meanwhile. Default: the system's temporary folder.")
+  private Path workDirectory;
+
+  @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
 
+  /** A merge.yaml, or one model. */
+  private static final class Subject {
+    @Parameters(
+        paramLabel = "MERGE.YAML",
+        description =
+            "A pool whose models name evaluation_examples (docs/merge-yaml.md). It is merged, once, as merge does.")
+    private Path yaml;
+
+    @ArgGroup(exclusive = false)
+    private OneModel model;
+  }
+
+  private static final class OneModel extends ExampleOptions {
+    @Option(
+        names = "--model",
+        required = true,
+        paramLabel = "CHECKPOINT_OR_RELEASE",
+        description = {
+          "A Hugging Face folder, or a safetensors file with its config.json beside it.",
+          "With --bootstrap-servers or --config: a release of the pool, by id or alias."
+        })
+    private String model;
+
+    @Option(
+        names = "--folder",
+        paramLabel = "CHECKPOINT",
+        description = {
+          "For a release: the model whose config.json, tokenizer and head it runs with, as for --model.",
+          "Where the folder holds a checkpoint too, parameters that the pool does not merge are this model's."
+        })
+    private Path folder;
+  }
+
   @Override
   public Integer call() {
-    ModelFiles files = model.files();
-    try (ExampleSource source = files.examples(model.examples());
-        ModelRuntime runtime = files.load();
-        Progress progress = Progress.ofExamples(spec, "evaluate")) {
-      Evaluation evaluation = Evaluation.of(runtime, source, batchSize, progress::upTo);
-      progress.done();
-      spec.commandLine()
-          .getOut()
-          .printf(
-              json
-                  ? "{\"examples\": %d, \"accuracy\": %s, \"mean_log_likelihood\": %s}%n"
-                  : "examples %d, accuracy %s, mean log-likelihood %s%n",
-              evaluation.examples(),
-              evaluation.accuracy(),
-              evaluation.meanLogLikelihood());
+    if (batchSize < 1) {
+      throw new InvalidInput("--batch-size must be at least 1, found " + batchSize);
+    }
+    requireWritable();
+    if (subject.yaml != null) {
+      evaluatePool();
+    } else if (connection.isGiven()) {
+      evaluateRelease(subject.model);
+    } else {
+      evaluateModel(subject.model);
     }
     return 0;
+  }
+
+  /** Better now than after an hour's work. */
+  private void requireWritable() {
+    if (json == null) {
+      return;
+    }
+    Path folder = json.toAbsolutePath().getParent();
+    if (Files.isDirectory(json) || folder == null || !Files.isWritable(folder)) {
+      throw new InvalidInput("--json %s: expected a file in a folder that exists".formatted(json));
+    }
+  }
+
+  private void evaluateModel(OneModel one) {
+    if (one.folder != null) {
+      throw new InvalidInput(
+          "--folder goes with a release, which also needs --bootstrap-servers and --schema-registry");
+    }
+    Path checkpoint = Path.of(one.model);
+    if (!Files.exists(checkpoint)) {
+      throw new InvalidInput(
+          "%s: no such checkpoint; a release of a pool also needs --bootstrap-servers and --schema-registry"
+              .formatted(checkpoint));
+    }
+    ModelFiles files = one.files(checkpoint);
+    try (ModelRuntime runtime = files.load()) {
+      report(one.model, evaluate(files, one.examples(), runtime, "evaluate"));
+    }
+  }
+
+  private void evaluateRelease(OneModel one) {
+    if (one.folder == null) {
+      throw new InvalidInput(
+          "a release needs --folder: the model whose config.json, tokenizer and head it runs with");
+    }
+    ModelFiles files = one.files(one.folder);
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+      Path file = directory.path().resolve("release.safetensors");
+      Release release = export(one.model, file);
+      try (Checkpoint checkpoint = Checkpoint.open(file)) {
+        TensorSource tensors = TensorSource.of(checkpoint);
+        MergeSet merged =
+            MergeSet.of(
+                checkpoint.tensors().values(),
+                release.getPlan().getMethod().getExcludeParamNamesRegex());
+        try (ModelRuntime runtime =
+            files.hasCheckpoint() ? files.load(tensors, merged::merges) : files.load(tensors)) {
+          String title = "release " + release.getRelease();
+          report(title, evaluate(files, one.examples(), runtime, "evaluate " + title));
+        }
+      }
+    }
+  }
+
+  private Release export(String name, Path file) {
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ReleaseReader reader = new ReleaseReader(kafka, topics);
+    Release release = NamedRelease.find(name, reader, kafka, topics);
+    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    try (Progress progress = Progress.of(spec, "read release " + release.getRelease())) {
+      progress.total(ReleaseExporter.bytes(release, base));
+      new ReleaseExporter(reader)
+          .export(release, base, file, Long.MAX_VALUE, Optional.empty(), progress::add);
+      progress.done();
+    }
+    return release;
+  }
+
+  private Evaluation evaluate(ModelFiles files, Path examples, ModelRuntime runtime, String task) {
+    try (ExampleSource source = files.examples(examples);
+        Progress progress = Progress.ofExamples(spec, task)) {
+      Evaluation evaluation = Evaluation.of(runtime, source, batchSize, progress::upTo);
+      progress.done();
+      return evaluation;
+    }
+  }
+
+  private void report(String model, Evaluation evaluation) {
+    if (json != null) {
+      ObjectNode root = new ObjectMapper().createObjectNode();
+      root.put("model", model)
+          .put("examples", evaluation.examples())
+          .put("accuracy", evaluation.accuracy())
+          .put("mean_log_likelihood", evaluation.meanLogLikelihood());
+      WholeFile.write(json, root.toPrettyString() + "\n");
+    }
+    spec.commandLine()
+        .getOut()
+        .printf(
+            "examples %d, accuracy %s, mean log-likelihood %s%n",
+            evaluation.examples(), evaluation.accuracy(), evaluation.meanLogLikelihood());
+  }
+
+  private void evaluatePool() {
+    if (connection.isGiven()) {
+      throw new InvalidInput(
+          "a merge.yaml is merged on an embedded broker; leave out --bootstrap-servers and --config");
+    }
+    MergeFile file = MergeFile.read(subject.yaml);
+    if (json != null) {
+      file.requireOther("--json", json);
+    }
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
+        PoolEvaluation pool = PoolEvaluation.open(file, this::evaluate)) {
+      pool.evaluateOwnTasks();
+      Path merged = directory.path().resolve("merged.safetensors");
+      merge(merged);
+      pool.evaluateAll(merged);
+      if (json != null) {
+        WholeFile.write(json, pool.json().toPrettyString() + "\n");
+      }
+      pool.print(spec.commandLine().getOut());
+    }
+  }
+
+  /** The command itself, with what it prints beside the progress. */
+  private void merge(Path output) {
+    PrintWriter err = spec.commandLine().getErr();
+    MergeCommand command = new MergeCommand();
+    CommandLine line = new CommandLine(command).setOut(err).setErr(err);
+    if (workDirectory == null) {
+      line.parseArgs(subject.yaml.toString(), "--output", output.toString());
+    } else {
+      line.parseArgs(
+          subject.yaml.toString(),
+          "--output",
+          output.toString(),
+          "--work-directory",
+          workDirectory.toString());
+    }
+    command.call();
   }
 }

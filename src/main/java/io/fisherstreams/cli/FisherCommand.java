@@ -4,7 +4,6 @@ import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import java.nio.file.Path;
-import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -63,7 +62,7 @@ final class FisherCommand implements Callable<Integer> {
   }
 
   /** Which model and which examples. */
-  static final class ModelOptions {
+  static final class ModelOptions extends ExampleOptions {
     @Option(
         names = "--model",
         required = true,
@@ -72,33 +71,8 @@ final class FisherCommand implements Callable<Integer> {
             "A Hugging Face folder, or a safetensors file with its config.json beside it.")
     private Path checkpoint;
 
-    @Option(
-        names = "--examples",
-        required = true,
-        paramLabel = "PATH",
-        description =
-            "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
-    private Path examples;
-
-    @Option(
-        names = "--head",
-        paramLabel = "FILE",
-        description = "A safetensors file with a frozen head, such as CLIP's zero-shot head.")
-    private Path head;
-
-    @Option(
-        names = "--torchscript",
-        paramLabel = "FILE",
-        description =
-            "A traced module to run the checkpoint's tensors with. It is code: name only what you trust.")
-    private Path torchScript;
-
     ModelFiles files() {
-      return ModelFiles.of(checkpoint, Optional.ofNullable(head), Optional.ofNullable(torchScript));
-    }
-
-    Path examples() {
-      return examples;
+      return files(checkpoint);
     }
   }
 }

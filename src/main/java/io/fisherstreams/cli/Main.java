@@ -53,6 +53,10 @@ public final class Main implements Runnable {
 
   /** Runs the command line and returns its exit code. */
   public static int run(String... args) {
+    return commandLine().execute(args);
+  }
+
+  static CommandLine commandLine() {
     return new CommandLine(new Main())
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(
@@ -64,8 +68,7 @@ public final class Main implements Runnable {
               line.getErr().println("fisher-streams: " + describe(cause));
               LOG.debug("the command failed", error);
               return 1;
-            })
-        .execute(args);
+            });
   }
 
   private static String describe(Throwable cause) {

@@ -114,7 +114,7 @@ final class MergeCommand implements Callable<Integer> {
       throw new InvalidInput("--partitions and --threads must be at least 1");
     }
     MergeFile file = MergeFile.read(yaml);
-    requireOtherThanInputs(file);
+    file.requireOther("--output", output.path());
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
     PlanPolicy policy = PlanPolicy.atOnce(names);
@@ -130,23 +130,6 @@ final class MergeCommand implements Callable<Integer> {
       }
     }
     return 0;
-  }
-
-  /** The output may replace an earlier output, never what it is made from. */
-  private void requireOtherThanInputs(MergeFile file) {
-    Path target = output.path().toAbsolutePath().normalize();
-    List<Path> inputs = new ArrayList<>(List.of(file.base(), yaml));
-    for (MergeFile.Model model : file.models()) {
-      inputs.add(model.checkpoint());
-      model.fisher().ifPresent(inputs::add);
-      model.examples().ifPresent(inputs::add);
-      model.head().ifPresent(inputs::add);
-    }
-    for (Path input : inputs) {
-      if (input.toAbsolutePath().normalize().equals(target)) {
-        throw new InvalidInput("--output " + output.path() + " is one of the inputs; name another");
-      }
-    }
   }
 
   /**
@@ -185,6 +168,7 @@ final class MergeCommand implements Callable<Integer> {
               Optional.of(fisher),
               Optional.empty(),
               model.coefficient(),
+              Optional.empty(),
               Optional.empty()));
     }
     return new MergeFile(file.file(), file.base(), models, method);

@@ -134,12 +134,7 @@ final class PublishCommand implements Runnable {
   int checkpoint(
       @Mixin Connection connection,
       @Parameters(paramLabel = "CHECKPOINT", description = "File or folder.") Path path,
-      @Option(
-              names = "--model",
-              required = true,
-              paramLabel = "NAME",
-              description = "The model's name.")
-          String model,
+      @Mixin ModelOption named,
       @ArgGroup(exclusive = false, heading = "For a base model:%n") Method method,
       @ArgGroup(
               exclusive = false,
@@ -176,6 +171,7 @@ final class PublishCommand implements Runnable {
               defaultValue = "1",
               description = "Factor in (0, 1] on the epoch before. Default: ${DEFAULT-VALUE}.")
           double decay) {
+    String model = named.name();
     if (method != null && estimated != null) {
       throw new ParameterException(
           spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
@@ -274,18 +270,14 @@ final class PublishCommand implements Runnable {
               paramLabel = "FISHER",
               description = "File or folder, float32 or another floating type.")
           Path path,
-      @Option(
-              names = "--model",
-              required = true,
-              paramLabel = "NAME",
-              description = "The model's name.")
-          String model,
+      @Mixin ModelOption named,
       @Option(
               names = "--examples",
               paramLabel = "N",
               description =
                   "Examples that the Fisher stands for. Default: 'examples' of the file's metadata, else what the model wants.")
           Long examples) {
+    String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
@@ -326,12 +318,7 @@ final class PublishCommand implements Runnable {
               description =
                   "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
           Path path,
-      @Option(
-              names = "--model",
-              required = true,
-              paramLabel = "NAME",
-              description = "The model's name.")
-          String model,
+      @Mixin ModelOption named,
       @Option(
               names = "--model-folder",
               paramLabel = "FOLDER",
@@ -357,6 +344,7 @@ final class PublishCommand implements Runnable {
                   "Index of the file's first example among all of the model's. More examples, for a model that is refined,"
                       + " go on where the ones before ended. Default: ${DEFAULT-VALUE}.")
           long firstIndex) {
+    String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
@@ -423,12 +411,7 @@ final class PublishCommand implements Runnable {
   int gradients(
       @Mixin Connection connection,
       @Parameters(paramLabel = "GRADIENTS", description = "A safetensors file, float32.") Path path,
-      @Option(
-              names = "--model",
-              required = true,
-              paramLabel = "NAME",
-              description = "The model's name.")
-          String model,
+      @Mixin ModelOption named,
       @Option(
               names = "--source",
               required = true,
@@ -442,6 +425,7 @@ final class PublishCommand implements Runnable {
               description =
                   "Number of the first example within its source; one sequence number is used per example.")
           long sequence) {
+    String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);

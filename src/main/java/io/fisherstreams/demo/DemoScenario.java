@@ -163,7 +163,7 @@ public final class DemoScenario {
             release.id(),
             release.shares(),
             scores(accuracy, Network.of(release.parameters())),
-            scores(accuracy, Network.of(PlainAverage.of(present.values()))),
+            scores(accuracy, Network.of(Parameters.mean(present.values()))),
             waited);
     changes.add(change);
     listener.released(change, base);

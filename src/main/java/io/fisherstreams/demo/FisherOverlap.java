@@ -23,7 +23,9 @@ record FisherOverlap(List<String> models, List<List<Double>> cosines) {
     double[] divisors = new double[fishers.length];
     Arrays.fill(divisors, 1);
     FisherProducts products = new FisherProducts(fishers.length);
-    products.add(tensor, fishers, divisors, fishers[0].length);
+    if (fishers.length > 0) {
+      products.add(tensor, fishers, divisors, fishers[0].length);
+    }
     FisherProducts.Sums sums = products.whole();
     return new FisherOverlap(
         models.stream().map(FineTunedModel::name).toList(),

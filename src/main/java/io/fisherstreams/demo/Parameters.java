@@ -3,6 +3,7 @@ package io.fisherstreams.demo;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.PlainAverage;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -38,6 +39,26 @@ public final class Parameters {
       }
       this.values.put(tensor.name(), elements);
     }
+  }
+
+  /** The plain average of at least one model; all have the same tensors. */
+  static Parameters mean(Collection<Parameters> models) {
+    List<TensorInfo> tensors = List.copyOf(models.iterator().next().tensors());
+    Map<String, float[]> means = new LinkedHashMap<>();
+    for (TensorInfo tensor : tensors) {
+      int elements = Math.toIntExact(tensor.elements());
+      PlainAverage average = new PlainAverage(elements);
+      average.begin(elements);
+      models.forEach(model -> average.add(model.values(tensor.name())));
+      double[] sums = new double[elements];
+      average.finish(sums);
+      float[] mean = new float[elements];
+      for (int j = 0; j < elements; j++) {
+        mean[j] = (float) sums[j];
+      }
+      means.put(tensor.name(), mean);
+    }
+    return new Parameters(tensors, means);
   }
 
   /** The tensors, in order. */

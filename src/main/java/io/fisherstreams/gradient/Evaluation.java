@@ -2,7 +2,6 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.example.ExampleSource;
-import io.fisherstreams.gradient.model.ForwardPass;
 import io.fisherstreams.gradient.model.ModelRuntime;
 
 /**
@@ -29,7 +28,8 @@ public record Evaluation(long examples, double accuracy, double meanLogLikelihoo
     double logLikelihood = 0;
     for (long first = 0; first < source.count(); first += batchSize) {
       int examples = (int) Math.min(batchSize, source.count() - first);
-      Predictions predictions = predict(runtime, source, first, examples);
+      var batch = source.read(first, examples);
+      Predictions predictions = Predictions.of(batch, runtime.logits(batch));
       for (int i = 0; i < examples; i++) {
         int label = predictions.labels()[i];
         correct += predictions.mostLikely(i) == label ? 1 : 0;
@@ -39,13 +39,5 @@ public record Evaluation(long examples, double accuracy, double meanLogLikelihoo
     }
     return new Evaluation(
         source.count(), (double) correct / source.count(), logLikelihood / source.count());
-  }
-
-  private static Predictions predict(
-      ModelRuntime runtime, ExampleSource source, long first, int examples) {
-    var batch = source.read(first, examples);
-    try (ForwardPass pass = runtime.forward(batch)) {
-      return Predictions.of(batch, pass.logits());
-    }
   }
 }

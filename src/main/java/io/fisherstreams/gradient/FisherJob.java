@@ -3,6 +3,7 @@ package io.fisherstreams.gradient;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -11,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -41,13 +43,22 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   public void run(Path output, ExampleProgress progress) {
     try (ExampleSource source = model.examples(examples)) {
       requireExamples(source);
+      requireOther(output, source);
       Map<String, String> provenance = provenance(source);
       try (ModelRuntime runtime = model.load();
-          SquaredSums sums = new SquaredSums(runtime)) {
+          SquaredSums sums = new SquaredSums(runtime);
+          CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
         estimate(runtime, source, sums, progress);
-        write(sums, provenance, output);
+        write(sums, writer);
       }
     }
+  }
+
+  private void requireOther(Path output, ExampleSource source) {
+    List<Path> inputs = new ArrayList<>(model.checkpointFiles());
+    inputs.addAll(source.files());
+    model.head().ifPresent(inputs::add);
+    InputFiles.requireOther("output", output, inputs);
   }
 
   private void requireExamples(ExampleSource source) {
@@ -89,28 +100,28 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
     return Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
   }
 
-  private static void write(SquaredSums sums, Map<String, String> metadata, Path output) {
-    List<TensorInfo> tensors =
-        sums.parameters().stream()
-            .map(parameter -> new TensorInfo(parameter.name(), DType.F32, parameter.shape()))
-            .toList();
+  private static List<TensorInfo> tensors(SquaredSums sums) {
+    return sums.parameters().stream()
+        .map(parameter -> new TensorInfo(parameter.name(), DType.F32, parameter.shape()))
+        .toList();
+  }
+
+  private static void write(SquaredSums sums, CheckpointWriter writer) {
     float[] values = new float[CHUNK_ELEMENTS];
     ByteBuffer bytes =
         ByteBuffer.allocate(CHUNK_ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    try (CheckpointWriter writer = CheckpointWriter.file(output, tensors, metadata)) {
-      for (TensorInfo tensor : tensors) {
-        for (long first = 0; first < tensor.elements(); first += CHUNK_ELEMENTS) {
-          int elements = (int) Math.min(CHUNK_ELEMENTS, tensor.elements() - first);
-          sums.copy(tensor.name(), first, values, 0, elements);
-          bytes.clear();
-          for (int i = 0; i < elements; i++) {
-            bytes.putFloat(mean(tensor.name(), values[i], sums.examples()));
-          }
-          writer.write(tensor.name(), first, bytes.flip());
+    for (TensorInfo tensor : sums.parameters()) {
+      for (long first = 0; first < tensor.elements(); first += CHUNK_ELEMENTS) {
+        int elements = (int) Math.min(CHUNK_ELEMENTS, tensor.elements() - first);
+        sums.copy(tensor.name(), first, values, 0, elements);
+        bytes.clear();
+        for (int i = 0; i < elements; i++) {
+          bytes.putFloat(mean(tensor.name(), values[i], sums.examples()));
         }
+        writer.write(tensor.name(), first, bytes.flip());
       }
-      writer.commit();
     }
+    writer.commit();
   }
 
   private static float mean(String parameter, float sum, long examples) {

@@ -19,7 +19,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
-import java.util.stream.Stream;
+import java.util.function.Predicate;
 
 /**
  * The files that make a model runnable.
@@ -34,8 +34,17 @@ import java.util.stream.Stream;
 public record ModelFiles(
     Path checkpoint, Path folder, Optional<Path> head, Optional<Path> torchScript) {
 
-  /** A model whose other files lie in its folder, or beside its file. */
+  /**
+   * A model whose other files lie in its folder, or beside its file.
+   *
+   * @throws InvalidInput when there is neither folder nor file
+   */
   public static ModelFiles of(Path checkpoint, Optional<Path> head, Optional<Path> torchScript) {
+    if (!Files.exists(checkpoint)) {
+      throw new InvalidInput(
+          "%s does not exist; a model is a Hugging Face folder or a safetensors file"
+              .formatted(checkpoint));
+    }
     Path folder =
         Files.isDirectory(checkpoint)
             ? checkpoint
@@ -73,6 +82,20 @@ public record ModelFiles(
   }
 
   /**
+   * Loads the model with some tensors of another in place of its own: a release, under the config
+   * and with the head of one of the pool's models.
+   *
+   * @param other has the named tensors
+   * @param names the tensors to take from it; all others are the checkpoint's own
+   * @throws InvalidInput when a file is missing or they do not belong together
+   */
+  public ModelRuntime load(TensorSource other, Predicate<String> names) {
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      return load(TensorSource.of(file).with(other, names));
+    }
+  }
+
+  /**
    * Opens examples for this model: a safetensors file, a JSON Lines file ({@code .jsonl}) with
    * {@code text} or {@code image}, or a folder of one subfolder of images a class.
    *
@@ -98,15 +121,15 @@ public record ModelFiles(
     };
   }
 
+  /** Whether the folder holds a checkpoint and not only the files beside one. */
+  public boolean hasCheckpoint() {
+    return Checkpoint.isIn(checkpoint);
+  }
+
   /** The checkpoint's files, in the order of their names. */
   List<Path> checkpointFiles() {
-    if (!Files.isDirectory(checkpoint)) {
-      return List.of(checkpoint);
-    }
-    try (Stream<Path> files = Files.list(checkpoint)) {
-      return files.filter(file -> file.toString().endsWith(".safetensors")).sorted().toList();
-    } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be listed: %s".formatted(checkpoint, e.getMessage()), e);
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      return file.files();
     }
   }
 
@@ -134,7 +157,7 @@ public record ModelFiles(
     try {
       return Files.readString(file);
     } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+      throw InvalidInput.unreadable(file, e);
     }
   }
 

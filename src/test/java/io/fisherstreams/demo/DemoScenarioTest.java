@@ -87,7 +87,7 @@ class DemoScenarioTest {
       }
     }
     float[] average =
-        PlainAverage.of(arrived.subList(0, 6).stream().map(FineTunedModel::parameters).toList())
+        Parameters.mean(arrived.subList(0, 6).stream().map(FineTunedModel::parameters).toList())
             .values("layers.2.bias");
     for (int j = 0; j < 10; j++) {
       assertThat((double) average[j]).isCloseTo(mean[j], within(1e-8));

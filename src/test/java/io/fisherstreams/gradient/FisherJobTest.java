@@ -138,6 +138,60 @@ class FisherJobTest {
   }
 
   @Test
+  void refusesAnOutputThatIsAnInputOrHasNoFolderBeforeItEstimates() throws IOException {
+    Path model = Files.copy(GPT2, folder.resolve("model.safetensors"));
+    Path config = Conformance.file("gpt2", "config.json");
+    Files.copy(config, folder.resolve("config.json"));
+    byte[] before = Files.readAllBytes(model);
+    FisherJob job =
+        new FisherJob(
+            ModelFiles.of(folder, Optional.empty(), Optional.empty()),
+            EXAMPLES,
+            new FisherSettings(new Estimator.Exact(), 7, 2));
+    List<Long> progress = new ArrayList<>();
+    assertThatThrownBy(() -> job.run(model, (done, total) -> progress.add(done)))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("is one of the inputs");
+    assertThatThrownBy(
+            () -> job.run(folder.resolve("no/f.safetensors"), (done, total) -> progress.add(done)))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("does not exist; create it first");
+    assertThat(progress).isEmpty();
+    assertThat(Files.readAllBytes(model)).isEqualTo(before);
+  }
+
+  @Test
+  void aFisherFileInTheModelsFolderLeavesTheNextOnesProvenanceAsItIs() throws Exception {
+    Path model = Files.copy(GPT2, folder.resolve("model.safetensors"));
+    Files.copy(Conformance.file("gpt2", "config.json"), folder.resolve("config.json"));
+    Path output = folder.resolve("fisher.safetensors");
+    FisherJob job =
+        new FisherJob(
+            ModelFiles.of(folder, Optional.empty(), Optional.empty()),
+            EXAMPLES,
+            new FisherSettings(new Estimator.Exact(), 3, 2));
+    job.run(output, ExampleProgress.SILENT);
+    byte[] first = Files.readAllBytes(output);
+    job.run(output, ExampleProgress.SILENT);
+    assertThat(Files.readAllBytes(output)).isEqualTo(first);
+    try (Checkpoint file = Checkpoint.open(output)) {
+      assertThat(file.metadata()).containsEntry("checkpoint_sha256", sha256(model));
+    }
+  }
+
+  @Test
+  void refusesAModelThatIsNotThere() {
+    assertThatThrownBy(
+            () -> ModelFiles.of(folder.resolve("cars"), Optional.empty(), Optional.empty()))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("cars does not exist");
+    assertThatThrownBy(
+            () -> ModelFiles.of(folder, Optional.empty(), Optional.empty()).examples(folder))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("config.json: cannot be read: there is no such file");
+  }
+
+  @Test
   void refusesSettingsThatMakeNoSense() {
     assertThatThrownBy(() -> new FisherSettings(new Estimator.Exact(), 0, 2))
         .isInstanceOf(InvalidInput.class);

@@ -1,9 +1,11 @@
 package io.fisherstreams.cli.config;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -51,6 +53,8 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param examples labelled examples that the Fisher is estimated from; absent when it is given
    * @param coefficient λ, at least 0; absent for 1 / number of models
    * @param head a file with tensors beyond the checkpoint's that turn its output into logits
+   * @param evaluationExamples labelled examples of the task that the model was fine-tuned for,
+   *     which {@code evaluate} measures with
    */
   public record Model(
       String name,
@@ -58,7 +62,8 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       Optional<Path> fisher,
       Optional<Path> examples,
       OptionalDouble coefficient,
-      Optional<Path> head) {
+      Optional<Path> head,
+      Optional<Path> evaluationExamples) {
     /** Refuses, with {@link InvalidInput}, values out of range. */
     public Model {
       new ModelName(name);
@@ -153,7 +158,15 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     List<Model> models =
         yaml
             .mappings(
-                "models", Set.of("name", "checkpoint", "fisher", "examples", "coefficient", "head"))
+                "models",
+                Set.of(
+                    "name",
+                    "checkpoint",
+                    "fisher",
+                    "examples",
+                    "coefficient",
+                    "head",
+                    "evaluation_examples"))
             .stream()
             .map(MergeFile::model)
             .toList();
@@ -185,8 +198,11 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
             ? OptionalDouble.of(yaml.number("coefficient", 0, 0))
             : OptionalDouble.empty();
     Optional<Path> head = path(yaml, "head");
+    Optional<Path> evaluation = path(yaml, "evaluation_examples");
     return checked(
-        yaml, "fisher", () -> new Model(name, checkpoint, fisher, examples, coefficient, head));
+        yaml,
+        "fisher",
+        () -> new Model(name, checkpoint, fisher, examples, coefficient, head, evaluation));
   }
 
   private static Method method(StrictYaml yaml) {
@@ -203,6 +219,22 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
         yaml.whole("samples", absent.samples, 1),
         yaml.whole("seed", absent.seed, Long.MIN_VALUE),
         yaml.whole("batch_size", absent.batchSize, 1));
+  }
+
+  /**
+   * Refuses, with {@link InvalidInput}, an output that would replace what it is made from.
+   *
+   * @param option that names the output
+   */
+  public void requireOther(String option, Path output) {
+    List<Path> inputs = new ArrayList<>(List.of(file, base));
+    for (Model model : models) {
+      inputs.add(model.checkpoint);
+      Stream.of(model.fisher, model.examples, model.head, model.evaluationExamples)
+          .flatMap(Optional::stream)
+          .forEach(inputs::add);
+    }
+    InputFiles.requireOther(option, output, inputs);
   }
 
   /** λ of a model of this file. */

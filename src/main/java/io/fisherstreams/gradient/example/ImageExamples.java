@@ -177,10 +177,18 @@ public final class ImageExamples implements ExampleSource {
   public List<Path> files() {
     Stream<Path> images =
         Stream.iterate(0L, index -> index < count, index -> index + 1)
-            .map(index -> entries.apply(index).file());
+            .map(index -> requireThere(index, entries.apply(index).file()));
     return Files.isDirectory(path)
         ? images.toList()
         : Stream.concat(Stream.of(path), images).toList();
+  }
+
+  private Path requireThere(long index, Path file) {
+    if (!Files.isReadable(file)) {
+      throw new InvalidInput(
+          "%s: example %d: %s does not exist or may not be read".formatted(path, index, file));
+    }
+    return file;
   }
 
   @Override

@@ -48,7 +48,7 @@ final class JsonLines implements AutoCloseable {
       lines.scan();
       return lines;
     } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be read: %s".formatted(path, e.getMessage()), e);
+      throw InvalidInput.unreadable(path, e);
     }
   }
 

@@ -22,8 +22,8 @@ enum Activation {
 
     @Override
     NDArray derivative(NDArray x) {
-      NDArray density = x.square().mul(-0.5f).exp().mul((float) (1 / Math.sqrt(2 * Math.PI)));
-      return normalDistribution(x).add(density.mul(x));
+      NDArray density = x.square().muli(-0.5f).exp().muli((float) (1 / Math.sqrt(2 * Math.PI)));
+      return density.muli(x).addi(normalDistribution(x));
     }
 
     private NDArray normalDistribution(NDArray x) {
@@ -39,7 +39,7 @@ enum Activation {
 
     @Override
     NDArray derivative(NDArray x) {
-      NDArray slope = x.square().mul((float) (3 * CUBIC * GELU_SCALE)).add((float) GELU_SCALE);
+      NDArray slope = x.square().muli((float) (3 * CUBIC * GELU_SCALE)).addi((float) GELU_SCALE);
       return gatedDerivative(x, gate(x), slope);
     }
 
@@ -131,8 +131,8 @@ enum Activation {
     return x.getNDArrayInternal().sigmoid();
   }
 
+  /** σ + x·σ(1 − σ)·g′, in place where it can be: these arrays are the widest of a block. */
   private static NDArray gatedDerivative(NDArray x, NDArray gate, NDArray slope) {
-    NDArray curve = gate.mul(gate.neg().add(1f)).mul(x).mul(slope);
-    return gate.add(curve);
+    return gate.neg().addi(1f).muli(gate).muli(x).muli(slope).addi(gate);
   }
 }

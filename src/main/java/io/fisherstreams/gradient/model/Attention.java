@@ -78,9 +78,9 @@ final class Attention {
       NDArray w = backward.byDirection(weights);
       NDArray dValue = w.transpose(0, 1, 3, 2).matMul(byHead);
       NDArray dWeights = byHead.matMul(backward.byDirection(v).transpose(0, 1, 3, 2));
-      NDArray weighted = dWeights.mul(w);
+      NDArray weighted = dWeights.muli(w);
       NDArray dScores = weighted.sub(w.mul(weighted.sum(new int[] {3}, true)));
-      NDArray dQuery = dScores.matMul(backward.byDirection(k)).mul(scale);
+      NDArray dQuery = dScores.matMul(backward.byDirection(k)).muli(scale);
       // The saved queries carry the scale already.
       NDArray dKey = dScores.transpose(0, 1, 3, 2).matMul(backward.byDirection(q));
       return new NDList(merge(dQuery), merge(dKey), merge(dValue));

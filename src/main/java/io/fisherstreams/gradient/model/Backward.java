@@ -4,8 +4,10 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * One walk backwards through a network: which example each direction belongs to, and where the
@@ -18,6 +20,7 @@ final class Backward {
   private final SquaredSums sums;
   private final RowRanges ranges;
   private final NDArray gather;
+  private final boolean evenRows;
 
   /**
    * The rows of each example that can carry a gradient; all others have none.
@@ -26,7 +29,17 @@ final class Backward {
    * @param to one past the last row, by example
    */
   @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
-  record RowRanges(int[] from, int[] to) {}
+  record RowRanges(int[] from, int[] to) {
+    // Products over all examples at once are a fifth faster an operation than one by one.
+    private static final double FILLED = 0.8;
+
+    /** Whether so few rows lie outside the ranges that leaving them out does not pay. */
+    boolean even() {
+      double rows = Arrays.stream(to).max().orElseThrow();
+      return IntStream.range(0, to.length).mapToDouble(i -> to[i] - from[i]).sum()
+          >= FILLED * rows * to.length;
+    }
+  }
 
   /**
    * A walk along some directions.
@@ -40,6 +53,7 @@ final class Backward {
     this.ranges = ranges;
     this.sums = sums;
     this.gather = inOrder(examples, batch) ? null : scope.create(examples);
+    this.evenRows = ranges.even();
   }
 
   private static boolean inOrder(int[] examples, int batch) {
@@ -85,6 +99,12 @@ final class Backward {
       } else {
         sum.addProduct(flatLeft.square(), flatRight.square());
       }
+      return;
+    }
+    if (evenRows) {
+      sum.addSquaredProducts(
+          leftIsActivation ? byDirection(left) : left,
+          leftIsActivation ? right : byDirection(right));
       return;
     }
     for (int direction = 0; direction < examples.length; direction++) {

@@ -147,7 +147,12 @@ final class ClipVision implements Network {
 
   @Override
   public Pass forward(NDManager scope, List<Example> batch) {
-    return new ClipPass(scope, pixels(scope, batch));
+    return new ClipPass(scope, pixels(scope, batch), true);
+  }
+
+  @Override
+  public NDArray logits(NDManager scope, List<Example> batch) {
+    return new ClipPass(scope, pixels(scope, batch), false).logits();
   }
 
   /** (examples, channels, image size, image size). */
@@ -178,7 +183,13 @@ final class ClipVision implements Network {
     private final NDArray direction;
     private final NDArray logits;
 
-    ClipPass(NDManager scope, NDArray pixels) {
+    /**
+     * Runs the images.
+     *
+     * @param readOutOnly whether the last block computes no row but the one that is read, without
+     *     which there is no {@link #backward}
+     */
+    ClipPass(NDManager scope, NDArray pixels, boolean readOutOnly) {
       batch = Math.toIntExact(pixels.getShape().get(0));
       patches = Scratch.scoped(() -> unfold(pixels));
       NDArray embedded =
@@ -199,11 +210,11 @@ final class ClipVision implements Network {
       NDArray select = scope.create(first, new Shape(1, 1, first.length)).repeat(0, batch);
       for (int i = 0; i < blocks.size(); i++) {
         TransformerBlock.Pass pass =
-            blocks.get(i).forward(x, null, i == blocks.size() - 1 ? select : null);
+            blocks.get(i).forward(x, null, readOutOnly && i == blocks.size() - 1 ? select : null);
         passes.add(pass);
         x = pass.output();
       }
-      postNormed = postNorm.forward(x);
+      postNormed = postNorm.forward(readOutOnly ? x : select.matMul(x));
       NDArray projected = projection.forward(postNormed.output());
       length = projected.square().sum(new int[] {2}, true).sqrt();
       direction = projected.div(length);

@@ -1,6 +1,8 @@
 package io.fisherstreams.gradient.model;
 
 import java.util.Arrays;
+import java.util.Comparator;
+import java.util.stream.IntStream;
 
 /**
  * Directions in the space of logits along which gradients are wanted: for each, the gradient of Σ_c
@@ -33,6 +35,28 @@ public record Cotangents(int[] examples, float[][] values, Squaring squaring) {
   /** How many directions. */
   public int count() {
     return examples.length;
+  }
+
+  /**
+   * The same directions, first one of each example in turn, then a second one of each, and so on: a
+   * round of all examples needs no activations rearranged.
+   *
+   * @param batch number of examples
+   */
+  Cotangents inRounds(int batch) {
+    int[] seen = new int[batch];
+    int[] round = Arrays.stream(examples).map(example -> seen[example]++).toArray();
+    int[] order =
+        IntStream.range(0, examples.length)
+            .boxed()
+            .sorted(
+                Comparator.<Integer>comparingInt(i -> round[i]).thenComparingInt(i -> examples[i]))
+            .mapToInt(Integer::intValue)
+            .toArray();
+    return new Cotangents(
+        Arrays.stream(order).map(i -> examples[i]).toArray(),
+        Arrays.stream(order).mapToObj(i -> values[i]).toArray(float[][]::new),
+        squaring);
   }
 
   /** Some of the directions, in order. */

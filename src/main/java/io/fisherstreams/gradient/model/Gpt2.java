@@ -115,7 +115,12 @@ final class Gpt2 implements Network {
 
   @Override
   public Pass forward(NDManager scope, List<Example> batch) {
-    return new Gpt2Pass(scope, Batch.of(batch, vocabulary, maxPositions));
+    return new Gpt2Pass(scope, Batch.of(batch, vocabulary, maxPositions), true);
+  }
+
+  @Override
+  public NDArray logits(NDManager scope, List<Example> batch) {
+    return new Gpt2Pass(scope, Batch.of(batch, vocabulary, maxPositions), false).logits();
   }
 
   /**
@@ -250,7 +255,13 @@ final class Gpt2 implements Network {
     private final LayerNorm.Pass normed;
     private final NDArray logits;
 
-    Gpt2Pass(NDManager scope, Batch batch) {
+    /**
+     * Runs the batch.
+     *
+     * @param readOutOnly whether the last block computes no row but the one that is read, without
+     *     which there is no {@link #backward}
+     */
+    Gpt2Pass(NDManager scope, Batch batch, boolean readOutOnly) {
       this.batch = batch;
       // Automatic differentiation reads the ids again: they live as long as the pass.
       NDArray ids = batch.ids(scope);
@@ -270,13 +281,13 @@ final class Gpt2 implements Network {
       for (int i = 0; i < blocks.size(); i++) {
         // Only the last block's read-out row counts, and no key after it does: the causal mask is
         // implied there.
-        boolean top = i == blocks.size() - 1;
+        boolean top = readOutOnly && i == blocks.size() - 1;
         TransformerBlock.Pass pass =
             blocks.get(i).forward(x, top ? keyMask : mask, top ? last : null);
         passes.add(pass);
         x = pass.output();
       }
-      normed = finalNorm.forward(x);
+      normed = finalNorm.forward(readOutOnly ? x : last.matMul(x));
       logits = score.forward(normed.output()).reshape(batch.tokens().length, classes);
     }
 

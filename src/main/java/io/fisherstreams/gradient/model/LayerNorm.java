@@ -60,8 +60,11 @@ final class LayerNorm {
       NDArray scaled = d.mul(gamma.value());
       int[] last = {2};
       NDArray alongMean = scaled.mean(last, true);
-      NDArray alongX = xHat.mul(scaled.mul(xHat).mean(last, true));
-      return scaled.sub(alongMean).sub(alongX).mul(backward.byDirection(inverseDeviation));
+      NDArray alongX = scaled.mul(xHat).mean(last, true);
+      return scaled
+          .subi(alongMean)
+          .subi(xHat.mul(alongX))
+          .muli(backward.byDirection(inverseDeviation));
     }
   }
 }

@@ -169,10 +169,17 @@ public final class ModelConfig {
         : positive("num_labels", 2);
   }
 
-  /** The class that {@code label2id} gives a name, if it does. */
+  /** The class that {@code label2id}, or else {@code id2label}, gives a name, if one does. */
   public Optional<Long> classNamed(String name) {
     JsonNode id = root.path("label2id").get(name);
-    return id != null && id.isIntegralNumber() ? Optional.of(id.longValue()) : Optional.empty();
+    if (id != null && id.isIntegralNumber()) {
+      return Optional.of(id.longValue());
+    }
+    return root.path("id2label").properties().stream()
+        .filter(label -> label.getValue().asText().equals(name))
+        .filter(label -> label.getKey().matches("[0-9]{1,9}"))
+        .map(label -> Long.valueOf(label.getKey()))
+        .findFirst();
   }
 
   /** Width of one head. */

@@ -28,6 +28,18 @@ public interface ModelRuntime extends AutoCloseable {
    */
   ForwardPass forward(List<Example> batch);
 
+  /**
+   * Runs the model on a batch for its logits alone.
+   *
+   * @param batch as for {@link #forward}
+   * @return row-major, (examples of the batch, classes)
+   */
+  default float[] logits(List<Example> batch) {
+    try (ForwardPass pass = forward(batch)) {
+      return pass.logits();
+    }
+  }
+
   @Override
   void close();
 }

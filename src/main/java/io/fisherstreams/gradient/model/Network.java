@@ -10,7 +10,7 @@ import java.util.Set;
  * An architecture with its parameters: the forward pass, and the rules by which each layer's
  * per-example gradients are squared on the spot.
  *
- * <p>The forward pass uses differentiable operations only, so that automatic differentiation of it
+ * <p>{@link #logits} uses differentiable operations only, so that automatic differentiation of it
  * is a second, slow road to the same gradients.
  */
 interface Network {
@@ -26,6 +26,18 @@ interface Network {
    * @throws io.fisherstreams.InvalidInput when an example does not suit the model
    */
   Pass forward(NDManager scope, List<Example> batch);
+
+  /**
+   * The logits as the architecture's definition has them, for automatic differentiation: without
+   * leaving out rows that nothing reads.
+   *
+   * @param scope owns the arrays
+   * @param batch as for {@link #forward}
+   * @return (examples, classes)
+   */
+  default NDArray logits(NDManager scope, List<Example> batch) {
+    return forward(scope, batch).logits();
+  }
 
   /** One batch's activations. */
   interface Pass {

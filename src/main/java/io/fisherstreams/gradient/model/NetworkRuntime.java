@@ -71,13 +71,14 @@ final class NetworkRuntime implements ModelRuntime {
 
     @Override
     public void addSquaredGradients(Cotangents directions, SquaredSums sums) {
-      int together =
-          directions.squaring() == Cotangents.Squaring.TOTAL
-              ? directions.count()
-              : Math.max(batch, MIN_DIRECTIONS);
-      for (int from = 0; from < directions.count(); from += together) {
-        int to = Math.min(directions.count(), from + together);
-        walk(directions.range(from, to), sums);
+      if (directions.squaring() == Cotangents.Squaring.TOTAL) {
+        walk(directions, sums);
+        return;
+      }
+      Cotangents rounds = directions.inRounds(batch);
+      int together = Math.max(batch, MIN_DIRECTIONS);
+      for (int from = 0; from < rounds.count(); from += together) {
+        walk(rounds.range(from, Math.min(rounds.count(), from + together)), sums);
       }
     }
 

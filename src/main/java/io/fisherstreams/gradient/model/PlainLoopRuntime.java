@@ -7,8 +7,9 @@ import ai.djl.pytorch.jni.JniUtils;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
-import java.util.Arrays;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Supplier;
 
 /**
  * Squared gradients by PyTorch's automatic differentiation: a forward pass an example and a
@@ -51,10 +52,7 @@ final class PlainLoopRuntime implements ModelRuntime {
   /** The plain loop over a network's forward pass. */
   static PlainLoopRuntime of(Network network, Parameters parameters) {
     return new PlainLoopRuntime(
-        (scope, batch) -> network.forward(scope, batch).logits(),
-        parameters.finish(),
-        parameters.manager(),
-        parameters);
+        network::logits, parameters.finish(), parameters.manager(), parameters);
   }
 
   @Override
@@ -69,12 +67,28 @@ final class PlainLoopRuntime implements ModelRuntime {
 
   @Override
   public ForwardPass forward(List<Example> batch) {
-    boolean recording = JniUtils.isGradMode();
-    JniUtils.setGradMode(false);
-    try (NDManager scope = manager.newSubManager()) {
-      return new Pass(batch, forward.logits(scope, batch).toFloatArray());
+    return recording(true, () -> new Pass(manager.newSubManager(), batch));
+  }
+
+  /** All examples at once, and nothing recorded. */
+  @Override
+  public float[] logits(List<Example> batch) {
+    return recording(
+        false,
+        () -> {
+          try (NDManager scope = manager.newSubManager()) {
+            return forward.logits(scope, batch).toFloatArray();
+          }
+        });
+  }
+
+  private static <T> T recording(boolean wanted, Supplier<T> computation) {
+    boolean before = JniUtils.isGradMode();
+    JniUtils.setGradMode(wanted);
+    try {
+      return computation.get();
     } finally {
-      JniUtils.setGradMode(recording);
+      JniUtils.setGradMode(before);
     }
   }
 
@@ -87,77 +101,71 @@ final class PlainLoopRuntime implements ModelRuntime {
     }
   }
 
+  /** Each example's own forward pass, whose graph serves all of its directions. */
   private final class Pass implements ForwardPass {
-    private final List<Example> batch;
-    private final float[] logits;
+    private final NDManager scope;
+    private final List<NDArray> outputs = new ArrayList<>();
 
-    Pass(List<Example> batch, float[] logits) {
-      this.batch = batch;
-      this.logits = logits;
+    Pass(NDManager scope, List<Example> batch) {
+      this.scope = scope;
+      try {
+        for (Example example : batch) {
+          outputs.add(forward.logits(scope, List.of(example)));
+        }
+      } catch (RuntimeException e) {
+        scope.close();
+        throw e;
+      }
     }
 
     @Override
     public float[] logits() {
+      int classes = Math.toIntExact(outputs.get(0).getShape().get(1));
+      float[] logits = new float[outputs.size() * classes];
+      for (int i = 0; i < outputs.size(); i++) {
+        System.arraycopy(outputs.get(i).toFloatArray(), 0, logits, i * classes, classes);
+      }
       return logits;
     }
 
     @Override
     public void addSquaredGradients(Cotangents directions, SquaredSums sums) {
-      if (directions.squaring() == Squaring.TOTAL) {
-        float[][] values = new float[batch.size()][];
-        for (int i = 0; i < directions.count(); i++) {
-          values[directions.examples()[i]] = directions.values()[i];
+      NDArray one = scope.create(1f);
+      for (int i = 0; i < directions.count(); i++) {
+        differentiate(outputs.get(directions.examples()[i]), directions.values()[i], one);
+        if (directions.squaring() == Squaring.EACH || i == directions.count() - 1) {
+          recording(
+              false,
+              () -> {
+                parameters.forEach(parameter -> add(parameter, sums));
+                return null;
+              });
         }
-        differentiate(batch, List.<float[][]>of(values), sums);
-        return;
-      }
-      for (int from = 0; from < directions.count(); ) {
-        int example = directions.examples()[from];
-        int to = from;
-        while (to < directions.count() && directions.examples()[to] == example) {
-          to++;
-        }
-        List<float[][]> ofExample =
-            Arrays.stream(directions.values(), from, to)
-                .map(value -> new float[][] {value})
-                .toList();
-        differentiate(List.of(batch.get(example)), ofExample, sums);
-        from = to;
       }
     }
 
-    /** One forward pass, and one backward pass for each of the directions. */
-    private void differentiate(
-        List<Example> examples, List<float[][]> directions, SquaredSums sums) {
-      boolean recording = JniUtils.isGradMode();
-      JniUtils.setGradMode(true);
-      try (NDManager scope = manager.newSubManager()) {
-        NDArray output = forward.logits(scope, examples);
-        NDArray one = scope.create(1f);
-        for (int i = 0; i < directions.size(); i++) {
-          NDArray d = scope.create(directions.get(i));
-          NDArray target = output.mul(d).sum();
-          boolean keepGraph = i < directions.size() - 1;
-          JniUtils.backward((PtNDArray) target, (PtNDArray) one, keepGraph, false);
-          parameters.forEach(parameter -> add(parameter, sums));
-        }
-      } finally {
-        JniUtils.setGradMode(recording);
-      }
+    /** A backward pass, which adds to the parameters' gradients. */
+    private void differentiate(NDArray output, float[] direction, NDArray one) {
+      recording(
+          true,
+          () -> {
+            NDArray d = scope.create(new float[][] {direction});
+            NDArray target = output.mul(d).sum();
+            JniUtils.backward((PtNDArray) target, (PtNDArray) one, true, false);
+            return null;
+          });
     }
 
     private void add(Parameter parameter, SquaredSums sums) {
-      JniUtils.setGradMode(false);
       try (NDArray gradient = parameter.value().getGradient()) {
         sums.dense(parameter).addSquareInPlace(gradient);
       }
       JniUtils.zeroGrad((PtNDArray) parameter.value());
-      JniUtils.setGradMode(true);
     }
 
     @Override
     public void close() {
-      // Nothing is kept between the passes.
+      scope.close();
     }
   }
 }

@@ -8,7 +8,6 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.checkpoint.TensorInfo;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -132,31 +131,30 @@ public final class SquaredSums implements AutoCloseable {
 
   /** The sums of one dense parameter, seen as a matrix of shape[0] rows. */
   static final class Dense {
-    // A tile of 1.5 MB stays in cache between the product, its squaring and its addition: measured
-    // on EPYC (1 MiB L2 a core) 77 GFLOP/s against 40 for the whole product at once.
+    // Products of 1.5 MiB, or of 6 MiB over several examples, stay in cache between the product,
+    // its
+    // squaring and its addition. Measured with 50 rows an example on two cores of EPYC 9004 (1 MiB
+    // L2 a core): 150 GFLOP/s for eight examples at once, 125 one by one; 50 without tiles.
     private static final int TILE_ELEMENTS = 393_216;
+    private static final int BATCH_TILE_ELEMENTS = 4 * TILE_ELEMENTS;
 
     private final NDManager manager;
     private final NDArray sum;
+    private final int rows;
     private final int columns;
-    private final int tileRows;
-    private final List<NDArray> tiles = new ArrayList<>();
     private NDArray folded;
     private int additions;
 
     private Dense(NDManager manager, TensorInfo parameter) {
       this.manager = manager;
-      int rowCount = parameter.shape().isEmpty() ? 1 : Math.toIntExact(parameter.shape().get(0));
-      this.columns = rowCount == 0 ? 0 : Math.toIntExact(parameter.elements() / rowCount);
-      this.sum = manager.zeros(new Shape(rowCount, columns), DataType.FLOAT32);
-      this.tileRows = tileRows(columns);
-      for (int from = 0; from < rowCount; from += tileRows) {
-        tiles.add(sum.get(new NDIndex().addSliceDim(from, Math.min(rowCount, from + tileRows))));
-      }
+      this.rows = parameter.shape().isEmpty() ? 1 : Math.toIntExact(parameter.shape().get(0));
+      this.columns = rows == 0 ? 0 : Math.toIntExact(parameter.elements() / rows);
+      this.sum = manager.zeros(new Shape(rows, columns), DataType.FLOAT32);
     }
 
-    private static int tileRows(int columns) {
-      int fitting = Math.max(1, TILE_ELEMENTS / Math.max(1, columns));
+    /** How many rows of the parameter have about so many elements. */
+    private int tileRows(int elements) {
+      int fitting = Math.max(1, elements / Math.max(1, columns));
       return fitting > 16 ? fitting / 16 * 16 : fitting;
     }
 
@@ -169,16 +167,38 @@ public final class SquaredSums implements AutoCloseable {
      */
     void addSquaredProduct(NDArray left, NDArray right) {
       beforeAdding();
-      for (int i = 0; i < tiles.size(); i++) {
-        NDArray tile = tiles.get(i);
-        long from = (long) i * tileRows;
-        NDIndex leftColumns =
-            new NDIndex().addAllDim().addSliceDim(from, from + tile.getShape().get(0));
-        try (NDArray part = left.get(leftColumns);
+      int height = tileRows(TILE_ELEMENTS);
+      for (int from = 0; from < rows; from += height) {
+        int to = Math.min(rows, from + height);
+        try (NDArray part = left.get(NDIndex.sliceAxis(1, from, to));
             NDArray transposed = part.transpose();
-            NDArray gradient = transposed.matMul(right)) {
+            NDArray gradient = transposed.matMul(right);
+            NDArray tile = sum.get(NDIndex.sliceAxis(0, from, to))) {
           gradient.muli(gradient);
           tile.addi(gradient);
+        }
+      }
+    }
+
+    /**
+     * As {@link #addSquaredProduct} for several examples, all at once.
+     *
+     * @param left (examples, tokens, rows of the parameter)
+     * @param right (examples, tokens, columns of the parameter)
+     */
+    void addSquaredProducts(NDArray left, NDArray right) {
+      beforeAdding();
+      int height = tileRows(BATCH_TILE_ELEMENTS / Math.toIntExact(left.getShape().get(0)));
+      for (int from = 0; from < rows; from += height) {
+        int to = Math.min(rows, from + height);
+        try (NDArray part = left.get(NDIndex.sliceAxis(2, from, to));
+            NDArray transposed = part.transpose(0, 2, 1);
+            NDArray gradients = transposed.matMul(right)) {
+          gradients.muli(gradients);
+          try (NDArray total = gradients.sum(new int[] {0});
+              NDArray tile = sum.get(NDIndex.sliceAxis(0, from, to))) {
+            tile.addi(total);
+          }
         }
       }
     }

@@ -123,15 +123,15 @@ final class TransformerBlock {
         slope = keep(Scratch.scoped(() -> activation.derivative(preActivation)));
       }
       down.addSquares(activated, d, backward);
-      NDArray dUp = down.inputGradient(d).mul(backward.byDirection(slope));
+      NDArray dUp = down.inputGradient(d).muli(backward.byDirection(slope));
       up.addSquares(mlpNormed.output(), dUp, backward);
-      NDArray dMiddle = d.add(mlpNormed.backward(up.inputGradient(dUp), backward));
+      NDArray dMiddle = mlpNormed.backward(up.inputGradient(dUp), backward).addi(d);
 
       out.addSquares(attended.output(), dMiddle, backward);
       NDList projected = attended.backward(out.inputGradient(dMiddle), backward);
       return normed
           .backward(projectionBackward(projected, backward), backward)
-          .add(scattered(dMiddle, backward));
+          .addi(scattered(dMiddle, backward));
     }
 
     /**
@@ -159,8 +159,8 @@ final class TransformerBlock {
       queryKeyValue.get(1).addWeightSquares(input, d.get(1), backward);
       queryKeyValue.get(2).addSquares(input, d.get(2), backward);
       return scattered(queryKeyValue.get(0).inputGradient(d.get(0)), backward)
-          .add(queryKeyValue.get(1).inputGradient(d.get(1)))
-          .add(queryKeyValue.get(2).inputGradient(d.get(2)));
+          .addi(queryKeyValue.get(1).inputGradient(d.get(1)))
+          .addi(queryKeyValue.get(2).inputGradient(d.get(2)));
     }
 
     private NDArray selected(NDArray rows) {

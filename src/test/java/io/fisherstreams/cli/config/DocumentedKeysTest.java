@@ -122,6 +122,7 @@ final class DocumentedKeysTest {
                 Optional.of(directory.resolve("clip-sun397.fisher.safetensors")),
                 Optional.empty(),
                 OptionalDouble.of(0.4),
+                Optional.empty(),
                 Optional.empty()),
             new MergeFile.Model(
                 "cars",
@@ -129,7 +130,8 @@ final class DocumentedKeysTest {
                 Optional.empty(),
                 Optional.of(directory.resolve("cars.safetensors")),
                 OptionalDouble.empty(),
-                Optional.of(directory.resolve("cars-head.safetensors"))));
+                Optional.of(directory.resolve("cars-head.safetensors")),
+                Optional.of(directory.resolve("cars-test.safetensors"))));
     assertThat(file.method())
         .isEqualTo(
             new MergeFile.Method(

@@ -217,6 +217,10 @@ class ExampleSourceTest {
             .hasMessageStartingWith("%s: example %d: ", lines, index)
             .hasMessageContaining(index == 1 ? "broken.png" : "absent.png");
       }
+      assertThatThrownBy(source::files)
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageStartingWith("%s: example 2: ", lines)
+          .hasMessageContaining("absent.png does not exist");
     }
   }
 

@@ -1,0 +1,358 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Random;
+import java.util.Set;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
+
+/**
+ * The {@code evaluate} command on a pool of small MLPs, each with a head of its own, against the
+ * merge formula and the networks written out in float64.
+ */
+final class EvaluateIT {
+  private static final int INPUTS = 5;
+  private static final int HIDDEN = 7;
+  private static final int EXAMPLES = 40;
+  private static final double EPSILON = 1e-3;
+
+  @TempDir private Path directory;
+
+  private final Network base = new Network(1, 2);
+  private final Network first = new Network(2, 3);
+  private final Network second = new Network(3, 4);
+  private final Network firstFisher = new Network(4, 3).squared();
+  private final Network secondFisher = new Network(5, 4).squared();
+  private Path yaml;
+
+  /** A network of one hidden layer, and a head of some classes. */
+  private static final class Network {
+    final int classes;
+    final Map<String, float[]> tensors = new LinkedHashMap<>();
+
+    Network(long seed, int classes) {
+      this.classes = classes;
+      Random random = new Random(seed);
+      for (TensorInfo tensor : infos()) {
+        float[] values = new float[(int) tensor.elements()];
+        for (int i = 0; i < values.length; i++) {
+          values[i] = (float) random.nextGaussian();
+        }
+        tensors.put(tensor.name(), values);
+      }
+    }
+
+    Network squared() {
+      tensors.values().forEach(values -> square(values));
+      return this;
+    }
+
+    private static void square(float[] values) {
+      for (int i = 0; i < values.length; i++) {
+        values[i] *= values[i];
+      }
+    }
+
+    List<TensorInfo> infos() {
+      long width = HIDDEN;
+      return List.of(
+          new TensorInfo("layers.0.weight", DType.F32, List.of(width, (long) INPUTS)),
+          new TensorInfo("layers.0.bias", DType.F32, List.of(width)),
+          new TensorInfo("layers.1.weight", DType.F32, List.of((long) classes, width)),
+          new TensorInfo("layers.1.bias", DType.F32, List.of((long) classes)));
+    }
+
+    double[] body(String tensor) {
+      float[] values = tensors.get(tensor);
+      double[] body = new double[values.length];
+      for (int i = 0; i < body.length; i++) {
+        body[i] = values[i];
+      }
+      return body;
+    }
+
+    void write(Path file) {
+      CommandPool.write(file, infos(), tensors);
+    }
+
+    void writeFolder(Path folder) throws IOException {
+      Files.createDirectories(folder);
+      write(folder.resolve("model.safetensors"));
+      Files.writeString(
+          folder.resolve("config.json"),
+          ("{\"model_type\": \"mlp\", \"input_size\": %d, \"hidden_sizes\": [%d],"
+                  + " \"num_labels\": %d, \"activation\": \"tanh\"}")
+              .formatted(INPUTS, HIDDEN, classes));
+    }
+  }
+
+  /** Random inputs and labels. */
+  private static final class Examples {
+    final float[] inputs = new float[EXAMPLES * INPUTS];
+    final long[] labels = new long[EXAMPLES];
+
+    Examples(long seed, int classes) {
+      Random random = new Random(seed);
+      for (int i = 0; i < inputs.length; i++) {
+        inputs[i] = (float) random.nextGaussian();
+      }
+      for (int i = 0; i < EXAMPLES; i++) {
+        labels[i] = random.nextInt(classes);
+      }
+    }
+
+    void write(Path file) {
+      List<TensorInfo> tensors =
+          List.of(
+              new TensorInfo("pixel_values", DType.F32, List.of((long) EXAMPLES, (long) INPUTS)),
+              new TensorInfo("labels", DType.I64, List.of((long) EXAMPLES)));
+      ByteBuffer bytes = ByteBuffer.allocate(EXAMPLES * 8).order(ByteOrder.LITTLE_ENDIAN);
+      bytes.asLongBuffer().put(labels);
+      try (CheckpointWriter writer = CheckpointWriter.file(file, tensors, Map.of())) {
+        writer.write("pixel_values", 0, floats(inputs));
+        writer.write("labels", 0, bytes);
+        writer.commit();
+      }
+    }
+
+    /** Accuracy and mean log-likelihood of a body under a head, in float64. */
+    double[] measure(double[] weight, double[] bias, Network head) {
+      double hits = 0;
+      double total = 0;
+      for (int i = 0; i < EXAMPLES; i++) {
+        double[] hidden = new double[HIDDEN];
+        for (int h = 0; h < HIDDEN; h++) {
+          double sum = bias[h];
+          for (int j = 0; j < INPUTS; j++) {
+            sum += weight[h * INPUTS + j] * inputs[i * INPUTS + j];
+          }
+          hidden[h] = Math.tanh(sum);
+        }
+        double[] logits = head.body("layers.1.bias");
+        double[] rows = head.body("layers.1.weight");
+        int best = 0;
+        double normalizer = 0;
+        for (int c = 0; c < logits.length; c++) {
+          for (int h = 0; h < HIDDEN; h++) {
+            logits[c] += rows[c * HIDDEN + h] * hidden[h];
+          }
+          normalizer += Math.exp(logits[c]);
+          best = logits[c] > logits[best] ? c : best;
+        }
+        hits += best == labels[i] ? 1 : 0;
+        total += logits[(int) labels[i]] - Math.log(normalizer);
+      }
+      return new double[] {hits / EXAMPLES, total / EXAMPLES};
+    }
+  }
+
+  private final Examples firstTask = new Examples(6, 3);
+  private final Examples secondTask = new Examples(7, 4);
+
+  private static ByteBuffer floats(float[] values) {
+    ByteBuffer bytes = ByteBuffer.allocate(values.length * 4).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return bytes;
+  }
+
+  @BeforeEach
+  void writeThePool() throws IOException {
+    base.writeFolder(directory.resolve("base"));
+    first.writeFolder(directory.resolve("first"));
+    second.writeFolder(directory.resolve("second"));
+    firstFisher.write(directory.resolve("first-fisher.safetensors"));
+    secondFisher.write(directory.resolve("second-fisher.safetensors"));
+    firstTask.write(directory.resolve("first-test.safetensors"));
+    secondTask.write(directory.resolve("second-test.safetensors"));
+    yaml =
+        Files.writeString(
+            directory.resolve("merge.yaml"),
+            """
+            base: base
+            models:
+              - name: first
+                checkpoint: first
+                fisher: first-fisher.safetensors
+                evaluation_examples: first-test.safetensors
+              - name: second
+                checkpoint: second
+                fisher: second-fisher.safetensors
+                evaluation_examples: second-test.safetensors
+            method:
+              exclude_param_names_regex: ['layers.1']
+              normalize_fisher_weight: false
+              minimal_fisher_weight: %s
+            """
+                .formatted(EPSILON));
+  }
+
+  private double[] merged(String tensor) {
+    return weighted(tensor, firstFisher.body(tensor), secondFisher.body(tensor), EPSILON);
+  }
+
+  private double[] averaged(String tensor) {
+    double[] none = new double[first.body(tensor).length];
+    return weighted(tensor, none, none, 1);
+  }
+
+  private double[] weighted(String tensor, double[] one, double[] other, double epsilon) {
+    double[] result = new double[one.length];
+    for (int j = 0; j < result.length; j++) {
+      double upper =
+          (one[j] + epsilon) * first.body(tensor)[j]
+              + (other[j] + epsilon) * second.body(tensor)[j];
+      result[j] = upper / (one[j] + other[j] + 2 * epsilon);
+    }
+    return result;
+  }
+
+  @Test
+  void aMergeYamlIsEvaluatedOnEveryTaskUnderItsOwnHead() throws IOException {
+    Path json = directory.resolve("figures.json");
+    Output output = run("evaluate", yaml.toString(), "--json", json.toString());
+    assertThat(output.exit).as(output.err).isZero();
+    JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
+    assertThat(models.findValuesAsText("model"))
+        .containsExactly("merged", "plain average", "base", "first", "second");
+    assertThat(models.findValuesAsText("kind"))
+        .containsExactly("merged", "plain_average", "base", "fine_tuned", "fine_tuned");
+    String weight = "layers.0.weight";
+    String bias = "layers.0.bias";
+    compare(models.get(0), merged(weight), merged(bias));
+    compare(models.get(1), averaged(weight), averaged(bias));
+    compare(models.get(2), base.body(weight), base.body(bias));
+    compare(models.get(3), first.body(weight), first.body(bias));
+    compare(models.get(4), second.body(weight), second.body(bias));
+    assertThat(output.out)
+        .containsPattern("accuracy in % +first +second +average\nmerged ")
+        .containsPattern("mean log-likelihood +first +second +average\nmerged +-\\d");
+  }
+
+  private void compare(JsonNode found, double[] weight, double[] bias) {
+    double[] one = firstTask.measure(weight, bias, first);
+    double[] other = secondTask.measure(weight, bias, second);
+    compare(found.get("tasks").get("first"), one);
+    compare(found.get("tasks").get("second"), other);
+    assertThat(found.get("mean_accuracy").asDouble())
+        .isCloseTo((one[0] + other[0]) / 2, within(1e-12));
+    assertThat(found.get("mean_log_likelihood").asDouble())
+        .isCloseTo((one[1] + other[1]) / 2, within(1e-5));
+  }
+
+  private static void compare(JsonNode found, double[] expected) {
+    assertThat(found.get("examples").asInt()).isEqualTo(EXAMPLES);
+    assertThat(found.get("accuracy").asDouble()).isEqualTo(expected[0]);
+    assertThat(found.get("mean_log_likelihood").asDouble()).isCloseTo(expected[1], within(1e-5));
+  }
+
+  @Test
+  void whatDoesNotFitIsRefusedAndNoFileIsLeft() throws IOException {
+    Path json = directory.resolve("figures.json");
+    new Examples(8, 9).write(directory.resolve("second-test.safetensors"));
+    Output labels = run("evaluate", yaml.toString(), "--json", json.toString());
+    assertThat(labels.exit).isEqualTo(1);
+    assertThat(labels.err)
+        .containsPattern("second-test.safetensors: example \\d+: label \\d is not in 0 … 3");
+    Path none =
+        Files.writeString(
+            directory.resolve("none.yaml"),
+            Files.readString(yaml).replaceAll(" *evaluation_examples.*\n", ""));
+    Output nothing = run("evaluate", none.toString(), "--json", json.toString());
+    assertThat(nothing.exit).isEqualTo(1);
+    assertThat(nothing.err).contains("none.yaml: no model names evaluation_examples");
+    assertThat(json).doesNotExist();
+    assertThat(run("evaluate", yaml.toString(), "--json", yaml.toString()).err)
+        .contains("is one of the inputs");
+    assertThat(run("evaluate", yaml.toString(), "--json", directory + "/no/x.json").err)
+        .contains("expected a file in a folder that exists");
+    assertThat(run("evaluate").exit).isEqualTo(2);
+    Output absent = run("evaluate", "--model", "7", "--examples", "x.jsonl");
+    assertThat(absent.exit).isEqualTo(1);
+    assertThat(absent.err).contains("7: no such checkpoint; a release of a pool also needs");
+  }
+
+  @Test
+  void aReleaseIsEvaluatedUnderTheHeadOfOneOfItsModels() throws IOException {
+    PlanPolicy both =
+        new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of("first", "second"));
+    try (CommandPool pool = new CommandPool(directory, 2, both)) {
+      publish(
+          pool,
+          "checkpoint",
+          "base",
+          "base",
+          "--base",
+          "--exclude",
+          "layers.1",
+          "--no-normalize",
+          "--minimal-fisher-weight",
+          Double.toString(EPSILON));
+      for (String model : List.of("first", "second")) {
+        publish(pool, "checkpoint", model, model);
+        publish(pool, "fisher", model + "-fisher.safetensors", model);
+      }
+      Release release =
+          pool.awaitRelease("both models", r -> r.getStatus() == ReleaseStatus.COMPLETE);
+      Path json = directory.resolve("figures.json");
+      List<String> line =
+          new ArrayList<>(
+              List.of(
+                  "evaluate",
+                  "--model=" + release.getRelease(),
+                  "--folder=" + directory.resolve("second"),
+                  "--examples=" + directory.resolve("second-test.safetensors"),
+                  "--json=" + json));
+      line.addAll(pool.connection());
+      Output output = run(line.toArray(String[]::new));
+      assertThat(output.exit).as(output.err).isZero();
+      compare(
+          new ObjectMapper().readTree(json.toFile()),
+          secondTask.measure(merged("layers.0.weight"), merged("layers.0.bias"), second));
+      line.set(1, "--model=99");
+      assertThat(run(line.toArray(String[]::new)).err).contains("there is no release 99");
+    }
+  }
+
+  private void publish(
+      CommandPool pool, String kind, String file, String model, String... options) {
+    List<String> line =
+        new ArrayList<>(
+            List.of("publish", kind, directory.resolve(file).toString(), "--model", model));
+    line.addAll(List.of(options));
+    pool.output(line.toArray(String[]::new));
+  }
+
+  private record Output(int exit, String out, String err) {}
+
+  private static Output run(String... arguments) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    CommandLine line = Main.commandLine();
+    int exit = line.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(arguments);
+    return new Output(exit, out.toString(), err.toString());
+  }
+}
