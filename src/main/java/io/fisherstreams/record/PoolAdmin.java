@@ -12,6 +12,7 @@ import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.admin.TopicDescription;
@@ -202,7 +203,12 @@ public final class PoolAdmin {
       }
     }
     get(admin.deleteTopics(doomed).all());
-    get(admin.deleteConsumerGroups(groups).all());
+    Set<String> formed =
+        get(admin.listGroups().all()).stream()
+            .map(GroupListing::groupId)
+            .filter(groups::contains) // not every pool has every stage
+            .collect(Collectors.toSet());
+    get(admin.deleteConsumerGroups(formed).all());
   }
 
   private static <T> T get(KafkaFuture<T> future) {

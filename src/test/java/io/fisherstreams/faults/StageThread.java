@@ -25,7 +25,7 @@ final class StageThread implements Instance {
   private final String registry;
   private final Path stateDirectory;
   private final ClientCalls calls = new ClientCalls();
-  private StageRunner runner;
+  private volatile StageRunner runner;
 
   /** An instance that is not started. */
   StageThread(String name, KafkaSettings kafka, String pool, String registry, Path stateDirectory) {
@@ -68,11 +68,13 @@ final class StageThread implements Instance {
     return runner != null && runner.streams().state() != KafkaStreams.State.CREATED;
   }
 
-  /** Partitions that it works on. */
+  /** Partitions that it works on; none while another thread is still making it. */
   int tasks() {
-    return runner.streams().metadataForLocalThreads().stream()
-        .mapToInt(thread -> thread.activeTasks().size())
-        .sum();
+    return runner == null
+        ? 0
+        : runner.streams().metadataForLocalThreads().stream()
+            .mapToInt(thread -> thread.activeTasks().size())
+            .sum();
   }
 
   /** What ended it; empty while it runs. */
