@@ -23,6 +23,7 @@ final class FisherCommand implements Callable<Integer> {
 
   @Option(
       names = "--estimator",
+      converter = EstimatorName.class,
       paramLabel = "NAME",
       defaultValue = "exact",
       description = "exact, sampled, empirical or fusion_bench. Default: ${DEFAULT-VALUE}.")

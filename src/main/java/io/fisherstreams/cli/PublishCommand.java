@@ -99,6 +99,7 @@ final class PublishCommand implements Runnable {
   static final class EstimationOptions extends EstimatorOptions {
     @Option(
         names = "--estimator",
+        converter = EstimatorName.class,
         required = true,
         paramLabel = "NAME",
         description =
