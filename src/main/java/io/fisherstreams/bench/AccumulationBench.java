@@ -73,8 +73,8 @@ final class AccumulationBench {
             TemporaryDirectory state = TemporaryDirectory.create(directory)) {
           new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
           long records = publish(kafka, topics);
-          WarmMemory.prepare(directory, MEBIBYTES_OF_STATE);
           double polled = bare(kafka, topics, records);
+          WarmMemory.prepare(directory, MEBIBYTES_OF_STATE);
           double accumulated = stage(kafka, topics, records, state.path());
           // The first round warms the compiler.
           if (round > 0) {
