@@ -95,7 +95,6 @@ final class PoolCommandsIT {
       output("publish", "checkpoint", checkpoint, "--model", "plain");
       List<String> announce =
           List.of("publish", "checkpoint", checkpoint, "--model", "m", "--examples", "7");
-      refused("estimator is 'best', expected exact", with(announce, "--estimator", "best"));
       refused(
           "the pool merges the parameter score.weight, so it cannot be a frozen head's",
           with(announce, "--estimator", "exact", "--head", checkpoint));
