@@ -1,29 +1,23 @@
 package io.fisherstreams.gradient.stage;
 
-import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Offsets;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.TopicReader;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.concurrent.ExecutionException;
 import java.util.function.BooleanSupplier;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
-import org.apache.kafka.common.errors.SerializationException;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /** Reads topic {@code counted-examples}. */
 final class CountedLog {
-  private static final Logger LOG = LoggerFactory.getLogger(CountedLog.class);
   private static final Duration POLL = Duration.ofMillis(100);
 
   private final PoolTopics topics;
@@ -52,7 +46,7 @@ final class CountedLog {
     String topic = topics.countedExamples().name();
     TopicPartition where = new TopicPartition(topic, partition);
     Map<ModelVersion, List<Long>> counted = new HashMap<>();
-    long end = end(where);
+    long end = Offsets.ends(admin, List.of(where)).get(where);
     try (Consumer<byte[], byte[]> consumer = consumers.get()) {
       consumer.assign(List.of(where));
       consumer.seekToBeginning(List.of(where));
@@ -74,32 +68,10 @@ final class CountedLog {
       counted.keySet().removeIf(version -> version.toString().equals(key));
       return;
     }
-    try {
-      CountedExamples value =
-          topics
-              .countedExamples()
-              .value()
-              .deserializer()
-              .deserialize(record.topic(), record.value());
-      counted.put(new ModelVersion(value.getModel(), value.getVersion()), value.getRuns());
-    } catch (SerializationException e) {
-      LOG.warn("{} offset {} cannot be read", record.topic(), record.offset(), e);
-    }
-  }
-
-  /** The end of the partition, open transactions included. */
-  private long end(TopicPartition partition) {
-    try {
-      return admin
-          .listOffsets(Map.of(partition, OffsetSpec.latest()))
-          .partitionResult(partition)
-          .get()
-          .offset();
-    } catch (ExecutionException e) {
-      throw new KafkaException("cannot read the end of " + partition, e.getCause());
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new KafkaException("interrupted", e);
-    }
+    TopicReader.value(topics.countedExamples(), record)
+        .ifPresent(
+            value ->
+                counted.put(
+                    new ModelVersion(value.getModel(), value.getVersion()), value.getRuns()));
   }
 }

@@ -8,6 +8,7 @@ import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Offsets;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
@@ -36,7 +37,6 @@ import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.RecordsToDelete;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -375,7 +375,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     }
     forgetOvertaken();
     Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
-    Map<TopicPartition, RecordsToDelete> done = new HashMap<>();
+    Map<TopicPartition, Long> done = new HashMap<>();
     backlog
         .takeHandled()
         .forEach(
@@ -383,7 +383,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
               TopicPartition partition = new TopicPartition(topics.examples().name(), number);
               offsets.put(partition, new OffsetAndMetadata(front.nextOffset()));
               if (front.advanced()) {
-                done.put(partition, RecordsToDelete.beforeOffset(front.nextOffset()));
+                done.put(partition, front.nextOffset());
               }
               bury(front);
             });
@@ -393,7 +393,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
     producer.commitTransaction();
     if (!done.isEmpty()) {
-      drop(done);
+      Offsets.deleteBefore(admin, done);
     }
     lastArrival
         .keySet()
@@ -452,19 +452,6 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       producer.send(
           DeadLetters.of(refused.source(), topics.deadLetters().name(), STAGE, refused.refusal()));
     }
-  }
-
-  /** Nobody waits for it: what stays now goes with the next. */
-  private void drop(Map<TopicPartition, RecordsToDelete> done) {
-    admin
-        .deleteRecords(done)
-        .all()
-        .whenComplete(
-            (deleted, error) -> {
-              if (error != null) {
-                LOG.warn("counted examples stay in their topic", error);
-              }
-            });
   }
 
   @Override
