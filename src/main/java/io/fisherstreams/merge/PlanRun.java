@@ -2,7 +2,6 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.merge.state.OpenBatch;
@@ -203,9 +202,10 @@ final class PlanRun implements AutoCloseable {
     if (found.isEmpty()) {
       return found;
     }
-    List<TensorInfo> tensors = new ArrayList<>();
-    found.get().manifest().getParameters().forEach(p -> tensors.add(ManifestTensors.of(p)));
-    mergeSet = MergeSet.of(tensors, plan.getMethod().getExcludeParamNamesRegex());
+    mergeSet =
+        MergeSet.of(
+            ManifestTensors.all(found.get().manifest()),
+            plan.getMethod().getExcludeParamNamesRegex());
     outputDtype =
         plan.getMethod().getOutputDtype() == null
             ? null

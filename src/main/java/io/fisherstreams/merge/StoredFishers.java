@@ -69,9 +69,7 @@ public final class StoredFishers {
     base = require(held, plan.getBaseModel(), plan.getBaseVersion());
     plan.getModels()
         .forEach(model -> manifests.add(require(held, model.getModel(), model.getVersion())));
-    List<TensorInfo> tensors = new ArrayList<>();
-    base.getParameters().forEach(parameter -> tensors.add(ManifestTensors.of(parameter)));
-    mergeSet = MergeSet.of(tensors, plan.getMethod().getExcludeParamNamesRegex());
+    mergeSet = MergeSet.of(ManifestTensors.all(base), plan.getMethod().getExcludeParamNamesRegex());
   }
 
   private ModelManifest require(Map<String, ModelManifest> held, String model, long version) {
@@ -91,9 +89,9 @@ public final class StoredFishers {
   /** Bytes of the Fishers' merged entries, of all models together. */
   public long bytes() {
     long entries = 0;
-    for (var parameter : base.getParameters()) {
-      if (mergeSet.merges(parameter.getName())) {
-        entries += ManifestTensors.of(parameter).elements();
+    for (TensorInfo tensor : ManifestTensors.all(base)) {
+      if (mergeSet.merges(tensor.name())) {
+        entries += tensor.elements();
       }
     }
     return entries * Float.BYTES * manifests.size();

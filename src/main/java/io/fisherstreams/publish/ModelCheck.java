@@ -29,9 +29,7 @@ public final class ModelCheck {
 
   /** The parameters that a pool merges, by its base model's manifest. */
   public static MergeSet mergeSet(ModelManifest base) {
-    List<TensorInfo> tensors = new ArrayList<>();
-    base.getParameters().forEach(parameter -> tensors.add(ManifestTensors.of(parameter)));
-    return MergeSet.of(tensors, base.getMethod().getExcludeParamNamesRegex());
+    return MergeSet.of(ManifestTensors.all(base), base.getMethod().getExcludeParamNamesRegex());
   }
 
   /** The merged parameters of a fine-tuned model, as float32 tensors of their Fisher. */
@@ -74,7 +72,7 @@ public final class ModelCheck {
           "the pool merges no parameter: its patterns exclude all of the base's");
     }
     SortedMap<String, TensorInfo> wanted = new TreeMap<>();
-    base.getParameters().forEach(p -> wanted.put(p.getName(), ManifestTensors.of(p)));
+    ManifestTensors.all(base).forEach(tensor -> wanted.put(tensor.name(), tensor));
     for (String name : mergeSet.names()) {
       TensorInfo found = require(checkpoint, wanted.get(name));
       if (!found.dtype().mergeable()) {

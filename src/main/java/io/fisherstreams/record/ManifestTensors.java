@@ -3,10 +3,16 @@ package io.fisherstreams.record;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.tensor.Shard;
+import java.util.List;
 
 /** The parameters of a manifest as tensors. */
 public final class ManifestTensors {
   private ManifestTensors() {}
+
+  /** All of a manifest's parameters, in its order; refuses what {@link #of} refuses. */
+  public static List<TensorInfo> all(ModelManifest manifest) {
+    return manifest.getParameters().stream().map(ManifestTensors::of).toList();
+  }
 
   /** A parameter as a tensor; refuses an unknown dtype or a senseless shape. */
   public static TensorInfo of(Parameter parameter) {

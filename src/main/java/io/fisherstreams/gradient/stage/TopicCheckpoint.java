@@ -51,7 +51,7 @@ final class TopicCheckpoint {
    */
   boolean fetch(ModelManifest manifest, Path file, BooleanSupplier cancelled) {
     Map<String, Shard> wanted = new HashMap<>();
-    List<TensorInfo> tensors = manifest.getParameters().stream().map(ManifestTensors::of).toList();
+    List<TensorInfo> tensors = ManifestTensors.all(manifest);
     for (TensorInfo tensor : tensors) {
       for (int index = 0; index < Shard.count(tensor); index++) {
         ShardKey key =
