@@ -107,7 +107,6 @@ public class KernelBench {
                     .measurementIterations(5)
                     .measurementTime(TimeValue.seconds(1))
                     .verbosity(VerboseMode.SILENT)
-                    .jvmArgs("-Xmx2g")
                     .build())
             .run();
     double merge = score(results, "merge");

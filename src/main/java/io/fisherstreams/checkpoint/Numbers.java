@@ -117,9 +117,7 @@ public final class Numbers {
         for (int done = 0; done < elements; done += chunk.length) {
           int n = Math.min(chunk.length, elements - done);
           shorts.get(chunk, 0, n);
-          for (int i = 0; i < n; i++) {
-            target[targetOffset + done + i] = bfloat16ToFloat(chunk[i]);
-          }
+          widenBfloat16(chunk, target, targetOffset + done, n);
         }
       }
       case F16 -> {
@@ -282,6 +280,16 @@ public final class Numbers {
       }
     }
     return -1;
+  }
+
+  static void widenBfloat16(short[] source, float[] target, int targetOffset, int elements) {
+    int first =
+        VectorUnit.IS_USABLE
+            ? VectorConversions.widenBfloat16(source, target, targetOffset, elements)
+            : 0;
+    for (int i = first; i < elements; i++) {
+      target[targetOffset + i] = bfloat16ToFloat(source[i]);
+    }
   }
 
   private static float bfloat16ToFloat(short bits) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.VectorUnit;
 import java.util.Arrays;
 
 /**
@@ -56,18 +57,33 @@ public final class FisherMerge {
   public void add(float[] theta, float[] fisher, double divisor, double weight) {
     double scale = weight / divisor;
     double bias = weight * epsilon;
-    double[] upper = numerator;
-    double[] lower = denominator;
-    for (int j = 0; j < elements; j++) {
-      double w = fisher[j] * scale + bias;
-      upper[j] += w * theta[j];
-      lower[j] += w;
+    if (VectorUnit.IS_USABLE) {
+      VectorSums.add(numerator, denominator, theta, fisher, scale, bias, elements);
+    } else {
+      add(numerator, denominator, theta, fisher, scale, bias, 0, elements);
     }
     if (epsilon == 0) {
       weights += weight;
       for (int j = 0; j < elements; j++) {
         average[j] += weight * theta[j];
       }
+    }
+  }
+
+  /** Adds entries {@code from} to {@code to} of one model to the sums Σ cWθ and Σ cW. */
+  static void add(
+      double[] upper,
+      double[] lower,
+      float[] theta,
+      float[] fisher,
+      double scale,
+      double bias,
+      int from,
+      int to) {
+    for (int j = from; j < to; j++) {
+      double w = fisher[j] * scale + bias;
+      upper[j] += w * theta[j];
+      lower[j] += w;
     }
   }
 
