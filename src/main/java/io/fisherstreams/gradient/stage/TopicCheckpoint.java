@@ -124,14 +124,10 @@ final class TopicCheckpoint {
     if (record.key() == null || record.offset() < read(partition)) {
       return;
     }
-    String owner = ShardKey.modelVersion(record.key());
-    if (record.value() == null) {
-      places.remove(owner); // retired for good
-    } else {
-      places
-          .computeIfAbsent(owner, o -> new HashMap<>())
-          .merge(partition, new Range(record.offset(), record.offset()), Range::with);
-    }
+    // A tombstone is of its version too: where it is not the pipeline's own, the shard comes again.
+    places
+        .computeIfAbsent(ShardKey.modelVersion(record.key()), owner -> new HashMap<>())
+        .merge(partition, new Range(record.offset(), record.offset()), Range::with);
   }
 
   /** The newest record of a key holds: refused content is followed by the accepted one. */

@@ -177,4 +177,15 @@ class TopicCheckpointTest {
     assertThat(fetch("b")).isTrue();
     assertHolds("b", 11);
   }
+
+  @Test
+  void aTombstoneThatIsAnsweredWithTheShardLeavesTheModelToBeFound() {
+    sendAll("a", 1);
+    send("a", "t", null);
+    send("a", "t", 1f);
+    sendAll("b", 11);
+    assertThat(fetch("b")).isTrue();
+    assertThat(fetch("a")).isTrue();
+    assertHolds("a", 1);
+  }
 }
