@@ -771,6 +771,16 @@ class MergeTopologyTest {
     assertThat(stage.reads()).isEqualTo(2);
   }
 
+  @Test
+  void aPartitionThatComesBackWhenItsFilesAreRemovedIsRestoredFromTheTopics() {
+    twoModels();
+    stage.comeBackLate();
+    assertThat(stage.folder("a", 1)).doesNotExist();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"checkpoint", "fisher-1"})
   void corruptedLocalCopiesAreRestoredFromTheTopics(String file) throws IOException {
