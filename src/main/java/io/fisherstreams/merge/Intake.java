@@ -4,7 +4,6 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.fisher.FisherSum;
-import io.fisherstreams.fisher.GradientPayload;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -318,18 +317,7 @@ final class Intake {
   /** The batch's squares, as the payload of a local file. */
   private ByteBuffer decode(GradientBatch record, int elements) {
     try {
-      switch (record.getEncoding()) {
-        case SQUARED_SUM, MEAN_SQUARE -> {
-          GradientPayload.requireDense(record.getData(), elements);
-          return record.getData();
-        }
-        case PER_EXAMPLE ->
-            GradientPayload.perExample(
-                record.getData(), record.getExamples(), elements, doubles, values);
-        case SPARSE_SQUARED_SUM ->
-            GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
-        case UNKNOWN -> throw new RejectedRecord("unknown encoding");
-      }
+      return BatchPayload.decode(record, elements, doubles, values, bytes);
     } catch (IllegalArgumentException e) {
       throw new RejectedRecord(
           Shard.id(record.getParameter(), record.getShard())
@@ -338,14 +326,6 @@ final class Intake {
               + ": "
               + e.getMessage());
     }
-    return encode(elements);
-  }
-
-  /** {@link #values} as bytes, in {@link #bytes}. */
-  private ByteBuffer encode(int elements) {
-    bytes.clear().limit(elements * Float.BYTES);
-    bytes.asFloatBuffer().put(values, 0, elements);
-    return bytes;
   }
 
   private void seal(KnownModel model, Slot slot, ShardState state, long newExamples, long offset) {
@@ -360,7 +340,7 @@ final class Intake {
     int crc =
         payloads
             .file(model.model(), model.version(), fisherFile(epoch))
-            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
+            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, BatchPayload.encode(values, elements, bytes));
     FisherMoments moments = FisherMoments.of(values, elements, examples);
     Shard shard = slot.shard();
     gradientBatches.accept(
