@@ -16,8 +16,8 @@ public final class GradientPayload {
   private GradientPayload() {}
 
   /**
-   * Refuses bytes that are no dense sums (or means) of squares: {@code elements} values, each finite
-   * and not negative.
+   * Refuses bytes that are no dense sums (or means) of squares: {@code elements} values, each
+   * finite and not negative.
    */
   public static void requireDense(ByteBuffer data, int elements) {
     requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");

@@ -12,7 +12,8 @@ final class BatchPayload {
    * The batch's squares: its own bytes where they are dense, else in {@code bytes}. Scratch has a
    * place for each element.
    *
-   * @throws IllegalArgumentException when the batch does not fit, saying what was expected and found
+   * @throws IllegalArgumentException when the batch does not fit, saying what was expected and
+   *     found
    */
   static ByteBuffer decode(
       GradientBatch record, int elements, double[] sums, float[] values, ByteBuffer bytes) {

@@ -340,7 +340,10 @@ final class Intake {
     int crc =
         payloads
             .file(model.model(), model.version(), fisherFile(epoch))
-            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, BatchPayload.encode(values, elements, bytes));
+            .write(
+                slot.ordinal(),
+                slot.firstElement() * Float.BYTES,
+                BatchPayload.encode(values, elements, bytes));
     FisherMoments moments = FisherMoments.of(values, elements, examples);
     Shard shard = slot.shard();
     gradientBatches.accept(

@@ -49,8 +49,7 @@ class KilledGradientIT {
         new EstimatedPool(
             new KafkaSettings(broker.bootstrapServers(), Map.of()),
             new PoolTopics("pool", SchemaRegistry.connect(registry.url(), Map.of())));
-    Path client =
-        StageProcess.quicklyGivenUp(directory);
+    Path client = StageProcess.quicklyGivenUp(directory);
     Path config =
         Files.writeString(
             directory.resolve("pool.yaml"),

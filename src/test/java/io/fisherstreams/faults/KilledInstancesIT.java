@@ -64,8 +64,7 @@ class KilledInstancesIT {
     kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
     pool = new FaultedPool("pool", kafka, directory);
     topics = pool.topics();
-    client =
-        StageProcess.quicklyGivenUp(directory);
+    client = StageProcess.quicklyGivenUp(directory);
     // every release can still be read when all is over
     Path config =
         Files.writeString(directory.resolve("pool.yaml"), "coordinator:\n  keep_releases: 1000\n");
