@@ -235,7 +235,6 @@ final class FaultedPool implements AutoCloseable {
   /** The guarantees that only the topics' content decides. */
   void requireAll(int badRecords) {
     requireReleasesAndSums();
-    require(new NoAcceptedShardIsCompactedAway(newestOfBase(), topics.checkpointShards(), base));
     require(new OnlyBadRecordsAreRefused(badRecords, deadLetters()));
   }
 
@@ -265,7 +264,7 @@ final class FaultedPool implements AutoCloseable {
         });
   }
 
-  /** Keys of the base model's shards. */
+  /** Keys of the base model's shards in the {@linkplain #run scenario}. */
   static List<ShardKey> baseShards() {
     List<ShardKey> keys = new ArrayList<>();
     for (TensorInfo tensor : Model.TENSORS) {
@@ -441,6 +440,7 @@ final class FaultedPool implements AutoCloseable {
       awaitRelease(Set.of("b", "c"));
     }
     requireAll(fault.badRecords());
+    require(new NoAcceptedShardIsCompactedAway(newestOfBase(), topics.checkpointShards(), base));
     Map<Set<String>, String> checksums = new HashMap<>();
     for (Release release : releases().values()) {
       if (release.getStatus() == ReleaseStatus.COMPLETE) {
