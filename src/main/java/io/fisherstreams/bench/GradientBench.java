@@ -304,13 +304,10 @@ final class GradientBench {
         Shard shard = new Shard(parameter, index);
         dense += (long) shard.elements() * Float.BYTES;
         sparse +=
-            sums.sparse(parameter.name())
-                ? 2L
-                    * Float.BYTES
-                    * sums.sparseRun(parameter.name(), shard.firstElement(), shard.elements())
-                        .indices()
-                        .length
-                : (long) shard.elements() * Float.BYTES;
+            Float.BYTES
+                * sums.sparseRun(parameter.name(), shard.firstElement(), shard.elements())
+                    .map(run -> 2L * run.indices().length)
+                    .orElse((long) shard.elements());
       }
     }
     double parameters = subject.model.parameters();

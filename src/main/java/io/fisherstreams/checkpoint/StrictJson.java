@@ -66,7 +66,7 @@ final class StrictJson {
           "%s is not valid JSON: %s (character %d)"
               .formatted(
                   what,
-                  shown(e.getOriginalMessage()),
+                  shown(JsonFault.reason(e)),
                   e.getLocation() == null ? -1 : e.getLocation().getCharOffset()),
           e);
     } catch (IOException e) {

@@ -259,7 +259,7 @@ final class MergeCommand implements Callable<Integer> {
       if (fisher.isPresent()) {
         try (Checkpoint entries = Checkpoint.open(fisher.get())) {
           publisher.fisher(
-              manifest, entries, "file", ModelCheck.examples(entries, 1), progress::add);
+              manifest, entries, "file", ModelCheck.examples(entries).orElse(1), progress::add);
         }
       }
       progress.done();

@@ -286,7 +286,7 @@ final class PublishCommand implements Runnable {
         Progress progress = Progress.of(spec, "publish " + model)) {
       ModelCheck.fisher(fisher, manifest);
       long count =
-          examples != null ? examples : ModelCheck.examples(fisher, manifest.getExamples());
+          examples != null ? examples : ModelCheck.examples(fisher).orElse(manifest.getExamples());
       progress.total(ModelCheck.fisherBytes(manifest));
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
         new Publisher(topics, producer)

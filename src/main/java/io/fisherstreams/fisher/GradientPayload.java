@@ -15,13 +15,10 @@ import java.util.Arrays;
 public final class GradientPayload {
   private GradientPayload() {}
 
-  /** Dense sums (or means) of squares: {@code elements} values, each finite and not negative. */
-  public static void dense(ByteBuffer data, int elements, float[] target) {
-    requireDense(data, elements);
-    floats(data).get(target, 0, elements);
-  }
-
-  /** Refuses what {@link #dense} refuses, without a copy of what is sound. */
+  /**
+   * Refuses bytes that are no dense sums (or means) of squares: {@code elements} values, each
+   * finite and not negative.
+   */
   public static void requireDense(ByteBuffer data, int elements) {
     requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");
     long bad = Numbers.firstNegativeOrNotFinite(DType.F32, data, elements);

@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.JsonFault;
 import io.fisherstreams.local.SchemaStore.Compatibility;
 import io.fisherstreams.local.SchemaStore.Refusal;
 import io.fisherstreams.local.SchemaStore.Registered;
@@ -352,7 +353,7 @@ public final class EmbeddedRegistry implements AutoCloseable {
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new Refusal(400, "HTTP 400 Bad Request: " + e.getOriginalMessage());
+      throw new Refusal(400, "HTTP 400 Bad Request: " + JsonFault.reason(e));
     }
   }
 }

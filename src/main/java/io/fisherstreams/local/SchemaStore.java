@@ -3,6 +3,7 @@ package io.fisherstreams.local;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.JsonFault;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -113,7 +114,7 @@ final class SchemaStore {
       return new SchemaStore(file, JSON.readValue(file.toFile(), State.class));
     } catch (JsonProcessingException e) {
       throw new InvalidInput(
-          file + " is not an embedded schema registry's file: " + e.getOriginalMessage(), e);
+          file + " is not an embedded schema registry's file: " + JsonFault.reason(e), e);
     } catch (IOException e) {
       throw new InvalidInput("cannot use the schema registry's file " + file + ": " + e, e);
     }

@@ -4,7 +4,6 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.fisher.FisherSum;
-import io.fisherstreams.fisher.GradientPayload;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -35,8 +34,7 @@ import java.util.function.IntConsumer;
  * gradient-batches} once more, as one record, and the batches are retired: from then on it is
  * restored like a published Fisher, from one record.
  *
- * <p>Other content under a known identity is refused, and the accepted content sent after it:
- * compaction keeps the newest record of a key, and the topics are what payloads are restored from.
+ * <p>What is refused under the key of an accepted payload is answered by {@link AcceptedPayloads}.
  */
 final class Intake {
   /** The source under which the stage sends its own sums. */
@@ -53,8 +51,7 @@ final class Intake {
 
   private final Ledger ledger;
   private final PartitionPayloads payloads;
-  private final Recovery recovery;
-  private final BiConsumer<ShardKey, CheckpointShard> checkpointShards;
+  private final AcceptedPayloads accepted;
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
@@ -66,19 +63,16 @@ final class Intake {
   /**
    * An intake of one partition.
    *
-   * @param checkpointShards sends a record to topic {@code checkpoint-shards}
    * @param gradientBatches sends a record, or a tombstone, to topic {@code gradient-batches}
    */
   Intake(
       Ledger ledger,
       PartitionPayloads payloads,
-      Recovery recovery,
-      BiConsumer<ShardKey, CheckpointShard> checkpointShards,
+      AcceptedPayloads accepted,
       BiConsumer<ShardKey, GradientBatch> gradientBatches) {
     this.ledger = ledger;
     this.payloads = payloads;
-    this.recovery = recovery;
-    this.checkpointShards = checkpointShards;
+    this.accepted = accepted;
     this.gradientBatches = gradientBatches;
   }
 
@@ -96,46 +90,38 @@ final class Intake {
 
   /** Takes a checkpoint shard in; refuses it with {@link RejectedRecord}. */
   void checkpoint(String key, long offset, CheckpointShard record) {
-    KnownModel model = ledger.admit(record.getModel(), record.getVersion());
-    Slot slot = model.checkpointSlot(record.getParameter(), record.getShard());
     ShardKey identity =
         ShardKey.of(
             record.getModel(), record.getVersion(), record.getParameter(), record.getShard());
     requireKey(key, identity);
+    Optional<AcceptedPayloads.Checkpoint> before = accepted.checkpoint(identity);
+    KnownModel model =
+        before.isPresent()
+            ? before.get().model()
+            : ledger.admit(record.getModel(), record.getVersion());
+    Slot slot = model.checkpointSlot(record.getParameter(), record.getShard());
     ByteBuffer data = record.getData();
     checkCheckpoint(slot.shard(), data);
-    ShardState state = ledger.shard(model, slot.shard());
     PayloadFile file = payloads.file(model.model(), model.version(), CHECKPOINT);
-    if (state.getCheckpointOffset() >= 0) {
-      int crc = PayloadFile.crc(data);
-      if (crc != state.getCheckpointCrc()) {
-        Recovery.Batch batch = recovery.batch();
-        batch.needCheckpoint(model, slot, state);
-        if (!batch.run()) {
-          checkpoint(key, offset, record); // nothing was accepted any more
-          return;
+    if (before.isPresent()) {
+      int crc = before.get().state().getCheckpointCrc();
+      if (crc == PayloadFile.crc(data)) {
+        if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), crc)) {
+          file.write(slot.ordinal(), slot.firstByte(), data);
         }
-        ByteBuffer accepted = ByteBuffer.allocate(slot.shard().bytes());
-        file.read(slot.firstByte(), accepted);
-        checkpointShards.accept(
-            identity,
-            new CheckpointShard(
-                record.getModel(),
-                record.getVersion(),
-                record.getParameter(),
-                record.getShard(),
-                accepted));
-        throw new RejectedRecord(
-            slot.shard().id()
-                + " of "
-                + model.id()
-                + " came before with other content; publish changed content as a new version");
+        return;
       }
-      if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), crc)) {
-        file.write(slot.ordinal(), slot.firstByte(), data);
+      if (!accepted.isAtHand(before.get())) {
+        checkpoint(key, offset, record); // nothing was accepted any more
+        return;
       }
-      return;
+      throw new RejectedRecord(
+          slot.shard().id()
+              + " of "
+              + model.id()
+              + " came before with other content; publish changed content as a new version");
     }
+    ShardState state = ledger.shard(model, slot.shard());
     state.setCheckpointCrc(file.write(slot.ordinal(), slot.firstByte(), data));
     state.setCheckpointOffset(offset);
     ledger.put(model, slot.shard(), state);
@@ -172,10 +158,11 @@ final class Intake {
 
   /** Takes a gradient batch in; refuses it with {@link RejectedRecord}. */
   void gradientBatch(String key, long offset, GradientBatch record) {
-    if (record.getSource().equals(SEALED_SOURCE)) {
-      return; // our own sum, which the state has already
-    }
+    ShardKey identity = key(record);
+    requireKey(key, identity);
+    boolean isSealed = record.getSource().equals(SEALED_SOURCE);
     if (record.getSource().startsWith("@")
+        && !isSealed
         && !record.getSource().startsWith(ShardKey.GRADIENT_SOURCE)) {
       throw new RejectedRecord(
           "source '" + record.getSource() + "': names with '@' belong to the pipeline");
@@ -183,30 +170,35 @@ final class Intake {
     if (record.getExamples() < 1) {
       throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");
     }
-    KnownModel model = ledger.admit(record.getModel(), record.getVersion());
+    Optional<AcceptedPayloads.Batch> before = accepted.batch(identity);
+    if (isSealed && before.isEmpty()) {
+      return; // a sum of ours that is retired by now
+    }
+    KnownModel model =
+        before.isPresent()
+            ? before.get().model()
+            : ledger.admit(record.getModel(), record.getVersion());
     Slot slot = model.fisherSlot(record.getParameter(), record.getShard());
-    requireKey(key, key(record));
     int elements = slot.shard().elements();
     ByteBuffer payload = decode(record, elements);
+    if (before.isPresent()) {
+      if (before.get().isSameAs(record, payload)) {
+        return;
+      }
+      if (!accepted.isAtHand(before.get())) {
+        gradientBatch(key, offset, record); // nothing was accepted any more
+        return;
+      }
+      throw otherContent(model, slot, record);
+    }
     ShardState state = ledger.shard(model, slot.shard());
     if (AppliedSequences.contains(state.getApplied(), record.getSource(), record.getSequence())) {
-      Optional<Accepted> accepted = accepted(state, record.getSource(), record.getSequence());
-      if (accepted.isEmpty() || accepted.get().isSameAs(record, payload)) {
-        return;
+      // It has gone into a sum and is retired: its tombstone must be the newest of its key again.
+      retire(model, slot.shard(), record.getSource(), record.getSequence());
+      if (SummedBatches.differs(state.getSummed(), record, PayloadFile.crc(payload))) {
+        throw otherContent(model, slot, record);
       }
-      if (!resend(model, slot, state, accepted.get(), record)) {
-        gradientBatch(key, offset, record);
-        return;
-      }
-      throw new RejectedRecord(
-          slot.shard().id()
-              + " of "
-              + model.id()
-              + ": "
-              + record.getSource()
-              + "#"
-              + record.getSequence()
-              + " came before with other content; send other content under a new sequence");
+      return;
     }
     long wanted = wanted(model.manifest(), state);
     boolean alone =
@@ -217,7 +209,7 @@ final class Intake {
     }
     boolean seals = !alone && examples >= wanted;
     boolean folds = state.getOpen().size() - state.getFolded() + 1 >= MOST_OPEN;
-    if ((seals || folds) && !atHand(model, slot, state)) {
+    if ((seals || folds) && !accepted.isAtHand(model, slot, state)) {
       gradientBatch(key, offset, record);
       return;
     }
@@ -276,90 +268,20 @@ final class Intake {
     }
   }
 
-  private static double multiplier(GradientBatch record) {
+  static double multiplier(GradientBatch record) {
     return record.getEncoding() == Encoding.MEAN_SQUARE ? record.getExamples() : 1;
   }
 
-  /**
-   * An applied batch whose payload the state still names.
-   *
-   * @param place its place among the open batches, -1 when it is sealed
-   * @param sealed the epoch that it is, null when it is open
-   * @param examples its example count
-   * @param multiplier what its payload's entries are multiplied by to give sums of squares
-   * @param crc CRC-32C of its payload
-   */
-  private record Accepted(
-      int place, SealedFisher sealed, long examples, double multiplier, int crc) {
-    boolean isSameAs(GradientBatch record, ByteBuffer payload) {
-      return examples == record.getExamples()
-          && multiplier == Intake.multiplier(record)
-          && crc == PayloadFile.crc(payload);
-    }
-  }
-
-  /** Finds an applied batch; empty when it went into a sum, and is retired, or is forgotten. */
-  private static Optional<Accepted> accepted(ShardState state, String source, long sequence) {
-    for (int i = 0; i < state.getOpen().size(); i++) {
-      OpenBatch open = state.getOpen().get(i);
-      if (open.getSource().equals(source) && open.getSequence() == sequence) {
-        return Optional.of(
-            new Accepted(i, null, open.getExamples(), open.getMultiplier(), open.getCrc()));
-      }
-    }
-    for (SealedFisher sealed : state.getEpochs()) {
-      if (sealed.getSource().equals(source) && sealed.getSequence() == sequence) {
-        double multiplier = sealed.getExamples() / sealed.getDivisor();
-        return Optional.of(
-            new Accepted(
-                -1, sealed, Math.round(sealed.getExamples()), multiplier, sealed.getCrc()));
-      }
-    }
-    return Optional.empty();
-  }
-
-  /**
-   * Sends an accepted batch again, as one dense record; false when its payload is lost, and with it
-   * the shard's state.
-   */
-  private boolean resend(
-      KnownModel model, Slot slot, ShardState state, Accepted accepted, GradientBatch other) {
-    String file;
-    if (accepted.sealed() != null) {
-      Recovery.Batch batch = recovery.batch();
-      batch.needFisher(model, slot, accepted.sealed());
-      if (!batch.run()) {
-        return false;
-      }
-      file = fisherFile(accepted.sealed().getEpoch());
-    } else {
-      if (accepted.place() < state.getFolded()) {
-        state.setFolded(0); // what is folded stands alone in the topic only
-        ledger.put(model, slot.shard(), state);
-      }
-      if (!atHand(model, slot, state)) {
-        return false;
-      }
-      file = openFile(accepted.place() - state.getFolded());
-    }
-    ByteBuffer payload = ByteBuffer.allocate(slot.shard().elements() * Float.BYTES);
-    payloads
-        .file(model.model(), model.version(), file)
-        .read(slot.firstElement() * Float.BYTES, payload);
-    gradientBatches.accept(
-        key(other),
-        new GradientBatch(
-            other.getModel(),
-            other.getVersion(),
-            other.getParameter(),
-            other.getShard(),
-            other.getSource(),
-            other.getSequence(),
-            accepted.examples(),
-            accepted.multiplier() == 1 ? Encoding.SQUARED_SUM : Encoding.MEAN_SQUARE,
-            ByteBuffer.allocate(0),
-            payload));
-    return true;
+  private static RejectedRecord otherContent(KnownModel model, Slot slot, GradientBatch record) {
+    return new RejectedRecord(
+        slot.shard().id()
+            + " of "
+            + model.id()
+            + ": "
+            + record.getSource()
+            + "#"
+            + record.getSequence()
+            + " came before with other content; send other content under a new sequence");
   }
 
   private static ShardKey key(GradientBatch record) {
@@ -370,33 +292,6 @@ final class Intake {
         record.getShard(),
         record.getSource(),
         record.getSequence());
-  }
-
-  /**
-   * Makes sure that what the shard's open epoch builds on is in the local files; false when part of
-   * it is lost.
-   */
-  private boolean atHand(KnownModel model, Slot slot, ShardState state) {
-    Recovery.Batch batch = recovery.batch();
-    need(batch, model, slot, state);
-    if (batch.isEmpty()) {
-      return true;
-    }
-    for (Slot other : model.fisher().slots()) { // one reading of the topic for many shards
-      if (other != slot && !batch.isFull()) {
-        need(batch, model, other, ledger.shard(model, other.shard()));
-      }
-    }
-    return batch.run();
-  }
-
-  private void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
-    if (!state.getOpen().isEmpty() && batch.needOpen(model, slot, state)) {
-      ledger.put(model, slot.shard(), state);
-    }
-    if (!state.getEpochs().isEmpty()) {
-      batch.needFisher(model, slot, last(state));
-    }
   }
 
   private static SealedFisher last(ShardState state) {
@@ -422,18 +317,7 @@ final class Intake {
   /** The batch's squares, as the payload of a local file. */
   private ByteBuffer decode(GradientBatch record, int elements) {
     try {
-      switch (record.getEncoding()) {
-        case SQUARED_SUM, MEAN_SQUARE -> {
-          GradientPayload.requireDense(record.getData(), elements);
-          return record.getData();
-        }
-        case PER_EXAMPLE ->
-            GradientPayload.perExample(
-                record.getData(), record.getExamples(), elements, doubles, values);
-        case SPARSE_SQUARED_SUM ->
-            GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
-        case UNKNOWN -> throw new RejectedRecord("unknown encoding");
-      }
+      return BatchPayload.decode(record, elements, doubles, values, bytes);
     } catch (IllegalArgumentException e) {
       throw new RejectedRecord(
           Shard.id(record.getParameter(), record.getShard())
@@ -442,14 +326,6 @@ final class Intake {
               + ": "
               + e.getMessage());
     }
-    return encode(elements);
-  }
-
-  /** {@link #values} as bytes, in {@link #bytes}. */
-  private ByteBuffer encode(int elements) {
-    bytes.clear().limit(elements * Float.BYTES);
-    bytes.asFloatBuffer().put(values, 0, elements);
-    return bytes;
   }
 
   private void seal(KnownModel model, Slot slot, ShardState state, long newExamples, long offset) {
@@ -464,7 +340,10 @@ final class Intake {
     int crc =
         payloads
             .file(model.model(), model.version(), fisherFile(epoch))
-            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, encode(elements));
+            .write(
+                slot.ordinal(),
+                slot.firstElement() * Float.BYTES,
+                BatchPayload.encode(values, elements, bytes));
     FisherMoments moments = FisherMoments.of(values, elements, examples);
     Shard shard = slot.shard();
     gradientBatches.accept(
@@ -502,6 +381,7 @@ final class Intake {
                 SEALED_SOURCE,
                 (long) epoch,
                 offset));
+    SummedBatches.add(state.getSummed(), state.getOpen());
     state.setOpen(new ArrayList<>());
     state.setFolded(0);
     state.setPartialCrc(0);

@@ -134,6 +134,7 @@ final class Ledger {
             .setEpochs(new ArrayList<>())
             .setOpen(new ArrayList<>())
             .setApplied(new ArrayList<>())
+            .setSummed(new ArrayList<>())
             .build();
   }
 
@@ -341,6 +342,7 @@ final class Ledger {
       state.setEpochs(new ArrayList<>());
       state.setOpen(new ArrayList<>());
       state.setApplied(new ArrayList<>());
+      state.setSummed(new ArrayList<>());
       state.setFolded(0);
     }
     put(model, slot.shard(), state);

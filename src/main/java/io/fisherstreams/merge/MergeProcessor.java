@@ -51,6 +51,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private KeyValueStore<String, PlanState> plans;
   private PartitionPayloads payloads;
   private Ledger ledger;
+  private AcceptedPayloads accepted;
   private Intake intake;
   private PlanRun run;
 
@@ -80,12 +81,18 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     payloads = store.partition(partition);
     ledger = new Ledger(manifests, shards, counts, catalog, partition, partitions);
     Recovery recovery = new Recovery(topics, log, payloads, ledger::lose, partition);
-    intake =
-        new Intake(
+    accepted =
+        new AcceptedPayloads(
             ledger,
             payloads,
             recovery,
             (key, shard) -> forward(MergeTopology.TO_CHECKPOINT_SHARDS, key, shard),
+            (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
+    intake =
+        new Intake(
+            ledger,
+            payloads,
+            accepted,
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
     run = new PlanRun(ledger, payloads, recovery, new Forwarding(), nanoTime);
     PlanState plan = plans.get(PLAN_KEY);
@@ -104,6 +111,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     } catch (RejectedRecord | SerializationException e) {
       forward(
           MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, "merge", e.getMessage()));
+      resendAccepted(origin.topic(), record);
     }
     if (ledger.hasCompleted()) {
       report();
@@ -117,11 +125,35 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     } else if (record.key() == null) {
       throw new RejectedRecord("the record has no key");
     } else if (record.value() == null) {
-      return; // a tombstone retires a payload that no state names any more
+      tombstone(topic, key(record));
     } else if (topic.equals(topics.checkpointShards().name())) {
       intake.checkpoint(key(record), origin.offset(), read(topics.checkpointShards(), record));
     } else {
       intake.gradientBatch(key(record), origin.offset(), read(topics.gradientBatches(), record));
+    }
+  }
+
+  /** Refuses a tombstone that is not ours: ours come when no state names the payload any more. */
+  private void tombstone(String topic, String key) {
+    boolean isInUse =
+        topic.equals(topics.checkpointShards().name())
+            ? ShardKey.readings(key).anyMatch(named -> accepted.checkpoint(named).isPresent())
+            : ShardKey.readings(key).anyMatch(named -> accepted.batch(named).isPresent());
+    if (isInUse) {
+      throw new RejectedRecord(
+          "a tombstone of '" + key + "', which is in use; the pipeline retires what it has read");
+    }
+  }
+
+  /** What is refused must not be the newest record of an accepted payload's key. */
+  private void resendAccepted(String topic, Record<byte[], byte[]> record) {
+    if (record.key() == null) {
+      return;
+    }
+    if (topic.equals(topics.checkpointShards().name())) {
+      ShardKey.readings(key(record)).forEach(accepted::resendCheckpoint);
+    } else if (topic.equals(topics.gradientBatches().name())) {
+      ShardKey.readings(key(record)).forEach(accepted::resendBatch);
     }
   }
 

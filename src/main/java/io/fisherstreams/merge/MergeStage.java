@@ -7,8 +7,11 @@ import io.fisherstreams.record.RocksDbMemory;
 import io.fisherstreams.record.StageRunner;
 import io.fisherstreams.record.StreamsOptions;
 import io.fisherstreams.record.TopicModelCatalog;
+import java.time.Duration;
 import java.util.List;
+import java.util.Map;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.streams.StreamsConfig;
 
 /** The merge stage on a real cluster. */
 public final class MergeStage {
@@ -26,10 +29,12 @@ public final class MergeStage {
     MergeTopology topology =
         new MergeTopology(
             topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
+    Map<String, Object> config = kafka.streams(topics, MergeTopology.STAGE, options, memory);
+    // what Kafka Streams itself grants the stores of a partition that has moved
+    Object keep =
+        StreamsConfig.configDef().parse(config).get(StreamsConfig.STATE_CLEANUP_DELAY_MS_CONFIG);
+    store.cleanAfter(Duration.ofMillis((Long) keep));
     return new StageRunner(
-        MergeTopology.STAGE,
-        topology.get(),
-        kafka.streams(topics, MergeTopology.STAGE, options, memory),
-        List.of(store, catalog, memory));
+        MergeTopology.STAGE, topology.get(), config, List.of(store, catalog, memory));
   }
 }

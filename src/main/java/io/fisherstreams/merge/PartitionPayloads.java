@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -100,15 +101,15 @@ final class PartitionPayloads implements AutoCloseable {
     }
   }
 
-  private static void deleteTree(Path root) {
+  /** Removes a folder with all that is in it, if it is there. */
+  static void deleteTree(Path root) {
     if (!Files.exists(root)) {
       return;
     }
-    try (Stream<Path> paths = Files.list(root)) {
-      for (Path path : (Iterable<Path>) paths::iterator) {
+    try (Stream<Path> paths = Files.walk(root)) {
+      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
         Files.delete(path);
       }
-      Files.delete(root);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot remove " + root, e);
     }

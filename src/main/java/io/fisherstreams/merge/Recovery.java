@@ -1,12 +1,10 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.FisherSum;
-import io.fisherstreams.fisher.GradientPayload;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.CheckpointShard;
-import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
@@ -58,7 +56,7 @@ final class Recovery {
     this.losses = losses;
     this.partition = partition;
     this.scratch =
-        ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer.allocateDirect(Shard.ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** A batch in which nothing is needed yet. */
@@ -265,18 +263,9 @@ final class Recovery {
       if (need == null) {
         return null;
       }
-      int elements = need.slot().shard().elements();
-      if (record.getEncoding() == Encoding.PER_EXAMPLE) {
-        GradientPayload.perExample(
-            record.getData(), record.getExamples(), elements, doubles, values);
-      } else if (record.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
-        GradientPayload.sparse(record.getIndices(), record.getData(), elements, values);
-      } else {
-        GradientPayload.dense(record.getData(), elements, values);
-      }
-      scratch.clear().limit(elements * Float.BYTES);
-      scratch.asFloatBuffer().put(values, 0, elements);
-      return write(need, scratch) ? key : null;
+      ByteBuffer payload =
+          BatchPayload.decode(record, need.slot().shard().elements(), doubles, values, scratch);
+      return write(need, payload) ? key : null;
     }
   }
 

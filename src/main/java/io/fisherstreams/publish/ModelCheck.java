@@ -13,7 +13,9 @@ import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -25,6 +27,11 @@ import java.util.stream.Collectors;
  * expected and found.
  */
 public final class ModelCheck {
+  private static final int NAMES_SHOWN = 5;
+
+  /** The key of a Fisher file's metadata that holds its example count. */
+  private static final String EXAMPLES = "examples";
+
   private ModelCheck() {}
 
   /** The parameters that a pool merges, by its base model's manifest. */
@@ -73,13 +80,10 @@ public final class ModelCheck {
     }
     SortedMap<String, TensorInfo> wanted = new TreeMap<>();
     ManifestTensors.all(base).forEach(tensor -> wanted.put(tensor.name(), tensor));
-    for (String name : mergeSet.names()) {
-      TensorInfo found = require(checkpoint, wanted.get(name));
-      if (!found.dtype().mergeable()) {
-        throw new InvalidInput(
-            "%s: %s is %s, expected a floating type as in the base model"
-                .formatted(checkpoint.path(), name, found.dtype()));
-      }
+    wanted.keySet().retainAll(mergeSet.names());
+    requireMerged("checkpoint", checkpoint, wanted.values());
+    for (String name : wanted.keySet()) {
+      TensorInfo found = checkpoint.tensors().get(name);
       scan(
           checkpoint,
           found,
@@ -112,13 +116,10 @@ public final class ModelCheck {
    * negative, NaN or infinite.
    */
   public static void fisher(Checkpoint fisher, ModelManifest manifest) {
-    for (TensorInfo wanted : merged(manifest)) {
-      TensorInfo found = require(fisher, wanted);
-      if (!found.dtype().mergeable()) {
-        throw new InvalidInput(
-            "%s: %s is %s, expected a floating type"
-                .formatted(fisher.path(), wanted.name(), found.dtype()));
-      }
+    List<TensorInfo> merged = merged(manifest);
+    requireMerged("Fisher", fisher, merged);
+    for (TensorInfo wanted : merged) {
+      TensorInfo found = fisher.tensors().get(wanted.name());
       scan(
           fisher,
           found,
@@ -164,19 +165,43 @@ public final class ModelCheck {
     return examples;
   }
 
-  private static TensorInfo require(Checkpoint file, TensorInfo wanted) {
-    TensorInfo found = file.tensors().get(wanted.name());
-    if (found == null) {
+  /**
+   * Refuses a file that lacks a merged parameter, or has one of another shape or in a type that is
+   * not floating.
+   *
+   * @param what the file is, for the message
+   * @param merged the merged parameters, of the base's shapes
+   */
+  public static void requireMerged(String what, Checkpoint file, Collection<TensorInfo> merged) {
+    List<String> missing =
+        merged.stream()
+            .map(TensorInfo::name)
+            .filter(name -> !file.tensors().containsKey(name))
+            .toList();
+    if (!missing.isEmpty()) {
       throw new InvalidInput(
-          "%s lacks the merged parameter %s %s"
-              .formatted(file.path(), wanted.name(), wanted.shape()));
+          "%s (%s) lacks %d of the %d merged parameters: %s%s"
+              .formatted(
+                  what,
+                  file.path(),
+                  missing.size(),
+                  merged.size(),
+                  String.join(", ", missing.subList(0, Math.min(missing.size(), NAMES_SHOWN))),
+                  missing.size() > NAMES_SHOWN ? ", …" : ""));
     }
-    if (!found.shape().equals(wanted.shape())) {
-      throw new InvalidInput(
-          "%s: %s has shape %s, expected %s"
-              .formatted(file.path(), wanted.name(), found.shape(), wanted.shape()));
+    for (TensorInfo expected : merged) {
+      TensorInfo found = file.tensors().get(expected.name());
+      if (!found.shape().equals(expected.shape())) {
+        throw new InvalidInput(
+            "%s (%s): tensor '%s' has shape %s, expected the base's %s"
+                .formatted(what, file.path(), found.name(), found.shape(), expected.shape()));
+      }
+      if (!found.dtype().mergeable()) {
+        throw new InvalidInput(
+            "%s (%s): tensor '%s' is %s, expected F64, F32, BF16 or F16"
+                .formatted(what, file.path(), found.name(), found.dtype()));
+      }
     }
-    return found;
   }
 
   private interface Scan {
@@ -217,22 +242,22 @@ public final class ModelCheck {
         manifest.getParameters().stream().filter(Parameter::getMerged).toList());
   }
 
-  /** Examples that a Fisher file says it stands for, or {@code otherwise}. */
-  public static long examples(Checkpoint fisher, long otherwise) {
-    String text = fisher.metadata().get("examples");
+  /** Examples that a Fisher file says it stands for, if it does. */
+  public static OptionalLong examples(Checkpoint fisher) {
+    String text = fisher.metadata().get(EXAMPLES);
     if (text == null) {
-      return otherwise;
+      return OptionalLong.empty();
     }
     try {
       long examples = Long.parseLong(text);
       if (examples > 0) {
-        return examples;
+        return OptionalLong.of(examples);
       }
     } catch (NumberFormatException e) {
       // refused below like a number out of range
     }
     throw new InvalidInput(
-        "%s: its metadata says examples '%s', expected a whole number above 0"
-            .formatted(fisher.path(), text));
+        "%s: metadata '%s' is '%s', expected the number of examples the Fisher stands for"
+            .formatted(fisher.path(), EXAMPLES, text));
   }
 }

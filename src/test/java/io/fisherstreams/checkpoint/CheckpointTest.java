@@ -268,7 +268,11 @@ class CheckpointTest {
         Arguments.of("{\"\\ud800\":{}}", 0, "half a surrogate pair"),
         Arguments.of("{\"__metadata__\":{\"k\":\"\\udc00\"}}", 0, "half a surrogate pair"),
         Arguments.of("{}", 3, "3 bytes after the end of the header"),
-        Arguments.of("{", 0, "not valid JSON"),
+        Arguments.of(
+            "{",
+            0,
+            "not valid JSON: Unexpected end-of-input: expected close marker for Object"
+                + " \\(start marker at line: 1, column: 1\\) \\(character 1\\)$"),
         Arguments.of("{}x", 0, "not valid JSON"),
         Arguments.of("{} {}", 0, "text after the JSON object"),
         Arguments.of("{'t':1}", 0, "not valid JSON"),

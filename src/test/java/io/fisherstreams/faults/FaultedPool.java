@@ -1,11 +1,13 @@
 package io.fisherstreams.faults;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
+import io.fisherstreams.faults.Guarantee.NoAcceptedShardIsCompactedAway;
 import io.fisherstreams.faults.Guarantee.NoBatchIsLostOrCountedTwice;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
 import io.fisherstreams.faults.Guarantee.OnlyOvertakenRecordsAreRefused;
@@ -28,6 +30,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.release.ReleaseFeed;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.Shard;
@@ -261,13 +264,36 @@ final class FaultedPool implements AutoCloseable {
         });
   }
 
+  /** Keys of the base model's shards in the {@linkplain #run scenario}. */
+  static List<ShardKey> baseShards() {
+    List<ShardKey> keys = new ArrayList<>();
+    for (TensorInfo tensor : Model.TENSORS) {
+      for (int shard = 0; shard < Shard.count(tensor); shard++) {
+        keys.add(ShardKey.of(Model.BASE, 1, tensor.name(), shard));
+      }
+    }
+    return keys;
+  }
+
+  /** What compaction leaves of the base model's shards. */
+  private Map<ShardKey, byte[]> newestOfBase() {
+    Map<String, byte[]> newest = new HashMap<>();
+    read(
+        topics.checkpointShards().name(),
+        PARTITIONS,
+        record -> newest.put(new String(record.key(), UTF_8), record.value()));
+    Map<ShardKey, byte[]> ofBase = new HashMap<>();
+    baseShards().forEach(key -> ofBase.put(key, newest.get(key.toString())));
+    return ofBase;
+  }
+
   private List<GradientBatch> sealedSums() {
     List<GradientBatch> sums = new ArrayList<>();
     read(
         topics.gradientBatches().name(),
         PARTITIONS,
         record -> {
-          String key = new String(record.key(), java.nio.charset.StandardCharsets.UTF_8);
+          String key = new String(record.key(), UTF_8);
           if (record.value() != null && key.contains(" " + SEALED + "#")) {
             sums.add(
                 topics
@@ -414,6 +440,7 @@ final class FaultedPool implements AutoCloseable {
       awaitRelease(Set.of("b", "c"));
     }
     requireAll(fault.badRecords());
+    require(new NoAcceptedShardIsCompactedAway(newestOfBase(), topics.checkpointShards(), base));
     Map<Set<String>, String> checksums = new HashMap<>();
     for (Release release : releases().values()) {
       if (release.getStatus() == ReleaseStatus.COMPLETE) {

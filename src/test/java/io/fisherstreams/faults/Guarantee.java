@@ -3,13 +3,17 @@ package io.fisherstreams.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Topic;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteOrder;
@@ -51,6 +55,35 @@ interface Guarantee {
     @Override
     public String name() {
       return "ids grow without an unexplained gap";
+    }
+  }
+
+  /**
+   * The newest record of each key of the base model's shards has what was published.
+   *
+   * @param newest values as they lie in the topic, null for a tombstone
+   */
+  record NoAcceptedShardIsCompactedAway(
+      Map<ShardKey, byte[]> newest, Topic<ShardKey, CheckpointShard> topic, Model base)
+      implements Guarantee {
+    @Override
+    public void assertHolds() {
+      try (Checkpoint checkpoint = Checkpoint.open(base.checkpoint())) {
+        newest.forEach(
+            (key, value) -> {
+              assertThat(value).as(key.toString()).isNotNull();
+              Shard shard = new Shard(checkpoint.tensors().get(key.parameter()), key.shard());
+              assertThat(topic.value().deserializer().deserialize(topic.name(), value).getData())
+                  .as(key.toString())
+                  .isEqualTo(
+                      checkpoint.slice(key.parameter(), shard.firstElement(), shard.elements()));
+            });
+      }
+    }
+
+    @Override
+    public String name() {
+      return "no accepted shard is compacted away";
     }
   }
 

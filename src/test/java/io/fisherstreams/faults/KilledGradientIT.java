@@ -49,13 +49,7 @@ class KilledGradientIT {
         new EstimatedPool(
             new KafkaSettings(broker.bootstrapServers(), Map.of()),
             new PoolTopics("pool", SchemaRegistry.connect(registry.url(), Map.of())));
-    Path client =
-        Files.write(
-            directory.resolve("client.properties"),
-            List.of(
-                "session.timeout.ms=3000",
-                "heartbeat.interval.ms=500",
-                "transaction.timeout.ms=4000"));
+    Path client = StageProcess.quicklyGivenUp(directory);
     Path config =
         Files.writeString(
             directory.resolve("pool.yaml"),

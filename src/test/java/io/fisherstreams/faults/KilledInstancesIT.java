@@ -64,14 +64,7 @@ class KilledInstancesIT {
     kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
     pool = new FaultedPool("pool", kafka, directory);
     topics = pool.topics();
-    // a killed instance is given up, and its transaction aborted, within seconds
-    client =
-        Files.write(
-            directory.resolve("client.properties"),
-            List.of(
-                "session.timeout.ms=3000",
-                "heartbeat.interval.ms=500",
-                "transaction.timeout.ms=4000"));
+    client = StageProcess.quicklyGivenUp(directory);
     // every release can still be read when all is over
     Path config =
         Files.writeString(directory.resolve("pool.yaml"), "coordinator:\n  keep_releases: 1000\n");

@@ -36,8 +36,10 @@ record Model(String name, Path checkpoint, List<Path> fishers) {
 
   static final String EXCLUDED = "head";
 
+  static final String BASE = "base";
+
   static Model base(Path directory, long seed) {
-    return random(directory, "base", seed, 0);
+    return random(directory, BASE, seed, 0);
   }
 
   /** A model with a Fisher file. */

@@ -2,6 +2,7 @@ package io.fisherstreams.faults;
 
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
@@ -10,9 +11,15 @@ import java.util.SortedMap;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 
-/** Records that nobody can read, in every partition of every topic, before and amid good ones. */
+/**
+ * Records that nobody can read, in every partition of every topic, before and amid good ones, and
+ * under the keys of the base model's shards, which compaction would then lose.
+ */
 record PoisonRecords() implements Fault {
   private static final int KINDS = 5;
+
+  /** Garbage, and a tombstone. */
+  private static final List<byte[]> UNDER_KNOWN_KEYS = Arrays.asList(new byte[] {7}, null);
 
   @Override
   public String name() {
@@ -61,6 +68,16 @@ record PoisonRecords() implements Fault {
           }
         }
       }
+      for (ShardKey key : FaultedPool.baseShards()) {
+        for (byte[] value : UNDER_KNOWN_KEYS) {
+          producer.send(
+              new ProducerRecord<>(
+                  pool.topics().checkpointShards().name(),
+                  key.partition(FaultedPool.PARTITIONS),
+                  key.toString().getBytes(StandardCharsets.UTF_8),
+                  value));
+        }
+      }
       producer.flush();
     }
   }
@@ -68,6 +85,7 @@ record PoisonRecords() implements Fault {
   /** In the merge stage's three inputs, and in the coordinator's three of one partition. */
   @Override
   public int badRecords() {
-    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 3);
+    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 3)
+        + 2 * UNDER_KNOWN_KEYS.size() * FaultedPool.baseShards().size();
   }
 }

@@ -45,15 +45,30 @@ final class StageProcess implements Instance {
     }
   }
 
-  /** SIGKILL; returns when the process is gone. */
-  void kill() {
+  /**
+   * Writes Kafka settings with which a killed instance is given up, and its transaction aborted,
+   * within seconds.
+   */
+  static Path quicklyGivenUp(Path directory) throws IOException {
+    return Files.write(
+        directory.resolve("client.properties"),
+        List.of(
+            "session.timeout.ms=3000", "heartbeat.interval.ms=500", "transaction.timeout.ms=4000"));
+  }
+
+  private static boolean endsWithin(long seconds, Process process) {
     try {
-      if (!process.destroyForcibly().waitFor(30, TimeUnit.SECONDS)) {
-        throw new IllegalStateException("process " + process.pid() + " outlives its SIGKILL");
-      }
+      return process.waitFor(seconds, TimeUnit.SECONDS);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new IllegalStateException(e);
+    }
+  }
+
+  /** SIGKILL; returns when the process is gone. */
+  void kill() {
+    if (!endsWithin(30, process.destroyForcibly())) {
+      throw new IllegalStateException("process " + process.pid() + " outlives its SIGKILL");
     }
   }
 
@@ -70,12 +85,9 @@ final class StageProcess implements Instance {
   private void signal(String signal) {
     try {
       Process sent = new ProcessBuilder("kill", "-" + signal, Long.toString(process.pid())).start();
-      if (sent.waitFor() != 0) {
+      if (!endsWithin(30, sent) || sent.exitValue() != 0) {
         throw new IllegalStateException("process " + process.pid() + " takes no SIG" + signal);
       }
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
@@ -100,15 +112,12 @@ final class StageProcess implements Instance {
 
   /** Waits for its own end; returns what it printed. */
   String join() {
+    if (!endsWithin(120, process)) {
+      kill();
+      throw new AssertionError(command + " does not end");
+    }
     try {
-      if (!process.waitFor(120, TimeUnit.SECONDS)) {
-        kill();
-        throw new AssertionError(command + " does not end");
-      }
       return Files.readString(log);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      throw new IllegalStateException(e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -28,12 +28,6 @@ class GradientPayloadTest {
   }
 
   @Test
-  void denseIsTakenAsItIs() {
-    GradientPayload.dense(floats(0, 1.5f, Float.MAX_VALUE), 3, target);
-    assertThat(target).containsExactly(0, 1.5f, Float.MAX_VALUE, 9);
-  }
-
-  @Test
   void perExampleGradientsAreSquaredOneByOneAndThenSummed() {
     GradientPayload.perExample(floats(1, -2, 3, 4, 0, -0.5f), 2, 3, sums, target);
     assertThat(target).containsExactly(17, 4, 9.25f, 9);
@@ -59,10 +53,11 @@ class GradientPayloadTest {
 
   @Test
   void buffersAreReadFromTheirPositionAndStayAsTheyWere() {
-    ByteBuffer data = floats(8, 1, 2);
+    ByteBuffer data = floats(-8, 1, 2);
     data.position(4);
-    GradientPayload.dense(data, 2, target);
-    assertThat(target).startsWith(1, 2);
+    GradientPayload.requireDense(data, 2);
+    GradientPayload.perExample(data, 1, 2, sums, target);
+    assertThat(target).startsWith(1, 4);
     assertThat(data.position()).isEqualTo(4);
   }
 
@@ -70,7 +65,7 @@ class GradientPayloadTest {
   @ValueSource(floats = {-1e-30f, Float.NaN, Float.POSITIVE_INFINITY})
   void noEntryIsNegativeOrNotFinite(float bad) {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GradientPayload.dense(floats(1, bad), 2, target))
+        .isThrownBy(() -> GradientPayload.requireDense(floats(1, bad), 2))
         .withMessageContaining("element 1 is " + bad);
     assertThatIllegalArgumentException()
         .isThrownBy(() -> GradientPayload.sparse(ints(3), floats(bad), 4, target))
@@ -88,7 +83,7 @@ class GradientPayloadTest {
   @Test
   void lengthsMustFit() {
     assertThatIllegalArgumentException()
-        .isThrownBy(() -> GradientPayload.dense(floats(1, 2), 3, target))
+        .isThrownBy(() -> GradientPayload.requireDense(floats(1, 2), 3))
         .withMessageContaining("8 bytes, expected 12");
     assertThatIllegalArgumentException()
         .isThrownBy(() -> GradientPayload.perExample(floats(1, 2, 3), 2, 2, sums, target))

@@ -351,6 +351,11 @@ final class MergeStageDriver implements AutoCloseable {
     stage.restart();
   }
 
+  /** Gives the partition away, and takes it again when its files have been removed. */
+  void comeBackLate() {
+    stage.restart(() -> store.clean(Duration.ZERO));
+  }
+
   @Override
   public void close() {
     stage.close();

@@ -28,6 +28,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -227,6 +228,146 @@ class MergeTopologyTest {
     stage.work();
     assertMergesTwo(1);
     assertThat(stage.reasons()).isEmpty();
+  }
+
+  private byte[] encode(CheckpointShard shard) {
+    var topic = stage.topics().checkpointShards();
+    return topic.value().serializer().serialize(topic.name(), shard);
+  }
+
+  private byte[] encode(GradientBatch batch) {
+    var topic = stage.topics().gradientBatches();
+    return topic.value().serializer().serialize(topic.name(), batch);
+  }
+
+  /** Asserts that after compaction, and without local files, the topics give the same release. */
+  private void assertMergesTwoFromTheTopicsAlone() {
+    stage.compact();
+    delete(stage.folder("a", 1));
+    stage.restart();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
+    assertThat(stage.reasons()).as("what was sent again is accepted").isEmpty();
+  }
+
+  @Test
+  void whateverIsRefusedUnderAnAcceptedShardsKeyItsContentIsSentAgain() {
+    twoModels();
+    List<byte[]> refused = new ArrayList<>();
+    refused.add(bytes("garbage"));
+    refused.add(new byte[] {0, 0, 0, 0, 1, -1, -1});
+    refused.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, 2))));
+    refused.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, Float.NaN, 3))));
+    refused.add(encode(new CheckpointShard("a", 1L, "w", 7, floats(1, -1, 0.5f))));
+    refused.add(encode(new CheckpointShard("b", 1L, "w", 0, floats(5, 7, -2))));
+    refused.add(null);
+    for (byte[] value : refused) {
+      stage.pipe(stage.topics().checkpointShards(), bytes("w[0] a@1"), value);
+      assertThat(stage.reasons()).hasSize(1);
+    }
+    stage.pipe(stage.topics().checkpointShards(), bytes("void[0] a@1"), bytes("garbage"));
+    assertThat(stage.reasons()).hasSize(1);
+    assertMergesTwoFromTheTopicsAlone();
+  }
+
+  @Test
+  void whateverIsRefusedUnderAnAcceptedBatchsKeyItsContentIsSentAgain() {
+    twoModels();
+    GradientBatch countless = squares("a", 1, 1, 2, 3);
+    countless.setSource("file");
+    countless.setExamples(0);
+    GradientBatch unknownEncoding = GradientBatch.newBuilder(countless).setExamples(1).build();
+    unknownEncoding.setEncoding(Encoding.UNKNOWN);
+    GradientBatch negative = GradientBatch.newBuilder(unknownEncoding).build();
+    negative.setEncoding(Encoding.SQUARED_SUM);
+    negative.setData(floats(1, -2, 3));
+    List<byte[]> refused = new ArrayList<>();
+    refused.add(bytes("garbage"));
+    refused.add(encode(countless));
+    refused.add(encode(unknownEncoding));
+    refused.add(encode(negative));
+    refused.add(encode(squares("a", 1, 1, 0, 3))); // of s#0, under the key of file#0
+    refused.add(encode(squares("nobody", 1, 1, 0, 3)));
+    refused.add(null);
+    for (byte[] value : refused) {
+      stage.pipe(stage.topics().gradientBatches(), bytes("w[0] a@1 file#0"), value);
+      assertThat(stage.reasons()).hasSize(1);
+    }
+    stage.pipe(stage.topics().gradientBatches(), bytes("void[0] a@1 file#0"), bytes("garbage"));
+    assertThat(stage.reasons()).hasSize(1);
+    assertMergesTwoFromTheTopicsAlone();
+  }
+
+  @Test
+  void aRefusalUnderTheKeyOfAStaleVersionIsAnsweredOnceAndTheVersionCanStillBeMerged() {
+    twoModels();
+    stage.announce(model("a", 2).build());
+    stage.pipe(stage.topics().checkpointShards(), bytes("w[0] a@1"), bytes("garbage"));
+    stage.pipe(stage.topics().gradientBatches(), bytes("w[0] a@1 file#0"), bytes("garbage"));
+    assertThat(stage.reasons()).hasSize(2);
+    assertMergesTwoFromTheTopicsAlone();
+  }
+
+  @Test
+  void aSealedSumOutlivesWhateverOthersPutUnderItsKey() {
+    stage.announce(model("a", 1).setExamples(2).build());
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    for (int i = 0; i < 2; i++) {
+      stage.gradients(batch("a", 1, "scale", "s", i, 1, Encoding.SQUARED_SUM, floats(0.5f)));
+      stage.gradients(batch("a", 1, "void", "s", i, 1, Encoding.SQUARED_SUM, floats()));
+      stage.gradients(batch("a", 1, "w", "s", i, 1, Encoding.SQUARED_SUM, floats(1, 0, 3)));
+    }
+    stage.announce(model("b", 1).build());
+    checkpoint("b", 1, 4, 5, 7, -2);
+    fisher("b", 1, 1.5f, 0.125f, 0, 9);
+    GradientBatch forged =
+        batch("a", 1, "w", "@sealed", 1, 2, Encoding.SQUARED_SUM, floats(7, 7, 7));
+    for (byte[] value : Arrays.asList(encode(forged), bytes("garbage"), null)) {
+      stage.pipe(stage.topics().gradientBatches(), bytes("w[0] a@1 @sealed#1"), value);
+      assertThat(stage.reasons()).hasSize(1);
+    }
+    assertMergesTwoFromTheTopicsAlone();
+  }
+
+  @Test
+  void garbageUnderTheKeyOfALostShardIsRefusedAndTheShardReportedMissing() {
+    twoModels();
+    stage.progress();
+    stage.lose("w[0] a@1");
+    delete(stage.folder("a", 1));
+    stage.restart();
+    stage.pipe(stage.topics().checkpointShards(), bytes("w[0] a@1"), bytes("garbage"));
+    assertThat(stage.reasons()).hasSize(1);
+    assertThat(stage.progress().last("a").getMissing()).containsExactly("w[0]");
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    fisher("a", 1, 0.5f, 1, 0, 3);
+    planTwo(1);
+    stage.work();
+    stage.work();
+    assertMergesTwo(1);
+  }
+
+  @Test
+  void otherContentOfABatchInASealedSumIsADeadLetterAndNothingOfItStays() {
+    stage.announce(model("a", 1).setExamples(70).build());
+    for (int i = 0; i < 70; i++) {
+      stage.gradients(batch("a", 1, "w", "s", i, 1, Encoding.SQUARED_SUM, floats(i, 0, 1)));
+    }
+    assertThat(stage.tombstones()).hasSize(70);
+    stage.gradients(batch("a", 1, "w", "s", 69, 1, Encoding.PER_EXAMPLE, floats(0, 0, 1)));
+    assertThat(stage.reasons())
+        .singleElement()
+        .asString()
+        .contains("w[0] of a@1: s#69 came before with other content");
+    stage.gradients(batch("a", 1, "w", "s", 6, 2, Encoding.SQUARED_SUM, floats(6, 0, 1)));
+    assertThat(stage.reasons()).as("another count of examples").hasSize(1);
+    stage.gradients(batch("a", 1, "w", "s", 69, 1, Encoding.SQUARED_SUM, floats(69, 0, 1)));
+    assertThat(stage.reasons()).as("the same content").isEmpty();
+    stage.gradients(batch("a", 1, "w", "s", 5, 1, Encoding.SQUARED_SUM, floats(7, 0, 1)));
+    assertThat(stage.reasons()).as("the 65th last is forgotten").isEmpty();
+    assertThat(stage.tombstones())
+        .containsExactly("w[0] a@1 s#69", "w[0] a@1 s#6", "w[0] a@1 s#69", "w[0] a@1 s#5");
   }
 
   @ParameterizedTest
@@ -467,8 +608,8 @@ class MergeTopologyTest {
           .isCloseTo((exact[0] + exact[1] + exact[2]) / 50, within(1e-5));
       assertThat(stage.tombstones())
           .as("the batches are replaced by their sum")
-          .hasSize(50)
-          .contains("w[0] a@1 s1#1");
+          .contains("w[0] a@1 s1#1")
+          .satisfies(keys -> assertThat(Set.copyOf(keys)).hasSize(50));
       Collections.shuffle(batches, random);
     }
     assertThat(sums).containsOnly(sums.get(0));
@@ -628,6 +769,16 @@ class MergeTopologyTest {
     stage.work();
     assertMergesTwo(1);
     assertThat(stage.reads()).isEqualTo(2);
+  }
+
+  @Test
+  void aPartitionThatComesBackWhenItsFilesAreRemovedIsRestoredFromTheTopics() {
+    twoModels();
+    stage.comeBackLate();
+    assertThat(stage.folder("a", 1)).doesNotExist();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
   }
 
   @ParameterizedTest

@@ -62,7 +62,13 @@ public final class StageDriver implements AutoCloseable {
 
   /** Closes the stage and starts it again on its stores. */
   public void restart() {
+    restart(() -> {});
+  }
+
+  /** The same, with something that happens while it is closed. */
+  public void restart(Runnable meanwhile) {
     driver.close();
+    meanwhile.run();
     inputs.clear();
     outputs.clear();
     start();

@@ -12,6 +12,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.fisher.Shares.Weight;
+import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.tensor.Shard;
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
@@ -44,11 +45,6 @@ import java.util.concurrent.atomic.AtomicInteger;
  * head, are not looked at.
  */
 public final class Preflight {
-  private static final int NAMES_SHOWN = 5;
-
-  /** The key of a Fisher file's metadata that holds its example count. */
-  private static final String EXAMPLES = "examples";
-
   private Preflight() {}
 
   /** Is told how far the reading has come; one call at a time, from any thread. */
@@ -171,13 +167,13 @@ public final class Preflight {
   private static long bytesToRead(Model model, SortedMap<String, TensorInfo> merged) {
     long bytes;
     try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
-      requireAll("model '" + model.name() + "'", checkpoint, merged);
+      ModelCheck.requireMerged("model '" + model.name() + "'", checkpoint, merged.values());
       bytes = bytes(checkpoint, merged);
     }
     if (model.fisher().isPresent()) {
       try (Checkpoint fisher = Checkpoint.open(model.fisher().get())) {
-        requireAll("Fisher of model '" + model.name() + "'", fisher, merged);
-        examples(fisher);
+        ModelCheck.requireMerged("Fisher of model '" + model.name() + "'", fisher, merged.values());
+        ModelCheck.examples(fisher);
         bytes += bytes(fisher, merged);
       }
     }
@@ -186,55 +182,6 @@ public final class Preflight {
 
   private static long bytes(Checkpoint file, SortedMap<String, TensorInfo> merged) {
     return merged.keySet().stream().mapToLong(name -> file.tensors().get(name).bytes()).sum();
-  }
-
-  private static void requireAll(
-      String what, Checkpoint file, SortedMap<String, TensorInfo> merged) {
-    List<String> missing =
-        merged.keySet().stream().filter(name -> !file.tensors().containsKey(name)).toList();
-    if (!missing.isEmpty()) {
-      throw new InvalidInput(
-          "%s (%s) lacks %d of the %d merged parameters: %s%s"
-              .formatted(
-                  what,
-                  file.path(),
-                  missing.size(),
-                  merged.size(),
-                  String.join(", ", missing.subList(0, Math.min(missing.size(), NAMES_SHOWN))),
-                  missing.size() > NAMES_SHOWN ? ", …" : ""));
-    }
-    merged.forEach(
-        (name, expected) -> {
-          TensorInfo found = file.tensors().get(name);
-          if (!found.shape().equals(expected.shape())) {
-            throw new InvalidInput(
-                "%s (%s): tensor '%s' has shape %s, expected the base's %s"
-                    .formatted(what, file.path(), name, found.shape(), expected.shape()));
-          }
-          if (!found.dtype().mergeable()) {
-            throw new InvalidInput(
-                "%s (%s): tensor '%s' is %s, expected F64, F32, BF16 or F16"
-                    .formatted(what, file.path(), name, found.dtype()));
-          }
-        });
-  }
-
-  private static OptionalLong examples(Checkpoint fisher) {
-    String text = fisher.metadata().get(EXAMPLES);
-    if (text == null) {
-      return OptionalLong.empty();
-    }
-    try {
-      long examples = Long.parseLong(text);
-      if (examples > 0) {
-        return OptionalLong.of(examples);
-      }
-    } catch (NumberFormatException e) {
-      // refused below like a count out of range
-    }
-    throw new InvalidInput(
-        "%s: metadata '%s' is '%s', expected the number of examples the Fisher stands for"
-            .formatted(fisher.path(), EXAMPLES, text));
   }
 
   private static void readParameters(
@@ -302,7 +249,7 @@ public final class Preflight {
               squares[index] = square;
             };
           });
-      return new FisherReport(sum(totals), sum(squares), examples(fisher));
+      return new FisherReport(sum(totals), sum(squares), ModelCheck.examples(fisher));
     }
   }
 
@@ -368,7 +315,7 @@ public final class Preflight {
 
   private static List<TensorInfo> tensors(Checkpoint file, SortedMap<String, TensorInfo> merged) {
     // The file was checked, but closed since.
-    requireAll("changed while it was checked:", file, merged);
+    ModelCheck.requireMerged("changed while it was checked:", file, merged.values());
     return merged.keySet().stream().map(name -> file.tensors().get(name)).toList();
   }
 

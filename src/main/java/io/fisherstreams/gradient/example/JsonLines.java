@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.JsonFault;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -117,7 +118,7 @@ final class JsonLines implements AutoCloseable {
       throw new InvalidInput("%s: example %d: not UTF-8".formatted(path, index), e);
     } catch (JsonProcessingException e) {
       throw new InvalidInput(
-          "%s: example %d: not JSON: %s".formatted(path, index, e.getOriginalMessage()), e);
+          "%s: example %d: not JSON: %s".formatted(path, index, JsonFault.reason(e)), e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }

@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.JsonFault;
 import java.util.Optional;
 
 /**
@@ -34,7 +35,7 @@ public final class ModelConfig {
       }
       return new ModelConfig(origin, root);
     } catch (JsonProcessingException e) {
-      throw new InvalidInput("%s: not JSON: %s".formatted(origin, e.getOriginalMessage()), e);
+      throw new InvalidInput("%s: not JSON: %s".formatted(origin, JsonFault.reason(e)), e);
     }
   }
 

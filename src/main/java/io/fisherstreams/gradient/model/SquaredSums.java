@@ -12,6 +12,7 @@ import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.TreeMap;
 
 /**
@@ -68,11 +69,6 @@ public final class SquaredSums implements AutoCloseable {
     examples += moreExamples;
   }
 
-  /** Whether only the rows that examples touched are kept of this parameter. */
-  public boolean sparse(String parameter) {
-    return rows.containsKey(parameter);
-  }
-
   /**
    * Copies a run of a parameter's sums; elements that no example touched are 0.
    *
@@ -90,14 +86,18 @@ public final class SquaredSums implements AutoCloseable {
   }
 
   /**
-   * The non-zero elements of a run of a sparse parameter, in ascending order of index.
+   * The non-zero elements of a run, in ascending order of index, where they with their indices are
+   * smaller than the run: empty when half of the run is not zero, or for a parameter of which not
+   * only the rows that examples touched are kept.
    *
-   * @param parameter the name of a {@linkplain #sparse sparse} parameter
+   * @param parameter the parameter's name
    * @param firstElement index into the flattened parameter of the run's first element
    * @param elements length of the run
    */
-  public SparseRun sparseRun(String parameter, long firstElement, int elements) {
-    return rows.get(parameter).run(firstElement, elements);
+  public Optional<SparseRun> sparseRun(String parameter, long firstElement, int elements) {
+    return Optional.ofNullable(rows.get(parameter))
+        .map(sums -> sums.run(firstElement, elements))
+        .filter(run -> 2 * run.indices().length < elements);
   }
 
   /**

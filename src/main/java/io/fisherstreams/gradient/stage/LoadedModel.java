@@ -204,20 +204,19 @@ final class LoadedModel implements AutoCloseable {
             .setEncoding(Encoding.SQUARED_SUM)
             .setData(ByteBuffer.allocate(0))
             .build();
-    String parameter = shard.tensor().name();
-    if (sums.sparse(parameter)) {
-      SparseRun run = sums.sparseRun(parameter, shard.firstElement(), shard.elements());
-      if (run.indices().length < shard.elements() / 2) {
-        ByteBuffer indices = allocate(run.indices().length);
-        indices.asIntBuffer().put(run.indices());
-        batch.setEncoding(Encoding.SPARSE_SQUARED_SUM);
-        batch.setIndices(indices);
-        batch.setData(bytes(run.values(), run.values().length));
-        return batch;
-      }
+    Optional<SparseRun> sparse =
+        sums.sparseRun(shard.tensor().name(), shard.firstElement(), shard.elements());
+    if (sparse.isPresent()) {
+      SparseRun run = sparse.get();
+      ByteBuffer indices = allocate(run.indices().length);
+      indices.asIntBuffer().put(run.indices());
+      batch.setEncoding(Encoding.SPARSE_SQUARED_SUM);
+      batch.setIndices(indices);
+      batch.setData(bytes(run.values(), run.values().length));
+    } else {
+      copy(shard);
+      batch.setData(bytes(values, shard.elements()));
     }
-    copy(shard);
-    batch.setData(bytes(values, shard.elements()));
     return batch;
   }
 

@@ -92,7 +92,9 @@ final class TopicCheckpoint {
           && partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
         for (ConsumerRecord<String, byte[]> record : consumer.poll(POLL)) {
           Shard shard = record.key() == null ? null : wanted.get(record.key());
-          if (shard != null && take(writer, shard, record.value())) {
+          if (shard != null && record.value() == null) {
+            found.remove(record.key());
+          } else if (shard != null && take(writer, shard, record.value())) {
             found.add(record.key());
           }
           remember(record);

@@ -76,8 +76,6 @@ class SquaredSumsTest {
 
   @Test
   void onlyTouchedRowsOfAnEmbeddingAreKept() {
-    assertThat(sums.sparse("table")).isTrue();
-    assertThat(sums.sparse("dense")).isFalse();
     sums.rows(table).addSquares(4, new float[] {1, 2, 0, 3});
     sums.rows(table).addSquares(1, new float[] {5, 0, 0, 1});
     sums.rows(table).addSquares(4, new float[] {1, 1, 0, 1});
@@ -91,10 +89,13 @@ class SquaredSumsTest {
     expected[19] = 10;
     assertThat(all).containsExactly(expected);
 
-    SquaredSums.SparseRun run = sums.sparseRun("table", 5, 13);
+    SquaredSums.SparseRun run = sums.sparseRun("table", 5, 13).orElseThrow();
     assertThat(run.indices()).containsExactly(2, 11, 12);
     assertThat(run.values()).containsExactly(1f, 2f, 5f);
-    assertThat(sums.sparseRun("table", 8, 8).indices()).isEmpty();
+    assertThat(sums.sparseRun("table", 8, 8).orElseThrow().indices()).isEmpty();
+    assertThat(sums.sparseRun("table", 16, 6)).as("half of it is not zero").isEmpty();
+    assertThat(sums.sparseRun("table", 16, 7)).isPresent();
+    assertThat(sums.sparseRun("dense", 0, 2)).isEmpty();
     float[] part = {-1, -1, -1, -1};
     sums.copy("table", 15, part, 1, 3);
     assertThat(part).containsExactly(-1, 0, 2, 5);
@@ -113,7 +114,7 @@ class SquaredSumsTest {
     sums.clear();
     assertThat(sums.examples()).isZero();
     assertThat(read(0, 2)).containsExactly(0, 0);
-    assertThat(sums.sparseRun("table", 0, 24).indices()).isEmpty();
+    assertThat(sums.sparseRun("table", 0, 24).orElseThrow().indices()).isEmpty();
   }
 
   private float[] read(long first, int elements) {

@@ -1,0 +1,103 @@
+package io.fisherstreams.merge;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PayloadStoreTest {
+  private static final Duration KEEP = Duration.ofMinutes(10);
+
+  @TempDir private Path directory;
+  private long now = Long.MAX_VALUE - 5; // a clock of this kind may wrap around
+  private PayloadStore store;
+
+  @BeforeEach
+  void open() {
+    store = PayloadStore.open(directory, () -> now);
+  }
+
+  @AfterEach
+  void close() {
+    store.close();
+  }
+
+  private PartitionPayloads use(int partition) {
+    PartitionPayloads payloads = store.partition(partition);
+    payloads.file("a", 1, "checkpoint").write(0, 0, ByteBuffer.allocate(4));
+    payloads.file("b", 1, "checkpoint").write(0, 0, ByteBuffer.allocate(4));
+    return payloads;
+  }
+
+  private Path folder(int partition) {
+    return directory.resolve(Integer.toString(partition));
+  }
+
+  private void pass(Duration time) {
+    now += time.toNanos();
+    store.clean(KEEP);
+  }
+
+  @Test
+  void thePayloadsOfAPartitionThatWasGivenAwayAreRemovedAfterAWhile() {
+    PartitionPayloads stays = use(0);
+    use(1).close();
+    pass(KEEP.minusNanos(1));
+    assertThat(folder(1)).isDirectoryContaining(file -> file.endsWith("b@1"));
+    pass(Duration.ofNanos(1));
+    assertThat(folder(1)).doesNotExist();
+    assertThat(folder(0)).isDirectoryContaining(file -> file.endsWith("b@1"));
+    stays.close();
+  }
+
+  @Test
+  void aPartitionThatComesBackInTimeKeepsItsPayloads() {
+    use(0).close();
+    pass(KEEP.minusNanos(1));
+    PartitionPayloads again = store.partition(0);
+    pass(KEEP);
+    assertThat(folder(0)).exists();
+    again.close();
+    pass(KEEP.minusNanos(1));
+    assertThat(folder(0)).as("the while begins anew").exists();
+    pass(KEEP);
+    assertThat(folder(0)).doesNotExist();
+  }
+
+  @Test
+  void aPartitionStaysWhileOneOfTwoTasksHasIt() {
+    PartitionPayloads first = use(0);
+    PartitionPayloads second = store.partition(0);
+    first.close();
+    pass(KEEP);
+    assertThat(folder(0)).exists();
+    second.close();
+    pass(KEEP);
+    assertThat(folder(0)).doesNotExist();
+  }
+
+  @Test
+  void whatAProcessBeforeLeftIsRemovedUnlessATaskTakesIt() throws Exception {
+    use(0).close();
+    use(1).close();
+    Files.createDirectory(directory.resolve("other"));
+    store.close();
+    open();
+    PartitionPayloads taken = store.partition(1);
+    pass(KEEP.minusNanos(1));
+    assertThat(folder(0)).exists();
+    pass(Duration.ofNanos(1));
+    assertThat(directory)
+        .isDirectoryNotContaining(file -> file.equals(folder(0)))
+        .isDirectoryContaining(file -> file.equals(folder(1)))
+        .isDirectoryContaining(file -> file.endsWith("other"))
+        .isDirectoryContaining(file -> file.endsWith("lock"));
+    taken.close();
+  }
+}
