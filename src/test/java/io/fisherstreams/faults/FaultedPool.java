@@ -151,7 +151,11 @@ final class FaultedPool implements AutoCloseable {
     return instances.containsKey(instance);
   }
 
-  /** An instance in this process. */
+  Instance instance(String instance) {
+    return instances.get(instance);
+  }
+
+  /** A merging instance or the coordinator in this process. */
   StageThread thread(String instance) {
     return (StageThread) instances.get(instance);
   }
@@ -247,7 +251,7 @@ final class FaultedPool implements AutoCloseable {
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     for (Release release : releases.values()) {
       if (release.getStatus() == ReleaseStatus.COMPLETE) {
-        require(new ReleaseIsComplete(release, reader));
+        require(new ReleaseIsComplete(release, reader, Model.TENSORS));
         require(new ReleasedBytesAreThoseOfTheFiles(release, reader, base, published::get));
       }
     }
@@ -413,7 +417,7 @@ final class FaultedPool implements AutoCloseable {
       publisher.withdraw("a");
       awaitRelease(Set.of("b", "c"));
     }
-    requireAll(fault.badRecords());
+    requireAll(fault.badRecords(this));
     Map<Set<String>, String> checksums = new HashMap<>();
     for (Release release : releases().values()) {
       if (release.getStatus() == ReleaseStatus.COMPLETE) {

@@ -65,9 +65,13 @@ record PoisonRecords() implements Fault {
     }
   }
 
-  /** In the merge stage's three inputs, and in the coordinator's three of one partition. */
+  /**
+   * In the merge stage's three inputs, in the coordinator's three of one partition, and in the
+   * examples. A gradient instance passes over those in its own log of what is counted.
+   */
   @Override
-  public int badRecords() {
-    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 3);
+  public int badRecords(FaultedPool pool) {
+    int sharded = pool.has("gradient-1") ? 4 : 3;
+    return 2 * KINDS * (sharded * FaultedPool.PARTITIONS + 3);
   }
 }

@@ -64,7 +64,7 @@ class GradientStageIT {
 
   private static void assertIsTheConformanceFisher(
       EstimatedPool pool, ModelManifest model, String conformance, String estimator) {
-    assertThat(pool.errors(model, conformance, estimator))
+    assertThat(pool.estimated(model).errors(conformance, estimator))
         .allSatisfy((name, error) -> assertThat(error).isLessThan(TOLERANCE));
   }
 
@@ -98,7 +98,7 @@ class GradientStageIT {
       ModelManifest model = pool.publish("m", "gpt2", how("exact", 2), EXAMPLES, 0);
       pool.examples(model, "gpt2", 0, EXAMPLES);
       pool.awaitCounts(model, EXAMPLES);
-      assertThat(pool.batches(model).stream().map(GradientBatch::getSource).distinct())
+      assertThat(pool.estimated(model).batches().stream().map(GradientBatch::getSource).distinct())
           .hasSizeGreaterThan(1);
       assertIsTheConformanceFisher(pool, model, "gpt2", "exact");
     }
@@ -239,7 +239,7 @@ class GradientStageIT {
       pool.examples(late, "clip-vit", 0, EXAMPLES);
       pool.examples(model, "gpt2", 0, EXAMPLES);
       pool.awaitCounts(model, EXAMPLES);
-      assertThat(pool.batches(late)).isEmpty();
+      assertThat(pool.estimated(late).batches()).isEmpty();
       pool.publish("late", "clip-vit", how("exact", 8), EXAMPLES, 0);
       pool.awaitCounts(late, EXAMPLES);
       assertIsTheConformanceFisher(pool, late, "clip-vit", "exact");
