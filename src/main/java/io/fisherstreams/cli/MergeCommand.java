@@ -103,6 +103,8 @@ final class MergeCommand implements Callable<Integer> {
           "Where broker and stages keep their data meanwhile; about 9 bytes a parameter and model. Default: the system's temporary folder.")
   private Path workDirectory;
 
+  @Mixin private TorchScriptOption torchScript;
+
   @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
@@ -155,7 +157,7 @@ final class MergeCommand implements Callable<Integer> {
       Path fisher = directory.resolve("fisher-" + models.size() + ".safetensors");
       FisherCommand.run(
           new FisherJob(
-              ModelFiles.of(model.checkpoint(), model.head(), Optional.empty()),
+              ModelFiles.of(model.checkpoint(), model.head(), torchScript.file()),
               model.examples().get(),
               settings),
           fisher,
