@@ -46,7 +46,8 @@ import org.apache.kafka.common.TopicPartition;
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
   private static final int THREADS = 2;
-  private static final int ROUNDS = 5;
+  private static final int WARM_UP_ROUNDS = 3;
+  private static final int ROUNDS = 7;
   private static final int BATCHES = 20;
   private static final long ELEMENTS = 20_000_000;
   private static final int MEBIBYTES_OF_STATE = 2_048;
@@ -67,8 +68,9 @@ final class AccumulationBench {
       double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
       double[] bare = new double[ROUNDS];
       double[] stage = new double[ROUNDS];
-      for (int round = 0; round <= ROUNDS; round++) {
-        PoolTopics topics = new PoolTopics("bench-" + round, SchemaRegistry.inMemory());
+      for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
+        PoolTopics topics =
+            new PoolTopics("bench-" + (WARM_UP_ROUNDS + round), SchemaRegistry.inMemory());
         try (Admin admin = kafka.admin();
             TemporaryDirectory state = TemporaryDirectory.create(directory)) {
           new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
@@ -76,10 +78,10 @@ final class AccumulationBench {
           double polled = bare(kafka, topics, records);
           WarmMemory.prepare(directory, MEBIBYTES_OF_STATE);
           double accumulated = stage(kafka, topics, records, state.path());
-          // The first round warms the compiler.
-          if (round > 0) {
-            bare[round - 1] = polled;
-            stage[round - 1] = accumulated;
+          if (round
+              >= 0) { // those before warm the compiler, which is long busy with broker and clients
+            bare[round] = polled;
+            stage[round] = accumulated;
           }
           admin.deleteTopics(List.of(topics.gradientBatches().name())).all().get();
         }

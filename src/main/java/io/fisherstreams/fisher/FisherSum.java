@@ -1,5 +1,6 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.DoubleBuffer;
 import java.util.Arrays;
@@ -39,15 +40,23 @@ public final class FisherSum {
    * multiplier below 2²⁹.
    */
   public void add(float[] values, double multiplier) {
+    addFrom(
+        VectorUnit.IS_USABLE ? VectorSums.addExactly(high, low, values, multiplier, elements) : 0,
+        values,
+        multiplier);
+  }
+
+  /** Adds to the entries from {@code first} on. */
+  void addFrom(int first, float[] values, double multiplier) {
     // Three loops, because one that widens float32, or that does all of this, is not compiled to
     // vector instructions: 0.8 ns an entry against 1.9.
-    for (int j = 0; j < elements; j++) {
+    for (int j = first; j < elements; j++) {
       terms[j] = values[j];
     }
     double[] upper = high;
     double[] lower = low;
     double[] errors = terms;
-    for (int j = 0; j < elements; j++) {
+    for (int j = first; j < elements; j++) {
       double term = errors[j] * multiplier;
       double before = upper[j];
       double sum = before + term;
@@ -55,7 +64,7 @@ public final class FisherSum {
       upper[j] = sum;
       errors[j] = (before - (sum - part)) + (term - part);
     }
-    for (int j = 0; j < elements; j++) {
+    for (int j = first; j < elements; j++) {
       double rest = lower[j] + errors[j];
       double before = upper[j];
       double sum = before + rest;

@@ -7,8 +7,8 @@ import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loop of {@link FisherMerge} with the machine's vectors. Products and sums are rounded one by
- * one, as there, never fused: the bits are the same.
+ * The loops of {@link FisherMerge} and {@link FisherSum} with the machine's vectors. Products and
+ * sums are rounded one by one, as there, never fused: the bits are the same.
  */
 final class VectorSums {
   private static final VectorSpecies<Double> WIDE = DoubleVector.SPECIES_PREFERRED;
@@ -32,6 +32,27 @@ final class VectorSums {
       DoubleVector.fromArray(WIDE, lower, j).add(w).intoArray(lower, j);
     }
     FisherMerge.add(upper, lower, theta, fisher, scale, bias, end, elements);
+  }
+
+  /**
+   * Adds {@code multiplier · values[j]} to the first pairs of a {@link FisherSum} and returns how
+   * many: the rest does not fill a vector.
+   */
+  static int addExactly(
+      double[] high, double[] low, float[] values, double multiplier, int elements) {
+    int end = WIDE.loopBound(elements);
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector term = widen(values, j).mul(multiplier);
+      DoubleVector before = DoubleVector.fromArray(WIDE, high, j);
+      DoubleVector sum = before.add(term);
+      DoubleVector part = sum.sub(before);
+      DoubleVector error = before.sub(sum.sub(part)).add(term.sub(part));
+      DoubleVector rest = DoubleVector.fromArray(WIDE, low, j).add(error);
+      DoubleVector total = sum.add(rest);
+      total.intoArray(high, j);
+      rest.sub(total.sub(sum)).intoArray(low, j);
+    }
+    return end;
   }
 
   private static DoubleVector widen(float[] values, int first) {

@@ -2,6 +2,8 @@ package io.fisherstreams.fisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.nio.ByteBuffer;
+import java.util.Arrays;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,5 +32,30 @@ class VectorSumsTest {
       assertThat(upper).containsExactly(plainUpper);
       assertThat(lower).containsExactly(plainLower);
     }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {8, 1000, 2048})
+  void exactSumsAreThoseOfThePlainLoop(int elements) {
+    Random random = new Random(elements);
+    FisherSum plain = new FisherSum(elements);
+    plain.clear(elements);
+    double[] high = new double[elements];
+    double[] low = new double[elements];
+    for (int batch = 0; batch < 20; batch++) {
+      float[] values = new float[elements];
+      for (int j = 0; j < elements; j++) {
+        values[j] = (float) Math.pow(10, 30 * random.nextDouble() - 25);
+      }
+      plain.addFrom(0, values, 1 + batch);
+      assertThat(VectorSums.addExactly(high, low, values, 1 + batch, elements)).isEqualTo(elements);
+    }
+    ByteBuffer stored = ByteBuffer.allocate(elements * FisherSum.BYTES);
+    plain.store(stored);
+    stored.flip();
+    double[] expected = new double[2 * elements];
+    stored.asDoubleBuffer().get(expected);
+    assertThat(high).containsExactly(Arrays.copyOf(expected, elements));
+    assertThat(low).containsExactly(Arrays.copyOfRange(expected, elements, 2 * elements));
   }
 }
