@@ -242,7 +242,6 @@ final class EvaluateCommand implements Callable<Integer> {
     if (workDirectory != null) {
       arguments.add("--work-directory=" + workDirectory);
     }
-    torchScript.file().ifPresent(file -> arguments.add("--torchscript=" + file));
     arguments.addAll(connection.arguments());
     line.parseArgs(arguments.toArray(String[]::new));
     command.call();

@@ -53,20 +53,13 @@ final class FisherCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     FisherSettings settings = options.settings(estimator, examples);
-    run(
-        new FisherJob(model.files(torchScript.file()), model.examples(), settings),
-        output,
-        "fisher",
-        spec);
-    spec.commandLine().getOut().println("wrote " + output);
-    return 0;
-  }
-
-  static void run(FisherJob job, Path output, String task, CommandSpec spec) {
-    try (Progress progress = Progress.ofExamples(spec, task)) {
-      job.run(output, progress::upTo);
+    try (Progress progress = Progress.ofExamples(spec, "fisher")) {
+      new FisherJob(model.files(torchScript.file()), model.examples(), settings)
+          .run(output, progress::upTo);
       progress.done();
     }
+    spec.commandLine().getOut().println("wrote " + output);
+    return 0;
   }
 
   /** Which model and which examples. */

@@ -5,19 +5,16 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.config.MergeFile;
 import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolView;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
-import io.fisherstreams.gradient.Estimator;
-import io.fisherstreams.gradient.FisherJob;
-import io.fisherstreams.gradient.FisherSettings;
-import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
@@ -40,10 +37,7 @@ import java.util.UUID;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.common.TopicPartition;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -60,6 +54,7 @@ import picocli.CommandLine.Spec;
     })
 final class MergeCommand implements Callable<Integer> {
   private static final Duration POLL = Duration.ofMillis(20);
+  private static final Duration LOOK = Duration.ofSeconds(2);
 
   @Parameters(
       paramLabel = "MERGE.YAML",
@@ -103,8 +98,6 @@ final class MergeCommand implements Callable<Integer> {
           "Where broker and stages keep their data meanwhile; about 9 bytes a parameter and model. Default: the system's temporary folder.")
   private Path workDirectory;
 
-  @Mixin private TorchScriptOption torchScript;
-
   @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
@@ -120,77 +113,47 @@ final class MergeCommand implements Callable<Integer> {
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
     PlanPolicy policy = PlanPolicy.atOnce(names);
+    MergeSet mergeSet = check(file);
+    MergeEstimation estimation =
+        new MergeEstimation(file, mergeSet, connection.config().gradient(), spec);
+    estimation.check();
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
-      MergeFile complete = estimate(file, directory.path());
-      check(complete);
       if (connection.isGiven()) {
-        mergeOnCluster(complete, directory.path(), policy, partBytes);
+        mergeOnCluster(file, estimation, directory.path(), policy, partBytes);
       } else {
         try (LocalPool pool = LocalPool.start(directory.path(), partitions, threads, policy)) {
-          merge(complete, pool.runner(), partBytes);
+          merge(file, estimation, pool.runner(), directory.path(), partBytes);
         }
       }
     }
     return 0;
   }
 
-  /**
-   * Estimates the Fishers of the models that come with examples; the same merge with all Fishers as
-   * files.
-   */
-  private MergeFile estimate(MergeFile file, Path directory) {
-    MergeFile.Method method = file.method();
-    if (file.models().stream().anyMatch(model -> model.fisher().isEmpty())) {
-      Preflight.check(file, Runtime.getRuntime().availableProcessors(), (done, total) -> {});
-    }
-    FisherSettings settings =
-        new FisherSettings(
-            Estimator.named(method.estimator().text(), method.samples(), method.seed()),
-            method.numFisherExamples(),
-            method.batchSize());
-    List<MergeFile.Model> models = new ArrayList<>();
-    for (MergeFile.Model model : file.models()) {
-      if (model.examples().isEmpty()) {
-        models.add(model);
-        continue;
-      }
-      Path fisher = directory.resolve("fisher-" + models.size() + ".safetensors");
-      FisherCommand.run(
-          new FisherJob(
-              ModelFiles.of(model.checkpoint(), model.head(), torchScript.file()),
-              model.examples().get(),
-              settings),
-          fisher,
-          "fisher of " + model.name(),
-          spec);
-      models.add(
-          new MergeFile.Model(
-              model.name(),
-              model.checkpoint(),
-              Optional.of(fisher),
-              Optional.empty(),
-              model.coefficient(),
-              Optional.empty(),
-              Optional.empty()));
-    }
-    return new MergeFile(file.file(), file.base(), models, method);
-  }
-
-  private void check(MergeFile file) {
+  private MergeSet check(MergeFile file) {
     try (Progress progress = Progress.of(spec, "check")) {
       Preflight.Report report =
           Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
       progress.done();
-      for (Shares.Takeover takeover : report.takeovers()) {
-        spec.commandLine().getErr().println("warning: " + takeover.message());
-      }
-      if (strict && !report.takeovers().isEmpty()) {
-        throw new InvalidInput("refused under --strict: " + report.takeovers().get(0).message());
-      }
+      tell(report.takeovers());
+      return report.mergeSet();
     }
   }
 
-  private void mergeOnCluster(MergeFile file, Path directory, PlanPolicy policy, long partBytes) {
+  private void tell(List<Shares.Takeover> takeovers) {
+    for (Shares.Takeover takeover : takeovers) {
+      spec.commandLine().getErr().println("warning: " + takeover.message());
+    }
+    if (strict && !takeovers.isEmpty()) {
+      throw new InvalidInput("refused under --strict: " + takeovers.get(0).message());
+    }
+  }
+
+  private void mergeOnCluster(
+      MergeFile file,
+      MergeEstimation estimation,
+      Path directory,
+      PlanPolicy policy,
+      long partBytes) {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics("merge-" + UUID.randomUUID());
     try (Admin admin = kafka.admin()) {
@@ -198,7 +161,7 @@ final class MergeCommand implements Callable<Integer> {
       try {
         pool.create(partitions, Optional.ofNullable(connection.config().replication()));
         try (PoolRunner runner = PoolRunner.start(kafka, topics, directory, threads, policy)) {
-          merge(file, runner, partBytes);
+          merge(file, estimation, runner, directory, partBytes);
         }
       } finally {
         pool.delete();
@@ -206,9 +169,21 @@ final class MergeCommand implements Callable<Integer> {
     }
   }
 
-  private void merge(MergeFile file, PoolRunner runner, long partBytes) {
-    ModelManifest base = publish(file, runner);
-    Release release = await(runner);
+  private void merge(
+      MergeFile file,
+      MergeEstimation estimation,
+      PoolRunner runner,
+      Path directory,
+      long partBytes) {
+    ModelManifest base;
+    Release release;
+    try (DeadLetterWatch watch = new DeadLetterWatch(runner.kafka(), runner.topics())) {
+      base = publish(file, estimation, runner, directory, watch);
+      release = await(runner, watch, estimation.isNeeded());
+    }
+    if (estimation.isNeeded()) {
+      tell(takeovers(runner));
+    }
     print(release);
     ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
     try (Checkpoint checkpoint = Checkpoint.open(file.base());
@@ -221,10 +196,19 @@ final class MergeCommand implements Callable<Integer> {
     spec.commandLine().getOut().println("wrote " + output.path());
   }
 
-  private ModelManifest publish(MergeFile file, PoolRunner runner) {
+  private ModelManifest publish(
+      MergeFile file,
+      MergeEstimation estimation,
+      PoolRunner runner,
+      Path directory,
+      DeadLetterWatch watch) {
     MergeFile.Method method = file.method();
-    try (Producer<byte[], byte[]> producer = runner.kafka().newProducer();
+    try (estimation;
+        Producer<byte[], byte[]> producer = runner.kafka().newProducer();
         Checkpoint base = Checkpoint.open(file.base())) {
+      if (estimation.isNeeded()) {
+        estimation.start(runner, directory.resolve("gradient"));
+      }
       Publisher publisher = new Publisher(runner.topics(), producer);
       MergeSet mergeSet = MergeSet.of(base.tensors().values(), method.excludeParamNamesRegex());
       ModelManifest manifest =
@@ -240,6 +224,10 @@ final class MergeCommand implements Callable<Integer> {
               "");
       send(publisher, manifest, base, Optional.empty());
       for (MergeFile.Model model : file.models()) {
+        if (model.examples().isPresent()) {
+          estimation.estimate(model, publisher, watch);
+          continue;
+        }
         try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
           ModelManifest.Builder builder =
               Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
@@ -278,12 +266,15 @@ final class MergeCommand implements Callable<Integer> {
     }
   }
 
-  private static Release await(PoolRunner runner) {
-    TopicPartition deadLetters = new TopicPartition(runner.topics().deadLetters().name(), 0);
-    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics());
-        Consumer<byte[], byte[]> refused = runner.kafka().newConsumer()) {
-      refused.assign(List.of(deadLetters));
-      refused.seekToBeginning(List.of(deadLetters));
+  /**
+   * Waits for the release.
+   *
+   * @param estimated whether there are Fishers that nobody has seen yet, which the coordinator may
+   *     refuse
+   */
+  private static Release await(PoolRunner runner, DeadLetterWatch watch, boolean estimated) {
+    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
+      long looked = System.nanoTime();
       while (true) {
         Optional<Release> complete =
             feed.poll(POLL).values().stream()
@@ -292,13 +283,27 @@ final class MergeCommand implements Callable<Integer> {
         if (complete.isPresent()) {
           return complete.get();
         }
-        for (ConsumerRecord<byte[], byte[]> record : refused.poll(Duration.ZERO)) {
-          throw new InvalidInput(
-              "the pipeline refused a record: " + DeadLetters.reason(record.headers()));
-        }
+        watch.requireNone(Duration.ZERO);
         runner.requireRunning();
+        if (estimated && System.nanoTime() - looked >= LOOK.toNanos()) {
+          pool(runner)
+              .refusals()
+              .forEach(
+                  (model, reason) -> {
+                    throw new InvalidInput("model '%s': %s".formatted(model, reason));
+                  });
+          looked = System.nanoTime();
+        }
       }
     }
+  }
+
+  private static PoolView pool(PoolRunner runner) {
+    return PoolStatus.read(runner.kafka(), runner.topics()).view();
+  }
+
+  private static List<Shares.Takeover> takeovers(PoolRunner runner) {
+    return pool(runner).propose().map(PoolView.Proposal::takeovers).orElse(List.of());
   }
 
   private void print(Release release) {

@@ -42,7 +42,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
    */
   public void run(Path output, ExampleProgress progress) {
     try (ExampleSource source = model.examples(examples)) {
-      requireExamples(source);
+      source.requireCount(settings.examples());
       requireOther(output, source);
       Map<String, String> provenance = provenance(source);
       try (ModelRuntime runtime = model.load();
@@ -59,14 +59,6 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
     inputs.addAll(source.files());
     model.head().ifPresent(inputs::add);
     InputFiles.requireOther("output", output, inputs);
-  }
-
-  private void requireExamples(ExampleSource source) {
-    if (source.count() < settings.examples()) {
-      throw new InvalidInput(
-          "%s: %d examples asked for, found %d; give more, or ask for fewer (num_fisher_examples)"
-              .formatted(source.origin(), settings.examples(), source.count()));
-    }
   }
 
   private void estimate(

@@ -8,7 +8,6 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.StageRunner;
 import io.fisherstreams.record.StreamsOptions;
 import java.nio.file.Path;
-import java.util.Optional;
 
 /**
  * A pool's merge stage and coordinator in this process, one instance of each, against any Kafka.
@@ -63,15 +62,8 @@ public final class PoolRunner implements AutoCloseable {
 
   /** Throws when a stage has ended, with what ended it. */
   public void requireRunning() {
-    requireRunning(merge, "merge");
-    requireRunning(coordinator, "coordinator");
-  }
-
-  private static void requireRunning(StageRunner stage, String name) {
-    if (stage.ended().isDone()) {
-      Optional<Throwable> cause = stage.ended().join();
-      throw new IllegalStateException("the " + name + " stage has ended", cause.orElse(null));
-    }
+    merge.requireRunning("merge");
+    coordinator.requireRunning("coordinator");
   }
 
   @Override

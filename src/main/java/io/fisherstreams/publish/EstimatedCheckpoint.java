@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.TensorSource;
@@ -13,6 +14,7 @@ import io.fisherstreams.record.ModelManifest;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.LongConsumer;
 
 /**
  * A model whose Fisher the gradient stage estimates, as it is published: the checkpoint's tensors
@@ -86,8 +88,39 @@ public final class EstimatedCheckpoint implements AutoCloseable {
    * @throws InvalidInput with file, tensor, expected and found
    */
   public void requireRunnable(ModelManifest manifest) {
-    try (ModelRuntime runtime = files.load()) {
+    load(manifest).close();
+  }
+
+  /**
+   * Refuses also examples that do not suit the model, without running it on more than one where the
+   * architecture knows what it takes.
+   *
+   * @param source holds at least {@code count} examples, of which the first are checked
+   * @param progress is told how many have been checked
+   * @throws InvalidInput with file, index and reason
+   */
+  public void requireRunnable(
+      ModelManifest manifest, ExampleSource source, long count, LongConsumer progress) {
+    try (ModelRuntime runtime = load(manifest)) {
+      int classes = runtime.logits(source.read(0, 1)).length;
+      source.forEach(
+          count,
+          example -> {
+            runtime.requireInputs(example);
+            example.labelAmong(classes);
+            progress.accept(1);
+          });
+    }
+  }
+
+  private ModelRuntime load(ModelManifest manifest) {
+    ModelRuntime runtime = files.load();
+    try {
       ModelCheck.requireGradients(runtime.parameters(), manifest, files.checkpoint().toString());
+      return runtime;
+    } catch (RuntimeException e) {
+      runtime.close();
+      throw e;
     }
   }
 

@@ -41,8 +41,6 @@ import org.apache.kafka.common.KafkaException;
  * the caller's.
  */
 public final class Publisher {
-  private static final int EXAMPLES_READ = 32;
-
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
   private final int partitions;
@@ -188,13 +186,12 @@ public final class Publisher {
       long count,
       long firstIndex,
       LongConsumer progress) {
-    for (long first = 0; first < count; first += EXAMPLES_READ) {
-      int read = (int) Math.min(EXAMPLES_READ, count - first);
-      for (Example example : source.read(first, read)) {
-        example(model, firstIndex + example.index(), example);
-      }
-      progress.accept(read);
-    }
+    source.forEach(
+        count,
+        example -> {
+          example(model, firstIndex + example.index(), example);
+          progress.accept(1);
+        });
     flush();
   }
 

@@ -32,6 +32,11 @@ public record ShardKey(String parameter, int shard, String owner) {
         parameter, shard, new ModelVersion(model, version) + " " + source + "#" + sequence);
   }
 
+  /** The {@code model@version} that the text of a checkpoint shard's key names. */
+  public static String modelVersion(String key) {
+    return key.substring(key.lastIndexOf(' ') + 1);
+  }
+
   /** {@code parameter[shard] owner}. */
   @Override
   public String toString() {

@@ -368,7 +368,7 @@ final class EvaluateIT {
   }
 
   @Test
-  void aMergeYamlOfTorchScriptModelsIsEstimatedAndEvaluatedInTheirModule() throws IOException {
+  void aMergeYamlOfTorchScriptModelsIsEvaluatedInTheirModule() throws IOException {
     Path files = Path.of("src", "test", "resources", "torchscript").toAbsolutePath();
     Path modules =
         Files.writeString(
@@ -378,10 +378,8 @@ final class EvaluateIT {
             models:
               - name: a
                 checkpoint: %1$s/model.safetensors
-                examples: %1$s/examples.safetensors
+                fisher: %1$s/expected-exact.safetensors
                 evaluation_examples: %1$s/examples.safetensors
-            method:
-              num_fisher_examples: 5
             """
                 .formatted(files));
     Path json = directory.resolve("figures.json");

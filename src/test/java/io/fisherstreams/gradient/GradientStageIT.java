@@ -90,18 +90,34 @@ class GradientStageIT {
   }
 
   @Test
-  void twoInstancesShareAModelAndAddUpToTheSame() {
-    EstimatedPool pool = pool("shared");
-    try (GradientStage one = pool.start(directory.resolve("one"));
-        GradientStage other = pool.start(directory.resolve("other"))) {
-      pool.awaitInstances(2);
-      ModelManifest model = pool.publish("m", "gpt2", how("exact", 2), EXAMPLES, 0);
-      pool.examples(model, "gpt2", 0, EXAMPLES);
-      pool.awaitCounts(model, EXAMPLES);
-      assertThat(pool.estimated(model).batches().stream().map(GradientBatch::getSource).distinct())
-          .hasSizeGreaterThan(1);
-      assertIsTheConformanceFisher(pool, model, "gpt2", "exact");
+  void twoInstancesShareAModelAndAddUpToWhatOneDoes() {
+    EstimatedPool alone = pool("alone");
+    ModelManifest model;
+    try (GradientStage one = alone.start(directory.resolve("alone"))) {
+      model = alone.publish("m", "gpt2", how("exact", 2), EXAMPLES, 0);
+      alone.examples(model, "gpt2", 0, EXAMPLES);
+      alone.awaitCounts(model, EXAMPLES);
     }
+    assertThat(alone.estimated(model).claims()).isEqualTo(1);
+    EstimatedPool shared = pool("shared");
+    try (GradientStage one = shared.start(directory.resolve("one"));
+        GradientStage other = shared.start(directory.resolve("other"))) {
+      shared.awaitInstances(2);
+      shared.publish("m", "gpt2", how("exact", 2), EXAMPLES, 0);
+      shared.examples(model, "gpt2", 0, EXAMPLES);
+      shared.awaitCounts(model, EXAMPLES);
+    }
+    assertThat(shared.estimated(model).batches().stream().map(GradientBatch::getSource).distinct())
+        .hasSizeGreaterThan(1);
+    Map<String, double[]> expected = alone.estimated(model).fisher();
+    Map<String, double[]> found = shared.estimated(model).fisher();
+    assertThat(found).hasSameSizeAs(expected);
+    expected.forEach(
+        (name, values) ->
+            assertThat(Conformance.relativeError(found.get(name), values))
+                .as(name)
+                .isLessThan(1e-6));
+    assertIsTheConformanceFisher(shared, model, "gpt2", "exact");
   }
 
   @Test

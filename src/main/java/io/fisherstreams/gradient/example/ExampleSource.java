@@ -1,10 +1,14 @@
 package io.fisherstreams.gradient.example;
 
+import io.fisherstreams.InvalidInput;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.function.Consumer;
 
 /** A numbered collection of labelled examples that is read a few at a time. */
 public interface ExampleSource extends AutoCloseable {
+  /** Examples that {@link #forEach} holds at once. */
+  int READ = 32;
 
   /** The file or folder, for messages. */
   String origin();
@@ -18,10 +22,25 @@ public interface ExampleSource extends AutoCloseable {
    * @param first index of the first, from 0
    * @param examples how many; first + examples is at most {@link #count()}
    * @return the examples, in order, independent of this source
-   * @throws io.fisherstreams.InvalidInput when one of them cannot be read, with file, index and
-   *     reason
+   * @throws InvalidInput when one of them cannot be read, with file, index and reason
    */
   List<Example> read(long first, int examples);
+
+  /** Reads the first examples, at most {@link #count()}, a few at a time. */
+  default void forEach(long examples, Consumer<Example> consumer) {
+    for (long first = 0; first < examples; first += READ) {
+      read(first, (int) Math.min(READ, examples - first)).forEach(consumer);
+    }
+  }
+
+  /** Refuses, with {@link InvalidInput}, a source of fewer examples than a Fisher needs. */
+  default void requireCount(long examples) {
+    if (count() < examples) {
+      throw new InvalidInput(
+          "%s: %d examples asked for, found %d; give more, or ask for fewer (num_fisher_examples)"
+              .formatted(origin(), examples, count()));
+    }
+  }
 
   /** The files that make up the examples, in a fixed order; their bytes identify the source. */
   List<Path> files();

@@ -146,6 +146,11 @@ final class ClipVision implements Network {
   }
 
   @Override
+  public void requireInputs(Example example) {
+    pixels(example);
+  }
+
+  @Override
   public Pass forward(NDManager scope, List<Example> batch) {
     return new ClipPass(scope, pixels(scope, batch), true);
   }
@@ -157,20 +162,23 @@ final class ClipVision implements Network {
 
   /** (examples, channels, image size, image size). */
   private NDArray pixels(NDManager scope, List<Example> batch) {
-    List<Long> expected = List.of((long) channels, (long) imageSize, (long) imageSize);
     int size = channels * imageSize * imageSize;
     float[] pixels = new float[batch.size() * size];
     for (int i = 0; i < batch.size(); i++) {
-      Example example = batch.get(i);
-      InputTensor input = example.input("pixel_values");
-      if (!input.shape().equals(expected) || !input.dtype().mergeable()) {
-        throw example.invalid(
-            "pixel_values: expected floating values of shape %s, found %s %s"
-                .formatted(expected, input.dtype(), input.shape()));
-      }
-      input.toFloats(pixels, i * size);
+      pixels(batch.get(i)).toFloats(pixels, i * size);
     }
     return scope.create(pixels, new Shape(batch.size(), channels, imageSize, imageSize));
+  }
+
+  private InputTensor pixels(Example example) {
+    List<Long> expected = List.of((long) channels, (long) imageSize, (long) imageSize);
+    InputTensor input = example.input("pixel_values");
+    if (!input.shape().equals(expected) || !input.dtype().mergeable()) {
+      throw example.invalid(
+          "pixel_values: expected floating values of shape %s, found %s %s"
+              .formatted(expected, input.dtype(), input.shape()));
+    }
+    return input;
   }
 
   private final class ClipPass implements Pass {

@@ -86,24 +86,32 @@ final class FeedForward implements Network {
   }
 
   @Override
+  public void requireInputs(Example example) {
+    input(example);
+  }
+
+  @Override
   public Pass forward(NDManager scope, List<Example> batch) {
     float[] values = new float[batch.size() * inputSize];
     for (int i = 0; i < batch.size(); i++) {
-      Example example = batch.get(i);
-      InputTensor input = example.input(INPUT);
-      boolean shaped = inputShape.map(input.shape()::equals).orElse(true);
-      if (!shaped || input.elements() != inputSize || !input.dtype().mergeable()) {
-        throw example.invalid(
-            "%s: expected floating values of shape %s, found %s %s"
-                .formatted(
-                    INPUT,
-                    inputShape.orElse(List.of((long) inputSize)),
-                    input.dtype(),
-                    input.shape()));
-      }
-      input.toFloats(values, i * inputSize);
+      input(batch.get(i)).toFloats(values, i * inputSize);
     }
     return new FeedForwardPass(scope.create(values, new Shape(batch.size(), inputSize)));
+  }
+
+  private InputTensor input(Example example) {
+    InputTensor input = example.input(INPUT);
+    boolean shaped = inputShape.map(input.shape()::equals).orElse(true);
+    if (!shaped || input.elements() != inputSize || !input.dtype().mergeable()) {
+      throw example.invalid(
+          "%s: expected floating values of shape %s, found %s %s"
+              .formatted(
+                  INPUT,
+                  inputShape.orElse(List.of((long) inputSize)),
+                  input.dtype(),
+                  input.shape()));
+    }
+    return input;
   }
 
   /** A convolution as a linear layer over unfolded patches: (examples, patches, channels·k²). */

@@ -114,6 +114,11 @@ final class Gpt2 implements Network {
   }
 
   @Override
+  public void requireInputs(Example example) {
+    Batch.of(List.of(example), vocabulary, maxPositions);
+  }
+
+  @Override
   public Pass forward(NDManager scope, List<Example> batch) {
     return new Gpt2Pass(scope, Batch.of(batch, vocabulary, maxPositions), true);
   }

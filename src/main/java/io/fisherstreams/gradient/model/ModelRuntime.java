@@ -29,6 +29,15 @@ public interface ModelRuntime extends AutoCloseable {
   ForwardPass forward(List<Example> batch);
 
   /**
+   * Refuses an example that does not suit the model, as {@link #forward} would; labels aside.
+   *
+   * @throws io.fisherstreams.InvalidInput with the example and the reason
+   */
+  default void requireInputs(Example example) {
+    logits(List.of(example));
+  }
+
+  /**
    * Runs the model on a batch for its logits alone.
    *
    * @param batch as for {@link #forward}

@@ -19,6 +19,13 @@ interface Network {
   Set<String> embeddings();
 
   /**
+   * Refuses an example that {@link #forward} would refuse, without running it.
+   *
+   * @throws io.fisherstreams.InvalidInput with the example and the reason
+   */
+  void requireInputs(Example example);
+
+  /**
    * Runs a batch.
    *
    * @param scope owns the pass's arrays

@@ -38,6 +38,11 @@ final class NetworkRuntime implements ModelRuntime {
   }
 
   @Override
+  public void requireInputs(Example example) {
+    network.requireInputs(example);
+  }
+
+  @Override
   public ForwardPass forward(List<Example> batch) {
     NDManager scope = parameters.manager().newSubManager();
     try {

@@ -46,6 +46,7 @@ final class Backlog {
   private final Map<Integer, Partition> owned = new TreeMap<>();
   private final Map<ModelVersion, List<PendingExample>> waiting = new HashMap<>();
   private final Set<Long> taken = new HashSet<>();
+  private final Map<ModelVersion, Long> missing = new HashMap<>();
   private long arrivals;
 
   /**
@@ -62,6 +63,7 @@ final class Backlog {
     Partition fresh = new Partition();
     fresh.counted.putAll(counted);
     owned.put(partition, fresh);
+    missing.clear();
   }
 
   /** Gives a partition up. */
@@ -81,6 +83,7 @@ final class Backlog {
         records.isEmpty() ? OptionalLong.empty() : OptionalLong.of(records.peekFirst().offset());
     records.clear();
     waiting.values().forEach(list -> list.removeIf(example -> example.partition() == partition));
+    missing.clear();
     prune();
     return first;
   }
@@ -136,11 +139,14 @@ final class Backlog {
   }
 
   /**
-   * Takes batches of a model for the claim under way; there is one at a time.
+   * Takes batches of a model for the claim under way; there is one at a time. They are full batches
+   * in the order of the examples' indexes, so that sums do not depend on how partitions were read;
+   * one behind an example that is still to come waits for it. The last batch of all wanted examples
+   * may be shorter.
    *
    * @param most examples, at most, up to a batch
-   * @param all whether a last batch may have fewer examples than the model's batch size. Batches of
-   *     an estimator that depends on them are taken when they are complete, whatever is asked
+   * @param all whether to take what waits as it is. Batches of an estimator that depends on them
+   *     are taken when they are complete, whatever is asked
    */
   List<List<PendingExample>> take(EstimatedModel model, long most, boolean all) {
     List<List<PendingExample>> batches = select(model, most, all);
@@ -167,19 +173,54 @@ final class Backlog {
     }
     return model.estimator().dependsOnBatches()
         ? neighbours(model, free, most)
-        : inTurn(model, List.copyOf(free.values()), most, all);
+        : inTurn(model, new TreeMap<>(free), most, all);
   }
 
-  private static List<List<PendingExample>> inTurn(
-      EstimatedModel model, List<PendingExample> free, long most, boolean all) {
+  private List<List<PendingExample>> inTurn(
+      EstimatedModel model, TreeMap<Long, PendingExample> free, long most, boolean all) {
+    long wanted = model.manifest().getExamples();
+    long next = all ? wanted : missing(model, free.keySet());
+    List<PendingExample> inOrder =
+        free.values().stream()
+            .filter(example -> example.index() < next || example.index() >= wanted)
+            .toList();
+    boolean last = all || (next >= wanted && model.manifest().getRefineEvery() == 0);
     List<List<PendingExample>> batches = new ArrayList<>();
-    for (int from = 0; from < free.size() && from < most; from += model.batchSize()) {
-      int to = Math.min(free.size(), from + model.batchSize());
-      if (all || to - from == model.batchSize()) {
-        batches.add(free.subList(from, to));
+    for (int from = 0; from < inOrder.size() && from < most; from += model.batchSize()) {
+      int to = Math.min(inOrder.size(), from + model.batchSize());
+      if (last || to - from == model.batchSize()) {
+        batches.add(inOrder.subList(from, to));
       }
     }
     return batches;
+  }
+
+  /**
+   * The lowest wanted index of the worker's partitions that is neither counted nor taken nor free;
+   * the number of wanted examples when there is none.
+   */
+  private long missing(EstimatedModel model, Set<Long> free) {
+    long wanted = model.manifest().getExamples();
+    long index = missing.getOrDefault(model.version(), 0L);
+    while (index < wanted
+        && (free.contains(index) || taken.contains(index) || isElsewhere(model, index))) {
+      index++;
+    }
+    missing.put(model.version(), index);
+    return index;
+  }
+
+  /** Whether an example is counted, or another worker's. */
+  private boolean isElsewhere(EstimatedModel model, long index) {
+    int partition = model.partition(index, partitions);
+    return !owned.containsKey(partition) || isCounted(model, partition, index);
+  }
+
+  /** Whether every example that the model takes is counted, taken, or another worker's. */
+  boolean isComplete(EstimatedModel model) {
+    return model.manifest().getRefineEvery() == 0
+        && !waiting.containsKey(model.version())
+        && missing(model, Set.of()) >= model.manifest().getExamples();
   }
 
   private List<List<PendingExample>> neighbours(
@@ -216,6 +257,7 @@ final class Backlog {
   /** The claim under way is given up; its partitions are to be rewound or revoked. */
   void abandonClaim() {
     taken.clear();
+    missing.clear();
   }
 
   /** Refuses all of a version that wait. */
@@ -266,6 +308,7 @@ final class Backlog {
    * @return the partitions in which something was
    */
   List<Integer> forget(ModelVersion version) {
+    missing.remove(version);
     return owned.entrySet().stream()
         .filter(partition -> partition.getValue().counted.remove(version) != null)
         .map(Map.Entry::getKey)

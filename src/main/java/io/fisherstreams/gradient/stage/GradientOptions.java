@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.stage;
 
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Optional;
@@ -17,5 +18,10 @@ public record GradientOptions(long claimExamples, Duration linger, Optional<Path
   /** What holds when nothing is said. */
   public static GradientOptions standard() {
     return new GradientOptions(1024, Duration.ofSeconds(1), Optional.empty());
+  }
+
+  /** The operator's module of a model, if there is one. */
+  public Optional<Path> torchScript(String model) {
+    return torchScripts.map(folder -> folder.resolve(model + ".pt")).filter(Files::isRegularFile);
   }
 }

@@ -30,6 +30,7 @@ public final class GradientStage implements StageInstance {
   private final KafkaSettings kafka;
   private final PoolTopics topics;
   private final GradientOptions options;
+  private final ClaimListener listener;
   private final Path directory;
   private final int partitions;
   private final DirectoryLock lock;
@@ -44,12 +45,14 @@ public final class GradientStage implements StageInstance {
       KafkaSettings kafka,
       PoolTopics topics,
       GradientOptions options,
+      ClaimListener listener,
       Path directory,
       int partitions,
       DirectoryLock lock) {
     this.kafka = kafka;
     this.topics = topics;
     this.options = options;
+    this.listener = listener;
     this.directory = directory;
     this.partitions = partitions;
     this.lock = lock;
@@ -64,13 +67,23 @@ public final class GradientStage implements StageInstance {
    */
   public static GradientStage create(
       KafkaSettings kafka, PoolTopics topics, GradientOptions options, Path directory) {
+    return create(kafka, topics, options, ClaimListener.NONE, directory);
+  }
+
+  /** The same with a listener that is told of its claims. */
+  public static GradientStage create(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      GradientOptions options,
+      ClaimListener listener,
+      Path directory) {
     int partitions;
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
     }
     DirectoryLock lock = DirectoryLock.lock(directory);
     try {
-      return new GradientStage(kafka, topics, options, directory, partitions, lock);
+      return new GradientStage(kafka, topics, options, listener, directory, partitions, lock);
     } catch (RuntimeException e) {
       lock.close();
       throw e;
@@ -123,7 +136,7 @@ public final class GradientStage implements StageInstance {
   private synchronized GradientWorker next() {
     worker =
         new GradientWorker(
-            kafka, topics, options, directory.resolve("model"), instance, partitions);
+            kafka, topics, options, listener, directory.resolve("model"), instance, partitions);
     if (closed) {
       worker.stop();
     }

@@ -74,8 +74,10 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   // Handed to the other thread together: it never waits, and a claim can still be given up soon.
   private static final int BATCHES_AT_ONCE = 4;
 
-  // Refused and skipped records that are committed without a claim, at the latest.
+  // Refused and skipped records that are committed without a claim, at the latest: so many, or
+  // when no record has come for so long.
   private static final long MOST_HANDLED = 512;
+  private static final Duration QUIET = Duration.ofSeconds(1);
 
   /** One model version's examples between two flushes. */
   private static final class Claim {
@@ -92,6 +94,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
 
   private final PoolTopics topics;
   private final GradientOptions options;
+  private final ClaimListener listener;
   private final Path directory;
   private final Consumer<byte[], byte[]> consumer;
   private final Producer<byte[], byte[]> producer;
@@ -117,6 +120,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   /**
    * A worker on clients of its own.
    *
+   * @param listener is told of the claims
    * @param directory for a model's file while it is loaded; what an earlier worker left there goes
    * @param instance names this instance for good
    */
@@ -124,11 +128,13 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       KafkaSettings kafka,
       PoolTopics topics,
       GradientOptions options,
+      ClaimListener listener,
       Path directory,
       String instance,
       int partitions) {
     this.topics = topics;
     this.options = options;
+    this.listener = listener;
     this.directory = emptied(directory);
     String group = KafkaSettings.applicationId(topics, STAGE);
     consumer = kafka.newGroupConsumer(group);
@@ -202,7 +208,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       finish();
     }
     if (claim == null && !begin(now)) {
-      boolean quiet = now - lastRecord >= options.linger().toNanos();
+      boolean quiet = now - lastRecord >= Math.min(QUIET.toNanos(), options.linger().toNanos());
       if (backlog.handled() >= (quiet ? 1 : MOST_HANDLED)) {
         commit();
       }
@@ -213,9 +219,15 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     }
   }
 
+  /** Whether no more examples of a version are expected soon. */
   private boolean isIdle(ModelVersion version, long now) {
     Long last = lastArrival.get(version);
     return last == null || now - last >= options.linger().toNanos();
+  }
+
+  /** Whether examples are taken as they are, without waiting for those that are missing. */
+  private boolean takesAll(ModelVersion version, long now) {
+    return isIdle(version, now) || backlog.bytes() >= MOST_BYTES;
   }
 
   /** Begins a claim on the model whose examples have waited longest; false when there is none. */
@@ -223,7 +235,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     for (EstimatedModel model : backlog.waiting()) {
       ModelVersion version = model.version();
       if (now - retryAt.getOrDefault(version, now) < 0
-          || !backlog.canTake(model, isIdle(version, now))) {
+          || !backlog.canTake(model, takesAll(version, now))) {
         continue;
       }
       Optional<String> refusal = overtaken(version);
@@ -251,15 +263,15 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   }
 
   private void goOn(long now) {
-    boolean idle = isIdle(claim.model.version(), now);
+    ModelVersion version = claim.model.version();
     long room = options.claimExamples() - claim.examples.size();
     long most = Math.min(room, (long) BATCHES_AT_ONCE * claim.model.batchSize());
     List<List<PendingExample>> batches =
-        room > 0 ? backlog.take(claim.model, most, idle) : List.of();
+        room > 0 ? backlog.take(claim.model, most, takesAll(version, now)) : List.of();
     if (!batches.isEmpty()) {
       batches.forEach(claim.examples::addAll);
-      submit(() -> add(batches));
-    } else if (room <= 0 || idle) {
+      submit(() -> add(version, batches));
+    } else if (room <= 0 || isIdle(version, now) || backlog.isComplete(claim.model)) {
       commit();
     }
   }
@@ -295,7 +307,8 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       if (!checkpoint.fetch(model.manifest(), file, () -> stopping || abandoned)) {
         return () -> incomplete(model.version());
       }
-      loaded = LoadedModel.load(model, file, options.torchScripts());
+      loaded = LoadedModel.load(model, file, options);
+      listener.claimed(model.version(), 0);
       return () -> retryAt.remove(model.version());
     } catch (InvalidInput | RejectedRecord e) {
       return () -> refuse(model.version(), e.getMessage());
@@ -326,13 +339,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   }
 
   /** On the other thread: adds batches to the claim's sums. */
-  private Runnable add(List<List<PendingExample>> batches) {
+  private Runnable add(ModelVersion version, List<List<PendingExample>> batches) {
     Map<PendingExample, String> refused = new LinkedHashMap<>();
     for (List<PendingExample> batch : batches) {
       if (stopping || abandoned) {
         break;
       }
       refused.putAll(loaded.add(batch));
+      listener.claimed(version, loaded.examples());
     }
     return () -> {
       claim.refusals.putAll(refused);
@@ -362,12 +376,12 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       abandonClaim(Set.of());
     }
     producer.beginTransaction();
-    if (claim != null) {
-      Claim ended = claim;
-      claim = null;
+    Claim ended = claim;
+    claim = null;
+    List<PendingExample> counted = List.of();
+    if (ended != null) {
       ended.refusals.forEach(PendingExample::refuse);
-      List<PendingExample> counted =
-          ended.examples.stream().filter(example -> !example.isRefused()).toList();
+      counted = ended.examples.stream().filter(example -> !example.isRefused()).toList();
       if (!counted.isEmpty()) {
         flush(ended, counted);
       }
@@ -392,6 +406,9 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     publisher.flush();
     producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
     producer.commitTransaction();
+    if (ended != null) {
+      listener.counted(ended.model.version(), counted.size());
+    }
     if (!done.isEmpty()) {
       Offsets.deleteBefore(admin, done);
     }

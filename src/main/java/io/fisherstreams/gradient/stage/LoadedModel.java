@@ -56,11 +56,11 @@ final class LoadedModel implements AutoCloseable {
    * Loads a model.
    *
    * @param file its tensors
-   * @param torchScripts folder of the operator's modules
+   * @param options with the operator's modules
    * @throws InvalidInput when the tensors are not what the config describes, or a merged parameter
    *     has no gradient
    */
-  static LoadedModel load(EstimatedModel model, Path file, Optional<Path> torchScripts) {
+  static LoadedModel load(EstimatedModel model, Path file, GradientOptions options) {
     try (Checkpoint checkpoint = Checkpoint.open(file)) {
       Set<String> frozen = new HashSet<>(model.manifest().getEstimation().getFrozen());
       String origin = "model " + model.version();
@@ -70,7 +70,7 @@ final class LoadedModel implements AutoCloseable {
               model.manifest(),
               tensors.only(name -> !frozen.contains(name)),
               frozen.isEmpty() ? Optional.empty() : Optional.of(tensors.only(frozen::contains)),
-              torchScripts);
+              options);
       try {
         ModelCheck.requireGradients(runtime.parameters(), model.manifest(), origin);
         return new LoadedModel(model, runtime);
@@ -85,11 +85,8 @@ final class LoadedModel implements AutoCloseable {
       ModelManifest manifest,
       TensorSource tensors,
       Optional<TensorSource> head,
-      Optional<Path> torchScripts) {
-    Optional<Path> module =
-        torchScripts
-            .map(folder -> folder.resolve(manifest.getModel() + ".pt"))
-            .filter(path -> path.toFile().isFile());
+      GradientOptions options) {
+    Optional<Path> module = options.torchScript(manifest.getModel());
     if (module.isPresent()) {
       return ModelRuntimes.loadTorchScript(module.get(), tensors);
     }
@@ -105,6 +102,11 @@ final class LoadedModel implements AutoCloseable {
 
   EstimatedModel model() {
     return model;
+  }
+
+  /** Examples in the sums. */
+  long examples() {
+    return sums.examples();
   }
 
   /**

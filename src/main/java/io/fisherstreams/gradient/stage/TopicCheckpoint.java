@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.Shard;
@@ -23,13 +24,26 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.SerializationException;
 
-/** Brings a model version's tensors from topic {@code checkpoint-shards} into one local file. */
+/**
+ * Brings a model version's tensors from topic {@code checkpoint-shards} into one local file. What
+ * it has read once it does not read again for another model: it remembers between which offsets of
+ * each partition a version's shards lie. For one thread.
+ */
 final class TopicCheckpoint {
   private static final Duration POLL = Duration.ofMillis(200);
 
   private final PoolTopics topics;
   private final Supplier<Consumer<String, byte[]>> consumers;
-  private final int partitions;
+  private final List<TopicPartition> partitions;
+  private final Map<TopicPartition, Long> read = new HashMap<>();
+  private final Map<String, Map<TopicPartition, Range>> places = new HashMap<>();
+
+  /** From the first to the last offset of a version's records in a partition. */
+  private record Range(long first, long last) {
+    Range with(Range other) {
+      return new Range(Math.min(first, other.first), Math.max(last, other.last));
+    }
+  }
 
   /**
    * Takes its consumers (no group, committed records only) from the supplier and closes them.
@@ -39,11 +53,15 @@ final class TopicCheckpoint {
   TopicCheckpoint(PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
     this.topics = topics;
     this.consumers = consumers;
-    this.partitions = partitions;
+    this.partitions =
+        IntStream.range(0, partitions)
+            .mapToObj(p -> new TopicPartition(topics.checkpointShards().name(), p))
+            .toList();
   }
 
   /**
-   * Reads the topic to its present end, passing over what its keys say is of other models.
+   * Reads what the topic holds of a version up to its present end, passing over what its keys say
+   * is of other models.
    *
    * @param file where the tensors go, a safetensors file that appears when they are complete
    * @param cancelled asked between reads
@@ -60,21 +78,32 @@ final class TopicCheckpoint {
       }
     }
     Set<String> found = new HashSet<>();
+    String owner = new ModelVersion(manifest.getModel(), manifest.getVersion()).toString();
     try (CheckpointWriter writer = CheckpointWriter.file(file, tensors, Map.of());
         Consumer<String, byte[]> consumer = consumers.get()) {
-      List<TopicPartition> all =
-          IntStream.range(0, partitions)
-              .mapToObj(p -> new TopicPartition(topics.checkpointShards().name(), p))
-              .toList();
-      consumer.assign(all);
-      consumer.seekToBeginning(all);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(all);
+      consumer.assign(partitions);
+      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+      Map<TopicPartition, Range> known = Map.copyOf(places.getOrDefault(owner, Map.of()));
+      for (TopicPartition partition : partitions) {
+        Range range = known.get(partition);
+        consumer.seek(partition, range == null ? read(partition) : range.first);
+      }
       while (!cancelled.getAsBoolean()
-          && all.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
+          && partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
         for (ConsumerRecord<String, byte[]> record : consumer.poll(POLL)) {
           Shard shard = record.key() == null ? null : wanted.get(record.key());
           if (shard != null && take(writer, shard, record.value())) {
             found.add(record.key());
+          }
+          remember(record);
+        }
+        for (TopicPartition partition : partitions) {
+          long position = consumer.position(partition);
+          Range range = known.get(partition);
+          if (position >= read(partition)) {
+            read.put(partition, position);
+          } else if (range == null || position > range.last) {
+            consumer.seek(partition, read(partition));
           }
         }
       }
@@ -83,6 +112,25 @@ final class TopicCheckpoint {
       }
       writer.commit();
       return true;
+    }
+  }
+
+  private long read(TopicPartition partition) {
+    return read.getOrDefault(partition, 0L);
+  }
+
+  private void remember(ConsumerRecord<String, byte[]> record) {
+    TopicPartition partition = new TopicPartition(record.topic(), record.partition());
+    if (record.key() == null || record.offset() < read(partition)) {
+      return;
+    }
+    String owner = ShardKey.modelVersion(record.key());
+    if (record.value() == null) {
+      places.remove(owner); // retired for good
+    } else {
+      places
+          .computeIfAbsent(owner, o -> new HashMap<>())
+          .merge(partition, new Range(record.offset(), record.offset()), Range::with);
     }
   }
 

@@ -93,6 +93,46 @@ class BacklogTest {
   }
 
   @Test
+  void batchesDoNotDependOnTheOrderInWhichPartitionsAreRead() {
+    EstimatedModel model = model("m", "exact", 3, 8);
+    assign(0, 1, 2, 3);
+    LongStream.of(1, 5, 0, 4, 3, 7).forEach(index -> arrives(model, index));
+    assertThat(backlog.canTake(model, false)).isFalse();
+    arrives(model, 2);
+    assertThat(indexes(backlog.take(model, 100, false)))
+        .containsExactly(List.of(0L, 1L, 2L), List.of(3L, 4L, 5L));
+    assertThat(backlog.isComplete(model)).isFalse();
+    arrives(model, 6);
+    assertThat(indexes(backlog.take(model, 100, false))).containsExactly(List.of(6L, 7L));
+    assertThat(backlog.isComplete(model)).isTrue();
+  }
+
+  @Test
+  void whatAnotherWorkerHasOrIsCountedIsNotWaitedFor() {
+    EstimatedModel model = model("m", "exact", 2, 12);
+    backlog.assign(1, Map.of(model.version(), List.of(0L, 0L)));
+    backlog.assign(3, Map.of());
+    LongStream.of(3, 5).forEach(index -> arrives(model, index));
+    assertThat(indexes(backlog.take(model, 100, false))).containsExactly(List.of(3L, 5L));
+    LongStream.of(9, 11).forEach(index -> arrives(model, index));
+    assertThat(backlog.canTake(model, false)).isFalse(); // 7 is to come
+    arrives(model, 7);
+    assertThat(indexes(backlog.take(model, 100, false)))
+        .containsExactly(List.of(7L, 9L), List.of(11L));
+  }
+
+  @Test
+  void examplesThatRefineAModelDoNotWaitForEachOther() {
+    EstimatedModel model = model("m", "exact", 2, 2);
+    model.manifest().setRefineEvery(2);
+    assign(0, 1, 2, 3);
+    LongStream.of(0, 1, 9, 7).forEach(index -> arrives(model, index));
+    assertThat(indexes(backlog.take(model, 100, false)))
+        .containsExactly(List.of(0L, 1L), List.of(7L, 9L));
+    assertThat(backlog.isComplete(model)).isFalse();
+  }
+
+  @Test
   void aClaimTakesNoMoreThanItsBound() {
     EstimatedModel model = model("m", "exact", 2, 100);
     assign(0, 1, 2, 3);
