@@ -10,6 +10,8 @@ import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
@@ -59,6 +61,20 @@ final class Connection {
       loaded = config == null ? ServiceConfig.defaults() : ServiceConfig.read(config);
     }
     return loaded;
+  }
+
+  /** The options as they were given, for a command that runs another one. */
+  List<String> arguments() {
+    Map<String, Object> given = new LinkedHashMap<>();
+    given.put("--config", config);
+    given.put("--pool", pool);
+    given.put("--bootstrap-servers", bootstrapServers);
+    given.put("--schema-registry", schemaRegistry);
+    given.put("--command-config", commandConfig);
+    return given.entrySet().stream()
+        .filter(option -> option.getValue() != null)
+        .map(option -> option.getKey() + "=" + option.getValue())
+        .toList();
   }
 
   /** Whether brokers were named at all. */

@@ -23,6 +23,8 @@ import io.fisherstreams.release.ReleaseReader;
 import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine;
@@ -64,6 +66,8 @@ final class EvaluateCommand implements Callable<Integer> {
       description =
           "Where a merge or a release keeps its data meanwhile. Default: the system's temporary folder.")
   private Path workDirectory;
+
+  @Mixin private TorchScriptOption torchScript;
 
   @Mixin private Connection connection;
 
@@ -140,7 +144,7 @@ final class EvaluateCommand implements Callable<Integer> {
           "%s: no such checkpoint; a release of a pool also needs --bootstrap-servers and --schema-registry"
               .formatted(checkpoint));
     }
-    ModelFiles files = one.files(checkpoint);
+    ModelFiles files = one.files(checkpoint, torchScript.file());
     try (ModelRuntime runtime = files.load()) {
       report(one.model, evaluate(files, one.examples(), runtime, "evaluate"));
     }
@@ -151,7 +155,7 @@ final class EvaluateCommand implements Callable<Integer> {
       throw new InvalidInput(
           "a release needs --folder: the model whose config.json, tokenizer and head it runs with");
     }
-    ModelFiles files = one.files(one.folder);
+    ModelFiles files = one.files(one.folder, torchScript.file());
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
       Release release = export(one.model, file);
@@ -211,16 +215,12 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   private void evaluatePool() {
-    if (connection.isGiven()) {
-      throw new InvalidInput(
-          "a merge.yaml is merged on an embedded broker; leave out --bootstrap-servers and --config");
-    }
     MergeFile file = MergeFile.read(subject.yaml);
     if (json != null) {
       file.requireOther("--json", json);
     }
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        PoolEvaluation pool = PoolEvaluation.open(file, this::evaluate)) {
+        PoolEvaluation pool = PoolEvaluation.open(file, torchScript.file(), this::evaluate)) {
       pool.evaluateOwnTasks();
       Path merged = directory.path().resolve("merged.safetensors");
       merge(merged);
@@ -237,16 +237,13 @@ final class EvaluateCommand implements Callable<Integer> {
     PrintWriter err = spec.commandLine().getErr();
     MergeCommand command = new MergeCommand();
     CommandLine line = new CommandLine(command).setOut(err).setErr(err);
-    if (workDirectory == null) {
-      line.parseArgs(subject.yaml.toString(), "--output", output.toString());
-    } else {
-      line.parseArgs(
-          subject.yaml.toString(),
-          "--output",
-          output.toString(),
-          "--work-directory",
-          workDirectory.toString());
+    List<String> arguments =
+        new ArrayList<>(List.of(subject.yaml.toString(), "--output=" + output));
+    if (workDirectory != null) {
+      arguments.add("--work-directory=" + workDirectory);
     }
+    arguments.addAll(connection.arguments());
+    line.parseArgs(arguments.toArray(String[]::new));
     command.call();
   }
 }

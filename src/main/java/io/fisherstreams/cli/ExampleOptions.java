@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** Which examples a model runs on, and what it needs to run beyond its checkpoint. */
+/** Which examples a model runs on, and under which head. */
 abstract class ExampleOptions {
   @Option(
       names = "--examples",
@@ -21,18 +21,11 @@ abstract class ExampleOptions {
       description = "A safetensors file with a frozen head, such as CLIP's zero-shot head.")
   private Path head;
 
-  @Option(
-      names = "--torchscript",
-      paramLabel = "FILE",
-      description =
-          "A traced module to run the checkpoint's tensors with. It is code: name only what you trust.")
-  private Path torchScript;
-
   Path examples() {
     return examples;
   }
 
-  ModelFiles files(Path checkpoint) {
-    return ModelFiles.of(checkpoint, Optional.ofNullable(head), Optional.ofNullable(torchScript));
+  ModelFiles files(Path checkpoint, Optional<Path> torchScript) {
+    return ModelFiles.of(checkpoint, Optional.ofNullable(head), torchScript);
   }
 }

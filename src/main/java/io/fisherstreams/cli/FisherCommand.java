@@ -4,6 +4,7 @@ import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -20,6 +21,8 @@ import picocli.CommandLine.Spec;
     })
 final class FisherCommand implements Callable<Integer> {
   @Mixin private ModelOptions model;
+
+  @Mixin private TorchScriptOption torchScript;
 
   @Option(
       names = "--estimator",
@@ -51,7 +54,8 @@ final class FisherCommand implements Callable<Integer> {
   public Integer call() {
     FisherSettings settings = options.settings(estimator, examples);
     try (Progress progress = Progress.ofExamples(spec, "fisher")) {
-      new FisherJob(model.files(), model.examples(), settings).run(output, progress::upTo);
+      new FisherJob(model.files(torchScript.file()), model.examples(), settings)
+          .run(output, progress::upTo);
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);
@@ -68,8 +72,8 @@ final class FisherCommand implements Callable<Integer> {
             "A Hugging Face folder, or a safetensors file with its config.json beside it.")
     private Path checkpoint;
 
-    ModelFiles files() {
-      return files(checkpoint);
+    ModelFiles files(Optional<Path> torchScript) {
+      return files(checkpoint, torchScript);
     }
   }
 }

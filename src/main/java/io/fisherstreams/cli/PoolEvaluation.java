@@ -69,12 +69,13 @@ final class PoolEvaluation implements AutoCloseable {
   /**
    * Opens the models and looks at the tasks' examples.
    *
+   * @param torchScript a module that all models run in, or empty
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
    */
-  static PoolEvaluation open(MergeFile merge, Runner runner) {
+  static PoolEvaluation open(MergeFile merge, Optional<Path> torchScript, Runner runner) {
     PoolEvaluation pool = new PoolEvaluation(merge, runner);
     try {
-      pool.openModels();
+      pool.openModels(torchScript);
       return pool;
     } catch (RuntimeException e) {
       pool.close();
@@ -88,12 +89,12 @@ final class PoolEvaluation implements AutoCloseable {
     return checkpoint;
   }
 
-  private void openModels() {
+  private void openModels(Optional<Path> torchScript) {
     for (MergeFile.Model model : merge.models()) {
       models.put(model, TensorSource.of(open(model.checkpoint())));
       if (model.evaluationExamples().isPresent()) {
         Path examples = model.evaluationExamples().get();
-        ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), Optional.empty());
+        ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), torchScript);
         try (ExampleSource source = files.examples(examples)) {
           source.count();
         }

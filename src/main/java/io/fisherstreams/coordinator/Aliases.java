@@ -45,14 +45,15 @@ final class Aliases {
       throw new RejectedRecord("an alias request has no tombstones");
     }
     Alias before =
-        aliases.getOrDefault(name, new Alias(name, 0L, List.of(), Instant.EPOCH, "", ""));
+        aliases.getOrDefault(name, new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", ""));
     if (before.getRequest().equals(request.getRequest())) {
       return before;
     }
     Alias answer =
         switch (request.getAction()) {
-          case SET -> set(before, request, kept, at);
+          case SET -> set(before, request, kept, 0, at);
           case ROLLBACK -> rollback(before, request, kept, at);
+          case REMOVE -> remove(before, request, at);
           case JUDGE -> judge(before, request, kept, at);
           case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
         };
@@ -60,7 +61,8 @@ final class Aliases {
     return answer;
   }
 
-  private static Alias set(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
+  private static Alias set(
+      Alias before, AliasRequest request, Set<Long> kept, long baseline, Instant at) {
     long release = request.getRelease();
     if (!kept.contains(release)) {
       return refused(
@@ -77,6 +79,7 @@ final class Aliases {
         before.getAlias(),
         release,
         earlier.subList(0, Math.min(earlier.size(), REMEMBERED)),
+        baseline,
         at,
         request.getRequest(),
         "");
@@ -89,12 +92,29 @@ final class Aliases {
       throw new RejectedRecord("a request to judge a release has no verdict");
     }
     return verdict.getPassed() || !kept.contains(request.getRelease())
-        ? set(before, request, kept, at)
+        ? set(before, request, kept, baseline(verdict), at)
         : refused(
             before,
             request,
             at,
             "release " + request.getRelease() + " is rejected: " + verdict.getReason());
+  }
+
+  /**
+   * What the next release is compared with after one that passed. A release that is worse leaves
+   * the better one in place: else accuracy could fall by the limit again and again.
+   */
+  private static long baseline(GateVerdict verdict) {
+    Double reference = verdict.getReferenceAccuracy();
+    return reference != null && verdict.getAccuracy() < reference
+        ? verdict.getReferenceRelease()
+        : 0;
+  }
+
+  private static Alias remove(Alias before, AliasRequest request, Instant at) {
+    return before.getRelease() == 0
+        ? refused(before, request, at, "there is no alias " + before.getAlias())
+        : new Alias(before.getAlias(), 0L, List.of(), 0L, at, request.getRequest(), "");
   }
 
   private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
@@ -111,6 +131,7 @@ final class Aliases {
         before.getAlias(),
         target.get(),
         earlier.subList(earlier.indexOf(target.get()) + 1, earlier.size()),
+        0L,
         at,
         request.getRequest(),
         "");
@@ -125,6 +146,7 @@ final class Aliases {
         before.getAlias(),
         before.getRelease(),
         before.getEarlier(),
+        before.getBaseline(),
         at,
         request.getRequest(),
         reason);

@@ -1,22 +1,26 @@
 package io.fisherstreams.gate;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gate.Verdicts.Reference;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.TaskAccuracy;
+import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
-import java.util.OptionalDouble;
+import java.util.stream.Stream;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Compares each complete release with the one that an alias points to, on the same examples, and
- * hands its verdict to the coordinator, who moves the alias or rejects the release.
+ * Compares each complete release with the best that it let pass since somebody else moved the
+ * alias, on the same examples, and hands its verdict to the coordinator, who moves the alias or
+ * rejects the release.
  */
 final class Gate {
   private static final Logger LOG = LoggerFactory.getLogger(Gate.class);
@@ -54,12 +58,12 @@ final class Gate {
   void judge(long id) {
     Map<Long, Release> releases = pool.releases();
     Release release = releases.get(id);
-    Optional<Release> reference = pool.alias().map(alias -> releases.get(alias.getRelease()));
+    Optional<Alias> alias = pool.alias();
     boolean isOpen = release.getStatus() == ReleaseStatus.COMPLETE && release.getVerdict() == null;
-    if (!isOpen || reference.map(r -> r.getRelease() >= id).orElse(false)) {
+    if (!isOpen || alias.map(a -> a.getRelease() >= id).orElse(false)) {
       return;
     }
-    Optional<GateVerdict> verdict = verdict(release, reference);
+    Optional<GateVerdict> verdict = verdict(release, references(alias, releases));
     if (verdict.isEmpty()) {
       LOG.warn("release {} is not judged: its tensors are no longer kept", id);
       return;
@@ -67,35 +71,53 @@ final class Gate {
     LOG.info("release {}: {}", id, verdict.get().getReason());
     Alias answer = pool.judge(id, verdict.get());
     LOG.info("alias {} is release {}", answer.getAlias(), answer.getRelease());
-    measured.keySet().removeIf(known -> known != answer.getRelease());
+    measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));
+  }
+
+  /** Releases that others are compared with: the alias's own, and its baseline if it has one. */
+  private static List<Release> references(Optional<Alias> alias, Map<Long, Release> releases) {
+    return alias.stream()
+        .flatMap(a -> Stream.of(a.getRelease(), a.getBaseline()))
+        .filter(reference -> reference != 0)
+        .map(releases::get)
+        .toList();
   }
 
   /** Empty when the release cannot be read. */
-  private Optional<GateVerdict> verdict(Release release, Optional<Release> reference) {
-    // first the reference: what does not run on these examples either is no fault of the release
-    OptionalDouble before =
-        reference.isEmpty() ? OptionalDouble.empty() : referenceAccuracy(reference.get());
-    if (before.isEmpty()) {
+  private Optional<GateVerdict> verdict(Release release, List<Release> references) {
+    // first the references: what does not run on these examples either is no fault of the release
+    Optional<Reference> best =
+        references.stream()
+            .flatMap(reference -> reference(reference, references).stream())
+            .max(Comparator.comparingDouble(Reference::accuracy));
+    if (best.isEmpty()) {
       return measure(release).map(tasks -> Verdicts.first(tasks, largestDrop));
     }
-    long compared = reference.orElseThrow().getRelease();
     try {
-      return measure(release)
-          .map(tasks -> Verdicts.compared(tasks, compared, before.getAsDouble(), largestDrop));
+      return measure(release).map(tasks -> Verdicts.compared(tasks, best.get(), largestDrop));
     } catch (InvalidInput e) {
-      return Optional.of(
-          Verdicts.unusable(e.getMessage(), compared, before.getAsDouble(), largestDrop));
+      return Optional.of(Verdicts.unusable(e.getMessage(), best.get(), largestDrop));
     }
   }
 
-  /** Measured now, or what was found of it when its own tensors cannot be read any more. */
-  private OptionalDouble referenceAccuracy(Release reference) {
-    Optional<List<TaskAccuracy>> tasks = measure(reference);
-    if (tasks.isPresent()) {
-      return OptionalDouble.of(Verdicts.mean(tasks.get()));
-    }
-    GateVerdict verdict = reference.getVerdict();
-    return verdict == null ? OptionalDouble.empty() : OptionalDouble.of(verdict.getAccuracy());
+  /** Measured now, or as it was found when its own tensors cannot be read any more. */
+  private Optional<Reference> reference(Release reference, List<Release> references) {
+    Optional<Double> accuracy = measure(reference).map(Verdicts::mean);
+    return accuracy
+        .or(() -> recorded(reference, references))
+        .map(found -> new Reference(reference.getRelease(), found));
+  }
+
+  /** By the verdict of a release that was compared with it, which is newer, or by its own. */
+  private static Optional<Double> recorded(Release reference, List<Release> references) {
+    Stream<Double> others =
+        references.stream()
+            .map(Release::getVerdict)
+            .filter(Objects::nonNull)
+            .filter(verdict -> verdict.getReferenceRelease() == reference.getRelease())
+            .map(GateVerdict::getReferenceAccuracy);
+    Stream<Double> own = Stream.ofNullable(reference.getVerdict()).map(GateVerdict::getAccuracy);
+    return Stream.concat(others, own).filter(Objects::nonNull).findFirst();
   }
 
   private Optional<List<TaskAccuracy>> measure(Release release) {

@@ -9,8 +9,8 @@ import java.util.Optional;
  * How releases are judged.
  *
  * @param alias moves to every release that passes
- * @param largestDrop by how much accuracy may fall below that of the release that the alias points
- *     to, 0 to 1
+ * @param largestDrop by how much accuracy may fall below that of the best release that passed, 0 to
+ *     1
  * @param batchSize examples that go through a model together
  * @param tasks on what it is measured, at least one
  */

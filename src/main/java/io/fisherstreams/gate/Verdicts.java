@@ -7,6 +7,9 @@ import java.util.Locale;
 
 /** What follows from accuracies; every task counts alike, however many examples it has. */
 final class Verdicts {
+  /** What a release is compared with: another one and its accuracy. */
+  record Reference(long release, double accuracy) {}
+
   private Verdicts() {}
 
   /** Mean of the tasks' accuracies. */
@@ -28,31 +31,31 @@ final class Verdicts {
   }
 
   /** A release passes when its accuracy is at most {@code largestDrop} below the reference's. */
-  static GateVerdict compared(
-      List<TaskAccuracy> tasks, long reference, double referenceAccuracy, double largestDrop) {
+  static GateVerdict compared(List<TaskAccuracy> tasks, Reference reference, double largestDrop) {
     double accuracy = mean(tasks);
-    boolean passed = referenceAccuracy - accuracy <= largestDrop;
+    boolean passed = reference.accuracy() - accuracy <= largestDrop;
     String found =
-        text("accuracy %.4f after %.4f of release %d", accuracy, referenceAccuracy, reference);
+        text(
+            "accuracy %.4f after %.4f of release %d",
+            accuracy, reference.accuracy(), reference.release());
     return new GateVerdict(
         passed,
         passed ? found : found + text(": it fell by more than %.4f", largestDrop),
         accuracy,
-        reference,
-        referenceAccuracy,
+        reference.release(),
+        reference.accuracy(),
         largestDrop,
         tasks);
   }
 
   /** A release that cannot be evaluated where the reference can is rejected. */
-  static GateVerdict unusable(
-      String why, long reference, double referenceAccuracy, double largestDrop) {
+  static GateVerdict unusable(String why, Reference reference, double largestDrop) {
     return new GateVerdict(
         false,
         "it cannot be evaluated: " + why,
         0.0,
-        reference,
-        referenceAccuracy,
+        reference.release(),
+        reference.accuracy(),
         largestDrop,
         List.of());
   }

@@ -247,6 +247,9 @@ public final class TopicFollower implements StageInstance {
                 consumer.seekToEnd(List.of(partition));
                 ends.put(partition, new OffsetAndMetadata(consumer.position(partition)));
               });
+      if (!ends.isEmpty()) {
+        LOG.info("{}: it has no place in {} and begins with what comes now", name, ends.keySet());
+      }
       // a place of its own, or what comes while it is down would be passed over at the next start
       consumer.commitSync(ends);
     }

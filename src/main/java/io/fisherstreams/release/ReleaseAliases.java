@@ -40,6 +40,8 @@ public final class ReleaseAliases {
         (name, alias) -> {
           if (alias != null && alias.getRelease() != 0) {
             aliases.put(name, alias);
+          } else {
+            aliases.remove(name);
           }
         });
     return aliases;
@@ -80,6 +82,15 @@ public final class ReleaseAliases {
    */
   public Alias rollback(String alias, Duration timeout) {
     return require(alias, new AliasRequest(id(), AliasAction.ROLLBACK, 0L, null), timeout);
+  }
+
+  /**
+   * Removes an alias.
+   *
+   * @throws InvalidInput when there is none, or the coordinator does not answer in time
+   */
+  public void remove(String alias, Duration timeout) {
+    require(alias, new AliasRequest(id(), AliasAction.REMOVE, 0L, null), timeout);
   }
 
   /**

@@ -17,9 +17,10 @@ import java.util.Optional;
 import java.util.UUID;
 
 /**
- * What webhooks tell: a release became complete or was rejected, or an alias moved.
+ * What webhooks tell: a release became complete or was rejected, or an alias moved or was removed.
  *
- * @param name {@code release.complete}, {@code release.rejected} or {@code alias.moved}
+ * @param name {@code release.complete}, {@code release.rejected}, {@code alias.moved} or {@code
+ *     alias.removed}
  * @param delivery the same whenever the same event is sent again
  * @param body JSON
  */
@@ -57,7 +58,7 @@ record ReleaseEvent(String name, UUID delivery, byte[] body) {
     return Optional.of(
         event(
             pool,
-            "alias.moved",
+            alias.getRelease() == 0 ? "alias.removed" : "alias.moved",
             alias.getAlias() + "/" + alias.getRequest(),
             json -> {
               json.writeObjectFieldStart("alias");

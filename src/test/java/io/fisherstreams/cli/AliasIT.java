@@ -63,7 +63,7 @@ class AliasIT {
   }
 
   @Test
-  void exportFollowsAnAliasThroughRetentionRollbackAndARestart() throws IOException {
+  void exportFollowsAnAliasThroughRetentionRollbackARestartAndItsRemoval() throws IOException {
     assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
     publish(1, 1.5f);
     assertThat(cli("alias", "set", "production", "1")).isZero();
@@ -95,5 +95,10 @@ class AliasIT {
       assertThat(Instant.now()).as("no alias holds release 1 any more").isBefore(deadline);
     }
     assertThat(exported("4")).as("where a rollback would go").isEqualTo(4.5f);
+    assertThat(cli("alias", "remove", "production")).isZero();
+    assertThat(cli("alias", "remove", "production")).as("removed before").isEqualTo(1);
+    assertThat(pool.output("alias")).doesNotContain("production");
+    assertThat(cli("export", "--release", "production", "--output", "x")).isEqualTo(1);
+    assertThat(exported("7")).as("the newest, which is kept").isEqualTo(7.5f);
   }
 }

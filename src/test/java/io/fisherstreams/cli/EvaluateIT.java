@@ -9,6 +9,10 @@ import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.local.EmbeddedRegistry;
+import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import java.io.IOException;
@@ -25,6 +29,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -232,8 +238,14 @@ final class EvaluateIT {
 
   @Test
   void aMergeYamlIsEvaluatedOnEveryTaskUnderItsOwnHead() throws IOException {
-    Path json = directory.resolve("figures.json");
-    Output output = run("evaluate", yaml.toString(), "--json", json.toString());
+    evaluateTheMergeYaml(List.of());
+  }
+
+  private void evaluateTheMergeYaml(List<String> options) throws IOException {
+    Path json = directory.resolve("merge-figures.json");
+    List<String> line = new ArrayList<>(List.of("evaluate", yaml.toString(), "--json=" + json));
+    line.addAll(options);
+    Output output = run(line.toArray(String[]::new));
     assertThat(output.exit).as(output.err).isZero();
     JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
     assertThat(models.findValuesAsText("model"))
@@ -335,6 +347,62 @@ final class EvaluateIT {
       line.set(1, "--model=99");
       assertThat(run(line.toArray(String[]::new)).err).contains("there is no release 99");
     }
+  }
+
+  @Test
+  void aMergeYamlIsMergedOnACluster() throws Exception {
+    try (EmbeddedBroker broker =
+            EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+        EmbeddedRegistry registry = EmbeddedRegistry.start();
+        Admin admin = new KafkaSettings(broker.bootstrapServers(), Map.of()).admin()) {
+      Path client = Files.writeString(directory.resolve("client.properties"), "client.id=told\n");
+      evaluateTheMergeYaml(
+          List.of(
+              "--bootstrap-servers=" + broker.bootstrapServers(),
+              "--schema-registry=" + registry.url(),
+              "--command-config=" + client));
+      assertThat(admin.listTopics(new ListTopicsOptions().listInternal(true)).names().get())
+          .as("it ran here, and its own topics are gone")
+          .containsExactlyInAnyOrder("__consumer_offsets", "__transaction_state");
+    }
+  }
+
+  @Test
+  void aMergeYamlOfTorchScriptModelsIsEvaluatedInTheirModule() throws IOException {
+    Path files = Path.of("src", "test", "resources", "torchscript").toAbsolutePath();
+    Path modules =
+        Files.writeString(
+            directory.resolve("modules.yaml"),
+            """
+            base: %1$s/model.safetensors
+            models:
+              - name: a
+                checkpoint: %1$s/model.safetensors
+                fisher: %1$s/expected-exact.safetensors
+                evaluation_examples: %1$s/examples.safetensors
+            """
+                .formatted(files));
+    Path json = directory.resolve("figures.json");
+    String module = "--torchscript=" + files.resolve("net.pt");
+    Output merged = run("evaluate", modules.toString(), module, "--json=" + json);
+    assertThat(merged.exit).as(merged.err).isZero();
+    JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
+    Output one =
+        run(
+            "evaluate",
+            "--model=" + files.resolve("model.safetensors"),
+            "--examples=" + files.resolve("examples.safetensors"),
+            module,
+            "--json=" + json);
+    assertThat(one.exit).as(one.err).isZero();
+    JsonNode alone = new ObjectMapper().readTree(json.toFile());
+    assertThat(models).as("merged, average, base, a").hasSize(4);
+    for (JsonNode model : models) {
+      assertThat(model.get("mean_accuracy").asDouble()).isEqualTo(alone.get("accuracy").asDouble());
+      assertThat(model.get("mean_log_likelihood").asDouble())
+          .isCloseTo(alone.get("mean_log_likelihood").asDouble(), within(1e-5));
+    }
+    assertThat(run("evaluate", modules.toString()).exit).as("without the module").isEqualTo(1);
   }
 
   private void publish(

@@ -13,6 +13,7 @@ import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.StageInstance;
+import io.fisherstreams.record.Topic;
 import io.fisherstreams.webhook.Webhook;
 import io.fisherstreams.webhook.WebhookStage;
 import java.io.IOException;
@@ -25,6 +26,7 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -35,6 +37,7 @@ import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Executors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -116,6 +119,22 @@ class WebhookIT {
       JsonNode alias = steady.stream().skip(1).findFirst().orElseThrow().json().get("alias");
       assertThat(alias.get("name").textValue()).isEqualTo("production");
       assertThat(alias.get("release").longValue()).isEqualTo(1);
+
+      List<String> told = List.copyOf(steady).stream().map(Delivery::id).toList();
+      pool.output("alias", "remove", "production"); // while no stage runs
+      steady.clear();
+      losePlace(pool, "steady");
+      stage = start(pool, hooks);
+      await().atMost(PATIENCE).until(() -> steady.size() == 4);
+      stage.close();
+      assertThat(steady)
+          .as("the releases and what became of the alias, told again under their ids")
+          .extracting(Delivery::id)
+          .containsAll(told);
+      assertThat(steady)
+          .extracting(Delivery::event)
+          .filteredOn(event -> event.startsWith("alias."))
+          .containsExactly("alias.moved", "alias.removed");
     } finally {
       server.stop(0);
     }
@@ -161,6 +180,23 @@ class WebhookIT {
       }
     }
     return stage;
+  }
+
+  /**
+   * As brokers do to a group that was away for long; then the place is set back to the beginning.
+   */
+  private static void losePlace(CommandPool pool, String hook) {
+    String group = KafkaSettings.applicationId(pool.topics, WebhookStage.stage(hook));
+    try (Admin admin = pool.kafka.admin()) {
+      admin.deleteConsumerGroups(List.of(group)).all().get();
+      Map<TopicPartition, OffsetAndMetadata> beginning = new HashMap<>();
+      for (Topic<?, ?> topic : List.of(pool.topics.releases(), pool.topics.aliases())) {
+        beginning.put(new TopicPartition(topic.name(), 0), new OffsetAndMetadata(0));
+      }
+      admin.alterConsumerGroupOffsets(group, beginning).all().get();
+    } catch (InterruptedException | ExecutionException e) {
+      throw new AssertionError(e);
+    }
   }
 
   private static Map<TopicPartition, ?> committed(Admin admin, String group)

@@ -460,6 +460,33 @@ class CoordinatorTopologyTest {
   }
 
   @Test
+  void anAliasThatIsRemovedHoldsNoReleaseAndCanBeSetAgain() {
+    stage.close();
+    start(Set.of(), 1, Duration.ZERO);
+    assertThat(answer("production", "r1", AliasAction.REMOVE, 0).getRefusal())
+        .contains("there is no alias production");
+    makeReleases(1, 1);
+    answer("production", "r2", AliasAction.SET, 1);
+    makeReleases(2, 2);
+    answer("production", "r3", AliasAction.SET, 2);
+    makeReleases(3, 4);
+    assertThat(cuts).as("the alias and its rollback").endsWith(10L);
+    Alias removed = answer("production", "r4", AliasAction.REMOVE, 0);
+    assertThat(removed.getRefusal()).isEmpty();
+    assertThat(removed.getRelease()).isZero();
+    assertThat(removed.getEarlier()).isEmpty();
+    stage.restart();
+    stage.advance(Duration.ofMinutes(1)); // the driver's clock starts anew
+    assertThat(answer("production", "r4", AliasAction.REMOVE, 0))
+        .as("the request that was answered before the restart")
+        .isEqualTo(removed);
+    assertThat(answer("production", "r5", AliasAction.ROLLBACK, 0).getRefusal()).isNotEmpty();
+    makeReleases(5, 6);
+    assertThat(cuts).endsWith(50L);
+    assertThat(answer("production", "r6", AliasAction.SET, 6).getEarlier()).isEmpty();
+  }
+
+  @Test
   void aPlanUnderWayOrAbandonedTakesNoAlias() {
     arriveBase();
     arrive("a", 1);
@@ -496,8 +523,13 @@ class CoordinatorTopologyTest {
   }
 
   private Alias judge(String request, long release, boolean passed) {
+    return judge(request, release, passed, 0.5);
+  }
+
+  /** After release 1 with an accuracy of 0.9. */
+  private Alias judge(String request, long release, boolean passed, double accuracy) {
     GateVerdict verdict =
-        new GateVerdict(passed, "as " + request + " says", 0.5, 1L, 0.9, 0.1, List.of());
+        new GateVerdict(passed, "as " + request + " says", accuracy, 1L, 0.9, 0.1, List.of());
     stage.pipe(
         topics.aliasRequests(),
         "production",
@@ -541,6 +573,20 @@ class CoordinatorTopologyTest {
     makeReleases(3, 3);
     judge("r5", 3, true);
     assertThat(answer("production", "r6", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(1);
+  }
+
+  @Test
+  void theBetterReferenceOfAReleaseThatPassedIsTheBaselineUntilSomebodyMovesTheAlias() {
+    makeReleases(1, 5);
+    assertThat(answer("production", "r1", AliasAction.SET, 1).getBaseline()).isZero();
+    assertThat(judge("r2", 2, true, 0.85).getBaseline()).isEqualTo(1);
+    assertThat(judge("r3", 3, false, 0.75).getBaseline()).isEqualTo(1);
+    assertThat(judge("r4", 4, true, 0.9).getBaseline()).as("as good as the best").isZero();
+    assertThat(judge("r5", 5, true, 0.85).getBaseline()).isEqualTo(1);
+    stage.restart();
+    assertThat(answer("production", "r6", AliasAction.SET, 9).getBaseline()).isEqualTo(1);
+    assertThat(answer("production", "r7", AliasAction.SET, 5).getBaseline()).isZero();
+    assertThat(answer("production", "r8", AliasAction.ROLLBACK, 0).getBaseline()).isZero();
   }
 
   @Test

@@ -24,6 +24,9 @@ import org.junit.jupiter.api.io.TempDir;
 class DeployCommandsIT {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
 
+  private static final Path EVALUATION =
+      Path.of("src", "test", "resources", "conformance", "gradient", "gpt2");
+
   @TempDir static Path directory;
   private static EmbeddedBroker broker;
   private static EmbeddedRegistry registry;
@@ -119,11 +122,10 @@ class DeployCommandsIT {
                   System.getProperty("java.class.path"),
                   "io.fisherstreams.cli.Main"));
       command.addAll(service.argumentsWith(config));
-      process =
-          new ProcessBuilder(command)
-              .redirectOutput(out.toFile())
-              .redirectError(err.toFile())
-              .start();
+      ProcessBuilder builder =
+          new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
+      builder.environment().put("WEBHOOK_SECRET", "a secret of the test");
+      process = builder.start();
     }
 
     /** The service's configuration with the addresses and sizes of this test. */
@@ -135,7 +137,8 @@ class DeployCommandsIT {
               "(?m)^bootstrap_servers: .*", "bootstrap_servers: " + broker.bootstrapServers())
           .replaceAll("(?m)^schema_registry: .*", "schema_registry: " + registry.url())
           .replaceAll("(?m)^state_directory: .*", "state_directory: " + home.resolve("state"))
-          .replaceAll("(?m)^replication_factor: .*", "replication_factor: 1");
+          .replaceAll("(?m)^replication_factor: .*", "replication_factor: 1")
+          .replace("/evaluation/task", EVALUATION.toAbsolutePath().toString());
     }
 
     String output() {

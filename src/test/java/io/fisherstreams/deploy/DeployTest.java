@@ -31,6 +31,8 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -46,6 +48,7 @@ class DeployTest {
       Map.of(
           "v1 Namespace", Namespace.class,
           "v1 ConfigMap", ConfigMap.class,
+          "v1 PersistentVolumeClaim", PersistentVolumeClaim.class,
           "v1 Service", io.fabric8.kubernetes.api.model.Service.class,
           "apps/v1 StatefulSet", StatefulSet.class,
           "apps/v1 Deployment", Deployment.class,
@@ -108,7 +111,8 @@ class DeployTest {
                 }
               });
       for (JsonNode volume : service.path("volumes")) {
-        assertThat(compose.get("volumes").has(volume.asText().split(":")[0]))
+        String source = volume.asText().split(":")[0];
+        assertThat(source.startsWith("./") || compose.get("volumes").has(source))
             .as(volume.asText())
             .isTrue();
       }
@@ -130,6 +134,9 @@ class DeployTest {
     assertThat(kinds)
         .containsExactlyInAnyOrder(
             "ConfigMap",
+            "PersistentVolumeClaim",
+            "Deployment",
+            "Deployment",
             "Deployment",
             "StatefulSet",
             "StatefulSet",
@@ -146,6 +153,12 @@ class DeployTest {
 
   @Test
   void kubernetesPodsMountVolumesThatExistAndMatchTheirSelectors() throws Exception {
+    Set<String> claims = new TreeSet<>();
+    for (Map.Entry<Path, JsonNode> manifest : DeployCommands.manifests()) {
+      if (read(manifest.getValue()) instanceof PersistentVolumeClaim claim) {
+        claims.add(claim.getMetadata().getName());
+      }
+    }
     for (Map.Entry<Path, JsonNode> manifest : DeployCommands.manifests()) {
       HasMetadata read = read(manifest.getValue());
       if (read instanceof StatefulSet set) {
@@ -155,6 +168,10 @@ class DeployTest {
         assertThat(set.getSpec().getServiceName()).isEqualTo(read.getMetadata().getName());
       } else if (read instanceof Deployment deployment) {
         checkPod(deployment.getSpec().getTemplate(), List.of());
+        assertThat(deployment.getSpec().getTemplate().getSpec().getVolumes())
+            .extracting(Volume::getPersistentVolumeClaim)
+            .filteredOn(Objects::nonNull)
+            .allMatch(mounted -> claims.contains(mounted.getClaimName()));
         assertThat(deployment.getSpec().getTemplate().getMetadata().getLabels())
             .containsAllEntriesOf(deployment.getSpec().getSelector().getMatchLabels());
       } else if (read instanceof Job job) {
@@ -227,12 +244,41 @@ class DeployTest {
     assertThat(read.bootstrapServers()).isNotBlank();
     assertThat(read.schemaRegistry()).startsWith("http");
     assertThat(read.stateDirectory()).isEqualTo(Path.of("/var/lib/fisher-streams"));
+    assertThat(read.gate()).isPresent();
+    assertThat(read.webhooks()).hasSize(1);
+  }
+
+  @Test
+  void composeStartsWithoutAGateAndWithoutWebhooks() throws Exception {
+    JsonNode services = YAML.readTree(DeployCommands.COMPOSE.toFile()).get("services");
+    List<String> optional = new ArrayList<>();
+    services
+        .properties()
+        .forEach(
+            service -> {
+              if (service.getValue().has("profiles")) {
+                optional.add(service.getKey());
+              }
+              service
+                  .getValue()
+                  .path("depends_on")
+                  .fieldNames()
+                  .forEachRemaining(
+                      name -> assertThat(services.get(name).has("profiles")).as(name).isFalse());
+            });
+    assertThat(optional).containsExactlyInAnyOrder("gate", "webhooks");
   }
 
   @Test
   void everyStageIsDeployedBothWays() throws Exception {
     for (String source :
-        List.of("docker-compose.yml", "merge.yaml", "coordinator.yaml", "gradient.yaml")) {
+        List.of(
+            "docker-compose.yml",
+            "merge.yaml",
+            "coordinator.yaml",
+            "gradient.yaml",
+            "gate.yaml",
+            "webhooks.yaml")) {
       assertThat(DeployCommands.all()).anyMatch(s -> s.file().endsWith(source));
     }
     assertThat(DeployCommands.all().stream().map(Service::name))
@@ -241,9 +287,13 @@ class DeployTest {
             "merge",
             "coordinator",
             "gradient",
+            "gate",
+            "webhooks",
             "coordinator",
+            "gate",
             "gradient",
             "merge",
+            "webhooks",
             "topics-create");
   }
 

@@ -49,7 +49,7 @@ record AllAtOnce(List<Fault> faults) implements Fault {
   }
 
   @Override
-  public int badRecords() {
-    return faults.stream().mapToInt(Fault::badRecords).sum();
+  public int badRecords(FaultedPool pool) {
+    return faults.stream().mapToInt(fault -> fault.badRecords(pool)).sum();
   }
 }

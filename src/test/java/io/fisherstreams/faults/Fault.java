@@ -3,8 +3,8 @@ package io.fisherstreams.faults;
 import org.apache.kafka.clients.producer.Producer;
 
 /**
- * Something that goes wrong. {@link FaultedPool#run} calls these in turn while models arrive; each
- * does nothing unless the fault overrides it.
+ * Something that goes wrong. {@link FaultedPool#run} and {@link EstimatedRun#run} call these in
+ * turn while models arrive; each does nothing unless the fault overrides it.
  */
 interface Fault {
   /** In a few words. */
@@ -13,7 +13,7 @@ interface Fault {
   /** The first release is out. */
   default void begin(FaultedPool pool) throws Exception {}
 
-  /** The second model's checkpoint and the first of its gradient batches are sent. */
+  /** The second model's checkpoint and the first of its gradient batches or examples are sent. */
   default void amid(FaultedPool pool) throws Exception {}
 
   /** All models are sent. Here the cause of the fault ends, and nobody helps any further. */
@@ -27,8 +27,8 @@ interface Fault {
     return producer;
   }
 
-  /** How many records shall be refused. */
-  default int badRecords() {
+  /** How many records the pool's instances shall have refused. */
+  default int badRecords(FaultedPool pool) {
     return 0;
   }
 }

@@ -40,6 +40,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -75,6 +76,7 @@ final class FaultedPool implements AutoCloseable {
   private final Map<String, Long> versions = new HashMap<>();
   private final Map<String, Integer> held = new LinkedHashMap<>();
   private final Instant started = Instant.now();
+  private Collection<TensorInfo> baseTensors = Model.TENSORS;
   private EmbeddedRegistry registry;
   private final PoolTopics topics;
   private final ReleaseFeed feed;
@@ -154,7 +156,11 @@ final class FaultedPool implements AutoCloseable {
     return instances.containsKey(instance);
   }
 
-  /** An instance in this process. */
+  Instance instance(String instance) {
+    return instances.get(instance);
+  }
+
+  /** A merging instance or the coordinator in this process. */
   StageThread thread(String instance) {
     return (StageThread) instances.get(instance);
   }
@@ -250,7 +256,7 @@ final class FaultedPool implements AutoCloseable {
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     for (Release release : releases.values()) {
       if (release.getStatus() == ReleaseStatus.COMPLETE) {
-        require(new ReleaseIsComplete(release, reader));
+        require(new ReleaseIsComplete(release, reader, Model.TENSORS));
         require(new ReleasedBytesAreThoseOfTheFiles(release, reader, base, published::get));
       }
     }
@@ -264,10 +270,15 @@ final class FaultedPool implements AutoCloseable {
         });
   }
 
-  /** Keys of the base model's shards in the {@linkplain #run scenario}. */
-  static List<ShardKey> baseShards() {
+  /** Says what the base model of another scenario than {@link #run} consists of. */
+  void setBase(Collection<TensorInfo> tensors) {
+    baseTensors = tensors;
+  }
+
+  /** Keys of the base model's shards. */
+  List<ShardKey> baseShards() {
     List<ShardKey> keys = new ArrayList<>();
-    for (TensorInfo tensor : Model.TENSORS) {
+    for (TensorInfo tensor : baseTensors) {
       for (int shard = 0; shard < Shard.count(tensor); shard++) {
         keys.add(ShardKey.of(Model.BASE, 1, tensor.name(), shard));
       }
@@ -439,7 +450,7 @@ final class FaultedPool implements AutoCloseable {
       publisher.withdraw("a");
       awaitRelease(Set.of("b", "c"));
     }
-    requireAll(fault.badRecords());
+    requireAll(fault.badRecords(this));
     require(new NoAcceptedShardIsCompactedAway(newestOfBase(), topics.checkpointShards(), base));
     Map<Set<String>, String> checksums = new HashMap<>();
     for (Release release : releases().values()) {

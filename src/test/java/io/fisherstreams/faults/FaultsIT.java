@@ -67,6 +67,28 @@ class FaultsIT {
     inPool(fault, report);
   }
 
+  private static void examplesCountOnce(Fault fault, FaultReport report) throws Exception {
+    String name = "faults-" + ++pools;
+    Path place = Files.createDirectories(directory.resolve(name));
+    try (FaultedPool pool = new FaultedPool(name, kafka(), place)) {
+      new EstimatedRun(pool).run(fault);
+      pool.report(report, "with gradient instances: " + fault.name());
+    }
+  }
+
+  @Test
+  @Tag("some-faults")
+  void examplesCountOnceWhileBrokersBounceAmongPoisonRecords(FaultReport report) throws Exception {
+    examplesCountOnce(
+        new AllAtOnce(List.of(new PoisonRecords(), new BrokersBounce(cluster))), report);
+  }
+
+  @Test
+  @Tag("faults")
+  void examplesCountOnceWhileTheRegistryIsDown(FaultReport report) throws Exception {
+    examplesCountOnce(new RegistryIsDown(), report);
+  }
+
   @Test
   @Tag("some-faults")
   void guaranteesHoldUnderManyFaultsAtOnce(FaultReport report) throws Exception {

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.gradient.EstimatedSums;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergedTensor;
@@ -19,6 +20,7 @@ import io.fisherstreams.tensor.Shard;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -87,8 +89,13 @@ interface Guarantee {
     }
   }
 
-  /** A complete release has every shard of the base once, and they match its checksum. */
-  record ReleaseIsComplete(Release release, ReleaseReader reader) implements Guarantee {
+  /**
+   * A complete release has every shard of the base once, and they match its checksum.
+   *
+   * @param base its tensors
+   */
+  record ReleaseIsComplete(Release release, ReleaseReader reader, Collection<TensorInfo> base)
+      implements Guarantee {
     @Override
     public void assertHolds() {
       tensors();
@@ -105,7 +112,7 @@ interface Guarantee {
             put(tensors, tensor);
           });
       List<String> wanted = new ArrayList<>();
-      for (TensorInfo tensor : Model.TENSORS) {
+      for (TensorInfo tensor : base) {
         for (int shard = 0; shard < Shard.count(tensor); shard++) {
           wanted.add(tensor.name() + shard);
         }
@@ -145,7 +152,8 @@ interface Guarantee {
 
     @Override
     public void assertHolds() {
-      Map<String, float[]> released = new ReleaseIsComplete(release, reader).tensors();
+      Map<String, float[]> released =
+          new ReleaseIsComplete(release, reader, Model.TENSORS).tensors();
       List<PlannedModel> planned = release.getPlan().getModels();
       for (PlannedModel model : planned) {
         assertThat(model.getCoefficient()).isEqualTo(1.0 / planned.size());
@@ -244,6 +252,33 @@ interface Guarantee {
     @Override
     public String name() {
       return "no gradient batch is lost or counted twice";
+    }
+  }
+
+  /**
+   * A model's gradient batches stand for every example once in each shard, and their mean is the
+   * Fisher that is known from elsewhere.
+   *
+   * @param sums of the gradient stage, or what the merge stage accumulated of them
+   * @param conformance the case that its examples repeat
+   */
+  record EveryExampleCountsOnce(
+      EstimatedSums sums, long examples, String conformance, String estimator)
+      implements Guarantee {
+    private static final double TOLERANCE = 1e-4;
+
+    @Override
+    public void assertHolds() {
+      Map<String, Long> counts = sums.counts();
+      assertThat(counts).isNotEmpty();
+      assertThat(counts.values()).containsOnly(examples);
+      Map<String, Double> errors = sums.errors(conformance, estimator);
+      assertThat(errors.values()).isNotEmpty().allMatch(error -> error < TOLERANCE);
+    }
+
+    @Override
+    public String name() {
+      return "no example is lost or counted twice";
     }
   }
 

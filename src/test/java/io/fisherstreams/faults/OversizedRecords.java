@@ -71,7 +71,7 @@ record OversizedRecords() implements Fault {
   }
 
   @Override
-  public int badRecords() {
+  public int badRecords(FaultedPool pool) {
     return 2;
   }
 

@@ -68,7 +68,7 @@ record PoisonRecords() implements Fault {
           }
         }
       }
-      for (ShardKey key : FaultedPool.baseShards()) {
+      for (ShardKey key : pool.baseShards()) {
         for (byte[] value : UNDER_KNOWN_KEYS) {
           producer.send(
               new ProducerRecord<>(
@@ -82,10 +82,14 @@ record PoisonRecords() implements Fault {
     }
   }
 
-  /** In the merge stage's three inputs, and in the coordinator's three of one partition. */
+  /**
+   * In the merge stage's three inputs, in the coordinator's three of one partition, and in the
+   * examples. A gradient instance passes over those in its own log of what is counted.
+   */
   @Override
-  public int badRecords() {
-    return 2 * KINDS * (3 * FaultedPool.PARTITIONS + 3)
-        + 2 * UNDER_KNOWN_KEYS.size() * FaultedPool.baseShards().size();
+  public int badRecords(FaultedPool pool) {
+    int sharded = pool.has("gradient-1") ? 4 : 3;
+    return 2 * KINDS * (sharded * FaultedPool.PARTITIONS + 3)
+        + 2 * UNDER_KNOWN_KEYS.size() * pool.baseShards().size();
   }
 }

@@ -26,6 +26,7 @@ class GateTest {
   private final List<Long> measured = new ArrayList<>();
   private final List<GateVerdict> verdicts = new ArrayList<>();
   private Long alias;
+  private long baseline;
 
   private final Gate.Pool pool =
       new Gate.Pool() {
@@ -37,7 +38,7 @@ class GateTest {
         @Override
         public Optional<Alias> alias() {
           return Optional.ofNullable(alias)
-              .map(id -> new Alias("production", id, List.of(), Instant.EPOCH, "", ""));
+              .map(id -> new Alias("production", id, List.of(), baseline, Instant.EPOCH, "", ""));
         }
 
         @Override
@@ -63,6 +64,11 @@ class GateTest {
           releases.get(id).setVerdict(verdict);
           if (verdict.getPassed()) {
             alias = id;
+            Double reference = verdict.getReferenceAccuracy();
+            baseline =
+                reference != null && verdict.getAccuracy() < reference
+                    ? verdict.getReferenceRelease()
+                    : 0;
           } else {
             releases.get(id).setStatus(ReleaseStatus.REJECTED);
           }
@@ -73,6 +79,12 @@ class GateTest {
   private final Gate gate = new Gate(0.125, pool);
 
   private void release(long id, double... found) {
+    complete(id, found);
+    gate.judge(id);
+  }
+
+  /** A release that nobody has judged yet. */
+  private void complete(long id, double... found) {
     MergePlan plan =
         new MergePlan(id, Instant.EPOCH, "", "base", 1L, new MergeMethod(), List.of(), List.of());
     releases.put(
@@ -82,7 +94,6 @@ class GateTest {
     if (found != null) {
       accuracies.put(id, found);
     }
-    gate.judge(id);
   }
 
   @Test
@@ -97,19 +108,67 @@ class GateTest {
     release(1, 0.75, 0.5); // mean 0.625
     release(2, 0.5, 0.5); // 0.125 less
     assertThat(alias).isEqualTo(2);
-    release(3, 0.5, 0.25); // exactly 0.125 less again
-    assertThat(alias).isEqualTo(3);
-    release(4, 0.25, 0.24);
-    assertThat(alias).isEqualTo(3);
-    GateVerdict verdict = verdicts.get(3);
+    release(3, 0.5, 0.49);
+    assertThat(alias).isEqualTo(2);
+    GateVerdict verdict = verdicts.get(2);
     assertThat(verdict.getPassed()).isFalse();
-    assertThat(verdict.getAccuracy()).isEqualTo(0.245);
-    assertThat(verdict.getReferenceRelease()).isEqualTo(3);
-    assertThat(verdict.getReferenceAccuracy()).isEqualTo(0.375);
+    assertThat(verdict.getAccuracy()).isEqualTo(0.495);
+    assertThat(verdict.getReferenceRelease()).isEqualTo(1);
+    assertThat(verdict.getReferenceAccuracy()).isEqualTo(0.625);
     assertThat(verdict.getReason())
-        .isEqualTo("accuracy 0.2450 after 0.3750 of release 3: it fell by more than 0.1250");
-    release(5, 0.25, 0.25); // compared with 3, not with the rejected 4
-    assertThat(alias).isEqualTo(5);
+        .isEqualTo("accuracy 0.4950 after 0.6250 of release 1: it fell by more than 0.1250");
+    release(4, 0.5, 0.5); // the rejected 3 is no reference
+    assertThat(alias).isEqualTo(4);
+  }
+
+  @Test
+  void fallsBelowTheLimitDoNotAddUpBeyondIt() {
+    release(1, 0.75);
+    release(2, 0.7);
+    release(3, 0.65); // 0.1 below the best
+    assertThat(alias).isEqualTo(3);
+    release(4, 0.6); // 0.05 below release 3, 0.15 below the best
+    assertThat(alias).isEqualTo(3);
+    assertThat(verdicts.get(3).getReferenceRelease()).isEqualTo(1);
+    release(5, 0.8); // a new best
+    release(6, 0.7);
+    release(7, 0.66);
+    assertThat(alias).isEqualTo(6);
+    assertThat(verdicts.get(6).getReferenceRelease()).isEqualTo(5);
+  }
+
+  @Test
+  void anAliasThatSomebodySetsBeginsWithItsOwnReleaseAnew() {
+    release(1, 0.75);
+    release(2, 0.65);
+    baseline = 0; // what the coordinator makes of a SET
+    release(3, 0.55);
+    assertThat(alias).isEqualTo(3);
+    assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(2);
+  }
+
+  @Test
+  void aBaselineThatIsGoneCountsAsTheLastVerdictOnItSays() {
+    release(1, 0.75);
+    releases.get(1L).setVerdict(null); // set by hand, never judged itself
+    release(2, 0.65);
+    accuracies.remove(1L);
+    complete(3, 0.6);
+    new Gate(0.125, pool).judge(3);
+    assertThat(alias).isEqualTo(2);
+    assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(1);
+    assertThat(verdicts.get(2).getReferenceAccuracy()).isEqualTo(0.75);
+  }
+
+  @Test
+  void aBaselineThatNewExamplesMakeTheWorseOfTheTwoIsNotTheReference() {
+    release(1, 0.75);
+    release(2, 0.65);
+    accuracies.put(1L, new double[] {0.25});
+    complete(3, 0.5);
+    new Gate(0.125, pool).judge(3);
+    assertThat(alias).isEqualTo(2);
+    assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(2);
   }
 
   @Test
@@ -156,10 +215,8 @@ class GateTest {
   void aReferenceWhoseTensorsAreGoneCountsAsItsVerdictSays() {
     release(1, 0.5);
     accuracies.remove(1L);
-    Gate restarted = new Gate(0.125, pool);
-    release(2, (double[]) null);
-    accuracies.put(2L, new double[] {0.25});
-    restarted.judge(2);
+    complete(2, 0.25);
+    new Gate(0.125, pool).judge(2);
     assertThat(verdicts.get(1).getPassed()).isFalse();
     assertThat(verdicts.get(1).getReferenceAccuracy()).isEqualTo(0.5);
   }

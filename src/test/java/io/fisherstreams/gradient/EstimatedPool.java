@@ -12,10 +12,8 @@ import io.fisherstreams.gradient.stage.GradientOptions;
 import io.fisherstreams.gradient.stage.GradientStage;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.DeadLetters;
-import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.KafkaSettings;
@@ -29,23 +27,15 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.TopicReader;
 import io.fisherstreams.release.ReleaseReader;
-import io.fisherstreams.tensor.Shard;
-import java.nio.ByteOrder;
-import java.nio.IntBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
-import java.util.HashMap;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.ExecutionException;
 import java.util.function.UnaryOperator;
-import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -185,8 +175,17 @@ public final class EstimatedPool {
     }
   }
 
-  /** The gradient batches of a model in the order of their topic, of the stage's sources alone. */
-  public List<GradientBatch> batches(ModelManifest manifest) {
+  /** The gradient stage's batches of a model, in the order of their topic. */
+  public EstimatedSums estimated(ModelManifest manifest) {
+    return sums(manifest, ShardKey.GRADIENT_SOURCE);
+  }
+
+  /** The merge stage's own sums of a model's batches. */
+  public EstimatedSums accumulated(ModelManifest manifest) {
+    return sums(manifest, "@sealed");
+  }
+
+  private EstimatedSums sums(ModelManifest manifest, String source) {
     List<GradientBatch> batches = new ArrayList<>();
     Topic<String, GradientBatch> topic =
         new Topic<>(
@@ -201,92 +200,19 @@ public final class EstimatedPool {
         (key, batch) -> {
           if (batch != null
               && batch.getModel().equals(manifest.getModel())
-              && batch.getSource().startsWith(ShardKey.GRADIENT_SOURCE)) {
+              && batch.getSource().startsWith(source)) {
             batches.add(batch);
           }
         });
-    return batches;
-  }
-
-  /** By shard, the examples that its batches stand for. */
-  public Map<String, Long> counts(ModelManifest manifest) {
-    Map<String, Long> counts = new TreeMap<>();
-    ModelCheck.merged(manifest)
-        .forEach(
-            tensor ->
-                IntStream.range(0, Shard.count(tensor))
-                    .forEach(index -> counts.put(Shard.id(tensor.name(), index), 0L)));
-    for (GradientBatch batch : batches(manifest)) {
-      counts.merge(
-          Shard.id(batch.getParameter(), batch.getShard()), batch.getExamples(), Long::sum);
-    }
-    return counts;
+    return new EstimatedSums(manifest, batches);
   }
 
   /** Waits until every shard's batches stand for so many examples. */
   public void awaitCounts(ModelManifest manifest, long examples) {
     await()
         .atMost(PATIENCE)
-        .untilAsserted(() -> assertThat(counts(manifest).values()).containsOnly(examples));
-  }
-
-  /** The mean of all batches: the Fisher, by parameter. */
-  public Map<String, double[]> fisher(ModelManifest manifest) {
-    Map<String, double[]> fisher = new HashMap<>();
-    ModelCheck.merged(manifest)
-        .forEach(tensor -> fisher.put(tensor.name(), new double[(int) tensor.elements()]));
-    Map<String, Long> counts = counts(manifest);
-    Set<String> identities = new HashSet<>();
-    for (GradientBatch batch : batches(manifest)) {
-      assertThat(
-              identities.add(
-                  batch.getParameter()
-                      + batch.getShard()
-                      + batch.getSource()
-                      + "#"
-                      + batch.getSequence()))
-          .isTrue();
-      double[] values = fisher.get(batch.getParameter());
-      int from = batch.getShard() * Shard.ELEMENTS;
-      long examples = counts.get(Shard.id(batch.getParameter(), batch.getShard()));
-      var data = batch.getData().order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer();
-      if (batch.getEncoding() == Encoding.SPARSE_SQUARED_SUM) {
-        IntBuffer indices = batch.getIndices().order(ByteOrder.LITTLE_ENDIAN).asIntBuffer();
-        while (indices.hasRemaining()) {
-          values[from + indices.get()] += (double) data.get() / examples;
-        }
-      } else {
-        for (int i = from; data.hasRemaining(); i++) {
-          values[i] += (double) data.get() / examples;
-        }
-      }
-    }
-    return fisher;
-  }
-
-  /**
-   * How far the mean of all batches is from a conformance case's Fisher: by parameter, the largest
-   * difference relative to the largest expected entry.
-   */
-  public Map<String, Double> errors(ModelManifest manifest, String conformance, String estimator) {
-    Map<String, double[]> found = fisher(manifest);
-    Map<String, Double> errors = new TreeMap<>();
-    Conformance.tensors(Conformance.file(conformance, "expected-" + estimator + ".safetensors"))
-        .forEach(
-            (name, values) -> {
-              if (!name.endsWith("k_proj.bias")) { // softmax does not see it
-                errors.put(name, Conformance.relativeError(found.get(name), values));
-              }
-            });
-    return errors;
-  }
-
-  /** How many claims the batches of a model come from. */
-  public long claims(ModelManifest manifest) {
-    return batches(manifest).stream()
-        .map(batch -> batch.getSource() + "#" + batch.getSequence())
-        .distinct()
-        .count();
+        .untilAsserted(
+            () -> assertThat(estimated(manifest).counts().values()).containsOnly(examples));
   }
 
   /** The reasons of the dead letters so far. */
@@ -341,7 +267,7 @@ public final class EstimatedPool {
   }
 
   /** Publishes a conformance case as the pool's base model. */
-  public void publishBase(String conformance) {
+  public ModelManifest publishBase(String conformance) {
     try (Checkpoint checkpoint =
             Checkpoint.open(Conformance.file(conformance, "model.safetensors"));
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
@@ -355,6 +281,7 @@ public final class EstimatedPool {
       Publisher publisher = new Publisher(topics, producer);
       publisher.announce(base);
       publisher.checkpoint(base, checkpoint, bytes -> {});
+      return base;
     }
   }
 

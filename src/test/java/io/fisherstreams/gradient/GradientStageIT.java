@@ -64,7 +64,7 @@ class GradientStageIT {
 
   private static void assertIsTheConformanceFisher(
       EstimatedPool pool, ModelManifest model, String conformance, String estimator) {
-    assertThat(pool.errors(model, conformance, estimator))
+    assertThat(pool.estimated(model).errors(conformance, estimator))
         .allSatisfy((name, error) -> assertThat(error).isLessThan(TOLERANCE));
   }
 
@@ -98,7 +98,7 @@ class GradientStageIT {
       alone.examples(model, "gpt2", 0, EXAMPLES);
       alone.awaitCounts(model, EXAMPLES);
     }
-    assertThat(alone.claims(model)).isEqualTo(1);
+    assertThat(alone.estimated(model).claims()).isEqualTo(1);
     EstimatedPool shared = pool("shared");
     try (GradientStage one = shared.start(directory.resolve("one"));
         GradientStage other = shared.start(directory.resolve("other"))) {
@@ -107,10 +107,10 @@ class GradientStageIT {
       shared.examples(model, "gpt2", 0, EXAMPLES);
       shared.awaitCounts(model, EXAMPLES);
     }
-    assertThat(shared.batches(model).stream().map(GradientBatch::getSource).distinct())
+    assertThat(shared.estimated(model).batches().stream().map(GradientBatch::getSource).distinct())
         .hasSizeGreaterThan(1);
-    Map<String, double[]> expected = alone.fisher(model);
-    Map<String, double[]> found = shared.fisher(model);
+    Map<String, double[]> expected = alone.estimated(model).fisher();
+    Map<String, double[]> found = shared.estimated(model).fisher();
     assertThat(found).hasSameSizeAs(expected);
     expected.forEach(
         (name, values) ->
@@ -255,7 +255,7 @@ class GradientStageIT {
       pool.examples(late, "clip-vit", 0, EXAMPLES);
       pool.examples(model, "gpt2", 0, EXAMPLES);
       pool.awaitCounts(model, EXAMPLES);
-      assertThat(pool.batches(late)).isEmpty();
+      assertThat(pool.estimated(late).batches()).isEmpty();
       pool.publish("late", "clip-vit", how("exact", 8), EXAMPLES, 0);
       pool.awaitCounts(late, EXAMPLES);
       assertIsTheConformanceFisher(pool, late, "clip-vit", "exact");
