@@ -44,8 +44,12 @@ final class AcceptedPayloads {
     this.gradientBatches = gradientBatches;
   }
 
-  /** An accepted checkpoint shard. */
-  record Checkpoint(KnownModel model, Slot slot, ShardState state) {}
+  /** A shard of a model version that this partition holds, with its state. */
+  record Held(KnownModel model, Slot slot, ShardState state) {
+    boolean hasCheckpoint() {
+      return state.getCheckpointOffset() >= 0;
+    }
+  }
 
   /**
    * An accepted gradient batch.
@@ -57,14 +61,7 @@ final class AcceptedPayloads {
    * @param crc CRC-32C of its payload
    */
   record Batch(
-      KnownModel model,
-      Slot slot,
-      ShardState state,
-      int place,
-      SealedFisher sealed,
-      long examples,
-      double multiplier,
-      int crc) {
+      Held shard, int place, SealedFisher sealed, long examples, double multiplier, int crc) {
     boolean isSameAs(GradientBatch record, ByteBuffer payload) {
       return examples == record.getExamples()
           && multiplier == Intake.multiplier(record)
@@ -72,21 +69,32 @@ final class AcceptedPayloads {
     }
   }
 
+  /** The shard that the key of a checkpoint shard names, accepted or not. */
+  Optional<Held> checkpointShard(ShardKey key) {
+    return key.batch().isPresent()
+        ? Optional.empty()
+        : held(key)
+            .flatMap(model -> held(model, model.checkpoint().slot(key.parameter(), key.shard())));
+  }
+
+  /** The shard that the key of a gradient batch names. */
+  Optional<Held> fisherShard(ShardKey key) {
+    return held(key)
+        .flatMap(model -> held(model, model.fisher().slot(key.parameter(), key.shard())));
+  }
+
+  private Optional<KnownModel> held(ShardKey key) {
+    return ledger.held(key.model().model(), key.model().version());
+  }
+
+  private Optional<Held> held(KnownModel model, Slot slot) {
+    return Optional.ofNullable(slot)
+        .map(place -> new Held(model, place, ledger.shard(model, place.shard())));
+  }
+
   /** What was accepted under the key of a checkpoint shard. */
-  Optional<Checkpoint> checkpoint(ShardKey key) {
-    return ledger
-        .held(key.model().model(), key.model().version())
-        .flatMap(
-            model -> {
-              Slot slot = model.checkpoint().slot(key.parameter(), key.shard());
-              if (slot == null || key.batch().isPresent()) {
-                return Optional.empty();
-              }
-              ShardState state = ledger.shard(model, slot.shard());
-              return state.getCheckpointOffset() < 0
-                  ? Optional.empty()
-                  : Optional.of(new Checkpoint(model, slot, state));
-            });
+  Optional<Held> checkpoint(ShardKey key) {
+    return checkpointShard(key).filter(Held::hasCheckpoint);
   }
 
   /**
@@ -94,41 +102,28 @@ final class AcceptedPayloads {
    * retired, or is forgotten.
    */
   Optional<Batch> batch(ShardKey key) {
-    return ledger
-        .held(key.model().model(), key.model().version())
-        .flatMap(
-            model -> {
-              Slot slot = model.fisher().slot(key.parameter(), key.shard());
-              return slot == null
-                  ? Optional.empty()
-                  : key.batch().flatMap(name -> batch(model, slot, name));
-            });
+    return fisherShard(key).flatMap(shard -> batch(shard, key));
   }
 
-  private Optional<Batch> batch(KnownModel model, Slot slot, ShardKey.Batch name) {
-    ShardState state = ledger.shard(model, slot.shard());
-    for (int i = 0; i < state.getOpen().size(); i++) {
-      OpenBatch open = state.getOpen().get(i);
+  /** The same, for its shard. */
+  static Optional<Batch> batch(Held shard, ShardKey key) {
+    return key.batch().flatMap(name -> batch(shard, name));
+  }
+
+  private static Optional<Batch> batch(Held shard, ShardKey.Batch name) {
+    List<OpenBatch> opened = shard.state().getOpen();
+    for (int i = 0; i < opened.size(); i++) {
+      OpenBatch open = opened.get(i);
       if (name.equals(new ShardKey.Batch(open.getSource(), open.getSequence()))) {
         return Optional.of(
-            new Batch(
-                model,
-                slot,
-                state,
-                i,
-                null,
-                open.getExamples(),
-                open.getMultiplier(),
-                open.getCrc()));
+            new Batch(shard, i, null, open.getExamples(), open.getMultiplier(), open.getCrc()));
       }
     }
-    for (SealedFisher sealed : state.getEpochs()) {
+    for (SealedFisher sealed : shard.state().getEpochs()) {
       if (name.equals(new ShardKey.Batch(sealed.getSource(), sealed.getSequence()))) {
         return Optional.of(
             new Batch(
-                model,
-                slot,
-                state,
+                shard,
                 -1,
                 sealed,
                 Math.round(sealed.getExamples()),
@@ -140,7 +135,7 @@ final class AcceptedPayloads {
   }
 
   /** Whether the payload is in the local files; otherwise it is lost, and the state with it. */
-  boolean isAtHand(Checkpoint accepted) {
+  boolean isAtHand(Held accepted) {
     Recovery.Batch batch = recovery.batch();
     batch.needCheckpoint(accepted.model(), accepted.slot(), accepted.state());
     return batch.run();
@@ -148,17 +143,19 @@ final class AcceptedPayloads {
 
   /** The same for a gradient batch. */
   boolean isAtHand(Batch accepted) {
+    KnownModel model = accepted.shard().model();
+    Slot slot = accepted.shard().slot();
     if (accepted.sealed() != null) {
       Recovery.Batch batch = recovery.batch();
-      batch.needFisher(accepted.model(), accepted.slot(), accepted.sealed());
+      batch.needFisher(model, slot, accepted.sealed());
       return batch.run();
     }
-    ShardState state = accepted.state();
+    ShardState state = accepted.shard().state();
     if (accepted.place() < state.getFolded()) {
       state.setFolded(0); // what is folded stands alone in the topic only
-      ledger.put(accepted.model(), accepted.slot().shard(), state);
+      ledger.put(model, slot.shard(), state);
     }
-    return isAtHand(accepted.model(), accepted.slot(), state);
+    return isAtHand(model, slot, state);
   }
 
   /** The same for all that a shard's open epoch builds on. */
@@ -216,12 +213,12 @@ final class AcceptedPayloads {
               String file =
                   accepted.sealed() != null
                       ? Intake.fisherFile(accepted.sealed().getEpoch())
-                      : Intake.openFile(accepted.place() - accepted.state().getFolded());
+                      : Intake.openFile(accepted.place() - accepted.shard().state().getFolded());
               ByteBuffer payload =
-                  ByteBuffer.allocate(accepted.slot().shard().elements() * Float.BYTES);
+                  ByteBuffer.allocate(accepted.shard().slot().shard().elements() * Float.BYTES);
               payloads
                   .file(key.model().model(), key.model().version(), file)
-                  .read(accepted.slot().firstElement() * Float.BYTES, payload);
+                  .read(accepted.shard().slot().firstElement() * Float.BYTES, payload);
               ShardKey.Batch name = key.batch().orElseThrow();
               gradientBatches.accept(
                   key,

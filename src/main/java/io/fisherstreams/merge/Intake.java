@@ -94,7 +94,8 @@ final class Intake {
         ShardKey.of(
             record.getModel(), record.getVersion(), record.getParameter(), record.getShard());
     requireKey(key, identity);
-    Optional<AcceptedPayloads.Checkpoint> before = accepted.checkpoint(identity);
+    Optional<AcceptedPayloads.Held> held = accepted.checkpointShard(identity);
+    Optional<AcceptedPayloads.Held> before = held.filter(AcceptedPayloads.Held::hasCheckpoint);
     KnownModel model =
         before.isPresent()
             ? before.get().model()
@@ -121,11 +122,17 @@ final class Intake {
               + model.id()
               + " came before with other content; publish changed content as a new version");
     }
-    ShardState state = ledger.shard(model, slot.shard());
+    ShardState state = state(held, model, slot);
     state.setCheckpointCrc(file.write(slot.ordinal(), slot.firstByte(), data));
     state.setCheckpointOffset(offset);
     ledger.put(model, slot.shard(), state);
     ledger.countPresent(model);
+  }
+
+  /** A shard's state, read once: it was looked up under the record's key, if it is held. */
+  private ShardState state(Optional<AcceptedPayloads.Held> held, KnownModel model, Slot slot) {
+    return held.map(AcceptedPayloads.Held::state)
+        .orElseGet(() -> ledger.shard(model, slot.shard()));
   }
 
   private static void checkCheckpoint(Shard shard, ByteBuffer data) {
@@ -170,13 +177,15 @@ final class Intake {
     if (record.getExamples() < 1) {
       throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");
     }
-    Optional<AcceptedPayloads.Batch> before = accepted.batch(identity);
+    Optional<AcceptedPayloads.Held> held = accepted.fisherShard(identity);
+    Optional<AcceptedPayloads.Batch> before =
+        held.flatMap(shard -> AcceptedPayloads.batch(shard, identity));
     if (isSealed && before.isEmpty()) {
       return; // a sum of ours that is retired by now
     }
     KnownModel model =
         before.isPresent()
-            ? before.get().model()
+            ? before.get().shard().model()
             : ledger.admit(record.getModel(), record.getVersion());
     Slot slot = model.fisherSlot(record.getParameter(), record.getShard());
     int elements = slot.shard().elements();
@@ -191,7 +200,7 @@ final class Intake {
       }
       throw otherContent(model, slot, record);
     }
-    ShardState state = ledger.shard(model, slot.shard());
+    ShardState state = state(held, model, slot);
     if (AppliedSequences.contains(state.getApplied(), record.getSource(), record.getSequence())) {
       // It has gone into a sum and is retired: its tombstone must be the newest of its key again.
       retire(model, slot.shard(), record.getSource(), record.getSequence());
