@@ -3,13 +3,13 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.Offsets;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.TopicReader;
-import java.util.Collection;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,7 +18,6 @@ import java.util.SortedMap;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.OffsetSpec;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
@@ -115,9 +114,9 @@ public final class PoolStatus {
     try {
       Map<TopicPartition, OffsetAndMetadata> committed =
           admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
-      Map<TopicPartition, Long> done = offsets(admin, all, OffsetSpec.earliest());
+      Map<TopicPartition, Long> done = Offsets.beginnings(admin, all);
       committed.forEach((partition, offset) -> done.put(partition, offset.offset()));
-      Map<TopicPartition, Long> ends = offsets(admin, done.keySet(), OffsetSpec.latest());
+      Map<TopicPartition, Long> ends = Offsets.ends(admin, done.keySet());
       return done.entrySet().stream()
           .mapToLong(entry -> Math.max(0, ends.get(entry.getKey()) - entry.getValue()))
           .sum();
@@ -127,20 +126,6 @@ public final class PoolStatus {
       Thread.currentThread().interrupt();
       throw new KafkaException("interrupted", e);
     }
-  }
-
-  private static Map<TopicPartition, Long> offsets(
-      Admin admin, Collection<TopicPartition> partitions, OffsetSpec which)
-      throws ExecutionException, InterruptedException {
-    Map<TopicPartition, OffsetSpec> asked = new LinkedHashMap<>();
-    partitions.forEach(partition -> asked.put(partition, which));
-    Map<TopicPartition, Long> offsets = new LinkedHashMap<>();
-    admin
-        .listOffsets(asked)
-        .all()
-        .get()
-        .forEach((partition, offset) -> offsets.put(partition, offset.offset()));
-    return offsets;
   }
 
   /** Partitions of the sharded topics. */

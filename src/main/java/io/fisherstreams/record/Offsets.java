@@ -12,7 +12,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Where partitions end, and cutting their fronts. */
+/** Where partitions begin and end, and cutting their fronts. */
 public final class Offsets {
   private static final Logger LOG = LoggerFactory.getLogger(Offsets.class);
 
@@ -20,18 +20,29 @@ public final class Offsets {
 
   /** The ends of partitions, open transactions included. */
   public static Map<TopicPartition, Long> ends(Admin admin, Collection<TopicPartition> partitions) {
-    Map<TopicPartition, OffsetSpec> latest = new HashMap<>();
-    partitions.forEach(partition -> latest.put(partition, OffsetSpec.latest()));
+    return list(admin, partitions, OffsetSpec.latest(), "ends");
+  }
+
+  /** The first offsets that partitions still have. */
+  public static Map<TopicPartition, Long> beginnings(
+      Admin admin, Collection<TopicPartition> partitions) {
+    return list(admin, partitions, OffsetSpec.earliest(), "beginnings");
+  }
+
+  private static Map<TopicPartition, Long> list(
+      Admin admin, Collection<TopicPartition> partitions, OffsetSpec which, String what) {
+    Map<TopicPartition, OffsetSpec> asked = new HashMap<>();
+    partitions.forEach(partition -> asked.put(partition, which));
     try {
-      Map<TopicPartition, Long> ends = new HashMap<>();
+      Map<TopicPartition, Long> offsets = new HashMap<>();
       admin
-          .listOffsets(latest)
+          .listOffsets(asked)
           .all()
           .get()
-          .forEach((partition, end) -> ends.put(partition, end.offset()));
-      return ends;
+          .forEach((partition, found) -> offsets.put(partition, found.offset()));
+      return offsets;
     } catch (ExecutionException e) {
-      throw new KafkaException("cannot read the ends of " + partitions, e.getCause());
+      throw new KafkaException("cannot read the " + what + " of " + partitions, e.getCause());
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new KafkaException("interrupted", e);
