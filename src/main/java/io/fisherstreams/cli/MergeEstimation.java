@@ -102,7 +102,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
   void check() {
     for (MergeFile.Model model : file.models()) {
       if (model.examples().isPresent()) {
-        open(model, (checkpoint, examples, manifest) -> check(checkpoint, examples, manifest));
+        open(model, this::check);
       }
     }
   }

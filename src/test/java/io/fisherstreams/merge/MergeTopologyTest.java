@@ -15,6 +15,8 @@ import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.math.BigDecimal;
@@ -251,6 +253,14 @@ class MergeTopologyTest {
     assertThat(stage.reasons()).as("what was sent again is accepted").isEmpty();
   }
 
+  /** Each of the values is a dead letter. */
+  private void assertRefused(Topic<ShardKey, ?> topic, String key, List<byte[]> values) {
+    for (byte[] value : values) {
+      stage.pipe(topic, bytes(key), value);
+      assertThat(stage.reasons()).hasSize(1);
+    }
+  }
+
   @Test
   void whateverIsRefusedUnderAnAcceptedShardsKeyItsContentIsSentAgain() {
     twoModels();
@@ -262,12 +272,8 @@ class MergeTopologyTest {
     refused.add(encode(new CheckpointShard("a", 1L, "w", 7, floats(1, -1, 0.5f))));
     refused.add(encode(new CheckpointShard("b", 1L, "w", 0, floats(5, 7, -2))));
     refused.add(null);
-    for (byte[] value : refused) {
-      stage.pipe(stage.topics().checkpointShards(), bytes("w[0] a@1"), value);
-      assertThat(stage.reasons()).hasSize(1);
-    }
-    stage.pipe(stage.topics().checkpointShards(), bytes("void[0] a@1"), bytes("garbage"));
-    assertThat(stage.reasons()).hasSize(1);
+    assertRefused(stage.topics().checkpointShards(), "w[0] a@1", refused);
+    assertRefused(stage.topics().checkpointShards(), "void[0] a@1", List.of(bytes("garbage")));
     assertMergesTwoFromTheTopicsAlone();
   }
 
@@ -290,12 +296,9 @@ class MergeTopologyTest {
     refused.add(encode(squares("a", 1, 1, 0, 3))); // of s#0, under the key of file#0
     refused.add(encode(squares("nobody", 1, 1, 0, 3)));
     refused.add(null);
-    for (byte[] value : refused) {
-      stage.pipe(stage.topics().gradientBatches(), bytes("w[0] a@1 file#0"), value);
-      assertThat(stage.reasons()).hasSize(1);
-    }
-    stage.pipe(stage.topics().gradientBatches(), bytes("void[0] a@1 file#0"), bytes("garbage"));
-    assertThat(stage.reasons()).hasSize(1);
+    assertRefused(stage.topics().gradientBatches(), "w[0] a@1 file#0", refused);
+    assertRefused(
+        stage.topics().gradientBatches(), "void[0] a@1 file#0", List.of(bytes("garbage")));
     assertMergesTwoFromTheTopicsAlone();
   }
 
@@ -323,10 +326,10 @@ class MergeTopologyTest {
     fisher("b", 1, 1.5f, 0.125f, 0, 9);
     GradientBatch forged =
         batch("a", 1, "w", "@sealed", 1, 2, Encoding.SQUARED_SUM, floats(7, 7, 7));
-    for (byte[] value : Arrays.asList(encode(forged), bytes("garbage"), null)) {
-      stage.pipe(stage.topics().gradientBatches(), bytes("w[0] a@1 @sealed#1"), value);
-      assertThat(stage.reasons()).hasSize(1);
-    }
+    assertRefused(
+        stage.topics().gradientBatches(),
+        "w[0] a@1 @sealed#1",
+        Arrays.asList(encode(forged), bytes("garbage"), null));
     assertMergesTwoFromTheTopicsAlone();
   }
 
