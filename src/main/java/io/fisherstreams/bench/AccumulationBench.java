@@ -78,8 +78,8 @@ final class AccumulationBench {
           double polled = bare(kafka, topics, records);
           WarmMemory.prepare(directory, MEBIBYTES_OF_STATE);
           double accumulated = stage(kafka, topics, records, state.path());
-          if (round
-              >= 0) { // those before warm the compiler, which is long busy with broker and clients
+          // Those before warm the compiler, which is long busy with broker and clients.
+          if (round >= 0) {
             bare[round] = polled;
             stage[round] = accumulated;
           }
