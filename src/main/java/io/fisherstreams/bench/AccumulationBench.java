@@ -21,8 +21,8 @@ import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -31,17 +31,17 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
 
 /**
  * How fast the merge stage takes gradient batches in, beside consumers that only poll the same
- * topic with as many threads. The batches are dense sums of squares; enough of them that open ones
- * are folded.
+ * records with as many threads. The batches are dense sums of squares; enough of them that open
+ * ones are folded. One model takes batches in all rounds, as in a pool that lives for long: the
+ * stage starts again in each, behind what it has committed, and writes over the files that it has.
  */
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
@@ -50,7 +50,6 @@ final class AccumulationBench {
   private static final int ROUNDS = 7;
   private static final int BATCHES = 20;
   private static final long ELEMENTS = 20_000_000;
-  private static final int MEBIBYTES_OF_STATE = 2_048;
 
   private final Path directory;
   private final PrintWriter out;
@@ -68,27 +67,31 @@ final class AccumulationBench {
       double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
       double[] bare = new double[ROUNDS];
       double[] stage = new double[ROUNDS];
-      for (int round = -WARM_UP_ROUNDS; round < ROUNDS; round++) {
-        PoolTopics topics =
-            new PoolTopics("bench-" + (WARM_UP_ROUNDS + round), SchemaRegistry.inMemory());
-        try (Admin admin = kafka.admin();
-            TemporaryDirectory state = TemporaryDirectory.create(directory)) {
-          new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
-          long records = publish(kafka, topics);
-          double polled = bare(kafka, topics, records);
-          WarmMemory.prepare(directory, MEBIBYTES_OF_STATE);
+      PoolTopics topics = new PoolTopics("bench", SchemaRegistry.inMemory());
+      try (Admin admin = kafka.admin();
+          TemporaryDirectory state = TemporaryDirectory.create(directory)) {
+        new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
+        Map<TopicPartition, Long> ends = ends(kafka, topics);
+        for (int round = 0; round < WARM_UP_ROUNDS + ROUNDS; round++) {
+          Map<TopicPartition, Long> starts = ends;
+          long records = publish(kafka, topics, round * BATCHES);
+          ends = ends(kafka, topics);
+          double polled = bare(kafka, starts, ends, records);
           double accumulated = stage(kafka, topics, records, state.path());
-          // Those before warm the compiler, which is long busy with broker and clients.
-          if (round >= 0) {
-            bare[round] = polled;
-            stage[round] = accumulated;
+          // The first warm the compiler, which is long busy with broker and clients.
+          if (round >= WARM_UP_ROUNDS) {
+            bare[round - WARM_UP_ROUNDS] = polled;
+            stage[round - WARM_UP_ROUNDS] = accumulated;
           }
-          admin.deleteTopics(List.of(topics.gradientBatches().name())).all().get();
+          out.printf(
+              "  round %d: %.0f MiB/s; bare consumer poll loop %.0f MiB/s%n",
+              round + 1, mebibytes / accumulated, mebibytes / polled);
+          out.flush();
         }
       }
       double ratio = Median.of(bare) / Median.of(stage);
       out.printf(
-          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f (medians of %d rounds)%n",
+          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f (medians of the last %d rounds)%n",
           BATCHES,
           ELEMENTS,
           mebibytes / Median.of(stage),
@@ -100,12 +103,20 @@ final class AccumulationBench {
     }
   }
 
-  private static long publish(KafkaSettings kafka, PoolTopics topics) {
+  private static Map<TopicPartition, Long> ends(KafkaSettings kafka, PoolTopics topics) {
+    return PollLoop.ends(
+        kafka,
+        IntStream.range(0, PARTITIONS)
+            .mapToObj(p -> new TopicPartition(topics.gradientBatches().name(), p))
+            .toList());
+  }
+
+  private static long publish(KafkaSettings kafka, PoolTopics topics, int firstBatch) {
     TensorInfo tensor = new TensorInfo("weight", DType.F32, List.of(ELEMENTS));
     ModelManifest manifest =
         Manifests.fineTuned(
                 "model", 1, List.of(tensor), MergeSet.of(List.of(tensor), List.of()), false)
-            .setExamples(BATCHES + 1)
+            .setExamples((WARM_UP_ROUNDS + ROUNDS) * BATCHES + 1)
             .build();
     SplittableRandom random = new SplittableRandom(1);
     ByteBuffer data =
@@ -118,7 +129,7 @@ final class AccumulationBench {
     try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
       Publisher publisher = new Publisher(topics, producer);
       publisher.announce(manifest);
-      for (int batch = 0; batch < BATCHES; batch++) {
+      for (int batch = firstBatch; batch < firstBatch + BATCHES; batch++) {
         for (int index = 0; index < Shard.count(tensor); index++) {
           Shard shard = new Shard(tensor, index);
           publisher.gradientBatch(
@@ -137,18 +148,21 @@ final class AccumulationBench {
     return records;
   }
 
-  private static double bare(KafkaSettings kafka, PoolTopics topics, long records)
+  private static double bare(
+      KafkaSettings kafka,
+      Map<TopicPartition, Long> starts,
+      Map<TopicPartition, Long> ends,
+      long records)
       throws Exception {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
       long start = System.nanoTime();
       List<Future<Long>> counts = new ArrayList<>();
       for (int thread = 0; thread < THREADS; thread++) {
-        List<TopicPartition> mine = new ArrayList<>();
-        for (int p = thread; p < PARTITIONS; p += THREADS) {
-          mine.add(new TopicPartition(topics.gradientBatches().name(), p));
-        }
-        counts.add(threads.submit((Callable<Long>) () -> poll(kafka, mine)));
+        Map<TopicPartition, Long> mine = new HashMap<>(starts);
+        int remainder = thread;
+        mine.keySet().removeIf(partition -> partition.partition() % THREADS != remainder);
+        counts.add(threads.submit((Callable<Long>) () -> PollLoop.poll(kafka, mine, ends)));
       }
       long polled = 0;
       for (Future<Long> count : counts) {
@@ -161,27 +175,6 @@ final class AccumulationBench {
     } finally {
       threads.shutdown();
     }
-  }
-
-  /** Polls partitions from their beginning to their end; returns the number of records. */
-  static long poll(KafkaSettings kafka, List<TopicPartition> partitions) {
-    long count = 0;
-    long bytes = 0;
-    try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
-      consumer.assign(partitions);
-      consumer.seekToBeginning(partitions);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-      while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-          count++;
-          bytes += record.value().length;
-        }
-      }
-    }
-    if (bytes == 0) {
-      throw new IllegalStateException("nothing was polled");
-    }
-    return count;
   }
 
   private static double stage(KafkaSettings kafka, PoolTopics topics, long records, Path state)

@@ -26,10 +26,9 @@ import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.SortedMap;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
@@ -199,14 +198,14 @@ final class RestartBench {
   }
 
   private static double bare(KafkaSettings kafka, PoolTopics topics) {
-    List<TopicPartition> partitions = new ArrayList<>();
+    Map<TopicPartition, Long> starts = new HashMap<>();
     for (var topic : List.of(topics.checkpointShards(), topics.gradientBatches())) {
       for (int p = 0; p < PARTITIONS; p++) {
-        partitions.add(new TopicPartition(topic.name(), p));
+        starts.put(new TopicPartition(topic.name(), p), 0L);
       }
     }
     long start = System.nanoTime();
-    AccumulationBench.poll(kafka, partitions);
+    PollLoop.poll(kafka, starts, PollLoop.ends(kafka, starts.keySet()));
     return (System.nanoTime() - start) / 1e9;
   }
 

@@ -5,7 +5,9 @@ import java.io.UncheckedIOException;
 import java.net.URLEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
@@ -14,18 +16,25 @@ import java.util.List;
 import java.util.Map;
 import java.util.UUID;
 import java.util.function.IntSupplier;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
  * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code
- * fisher-<epoch>}, {@code open-<n>} and {@code partial}. Retiring a version removes its folder.
+ * fisher-<epoch>}, {@code open-<n>} and {@code partial}. The files of a version that is retired
+ * become spares, one of each kind, for the next that comes: writing over a file costs half of
+ * writing a new one, and a tenth where a virtual machine has given the memory back to its host.
  * Used by one thread, the one that runs the partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.
   private static final int LONGEST_NAME = 150;
 
+  // Of a Fisher's epochs one spare is enough; of a shard's open batches there are many at a time.
+  private static final Pattern EPOCH = Pattern.compile("(?<=^fisher)-\\d+$");
+
   private final Path directory;
+  private final Path spares;
   private final IntSupplier openFiles;
   private final Runnable onClose;
   private final Map<Path, PayloadFile> files = new HashMap<>();
@@ -40,13 +49,15 @@ final class PartitionPayloads implements AutoCloseable {
    */
   PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {
     this.directory = directory;
+    spares = directory.resolve("spare");
     this.openFiles = openFiles;
     this.onClose = onClose;
   }
 
   PayloadFile file(String model, long version, String name) {
     return files.computeIfAbsent(
-        folder(model, version).resolve(name), path -> new PayloadFile(path, this::opened));
+        folder(model, version).resolve(name),
+        path -> new PayloadFile(path, this::takeSpare, this::opened));
   }
 
   private void opened(PayloadFile file) {
@@ -62,7 +73,17 @@ final class PartitionPayloads implements AutoCloseable {
   void drop(String model, long version) {
     Path folder = folder(model, version);
     forget(folder);
-    deleteTree(folder);
+    if (!Files.exists(folder)) {
+      return;
+    }
+    try (Stream<Path> files = Files.list(folder)) {
+      for (Path file : files.toList()) {
+        keepAsSpare(file);
+      }
+      Files.delete(folder);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot remove " + folder, e);
+    }
   }
 
   /** Removes one file of a model version. */
@@ -70,9 +91,31 @@ final class PartitionPayloads implements AutoCloseable {
     Path path = folder(model, version).resolve(name);
     forget(path);
     try {
-      Files.deleteIfExists(path);
+      if (Files.exists(path)) {
+        keepAsSpare(path);
+      }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot remove " + path, e);
+    }
+  }
+
+  private Path spare(Path file) {
+    return spares.resolve(EPOCH.matcher(file.getFileName().toString()).replaceFirst(""));
+  }
+
+  private void keepAsSpare(Path file) throws IOException {
+    Files.createDirectories(spares);
+    Files.move(file, spare(file), StandardCopyOption.REPLACE_EXISTING);
+  }
+
+  private boolean takeSpare(Path file) {
+    try {
+      Files.move(spare(file), file);
+      return true;
+    } catch (NoSuchFileException e) {
+      return false;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot move " + spare(file) + " to " + file, e);
     }
   }
 

@@ -10,12 +10,12 @@ import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileChannel.MapMode;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.function.Consumer;
+import java.util.function.Predicate;
 import java.util.zip.CRC32C;
 
 /**
@@ -34,6 +34,7 @@ final class PayloadFile {
   static final int MOST_BYTES = 1 << 23;
 
   private final Path path;
+  private final Predicate<Path> spares;
   private final Consumer<PayloadFile> onOpen;
   private final BitSet verified = new BitSet();
   private int[] crcs = new int[16];
@@ -41,11 +42,14 @@ final class PayloadFile {
   private MappedByteBuffer[] maps = new MappedByteBuffer[1];
 
   /**
+   * @param spares moves a file that is not needed any more to a path, if it has one: its memory in
+   *     the disk cache and its blocks are there already
    * @param onOpen called whenever the file's handle is opened, and told whose {@link #release}
    *     gives it back
    */
-  PayloadFile(Path path, Consumer<PayloadFile> onOpen) {
+  PayloadFile(Path path, Predicate<Path> spares, Consumer<PayloadFile> onOpen) {
     this.path = path;
+    this.spares = spares;
     this.onOpen = onOpen;
   }
 
@@ -173,19 +177,15 @@ final class PayloadFile {
     return (int) crc.getValue();
   }
 
-  private FileChannel open() throws IOException {
-    return FileChannel.open(
-        path, StandardOpenOption.CREATE, StandardOpenOption.READ, StandardOpenOption.WRITE);
-  }
-
   private FileChannel channel() throws IOException {
     if (channel == null) {
-      try {
-        channel = open();
-      } catch (NoSuchFileException e) {
+      if (!Files.exists(path)) {
         Files.createDirectories(path.getParent());
-        channel = open();
+        if (!spares.test(path)) {
+          Files.createFile(path);
+        }
       }
+      channel = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
       onOpen.accept(this);
     }
     return channel;

@@ -6,6 +6,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -99,5 +100,57 @@ class PayloadStoreTest {
         .isDirectoryContaining(file -> file.endsWith("other"))
         .isDirectoryContaining(file -> file.endsWith("lock"));
     taken.close();
+  }
+
+  private static ByteBuffer bytes(int value) {
+    return ByteBuffer.allocate(4).putInt(0, value);
+  }
+
+  @Test
+  void theFilesOfARetiredVersionAreWrittenOverByTheNext() throws Exception {
+    try (PartitionPayloads payloads = store.partition(0)) {
+      payloads.file("a", 1, "checkpoint").write(1, 4, bytes(11));
+      payloads.file("a", 1, "fisher-3").write(0, 0, bytes(13));
+      Object checkpoint = inode("a@1/checkpoint");
+      Object fisher = inode("a@1/fisher-3");
+      payloads.drop("a", 1);
+      assertThat(folder(0)).isDirectoryNotContaining(file -> file.endsWith("a@1"));
+
+      PayloadFile next = payloads.file("b", 7, "checkpoint");
+      assertThat(next.holds(1, 4, 4, PayloadFile.crc(bytes(11))))
+          .as("nothing is written")
+          .isFalse();
+      next.write(0, 0, bytes(21));
+      payloads.file("b", 7, "fisher-1").write(0, 0, bytes(22));
+      assertThat(inode("b@7/checkpoint")).isEqualTo(checkpoint);
+      assertThat(inode("b@7/fisher-1")).isEqualTo(fisher);
+      assertThat(next.holds(0, 0, 4, PayloadFile.crc(bytes(21)))).isTrue();
+      assertThat(next.holds(1, 4, 4, PayloadFile.crc(bytes(23))))
+          .as("what another version left is not what the state names")
+          .isFalse();
+      assertThat(payloads.file("c", 1, "checkpoint").holds(0, 0, 4, PayloadFile.crc(bytes(21))))
+          .isFalse();
+    }
+  }
+
+  @Test
+  void ofEachKindOneFileIsSpare() {
+    try (PartitionPayloads payloads = store.partition(0)) {
+      for (int version = 1; version <= 3; version++) {
+        for (String name : List.of("checkpoint", "fisher-1", "fisher-2", "open-0", "open-1")) {
+          payloads.file("a", version, name).write(0, 0, bytes(version));
+        }
+      }
+      payloads.drop("a", 1, "fisher-1");
+      for (int version = 1; version <= 3; version++) {
+        payloads.drop("a", version);
+      }
+      assertThat(folder(0).resolve("spare").toFile().list())
+          .containsExactlyInAnyOrder("checkpoint", "fisher", "open-0", "open-1");
+    }
+  }
+
+  private Object inode(String file) throws Exception {
+    return Files.getAttribute(folder(0).resolve(file), "unix:ino");
   }
 }
