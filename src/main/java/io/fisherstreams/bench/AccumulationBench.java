@@ -46,7 +46,7 @@ import org.apache.kafka.common.TopicPartition;
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
   private static final int THREADS = 2;
-  private static final int WARM_UP_ROUNDS = 3;
+  private static final int WARM_UP_ROUNDS = 5;
   private static final int ROUNDS = 7;
   private static final int BATCHES = 20;
   private static final long ELEMENTS = 20_000_000;

@@ -33,8 +33,6 @@ import org.apache.kafka.clients.producer.ProducerRecord;
  * was given, by topic.
  */
 final class ArrivalBench {
-  private static final int MEBIBYTES_WRITTEN = 2_048;
-
   private final Path directory;
   private final PrintWriter out;
   private final int models;
@@ -86,12 +84,14 @@ final class ArrivalBench {
         SyntheticModel.clip(DType.F32).writeFisher(fisher, 2000 + repetition);
         String name = "arrival";
         Map<String, Long> before = bytesByTopic(pool.runner().kafka());
-        WarmMemory.prepare(directory, MEBIBYTES_WRITTEN);
-        arrivals[repetition - 1] =
-            arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
+        try (WarmMemory memory = new WarmMemory(directory)) {
+          arrivals[repetition - 1] =
+              arrive(publisher, feed, pool, mergeSet, name, repetition, weights, fisher);
+        }
         Map<String, Long> after = bytesByTopic(pool.runner().kafka());
-        WarmMemory.prepare(directory, MEBIBYTES_WRITTEN);
-        plains[repetition - 1] = plain(pool.runner().kafka(), weights, fisher);
+        try (WarmMemory memory = new WarmMemory(directory)) {
+          plains[repetition - 1] = plain(pool.runner().kafka(), weights, fisher);
+        }
         out.printf(
             "  arrival %.2f s; plain producer of the same bytes %.2f s%n",
             arrivals[repetition - 1], plains[repetition - 1]);
