@@ -1,11 +1,16 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Collection;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
 import org.openjdk.jmh.annotations.Benchmark;
 import org.openjdk.jmh.annotations.BenchmarkMode;
 import org.openjdk.jmh.annotations.Mode;
@@ -34,12 +39,12 @@ public class KernelBench {
   private static final int BLOCK = 8192;
   private static final int BLOCKS = ELEMENTS / BLOCK;
 
-  private final float[][][] thetas = allocate(MODELS);
-  private final float[][][] fishers = allocate(MODELS);
-  private final float[][][] merged = allocate(1);
-  private final float[][][] thetaCopies = allocate(MODELS);
-  private final float[][][] fisherCopies = allocate(MODELS);
-  private final float[][][] mergedCopy = allocate(1);
+  private final ByteBuffer[] thetas = allocate(MODELS);
+  private final ByteBuffer[] fishers = allocate(MODELS);
+  private final ByteBuffer merged = allocate();
+  private final ByteBuffer[] thetaCopies = allocate(MODELS);
+  private final ByteBuffer[] fisherCopies = allocate(MODELS);
+  private final ByteBuffer mergedCopy = allocate();
   private final FisherMerge kernel = new FisherMerge(BLOCK, 1e-6);
   private final double[] result = new double[BLOCK];
 
@@ -48,50 +53,54 @@ public class KernelBench {
   public void fill() {
     SplittableRandom random = new SplittableRandom(7);
     for (int model = 0; model < MODELS; model++) {
-      for (int block = 0; block < BLOCKS; block++) {
-        for (int j = 0; j < BLOCK; j++) {
-          thetas[model][block][j] = (float) (random.nextDouble() - 0.5);
-          fishers[model][block][j] = (float) random.nextDouble();
-        }
+      for (int j = 0; j < ELEMENTS; j++) {
+        thetas[model].putFloat(j * Float.BYTES, (float) (random.nextDouble() - 0.5));
+        fishers[model].putFloat(j * Float.BYTES, (float) random.nextDouble());
       }
     }
   }
 
-  private static float[][][] allocate(int tensors) {
-    return new float[tensors][BLOCKS][BLOCK];
+  private static ByteBuffer[] allocate(int tensors) {
+    return Stream.generate(KernelBench::allocate).limit(tensors).toArray(ByteBuffer[]::new);
+  }
+
+  private static ByteBuffer allocate() {
+    return ByteBuffer.allocateDirect(ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static ByteBuffer block(ByteBuffer tensor, int block) {
+    return tensor.slice(block * BLOCK * Float.BYTES, BLOCK * Float.BYTES);
   }
 
   /** The arithmetic of the merge stage, block by block, rounded to float32. */
   @Benchmark
-  public float[][][] merge() {
+  public ByteBuffer merge() {
     for (int block = 0; block < BLOCKS; block++) {
       kernel.begin(BLOCK);
       for (int model = 0; model < MODELS; model++) {
-        kernel.add(thetas[model][block], fishers[model][block], 1, 0.125);
+        kernel.add(DType.F32, block(thetas[model], block), block(fishers[model], block), 1, 0.125);
       }
       kernel.finish(result);
-      float[] target = merged[0][block];
-      for (int j = 0; j < BLOCK; j++) {
-        target[j] = (float) result[j];
-      }
+      Numbers.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
     }
     return merged;
   }
 
   /** The same blocks, copied. */
   @Benchmark
-  public float[][][] copy() {
+  public ByteBuffer copy() {
     for (int model = 0; model < MODELS; model++) {
       copy(thetas[model], thetaCopies[model]);
       copy(fishers[model], fisherCopies[model]);
     }
-    copy(merged[0], mergedCopy[0]);
+    copy(merged, mergedCopy);
     return mergedCopy;
   }
 
-  private static void copy(float[][] source, float[][] target) {
+  private static void copy(ByteBuffer source, ByteBuffer target) {
     for (int block = 0; block < BLOCKS; block++) {
-      System.arraycopy(source[block], 0, target[block], 0, BLOCK);
+      int first = block * BLOCK * Float.BYTES;
+      target.put(first, source, first, BLOCK * Float.BYTES);
     }
   }
 

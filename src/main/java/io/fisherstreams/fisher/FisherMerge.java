@@ -1,6 +1,9 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.checkpoint.VectorUnit;
+import java.nio.ByteBuffer;
 import java.util.Arrays;
 
 /**
@@ -14,13 +17,14 @@ import java.util.Arrays;
  * sums is always the same. Where no model gives an entry any weight (ε = 0 and every Fisher 0) the
  * formula is 0/0; such an entry takes the limit for a vanishing ε, {@code Σ c_m θ_m / Σ c_m}, and
  * is counted. Formula: Matena and Raffel, "Merging Models with Fisher-Weighted Averaging" (2022),
- * with ε added to every entry as the FusionBench implementation does. Not thread-safe; allocates
- * nothing after construction.
+ * with ε added to every entry as the FusionBench implementation does. Not thread-safe.
  */
 public final class FisherMerge {
   private final double[] numerator;
   private final double[] denominator;
   private final double[] average;
+  private final double[] parameters;
+  private final double[] entries;
   private final double epsilon;
   private double weights;
   private int elements;
@@ -33,6 +37,8 @@ public final class FisherMerge {
     numerator = new double[capacity];
     denominator = new double[capacity];
     average = epsilon == 0 ? new double[capacity] : new double[0];
+    parameters = new double[capacity];
+    entries = new double[capacity];
     this.epsilon = epsilon;
   }
 
@@ -46,64 +52,43 @@ public final class FisherMerge {
   }
 
   /**
-   * Adds one model. Widening θ and F here, and not in a pass before, halves what goes through the
-   * cache.
+   * Adds one model, from little-endian bytes as payloads hold them, each buffer's from its first
+   * byte on.
    *
+   * @param type the dtype of {@code theta}, a {@linkplain DType#mergeable() mergeable} one
    * @param theta its parameters θ_m
-   * @param fisher the payload S_m of its diagonal Fisher
+   * @param fisher the payload S_m of its diagonal Fisher, F32
    * @param divisor n_m, what the payload is divided by
    * @param weight c_m, at least 0
    */
-  public void add(float[] theta, float[] fisher, double divisor, double weight) {
+  public void add(DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double weight) {
     double scale = weight / divisor;
     double bias = weight * epsilon;
-    if (VectorUnit.IS_USABLE) {
-      VectorSums.add(numerator, denominator, theta, fisher, scale, bias, elements);
+    if (epsilon == 0) {
+      addPlain(0, type, theta, fisher, scale, bias);
+      weights += weight;
+      for (int j = 0; j < elements; j++) {
+        average[j] += weight * parameters[j];
+      }
+    } else if (VectorUnit.IS_USABLE) {
+      int first =
+          VectorSums.add(numerator, denominator, type, theta, fisher, scale, bias, elements);
+      addPlain(first, type, theta, fisher, scale, bias);
     } else {
-      add(numerator, denominator, theta, fisher, scale, bias, 0, elements);
-    }
-    if (epsilon == 0) {
-      weights += weight;
-      for (int j = 0; j < elements; j++) {
-        average[j] += weight * theta[j];
-      }
+      addPlain(0, type, theta, fisher, scale, bias);
     }
   }
 
-  /** Adds entries {@code from} to {@code to} of one model to the sums Σ cWθ and Σ cW. */
-  static void add(
-      double[] upper,
-      double[] lower,
-      float[] theta,
-      float[] fisher,
-      double scale,
-      double bias,
-      int from,
-      int to) {
-    for (int j = from; j < to; j++) {
-      double w = fisher[j] * scale + bias;
-      upper[j] += w * theta[j];
-      lower[j] += w;
-    }
-  }
-
-  /**
-   * Adds one model whose parameters are float64; otherwise as {@link #add(float[], float[], double,
-   * double)}.
-   */
-  public void add(double[] theta, float[] fisher, double divisor, double weight) {
-    double scale = weight / divisor;
-    double bias = weight * epsilon;
-    for (int j = 0; j < elements; j++) {
-      double w = fisher[j] * scale + bias;
-      numerator[j] += w * theta[j];
+  /** Adds the entries from {@code first} on to the sums Σ cWθ and Σ cW. */
+  private void addPlain(
+      int first, DType type, ByteBuffer theta, ByteBuffer fisher, double scale, double bias) {
+    int rest = elements - first;
+    Numbers.toDouble(type, theta, first * type.bytes(), parameters, first, rest);
+    Numbers.toDouble(DType.F32, fisher, first * Float.BYTES, entries, first, rest);
+    for (int j = first; j < elements; j++) {
+      double w = entries[j] * scale + bias;
+      numerator[j] += w * parameters[j];
       denominator[j] += w;
-    }
-    if (epsilon == 0) {
-      weights += weight;
-      for (int j = 0; j < elements; j++) {
-        average[j] += weight * theta[j];
-      }
     }
   }
 

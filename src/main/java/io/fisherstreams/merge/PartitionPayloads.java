@@ -11,7 +11,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.HashMap;
-import java.util.LinkedHashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.UUID;
@@ -38,13 +38,14 @@ final class PartitionPayloads implements AutoCloseable {
   private final IntSupplier openFiles;
   private final Runnable onClose;
   private final Map<Path, PayloadFile> files = new HashMap<>();
-  private final LinkedHashSet<PayloadFile> open = new LinkedHashSet<>();
+  // Ordered by use: the file that is looked at and the one that was before it stay open.
+  private final LinkedHashMap<PayloadFile, PayloadFile> open = new LinkedHashMap<>(16, 0.75f, true);
 
   /**
    * The files under a directory.
    *
-   * @param openFiles how many may stay open now: a plan reads every model's files for each shard in
-   *     turn
+   * @param openFiles how many may stay open now, at least two: a plan reads every model's files for
+   *     each shard in turn
    * @param onClose runs when they are closed
    */
   PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {
@@ -57,15 +58,16 @@ final class PartitionPayloads implements AutoCloseable {
   PayloadFile file(String model, long version, String name) {
     return files.computeIfAbsent(
         folder(model, version).resolve(name),
-        path -> new PayloadFile(path, this::takeSpare, this::opened));
+        path -> new PayloadFile(path, this::takeSpare, this::used));
   }
 
-  private void opened(PayloadFile file) {
-    open.add(file);
-    while (open.size() > openFiles.getAsInt()) {
-      PayloadFile oldest = open.iterator().next();
-      oldest.release();
-      open.remove(oldest);
+  private void used(PayloadFile file) {
+    if (open.put(file, file) == null) {
+      while (open.size() > openFiles.getAsInt()) {
+        PayloadFile longestUnused = open.keySet().iterator().next();
+        longestUnused.release();
+        open.remove(longestUnused);
+      }
     }
   }
 

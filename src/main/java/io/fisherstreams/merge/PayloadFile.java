@@ -35,7 +35,7 @@ final class PayloadFile {
 
   private final Path path;
   private final Predicate<Path> spares;
-  private final Consumer<PayloadFile> onOpen;
+  private final Consumer<PayloadFile> onUse;
   private final BitSet verified = new BitSet();
   private int[] crcs = new int[16];
   private FileChannel channel;
@@ -44,13 +44,13 @@ final class PayloadFile {
   /**
    * @param spares moves a file that is not needed any more to a path, if it has one: its memory in
    *     the disk cache and its blocks are there already
-   * @param onOpen called whenever the file's handle is opened, and told whose {@link #release}
-   *     gives it back
+   * @param onUse called before every use of the file's handle or maps, which {@link #release} gives
+   *     back
    */
-  PayloadFile(Path path, Predicate<Path> spares, Consumer<PayloadFile> onOpen) {
+  PayloadFile(Path path, Predicate<Path> spares, Consumer<PayloadFile> onUse) {
     this.path = path;
     this.spares = spares;
-    this.onOpen = onOpen;
+    this.onUse = onUse;
   }
 
   Path path() {
@@ -61,6 +61,7 @@ final class PayloadFile {
   int write(int slot, long position, ByteBuffer data) {
     int crc = crc(data);
     verified.clear(slot);
+    onUse.accept(this);
     try {
       ByteBuffer rest = data.duplicate();
       while (rest.hasRemaining()) {
@@ -91,6 +92,16 @@ final class PayloadFile {
     int bytes = target.remaining();
     target.put(target.position(), require(position, bytes), offset(position), bytes);
     target.position(target.limit()).flip();
+  }
+
+  /**
+   * The file's {@code bytes} bytes from {@code position} on, as they lie there: good as long as
+   * this is one of the partition's two files used last, because others may lose their maps.
+   *
+   * @throws IllegalStateException when the file ends before
+   */
+  ByteBuffer view(long position, int bytes) {
+    return require(position, bytes).slice(offset(position), bytes);
   }
 
   /**
@@ -126,6 +137,7 @@ final class PayloadFile {
     if (bytes > MOST_BYTES) {
       throw new IllegalArgumentException(bytes + " bytes at once, the most is " + MOST_BYTES);
     }
+    onUse.accept(this);
     int window = (int) (position / WINDOW);
     if (window >= maps.length) {
       maps = Arrays.copyOf(maps, window + 1);
@@ -186,7 +198,6 @@ final class PayloadFile {
         }
       }
       channel = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
-      onOpen.accept(this);
     }
     return channel;
   }

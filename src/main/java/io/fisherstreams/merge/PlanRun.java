@@ -60,9 +60,6 @@ final class PlanRun implements AutoCloseable {
   private final Output output;
   private final LongSupplier nanoTime;
 
-  private final float[] theta = new float[BLOCK];
-  private final double[] wideTheta = new double[BLOCK];
-  private final float[] fisher = new float[BLOCK];
   private final double[] result = new double[BLOCK];
   private final ByteBuffer merged =
       ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
@@ -382,16 +379,14 @@ final class PlanRun implements AutoCloseable {
   }
 
   private void add(Term term, int first, int count) {
-    long checkpoint = term.firstByte() + (long) first * term.type().bytes();
-    long entries = (term.firstElement() + first) * Float.BYTES;
-    term.fisher().read(entries, DType.F32, fisher, count);
-    if (term.type() == DType.F64) {
-      term.checkpoint().read(checkpoint, term.type(), wideTheta, count);
-      kernel.add(wideTheta, fisher, term.divisor(), term.weight());
-    } else {
-      term.checkpoint().read(checkpoint, term.type(), theta, count);
-      kernel.add(theta, fisher, term.divisor(), term.weight());
-    }
+    DType type = term.type();
+    kernel.add(
+        type,
+        term.checkpoint()
+            .view(term.firstByte() + (long) first * type.bytes(), count * type.bytes()),
+        term.fisher().view((term.firstElement() + first) * Float.BYTES, count * Float.BYTES),
+        term.divisor(),
+        term.weight());
   }
 
   private void keepBase(Slot slot, DType dtype) {
@@ -404,8 +399,8 @@ final class PlanRun implements AutoCloseable {
     }
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
-      file.read(slot.firstByte() + (long) first * type.bytes(), type, wideTheta, count);
-      Numbers.fromDouble(dtype, wideTheta, 0, count, merged, first * dtype.bytes());
+      file.read(slot.firstByte() + (long) first * type.bytes(), type, result, count);
+      Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }
   }
 

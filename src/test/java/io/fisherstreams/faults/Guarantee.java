@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.gradient.EstimatedSums;
@@ -17,6 +18,7 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -193,9 +195,9 @@ interface Guarantee {
       FisherMerge merge = new FisherMerge(elements, EPSILON);
       merge.begin(elements);
       for (PlannedModel model : planned) {
-        float[] theta = Model.read(file(model).checkpoint(), tensor);
-        float[] sums = file(model).fisherSum(tensor);
-        merge.add(theta, sums, file(model).examples(), model.getWeight());
+        ByteBuffer theta = bytes(Model.read(file(model).checkpoint(), tensor));
+        ByteBuffer sums = bytes(file(model).fisherSum(tensor));
+        merge.add(DType.F32, theta, sums, file(model).examples(), model.getWeight());
       }
       double[] merged = new double[elements];
       merge.finish(merged);
@@ -204,6 +206,13 @@ interface Guarantee {
         rounded[j] = (float) merged[j];
       }
       return rounded;
+    }
+
+    private static ByteBuffer bytes(float[] values) {
+      ByteBuffer bytes =
+          ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+      bytes.asFloatBuffer().put(values);
+      return bytes;
     }
 
     @Override

@@ -3,11 +3,16 @@ package io.fisherstreams.fisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.checkpoint.Numbers;
 import java.math.BigDecimal;
 import java.math.MathContext;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FisherMergeTest {
@@ -30,11 +35,27 @@ class FisherMergeTest {
     FisherMerge merge = new FisherMerge(elements + 3, epsilon);
     merge.begin(elements);
     for (Model model : models) {
-      merge.add(model.theta, model.fisher, model.divisor, model.weight);
+      add(merge, model);
     }
     double[] merged = new double[elements];
     merge.finish(merged);
     return merged;
+  }
+
+  private static void add(FisherMerge merge, Model model) {
+    merge.add(DType.F64, bytes(model.theta), bytes(model.fisher), model.divisor, model.weight);
+  }
+
+  private static ByteBuffer bytes(double... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(8 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asDoubleBuffer().put(values);
+    return bytes;
+  }
+
+  private static ByteBuffer bytes(float... values) {
+    ByteBuffer bytes = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+    bytes.asFloatBuffer().put(values);
+    return bytes;
   }
 
   /** The formula itself, in 60 decimal digits. */
@@ -66,20 +87,18 @@ class FisherMergeTest {
   }
 
   @ParameterizedTest
-  @ValueSource(doubles = {0, 1e-6})
-  void float32ParametersGiveTheBitsOfTheSameFloat64Ones(double epsilon) {
-    Random random = new Random(11);
-    Model model = random(random, 300);
-    float[] narrow = new float[300];
-    for (int j = 0; j < narrow.length; j++) {
-      narrow[j] = (float) model.theta[j];
-      model.theta[j] = narrow[j];
-    }
-    FisherMerge merge = new FisherMerge(300, epsilon);
-    merge.begin(300);
-    merge.add(narrow, model.fisher, model.divisor, model.weight);
-    merge.add(narrow, model.fisher, 3, 0.7);
-    double[] merged = new double[300];
+  @CsvSource({"F32, 0", "F32, 1e-6", "BF16, 0", "BF16, 1e-6", "F16, 0", "F16, 1e-6"})
+  void narrowParametersGiveTheBitsOfTheSameFloat64Ones(DType type, double epsilon) {
+    int elements = 303; // no multiple of any vector
+    Model model = random(new Random(11), elements);
+    ByteBuffer narrow = ByteBuffer.allocateDirect(elements * type.bytes());
+    Numbers.fromDouble(type, model.theta, 0, elements, narrow, 0);
+    Numbers.toDouble(type, narrow, 0, model.theta, 0, elements);
+    FisherMerge merge = new FisherMerge(elements, epsilon);
+    merge.begin(elements);
+    merge.add(type, narrow, bytes(model.fisher), model.divisor, model.weight);
+    merge.add(type, narrow, bytes(model.fisher), 3, 0.7);
+    double[] merged = new double[elements];
     merge.finish(merged);
     Model other = new Model(model.theta, model.fisher, 3, 0.7);
     assertThat(merged).isEqualTo(merge(epsilon, model, other));
@@ -91,8 +110,8 @@ class FisherMergeTest {
     Model other = new Model(new double[] {5, -3, 3}, new float[] {0, 0, 8}, 2, 0.25);
     FisherMerge merge = new FisherMerge(3, 0);
     merge.begin(3);
-    merge.add(one.theta, one.fisher, one.divisor, one.weight);
-    merge.add(other.theta, other.fisher, other.divisor, other.weight);
+    add(merge, one);
+    add(merge, other);
     double[] merged = new double[3];
     // 0.75·1 + 0.25·5 = 2 by coefficient; elsewhere the one model with a Fisher decides alone
     assertThat(merge.finish(merged)).isEqualTo(1);
@@ -115,10 +134,10 @@ class FisherMergeTest {
       FisherMerge merge = new FisherMerge(64, epsilon);
       double[] merged = new double[64];
       merge.begin(64);
-      merge.add(first.theta, first.fisher, first.divisor, first.weight);
+      add(merge, first);
       merge.finish(merged);
       merge.begin(16);
-      merge.add(second.theta, second.fisher, second.divisor, second.weight);
+      add(merge, second);
       merge.finish(merged);
       for (int j = 0; j < 16; j++) {
         assertThat(merged[j]).isCloseTo(second.theta[j], within(1e-15));

@@ -2,6 +2,7 @@ package io.fisherstreams.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.merge.ReleaseDigest;
 import io.fisherstreams.tensor.Shard;
@@ -107,8 +108,8 @@ final class ProtocolDocumentTest {
   void workedExampleHasTheRightResultAndChecksum() {
     FisherMerge merge = new FisherMerge(3, 0);
     merge.begin(3);
-    merge.add(new float[] {1, -2, 0.5f}, new float[] {2, 8, 0}, 2, 0.5);
-    merge.add(new float[] {3, 0, 1}, new float[] {1, 0, 2}, 1, 0.5);
+    merge.add(DType.F32, floats(1, -2, 0.5f), floats(2, 8, 0), 2, 0.5);
+    merge.add(DType.F32, floats(3, 0, 1), floats(1, 0, 2), 1, 0.5);
     double[] merged = new double[3];
     assertThat(merge.finish(merged)).isZero();
     assertThat(merged).containsExactly(2, -2, 1);
