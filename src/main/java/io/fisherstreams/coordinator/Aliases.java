@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.RejectedRecord;
@@ -44,8 +45,7 @@ final class Aliases {
     if (request == null) {
       throw new RejectedRecord("an alias request has no tombstones");
     }
-    Alias before =
-        aliases.getOrDefault(name, new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", ""));
+    Alias before = now(name);
     if (before.getRequest().equals(request.getRequest())) {
       return before;
     }
@@ -91,6 +91,17 @@ final class Aliases {
     if (verdict == null) {
       throw new RejectedRecord("a request to judge a release has no verdict");
     }
+    if (isOvertaken(before, request)) {
+      return refused(
+          before,
+          request,
+          at,
+          "alias "
+              + before.getAlias()
+              + " was moved while release "
+              + request.getRelease()
+              + " was judged");
+    }
     return verdict.getPassed() || !kept.contains(request.getRelease())
         ? set(before, request, kept, baseline(verdict), at)
         : refused(
@@ -98,6 +109,22 @@ final class Aliases {
             request,
             at,
             "release " + request.getRelease() + " is rejected: " + verdict.getReason());
+  }
+
+  private Alias now(String name) {
+    return aliases.getOrDefault(name, new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", ""));
+  }
+
+  /** Whether a request carries a verdict on a release, found where the alias is now. */
+  boolean judges(String name, AliasRequest request) {
+    return request != null
+        && request.getAction() == AliasAction.JUDGE
+        && !isOvertaken(now(name), request);
+  }
+
+  private static boolean isOvertaken(Alias alias, AliasRequest request) {
+    return alias.getRelease() != request.getExpectedRelease()
+        || alias.getBaseline() != request.getExpectedBaseline();
   }
 
   /**

@@ -3,7 +3,6 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.Alias;
-import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GateVerdict;
@@ -149,11 +148,12 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void alias(String key, AliasRequest request) throws RejectedRecord {
     Instant now = Instant.ofEpochMilli(context.currentSystemTimeMs());
     Set<Long> usable = usable(state.getKept());
+    boolean judges = aliases.judges(key, request);
     Alias answer = aliases.answer(key, request, usable, now);
     aliasStore.put(key, answer);
     forward(
         CoordinatorTopology.TO_ALIASES, new Record<>(key, answer, context.currentSystemTimeMs()));
-    if (request.getAction() == AliasAction.JUDGE && usable.contains(request.getRelease())) {
+    if (judges && usable.contains(request.getRelease())) {
       judge(releases.get(Long.toString(request.getRelease())), request.getVerdict(), now);
     }
   }

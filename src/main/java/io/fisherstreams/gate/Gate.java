@@ -30,8 +30,8 @@ final class Gate {
     /** All releases as they are now, by id. */
     Map<Long, Release> releases();
 
-    /** The gated alias, if it points to a release. */
-    Optional<Alias> alias();
+    /** The gated alias; its release is 0 when it points to none. */
+    Alias alias();
 
     /**
      * The accuracy of a release on each task.
@@ -41,8 +41,12 @@ final class Gate {
      */
     Optional<List<TaskAccuracy>> measure(Release release);
 
-    /** Hands a verdict to the coordinator and returns its answer. */
-    Alias judge(long release, GateVerdict verdict);
+    /**
+     * Hands a verdict to the coordinator and returns its answer.
+     *
+     * @param seen the alias as it was when the release was compared
+     */
+    Alias judge(long release, GateVerdict verdict, Alias seen);
   }
 
   private final double largestDrop;
@@ -54,30 +58,46 @@ final class Gate {
     this.pool = pool;
   }
 
-  /** Judges a release unless that is done, or no longer of use. */
+  /**
+   * Judges a release unless that is done, or no longer of use; again when somebody moved the alias
+   * meanwhile, because it was compared with the wrong one then.
+   */
   void judge(long id) {
+    while (isOvertaken(id)) {
+      LOG.info("the alias was moved while release {} was judged: judging it again", id);
+    }
+  }
+
+  private boolean isOvertaken(long id) {
     Map<Long, Release> releases = pool.releases();
     Release release = releases.get(id);
-    Optional<Alias> alias = pool.alias();
+    Alias alias = pool.alias();
     boolean isOpen = release.getStatus() == ReleaseStatus.COMPLETE && release.getVerdict() == null;
-    if (!isOpen || alias.map(a -> a.getRelease() >= id).orElse(false)) {
-      return;
+    if (!isOpen || alias.getRelease() >= id) {
+      return false;
     }
     Optional<GateVerdict> verdict = verdict(release, references(alias, releases));
     if (verdict.isEmpty()) {
       LOG.warn("release {} is not judged: its tensors are no longer kept", id);
-      return;
+      return false;
     }
     LOG.info("release {}: {}", id, verdict.get().getReason());
-    Alias answer = pool.judge(id, verdict.get());
+    Alias answer = pool.judge(id, verdict.get(), alias);
     LOG.info("alias {} is release {}", answer.getAlias(), answer.getRelease());
-    measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));
+    boolean isOvertaken = !answer.getRefusal().isEmpty() && !isSamePlace(answer, alias);
+    if (!isOvertaken) {
+      measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));
+    }
+    return isOvertaken;
+  }
+
+  private static boolean isSamePlace(Alias answer, Alias seen) {
+    return answer.getRelease() == seen.getRelease() && answer.getBaseline() == seen.getBaseline();
   }
 
   /** Releases that others are compared with: the alias's own, and its baseline if it has one. */
-  private static List<Release> references(Optional<Alias> alias, Map<Long, Release> releases) {
-    return alias.stream()
-        .flatMap(a -> Stream.of(a.getRelease(), a.getBaseline()))
+  private static List<Release> references(Alias alias, Map<Long, Release> releases) {
+    return Stream.of(alias.getRelease(), alias.getBaseline())
         .filter(reference -> reference != 0)
         .map(releases::get)
         .toList();

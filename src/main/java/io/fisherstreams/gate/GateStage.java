@@ -25,6 +25,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -80,14 +81,18 @@ public final class GateStage {
     }
 
     @Override
-    public Optional<Alias> alias() {
-      return Optional.ofNullable(new ReleaseAliases(kafka, topics).all().get(options.alias()));
+    public Alias alias() {
+      return new ReleaseAliases(kafka, topics)
+          .all()
+          .getOrDefault(
+              options.alias(),
+              new Alias(options.alias(), 0L, List.of(), 0L, Instant.EPOCH, "", ""));
     }
 
     @Override
-    public Alias judge(long release, GateVerdict verdict) {
+    public Alias judge(long release, GateVerdict verdict, Alias seen) {
       return new ReleaseAliases(kafka, topics)
-          .judge(options.alias(), release, verdict, ANSWER_WITHIN)
+          .judge(seen, release, verdict, ANSWER_WITHIN)
           .orElseThrow(() -> new IllegalStateException("the coordinator has not answered in time"));
     }
 

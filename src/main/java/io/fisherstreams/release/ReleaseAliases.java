@@ -72,7 +72,7 @@ public final class ReleaseAliases {
    * @throws InvalidInput when the coordinator refuses, or does not answer in time
    */
   public Alias set(String alias, long release, Duration timeout) {
-    return require(alias, new AliasRequest(id(), AliasAction.SET, release, null), timeout);
+    return require(alias, request(AliasAction.SET, release), timeout);
   }
 
   /**
@@ -81,7 +81,7 @@ public final class ReleaseAliases {
    * @throws InvalidInput when the coordinator refuses, or does not answer in time
    */
   public Alias rollback(String alias, Duration timeout) {
-    return require(alias, new AliasRequest(id(), AliasAction.ROLLBACK, 0L, null), timeout);
+    return require(alias, request(AliasAction.ROLLBACK, 0), timeout);
   }
 
   /**
@@ -90,20 +90,26 @@ public final class ReleaseAliases {
    * @throws InvalidInput when there is none, or the coordinator does not answer in time
    */
   public void remove(String alias, Duration timeout) {
-    require(alias, new AliasRequest(id(), AliasAction.REMOVE, 0L, null), timeout);
+    require(alias, request(AliasAction.REMOVE, 0), timeout);
   }
 
   /**
-   * Hands a gate's verdict on a release over: the alias moves to it, or it is rejected.
+   * Hands a gate's verdict on a release over: the alias moves to it, or it is rejected; neither if
+   * somebody else has moved the alias meanwhile.
    *
+   * @param seen the alias as it was when the gate compared
    * @return the coordinator's answer, empty when there is none in time
    */
-  public Optional<Alias> judge(String alias, long release, GateVerdict verdict, Duration timeout) {
-    return ask(alias, new AliasRequest(id(), AliasAction.JUDGE, release, verdict), timeout);
+  public Optional<Alias> judge(Alias seen, long release, GateVerdict verdict, Duration timeout) {
+    AliasRequest request = request(AliasAction.JUDGE, release);
+    request.setExpectedRelease(seen.getRelease());
+    request.setExpectedBaseline(seen.getBaseline());
+    request.setVerdict(verdict);
+    return ask(seen.getAlias(), request, timeout);
   }
 
-  private static String id() {
-    return UUID.randomUUID().toString();
+  private static AliasRequest request(AliasAction action, long release) {
+    return new AliasRequest(UUID.randomUUID().toString(), action, release, 0L, 0L, null);
   }
 
   private Alias require(String alias, AliasRequest request, Duration timeout) {

@@ -24,7 +24,9 @@ import io.fisherstreams.record.TopicSlice;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
@@ -34,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class CoordinatorTopologyTest {
+  private final Map<String, Alias> seen = new HashMap<>();
   private static final int PARTITIONS = 3;
   private static final ShardSums SUMS = (parameter, shard) -> new Sums(3, 9);
   private static final Duration QUIET = Duration.ofMillis(300);
@@ -414,7 +417,8 @@ class CoordinatorTopologyTest {
   }
 
   private void ask(String alias, String request, AliasAction action, long release) {
-    stage.pipe(topics.aliasRequests(), alias, new AliasRequest(request, action, release, null));
+    stage.pipe(
+        topics.aliasRequests(), alias, new AliasRequest(request, action, release, 0L, 0L, null));
   }
 
   private Alias answer(String alias, String request, AliasAction action, long release) {
@@ -423,6 +427,7 @@ class CoordinatorTopologyTest {
     assertThat(answers).hasSize(1);
     assertThat(answers.get(0).getAlias()).isEqualTo(alias);
     assertThat(answers.get(0).getRequest()).isEqualTo(request);
+    seen.put(alias, answers.get(0));
     return answers.get(0);
   }
 
@@ -528,13 +533,54 @@ class CoordinatorTopologyTest {
 
   /** After release 1 with an accuracy of 0.9. */
   private Alias judge(String request, long release, boolean passed, double accuracy) {
+    Alias before = seen.getOrDefault("production", nowhere());
+    return judge(request, release, passed, accuracy, before);
+  }
+
+  private Alias judge(String request, long release, boolean passed, double accuracy, Alias before) {
     GateVerdict verdict =
         new GateVerdict(passed, "as " + request + " says", accuracy, 1L, 0.9, 0.1, List.of());
     stage.pipe(
         topics.aliasRequests(),
         "production",
-        new AliasRequest(request, AliasAction.JUDGE, release, verdict));
-    return stage.values(topics.aliases()).get(0);
+        new AliasRequest(
+            request,
+            AliasAction.JUDGE,
+            release,
+            before.getRelease(),
+            before.getBaseline(),
+            verdict));
+    Alias answer = stage.values(topics.aliases()).get(0);
+    seen.put("production", answer);
+    return answer;
+  }
+
+  private static Alias nowhere() {
+    return new Alias("production", 0L, List.of(), 0L, Instant.EPOCH, "", "");
+  }
+
+  @Test
+  void aVerdictThatComparedWithWhatTheAliasIsNoLongerMovesAndRejectsNothing() {
+    makeReleases(1, 4);
+    releases();
+    Alias first = answer("production", "r1", AliasAction.SET, 1);
+    Alias second = judge("r2", 2, true, 0.85, first);
+    assertThat(second.getRelease()).isEqualTo(2);
+    assertThat(second.getBaseline()).isEqualTo(1);
+    assertThat(releases()).hasSize(1);
+    Alias rolledBack = answer("production", "r3", AliasAction.ROLLBACK, 0);
+    for (boolean passed : new boolean[] {true, false}) {
+      Alias stays = judge("r4 " + passed, 3, passed, 0.8, second);
+      assertThat(stays.getRelease()).isEqualTo(1);
+      assertThat(stays.getRefusal()).contains("moved while release 3 was judged");
+    }
+    assertThat(judge("r5", 3, true, 0.8, nowhere()).getRefusal()).isNotEmpty();
+    assertThat(releases()).as("release 3 is not judged").isEmpty();
+    assertThat(judge("r6", 3, true, 0.85, rolledBack).getRelease()).isEqualTo(3);
+    Alias baselined = seen.get("production");
+    answer("production", "r7", AliasAction.SET, 3); // somebody is content with the fall
+    assertThat(judge("r8", 4, false, 0.7, baselined).getRefusal()).contains("moved while");
+    assertThat(releases()).extracting(Release::getRelease).containsExactly(3L);
   }
 
   @Test

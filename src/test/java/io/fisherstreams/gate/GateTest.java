@@ -25,7 +25,8 @@ class GateTest {
   private final Map<Long, double[]> accuracies = new HashMap<>();
   private final List<Long> measured = new ArrayList<>();
   private final List<GateVerdict> verdicts = new ArrayList<>();
-  private Long alias;
+  private Runnable meanwhile = () -> {};
+  private long alias;
   private long baseline;
 
   private final Gate.Pool pool =
@@ -36,9 +37,8 @@ class GateTest {
         }
 
         @Override
-        public Optional<Alias> alias() {
-          return Optional.ofNullable(alias)
-              .map(id -> new Alias("production", id, List.of(), baseline, Instant.EPOCH, "", ""));
+        public Alias alias() {
+          return answer("");
         }
 
         @Override
@@ -59,7 +59,11 @@ class GateTest {
         }
 
         @Override
-        public Alias judge(long id, GateVerdict verdict) {
+        public Alias judge(long id, GateVerdict verdict, Alias seen) {
+          meanwhile.run();
+          if (seen.getRelease() != alias || seen.getBaseline() != baseline) {
+            return answer("it was moved");
+          }
           verdicts.add(verdict);
           releases.get(id).setVerdict(verdict);
           if (verdict.getPassed()) {
@@ -72,7 +76,11 @@ class GateTest {
           } else {
             releases.get(id).setStatus(ReleaseStatus.REJECTED);
           }
-          return alias().orElseThrow();
+          return answer(verdict.getPassed() ? "" : "it is rejected");
+        }
+
+        private Alias answer(String refusal) {
+          return new Alias("production", alias, List.of(), baseline, Instant.EPOCH, "", refusal);
         }
       };
 
@@ -178,6 +186,26 @@ class GateTest {
     release(3, 0.2);
     release(4, 0.6);
     assertThat(measured).containsExactly(1L, 2L, 3L, 4L);
+  }
+
+  @Test
+  void anAliasThatSomebodyMovesMeanwhileIsComparedAnew() {
+    release(1, 0.75);
+    release(2, 0.65);
+    meanwhile =
+        () -> {
+          alias = 2; // set to where it is: somebody is content with release 2
+          baseline = 0;
+        };
+    release(3, 0.55); // 0.2 below release 1
+    assertThat(alias).isEqualTo(3);
+    meanwhile = () -> alias = 1;
+    release(4, 0.5); // 0.05 below release 3, 0.25 below release 1
+    assertThat(alias).isEqualTo(1);
+    assertThat(verdicts).hasSize(4);
+    assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(2);
+    assertThat(verdicts.get(3).getReferenceRelease()).isEqualTo(1);
+    assertThat(measured).as("nothing is measured twice for it").containsExactly(1L, 2L, 3L, 4L, 1L);
   }
 
   @Test
