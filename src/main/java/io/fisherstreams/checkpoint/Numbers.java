@@ -43,42 +43,17 @@ public final class Numbers {
       int targetOffset,
       int elements) {
     ByteBuffer bytes = view(dtype, source, sourcePosition, elements);
-    switch (dtype) {
-      case F64 -> bytes.asDoubleBuffer().get(target, targetOffset, elements);
-      case F32 -> {
-        FloatBuffer floats = bytes.asFloatBuffer();
-        float[] chunk = new float[Math.min(elements, CHUNK)];
-        for (int done = 0; done < elements; done += chunk.length) {
-          int n = Math.min(chunk.length, elements - done);
-          floats.get(chunk, 0, n);
-          for (int i = 0; i < n; i++) {
-            target[targetOffset + done + i] = chunk[i];
-          }
-        }
+    if (dtype == DType.F64) {
+      bytes.asDoubleBuffer().get(target, targetOffset, elements);
+      return;
+    }
+    float[] chunk = new float[Math.min(elements, CHUNK)];
+    for (int done = 0; done < elements; done += chunk.length) {
+      int n = Math.min(chunk.length, elements - done);
+      toFloat(dtype, bytes, done * dtype.bytes(), chunk, 0, n);
+      for (int i = 0; i < n; i++) {
+        target[targetOffset + done + i] = chunk[i];
       }
-      case BF16 -> {
-        ShortBuffer shorts = bytes.asShortBuffer();
-        short[] chunk = new short[Math.min(elements, CHUNK)];
-        for (int done = 0; done < elements; done += chunk.length) {
-          int n = Math.min(chunk.length, elements - done);
-          shorts.get(chunk, 0, n);
-          for (int i = 0; i < n; i++) {
-            target[targetOffset + done + i] = bfloat16ToFloat(chunk[i]);
-          }
-        }
-      }
-      case F16 -> {
-        ShortBuffer shorts = bytes.asShortBuffer();
-        short[] chunk = new short[Math.min(elements, CHUNK)];
-        for (int done = 0; done < elements; done += chunk.length) {
-          int n = Math.min(chunk.length, elements - done);
-          shorts.get(chunk, 0, n);
-          for (int i = 0; i < n; i++) {
-            target[targetOffset + done + i] = float16ToFloat(chunk[i]);
-          }
-        }
-      }
-      default -> throw notFloating(dtype);
     }
   }
 
@@ -117,7 +92,9 @@ public final class Numbers {
         for (int done = 0; done < elements; done += chunk.length) {
           int n = Math.min(chunk.length, elements - done);
           shorts.get(chunk, 0, n);
-          widenBfloat16(chunk, target, targetOffset + done, n);
+          for (int i = 0; i < n; i++) {
+            target[targetOffset + done + i] = bfloat16ToFloat(chunk[i]);
+          }
         }
       }
       case F16 -> {
@@ -280,16 +257,6 @@ public final class Numbers {
       }
     }
     return -1;
-  }
-
-  static void widenBfloat16(short[] source, float[] target, int targetOffset, int elements) {
-    int first =
-        VectorUnit.IS_USABLE
-            ? VectorConversions.widenBfloat16(source, target, targetOffset, elements)
-            : 0;
-    for (int i = first; i < elements; i++) {
-      target[targetOffset + i] = bfloat16ToFloat(source[i]);
-    }
   }
 
   private static float bfloat16ToFloat(short bits) {

@@ -2,7 +2,6 @@ package io.fisherstreams.fisher;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 

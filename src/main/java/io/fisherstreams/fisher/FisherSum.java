@@ -1,6 +1,5 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.DoubleBuffer;
 import java.util.Arrays;

@@ -1,4 +1,4 @@
-package io.fisherstreams.checkpoint;
+package io.fisherstreams.fisher;
 
 /**
  * Whether loops may be written with {@code jdk.incubator.vector}. Java 17's compiler does not
@@ -7,9 +7,9 @@ package io.fisherstreams.checkpoint;
  * jdk.incubator.vector}, as {@code bin/fisher-streams} does); without it the plain loops give the
  * same bits, slower. A class that names the module's types must only be reached where this is true.
  */
-public final class VectorUnit {
+final class VectorUnit {
   /** Whether the module was resolved at start. */
-  public static final boolean IS_USABLE =
+  static final boolean IS_USABLE =
       ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
   private VectorUnit() {}
