@@ -91,11 +91,7 @@ public final class CheckpointWriter implements AutoCloseable {
       Path target, Collection<TensorInfo> tensors, Map<String, String> metadata) {
     SortedMap<String, TensorInfo> byName = byName(tensors);
     SafetensorsLayout layout = SafetensorsLayout.of(byName.values(), metadata);
-    Path resolved = resolve(target);
-    if (Files.isDirectory(resolved)) {
-      throw new InvalidInput(target + " is a folder, expected a file to write");
-    }
-    CheckpointWriter writer = new CheckpointWriter(resolved, false);
+    CheckpointWriter writer = new CheckpointWriter(targetFile(target), false);
     try {
       writer.begin(writer.temporary, layout, byName);
       return writer;
@@ -126,9 +122,7 @@ public final class CheckpointWriter implements AutoCloseable {
     List<List<TensorInfo>> parts = parts(byName.values(), maxPartBytes);
     List<SafetensorsLayout> layouts =
         parts.stream().map(part -> SafetensorsLayout.of(part, metadata)).toList();
-    Path resolved = resolve(target);
-    requireAbsentOrEmpty(resolved);
-    CheckpointWriter writer = new CheckpointWriter(resolved, true);
+    CheckpointWriter writer = new CheckpointWriter(targetFolder(target), true);
     try {
       SortedMap<String, String> fileOfTensor = new TreeMap<>();
       for (int i = 0; i < parts.size(); i++) {
@@ -144,6 +138,24 @@ public final class CheckpointWriter implements AutoCloseable {
       writer.abandon(e);
       throw e;
     }
+  }
+
+  /**
+   * Refuses a target before the work that leads to it.
+   *
+   * @throws InvalidInput as {@link #file} would
+   */
+  public static void requireFile(Path target) {
+    targetFile(target);
+  }
+
+  /**
+   * Refuses a target before the work that leads to it.
+   *
+   * @throws InvalidInput as {@link #folder} would
+   */
+  public static void requireFolder(Path target) {
+    targetFolder(target);
   }
 
   /**
@@ -183,8 +195,7 @@ public final class CheckpointWriter implements AutoCloseable {
       slot.coverage.add(firstElement, firstElement + elements);
     } catch (IOException e) {
       throw new UncheckedIOException(
-          "%s: tensor '%s' cannot be written: %s".formatted(target, shown(name), e.getMessage()),
-          e);
+          "%s: tensor '%s' cannot be written".formatted(target, shown(name)), e);
     } finally {
       lock.readLock().unlock();
     }
@@ -252,7 +263,7 @@ public final class CheckpointWriter implements AutoCloseable {
       state = State.COMMITTED;
       syncFolder(target.getParent());
     } catch (IOException e) {
-      throw new UncheckedIOException(target + " cannot be written: " + e.getMessage(), e);
+      throw new UncheckedIOException(target + " cannot be written", e);
     } finally {
       lock.writeLock().unlock();
     }
@@ -268,7 +279,7 @@ public final class CheckpointWriter implements AutoCloseable {
         deleteTemporary();
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(temporary + " cannot be deleted: " + e.getMessage(), e);
+      throw new UncheckedIOException(temporary + " cannot be deleted", e);
     } finally {
       lock.writeLock().unlock();
     }
@@ -315,7 +326,7 @@ public final class CheckpointWriter implements AutoCloseable {
                 slots.put(name, new Slot(info, channel, position, new Coverage(info.elements())));
               });
     } catch (IOException e) {
-      throw new UncheckedIOException(target + " cannot be written: " + e.getMessage(), e);
+      throw new UncheckedIOException(target + " cannot be written", e);
     }
   }
 
@@ -345,7 +356,7 @@ public final class CheckpointWriter implements AutoCloseable {
           "%s already has a file '%s'".formatted(target, shown(name)), e);
     } catch (IOException e) {
       throw new UncheckedIOException(
-          "%s: file '%s' cannot be written: %s".formatted(target, shown(name), e.getMessage()), e);
+          "%s: file '%s' cannot be written".formatted(target, shown(name)), e);
     } finally {
       lock.writeLock().unlock();
     }
@@ -402,6 +413,20 @@ public final class CheckpointWriter implements AutoCloseable {
     Files.deleteIfExists(temporary);
   }
 
+  private static Path targetFile(Path target) {
+    Path resolved = resolve(target);
+    if (Files.isDirectory(resolved)) {
+      throw new InvalidInput(target + " is a folder, expected a file to write");
+    }
+    return resolved;
+  }
+
+  private static Path targetFolder(Path target) {
+    Path resolved = resolve(target);
+    requireAbsentOrEmpty(resolved);
+    return resolved;
+  }
+
   /** The target without symbolic links, so that the rename replaces what a link points to. */
   private static Path resolve(Path target) {
     try {
@@ -421,7 +446,7 @@ public final class CheckpointWriter implements AutoCloseable {
       }
       return resolved;
     } catch (IOException e) {
-      throw new UncheckedIOException(target + " cannot be written: " + e.getMessage(), e);
+      throw new UncheckedIOException(target + " cannot be written", e);
     }
   }
 
@@ -441,7 +466,7 @@ public final class CheckpointWriter implements AutoCloseable {
                 .formatted(target));
       }
     } catch (IOException e) {
-      throw new UncheckedIOException(target + " cannot be listed: " + e.getMessage(), e);
+      throw new UncheckedIOException(target + " cannot be listed", e);
     }
   }
 
@@ -457,7 +482,7 @@ public final class CheckpointWriter implements AutoCloseable {
         try {
           Files.createDirectory(sibling);
         } catch (IOException e) {
-          throw new UncheckedIOException(sibling + " cannot be created: " + e.getMessage(), e);
+          throw new UncheckedIOException(sibling + " cannot be created", e);
         }
       }
       return sibling;

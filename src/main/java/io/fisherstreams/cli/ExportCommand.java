@@ -50,6 +50,7 @@ final class ExportCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     long partBytes = output.partBytes();
+    ReleaseExporter.requireWritable(output.path());
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {

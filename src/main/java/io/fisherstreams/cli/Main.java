@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.bench.BenchCommand;
 import io.fisherstreams.simulate.SimulateCommand;
+import java.io.UncheckedIOException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -62,7 +63,9 @@ public final class Main implements Runnable {
         .setExecutionExceptionHandler(
             (error, line, parsed) -> {
               Throwable cause = error;
-              while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
+              while (cause.getCause() != null
+                  && !(cause instanceof InvalidInput)
+                  && !saysWhatFailed(cause)) {
                 cause = cause.getCause();
               }
               line.getErr().println("fisher-streams: " + describe(cause));
@@ -71,7 +74,16 @@ public final class Main implements Runnable {
             });
   }
 
+  /** The reason of an I/O error alone does not say which of the files it was. */
+  private static boolean saysWhatFailed(Throwable error) {
+    return error instanceof UncheckedIOException
+        && !error.getCause().toString().equals(error.getMessage());
+  }
+
   private static String describe(Throwable cause) {
+    if (saysWhatFailed(cause)) {
+      return cause.getMessage() + ": " + describe(cause.getCause());
+    }
     return cause instanceof InvalidInput || cause.getMessage() == null
         ? String.valueOf(cause.getMessage() == null ? cause : cause.getMessage())
         : cause.getClass().getSimpleName() + ": " + cause.getMessage();

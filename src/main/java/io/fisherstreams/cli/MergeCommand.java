@@ -110,6 +110,7 @@ final class MergeCommand implements Callable<Integer> {
     }
     MergeFile file = MergeFile.read(yaml);
     file.requireOther("--output", output.path());
+    ReleaseExporter.requireWritable(output.path());
     Set<String> names =
         file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
     PlanPolicy policy = PlanPolicy.atOnce(names);

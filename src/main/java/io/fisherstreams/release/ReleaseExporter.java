@@ -80,6 +80,19 @@ public final class ReleaseExporter {
     return target.toString().endsWith(".safetensors");
   }
 
+  /**
+   * Refuses a target before the work that leads to it.
+   *
+   * @throws InvalidInput when {@link #export} could not write there
+   */
+  public static void requireWritable(Path target) {
+    if (isFile(target)) {
+      CheckpointWriter.requireFile(target);
+    } else {
+      CheckpointWriter.requireFolder(target);
+    }
+  }
+
   /** Bytes of a release's tensors. */
   public static long bytes(Release release, ModelManifest base) {
     return tensors(release, base).stream().mapToLong(TensorInfo::bytes).sum();

@@ -9,6 +9,8 @@ import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
 import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -173,6 +175,38 @@ final class MergeConformanceIT {
   void refusesAnOutputThatIsAnInput() {
     Path yaml = CASES.resolve("three-models-plain/merge.yaml");
     assertThat(merge(yaml, CASES.resolve("three-models-plain/model-a.safetensors"))).isEqualTo(1);
+  }
+
+  @Test
+  void refusesAnOutputThatCannotBeWrittenBeforeItMerges() throws IOException {
+    Path full = Files.createDirectory(directory.resolve("full"));
+    Files.createFile(full.resolve("kept"));
+    Path absent = directory.resolve("absent/merged.safetensors");
+    for (Path output : List.of(absent, absent.resolveSibling("merged"), full)) {
+      assertThat(refusal(output))
+          .contains(output.toString())
+          .containsAnyOf("does not exist; create it first", "is not empty")
+          .doesNotContain("stream base");
+    }
+  }
+
+  @Test
+  void namesTheOutputThatCouldNotBeWritten() {
+    Path output = directory.resolve("long".repeat(100) + ".safetensors");
+    assertThat(refusal(output))
+        .containsPattern("fisher-streams: \\S*longlong\\S* cannot be written: ")
+        .contains("File name too long");
+  }
+
+  private static String refusal(Path output) {
+    StringWriter err = new StringWriter();
+    Path yaml = CASES.resolve("three-models-plain/merge.yaml");
+    int code =
+        Main.commandLine()
+            .setErr(new PrintWriter(err, true))
+            .execute("merge", yaml.toString(), "--output", output.toString());
+    assertThat(code).isEqualTo(1);
+    return err.toString();
   }
 
   static void assertSameTensors(Path first, Path second) {
