@@ -60,6 +60,14 @@ class RefusalTest {
   }
 
   @Test
+  void aGpt2ThatIsNoClassifier() {
+    RandomModel oneLabel = RandomModel.gpt2(1, 2, 2, 8, 32, 1, "right", "transformer.", "");
+    refused(oneLabel, "at least two classes", "found 1");
+    refused(gpt2(", 'problem_type': 'regression'"), "problem_type 'regression'");
+    gpt2(", 'problem_type': 'single_label_classification'").load().close();
+  }
+
+  @Test
   void anUnknownArchitecture() {
     refused(new RandomModel(1, "{'model_type': 'llama'}"), "model_type 'llama'", "gpt2", "clip");
     refused(new RandomModel(1, "{}"), "model_type is missing");

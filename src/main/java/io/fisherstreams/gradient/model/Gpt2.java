@@ -29,6 +29,8 @@ final class Gpt2 implements Network {
   // padded) is finite too. exp of it is 0.
   private static final float MASKED = -1e30f;
 
+  private static final String SINGLE_LABEL = "single_label_classification";
+
   private final int vocabulary;
   private final int maxPositions;
   private final int classes;
@@ -62,6 +64,7 @@ final class Gpt2 implements Network {
             .filter(shape -> !shape.isEmpty())
             .map(shape -> Math.toIntExact(shape.get(0)))
             .orElseGet(config::classes);
+    requireClasses(config);
 
     String prefix = parameters.has("wte.weight") ? "" : "transformer.";
     tokens = parameters.take(prefix + "wte.weight", vocabulary, width);
@@ -89,6 +92,16 @@ final class Gpt2 implements Network {
             Linear.Layout.OUT_IN);
     // Old checkpoints carry the causal mask as a tensor; it is computed here.
     parameters.ignore(name -> name.endsWith(".attn.bias") || name.endsWith(".attn.masked_bias"));
+  }
+
+  /** Hugging Face takes one label for regression; as a class its Fisher would be 0 everywhere. */
+  private void requireClasses(ModelConfig config) {
+    String problem = config.text("problem_type", SINGLE_LABEL);
+    if (classes < 2 || !problem.equals(SINGLE_LABEL)) {
+      throw new InvalidInput(
+          "%s: expected a classifier of at least two classes with one label each, found %d and problem_type '%s'"
+              .formatted(config.origin(), classes, problem));
+    }
   }
 
   /** The architecture for {@code model_type} "gpt2". */
