@@ -186,6 +186,7 @@ final class PublishCommand implements Runnable {
         Progress progress = Progress.of(spec, "publish " + model)) {
       ModelManifest manifest;
       if (method != null) {
+        ModelCheck.base(checkpoint);
         manifest = Manifests.base(model, 0, checkpoint.tensors().values(), method.method(), "");
       } else {
         ModelManifest base = models.requireBase();

@@ -70,6 +70,15 @@ public final class ModelCheck {
     }
   }
 
+  /** Refuses a base with a NaN in any tensor: a release takes those that are not merged from it. */
+  public static void base(Checkpoint base) {
+    for (TensorInfo tensor : base.tensors().values()) {
+      if (tensor.dtype().mergeable()) {
+        requireNoNaN(base, tensor);
+      }
+    }
+  }
+
   /**
    * Refuses a checkpoint that lacks a merged parameter, has one of another shape, or a NaN in one.
    */
@@ -83,13 +92,16 @@ public final class ModelCheck {
     wanted.keySet().retainAll(mergeSet.names());
     requireMerged("checkpoint", checkpoint, wanted.values());
     for (String name : wanted.keySet()) {
-      TensorInfo found = checkpoint.tensors().get(name);
-      scan(
-          checkpoint,
-          found,
-          (shard, data) -> Numbers.firstNaN(found.dtype(), data, shard.elements()),
-          "is NaN");
+      requireNoNaN(checkpoint, checkpoint.tensors().get(name));
     }
+  }
+
+  private static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
+    scan(
+        checkpoint,
+        tensor,
+        (shard, data) -> Numbers.firstNaN(tensor.dtype(), data, shard.elements()),
+        "is NaN");
   }
 
   /**

@@ -37,12 +37,12 @@ import java.util.concurrent.atomic.AtomicInteger;
  * one shard per thread, whatever the size and number of the models.
  *
  * <p>Refused, with {@link InvalidInput} naming file, tensor, expected and found: a base without
- * anything to merge; a merged parameter that a model or a Fisher lacks, or has in another shape
- * ({@code [1]} is not {@code []}) or in a type that is not floating; a parameter that is not finite
- * (an infinity too: merged with anything finite it stays infinite, and with ε = 0 becomes NaN; a
- * constant mask belongs among the excluded patterns); a Fisher entry that is negative, not finite
- * or beyond float32; weights that are all zero. Tensors that only a model has, such as its own
- * head, are not looked at.
+ * anything to merge, or with a NaN in any tensor; a merged parameter that a model or a Fisher
+ * lacks, or has in another shape ({@code [1]} is not {@code []}) or in a type that is not floating;
+ * a parameter that is not finite (an infinity too: merged with anything finite it stays infinite,
+ * and with ε = 0 becomes NaN; a constant mask belongs among the excluded patterns); a Fisher entry
+ * that is negative, not finite or beyond float32; weights that are all zero. Tensors that only a
+ * model has, such as its own head, are not looked at.
  */
 public final class Preflight {
   private Preflight() {}
@@ -114,6 +114,9 @@ public final class Preflight {
     long bytes = 0;
     for (Model model : merge.models()) {
       bytes += bytesToRead(model, merged);
+    }
+    try (Checkpoint base = Checkpoint.open(merge.base())) {
+      ModelCheck.base(base);
     }
     SortedMap<String, ModelReport> models = new TreeMap<>();
     Meter meter = new Meter(progress, bytes);

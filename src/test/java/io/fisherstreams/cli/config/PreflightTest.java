@@ -258,6 +258,17 @@ class PreflightTest {
   }
 
   @Test
+  void refusesNaNInAnyTensorOfTheBase() throws IOException {
+    Values head = f32("head.weight", List.of(2L), 1, Double.NaN);
+    write("base", WEIGHT, SCALAR, EMPTY, head, IDS);
+    assertRefused("base.safetensors: element 1 of head.weight is NaN");
+
+    Values mask = f32("head.weight", List.of(2L), 1, Double.NEGATIVE_INFINITY);
+    write("base", WEIGHT, SCALAR, EMPTY, mask, IDS);
+    assertThat(check().models()).hasSize(2);
+  }
+
+  @Test
   void ignoresValuesOfParametersThatAreNotMerged() throws IOException {
     write("a", WEIGHT, SCALAR, EMPTY, f32("head.weight", List.of(2L), Double.NaN, 1));
     write("a.fisher", FISHER_W, FISHER_SCALE, EMPTY, f32("head.weight", List.of(2L), -1, 1));
