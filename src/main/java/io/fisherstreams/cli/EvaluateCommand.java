@@ -145,8 +145,17 @@ final class EvaluateCommand implements Callable<Integer> {
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
+    requireOther(files, one.examples());
     try (ModelRuntime runtime = files.load()) {
       report(one.model, evaluate(files, one.examples(), runtime, "evaluate"));
+    }
+  }
+
+  private void requireOther(ModelFiles files, Path examples) {
+    if (json != null) {
+      try (ExampleSource source = files.examples(examples)) {
+        files.requireOther("--json", json, source);
+      }
     }
   }
 
@@ -156,6 +165,7 @@ final class EvaluateCommand implements Callable<Integer> {
           "a release needs --folder: the model whose config.json, tokenizer and head it runs with");
     }
     ModelFiles files = one.files(one.folder, torchScript.file());
+    requireOther(files, one.examples());
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
       Release release = export(one.model, file);

@@ -3,7 +3,6 @@ package io.fisherstreams.gradient;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -12,7 +11,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -43,7 +41,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   public void run(Path output, ExampleProgress progress) {
     try (ExampleSource source = model.examples(examples)) {
       source.requireCount(settings.examples());
-      requireOther(output, source);
+      model.requireOther("output", output, source);
       Map<String, String> provenance = provenance(source);
       try (ModelRuntime runtime = model.load();
           SquaredSums sums = new SquaredSums(runtime);
@@ -52,13 +50,6 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
         write(sums, writer);
       }
     }
-  }
-
-  private void requireOther(Path output, ExampleSource source) {
-    List<Path> inputs = new ArrayList<>(model.checkpointFiles());
-    inputs.addAll(source.files());
-    model.head().ifPresent(inputs::add);
-    InputFiles.requireOther("output", output, inputs);
   }
 
   private void estimate(

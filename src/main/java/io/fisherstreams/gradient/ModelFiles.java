@@ -2,6 +2,7 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ImageExamples;
 import io.fisherstreams.gradient.example.ImageProcessor;
@@ -16,6 +17,7 @@ import io.fisherstreams.gradient.model.TensorSource;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.Function;
@@ -124,6 +126,20 @@ public record ModelFiles(
   /** Whether the folder holds a checkpoint and not only the files beside one. */
   public boolean hasCheckpoint() {
     return Checkpoint.isIn(checkpoint);
+  }
+
+  /**
+   * Refuses an output that would replace a file of the model or of its examples.
+   *
+   * @param name what the user calls the output
+   */
+  public void requireOther(String name, Path output, ExampleSource examples) {
+    List<Path> inputs = new ArrayList<>(examples.files());
+    inputs.add(checkpoint);
+    inputs.add(folder.resolve("config.json"));
+    head.ifPresent(inputs::add);
+    torchScript.ifPresent(inputs::add);
+    InputFiles.requireOther(name, output, inputs);
   }
 
   /** The checkpoint's files, in the order of their names. */

@@ -299,6 +299,16 @@ final class EvaluateIT {
     assertThat(json).doesNotExist();
     assertThat(run("evaluate", yaml.toString(), "--json", yaml.toString()).err)
         .contains("is one of the inputs");
+    for (String file : List.of("first/model.safetensors", "first/config.json")) {
+      assertThat(
+              run(
+                      "evaluate",
+                      "--model=" + directory.resolve("first"),
+                      "--examples=" + directory.resolve("first-test.safetensors"),
+                      "--json=" + directory.resolve(file))
+                  .err)
+          .contains(file + " is one of the inputs");
+    }
     assertThat(run("evaluate", yaml.toString(), "--json", directory + "/no/x.json").err)
         .contains("expected a file in a folder that exists");
     assertThat(run("evaluate").exit).isEqualTo(2);

@@ -1,0 +1,55 @@
+package io.fisherstreams.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class InputFilesTest {
+  @TempDir private Path folder;
+  private Path model;
+
+  @BeforeEach
+  void aModelAsInADownloadCache() throws IOException {
+    Path blob = folder.resolve("blob");
+    TensorInfo scalar = new TensorInfo("s", DType.U8, List.of());
+    try (CheckpointWriter writer = CheckpointWriter.file(blob, List.of(scalar), Map.of())) {
+      writer.write("s", 0, ByteBuffer.allocate(1));
+      writer.commit();
+    }
+    model = Files.createDirectory(folder.resolve("model"));
+    Files.createSymbolicLink(model.resolve("model.safetensors"), blob);
+    Files.writeString(model.resolve("config.json"), "{}");
+  }
+
+  @Test
+  void aFolderStandsForTheModelsFilesInIt() throws IOException {
+    refuses(model);
+    refuses(model.resolve("model.safetensors"));
+    refuses(model.resolve("../model/config.json"));
+    refuses(folder.resolve("blob"));
+    refuses(Files.createSymbolicLink(folder.resolve("link"), model.resolve("config.json")));
+  }
+
+  @Test
+  void anEarlierOutputInTheFolderMayBeReplaced() throws IOException {
+    Path output = Files.createFile(model.resolve("merged.safetensors"));
+    assertThatCode(() -> InputFiles.requireOther("--output", output, List.of(model)))
+        .doesNotThrowAnyException();
+  }
+
+  private void refuses(Path output) {
+    assertThatThrownBy(() -> InputFiles.requireOther("--output", output, List.of(model)))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessage("--output %s is one of the inputs; name another", output);
+  }
+}
