@@ -8,6 +8,7 @@ import picocli.CommandLine.Option;
 class EstimatorOptions {
   @Option(
       names = "--samples",
+      converter = AtLeastOne.Int.class,
       paramLabel = "K",
       defaultValue = "1",
       description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
@@ -22,6 +23,7 @@ class EstimatorOptions {
 
   @Option(
       names = "--batch-size",
+      converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "8",
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")

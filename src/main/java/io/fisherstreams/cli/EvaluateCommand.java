@@ -49,6 +49,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Option(
       names = "--batch-size",
+      converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "8",
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
@@ -108,9 +109,6 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (batchSize < 1) {
-      throw new InvalidInput("--batch-size must be at least 1, found " + batchSize);
-    }
     requireWritable();
     if (subject.yaml != null) {
       evaluatePool();

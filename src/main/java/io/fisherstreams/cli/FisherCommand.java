@@ -36,6 +36,7 @@ final class FisherCommand implements Callable<Integer> {
 
   @Option(
       names = "--num-examples",
+      converter = AtLeastOne.Whole.class,
       paramLabel = "N",
       defaultValue = "256",
       description = "Exactly so many examples are used. Default: ${DEFAULT-VALUE}.")

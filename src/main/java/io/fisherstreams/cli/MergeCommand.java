@@ -77,6 +77,7 @@ final class MergeCommand implements Callable<Integer> {
 
   @Option(
       names = "--partitions",
+      converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "4",
       description =
@@ -85,6 +86,7 @@ final class MergeCommand implements Callable<Integer> {
 
   @Option(
       names = "--threads",
+      converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "2",
       description =
@@ -105,9 +107,6 @@ final class MergeCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     long partBytes = output.partBytes();
-    if (partitions < 1 || threads < 1) {
-      throw new InvalidInput("--partitions and --threads must be at least 1");
-    }
     MergeFile file = MergeFile.read(yaml);
     file.requireOther("--output", output.path());
     ReleaseExporter.requireWritable(output.path());

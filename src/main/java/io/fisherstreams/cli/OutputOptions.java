@@ -1,6 +1,5 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.checkpoint.CheckpointWriter;
 import java.nio.file.Path;
 import picocli.CommandLine.Option;
 
@@ -15,17 +14,18 @@ final class OutputOptions {
 
   @Option(
       names = "--out-shard-size",
+      converter = FileSize.class,
       paramLabel = "SIZE",
       defaultValue = "5GB",
       description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
-  private String shardSize;
+  private long partBytes;
 
   Path path() {
     return output;
   }
 
-  /** Most bytes of a file of a folder; refuses a size that cannot be read. */
+  /** Most bytes of a file of a folder. */
   long partBytes() {
-    return CheckpointWriter.parseSize(shardSize);
+    return partBytes;
   }
 }

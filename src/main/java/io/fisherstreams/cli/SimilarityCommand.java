@@ -54,6 +54,7 @@ final class SimilarityCommand implements Callable<Integer> {
 
   @Option(
       names = "--threads",
+      converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "2",
       description = "Partitions that are read at once. Default: ${DEFAULT-VALUE}.")
@@ -70,9 +71,6 @@ final class SimilarityCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    if (threads < 1) {
-      throw new InvalidInput("--threads must be at least 1");
-    }
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     Release release = NamedRelease.find(name, new ReleaseReader(kafka, topics), kafka, topics);

@@ -35,6 +35,7 @@ final class TopicsCommand implements Runnable {
       @Mixin Connection connection,
       @Option(
               names = "--partitions",
+              converter = AtLeastOne.Int.class,
               paramLabel = "N",
               description =
                   "Partitions of each sharded topic; fixed for the pool's life. Default: the"

@@ -15,6 +15,14 @@ class UsageTest {
         "fisher --model m --examples e --output o --estimator exakt",
         "publish checkpoint m --model m --estimator exakt",
         "publish fisher f",
+        "merge m.yaml --output o --partitions 0",
+        "merge m.yaml --output o --threads 1.5",
+        "merge m.yaml --output o --out-shard-size abc",
+        "merge m.yaml --output o --dtype int8",
+        "fisher --model m --examples e --output o --num-examples 0",
+        "fisher --model m --examples e --output o --batch-size -1",
+        "evaluate --model m --examples e --batch-size 9999999999",
+        "topics create --partitions 0",
         "bench --only KERNAL"
       })
   void wrongUsageExitsWith2(String commandLine) {

@@ -1,9 +1,11 @@
 package io.fisherstreams.gradient.example;
 
+import com.fasterxml.jackson.core.StreamReadFeature;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.json.JsonMapper;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.JsonFault;
 import java.io.IOException;
@@ -31,7 +33,10 @@ final class JsonLines implements AutoCloseable {
   private long[] ends = new long[16];
   private int count;
   private final ObjectMapper mapper =
-      new ObjectMapper().enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS);
+      JsonMapper.builder()
+          .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+          .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
+          .build();
 
   private JsonLines(Path path, FileChannel channel) {
     this.path = path;
