@@ -426,6 +426,9 @@ final class PublishCommand implements Runnable {
               description =
                   "Number of the first example within its source; one sequence number is used per example.")
           long sequence) {
+    if (source.startsWith("@")) {
+      throw new InvalidInput("--source '" + source + "': names with '@' belong to the pipeline");
+    }
     String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
