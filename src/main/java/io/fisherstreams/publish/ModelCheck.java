@@ -68,6 +68,14 @@ public final class ModelCheck {
       throw new InvalidInput(
           "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
     }
+    if (manifest.getMethod() != null) {
+      double epsilon = manifest.getMethod().getMinimalFisherWeight();
+      if (!(epsilon >= 0) || Double.isInfinite(epsilon)) {
+        throw new InvalidInput(
+            "minimal-fisher-weight is " + epsilon + ", expected a finite number of at least 0");
+      }
+      mergeSet(manifest); // refuses an unreadable pattern
+    }
   }
 
   /**
@@ -83,13 +91,23 @@ public final class ModelCheck {
     wanted.keySet().retainAll(mergeSet.names());
     requireMerged("checkpoint", checkpoint, wanted.values());
     for (String name : wanted.keySet()) {
-      TensorInfo found = checkpoint.tensors().get(name);
-      scan(
-          checkpoint,
-          found,
-          (shard, data) -> Numbers.firstNaN(found.dtype(), data, shard.elements()),
-          "is NaN");
+      requireNoNaN(checkpoint, checkpoint.tensors().get(name));
     }
+  }
+
+  /** Refuses a base that has a NaN in a floating tensor, be it merged or not. */
+  public static void base(Checkpoint checkpoint) {
+    checkpoint.tensors().values().stream()
+        .filter(tensor -> tensor.dtype().mergeable())
+        .forEach(tensor -> requireNoNaN(checkpoint, tensor));
+  }
+
+  private static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
+    scan(
+        checkpoint,
+        tensor,
+        (shard, data) -> Numbers.firstNaN(tensor.dtype(), data, shard.elements()),
+        "is NaN");
   }
 
   /**

@@ -50,6 +50,25 @@ public final class PoolModels {
                     "pool " + pool + " has no model " + model + "; it has " + manifests.keySet()));
   }
 
+  /**
+   * Refuses a second base, and a role that the model does not have. The stages refuse such a
+   * manifest too, but on its topic it would take the place of the good one.
+   */
+  public void requireRole(String model, Role role) {
+    Optional<ModelManifest> known = find(model);
+    if (known.isPresent() && known.get().getRole() != role) {
+      throw new InvalidInput(
+          known.get().getRole() == Role.BASE
+              ? model + " is the pool's base model; publish it with --base"
+              : model + " is a fine-tuned model of the pool; withdraw it first");
+    }
+    Optional<ModelManifest> base = findBase();
+    if (role == Role.BASE && base.isPresent() && !base.get().getModel().equals(model)) {
+      throw new InvalidInput(
+          "the pool's base model is " + base.get().getModel() + "; withdraw it first");
+    }
+  }
+
   /** The base model's manifest. */
   public Optional<ModelManifest> findBase() {
     return manifests.values().stream()

@@ -15,8 +15,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -130,6 +132,25 @@ class AliasIT {
     assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
     publish(1, 1.5f);
     assertThat(refusal("alias", "set", "3rd", "1")).contains("alias '3rd' is not 1 to 100 letters");
+    String again = file("again", 3);
+    String[] base = {"publish", "checkpoint", again, "--model", "base", "--base"};
+    assertThat(refusal(with(base, "--exclude", "["))).contains("is no regular expression");
+    assertThat(refusal(with(base, "--minimal-fisher-weight", "-1")))
+        .contains("minimal-fisher-weight is -1.0");
+    assertThat(
+            refusal("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
+        .contains("element 0 of weight is NaN");
+    assertThat(refusal(with(base, "--model-version", "1"))).contains("must be higher");
+    assertThat(refusal("publish", "fisher", file("fisher", 1), "--model", "a", "--examples", "0"))
+        .contains("examples is 0");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "a b"))
+        .contains("'a b' is no model name");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "base"))
+        .contains("base is the pool's base model");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "a", "--base"))
+        .contains("a is a fine-tuned model of the pool");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "another", "--base"))
+        .contains("the pool's base model is base");
     assertThat(refusal("weight", "base", "2")).contains("base is the pool's base model");
     assertThat(
             refusal(
@@ -143,6 +164,25 @@ class AliasIT {
                 "--sequence",
                 "0"))
         .contains("names with '@' belong to the pipeline");
+  }
+
+  @Test
+  void otherSettingsMakeANewVersion() {
+    assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
+    publish(1, 1.5f);
+    String[] again = {"publish", "checkpoint", file("a1", 1.5f), "--model", "a"};
+    String first = pool.output(again);
+    assertThat(pool.output(again)).isEqualTo(first);
+    for (String setting : List.of("--examples=2", "--refine-every=3", "--decay=0.5")) {
+      String announced = pool.output(with(again, setting));
+      assertThat(announced).isNotEqualTo(first);
+      assertThat(pool.output(with(again, setting))).isEqualTo(announced);
+      first = announced;
+    }
+  }
+
+  private static String[] with(String[] line, String... more) {
+    return Stream.concat(Stream.of(line), Stream.of(more)).toArray(String[]::new);
   }
 
   /** What a command prints that must fail. */
