@@ -4,6 +4,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.checkpoint.WholeFile;
 import io.fisherstreams.cli.config.MergeFile;
 import io.fisherstreams.fisher.MergeSet;
@@ -15,7 +16,6 @@ import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.release.ReleaseExporter;
@@ -187,11 +187,11 @@ final class EvaluateCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
-    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
     try (Progress progress = Progress.of(spec, "read release " + release.getRelease())) {
-      progress.total(ReleaseExporter.bytes(release, base));
+      progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
-          .export(release, base, file, Long.MAX_VALUE, Optional.empty(), progress::add);
+          .export(release, tensors, file, Long.MAX_VALUE, Optional.empty(), progress::add);
       progress.done();
     }
     return release;

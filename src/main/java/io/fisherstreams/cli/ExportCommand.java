@@ -1,15 +1,16 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -58,13 +59,13 @@ final class ExportCommand implements Callable<Integer> {
           "release %d was rejected: %s; --force writes it all the same"
               .formatted(release.getRelease(), release.getReason()));
     }
-    ModelManifest base = PoolModels.read(kafka, topics).requireBase();
+    List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
     try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
-      progress.total(ReleaseExporter.bytes(release, base));
+      progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
           .export(
               release,
-              base,
+              tensors,
               output.path(),
               partBytes,
               Optional.ofNullable(baseFolder),

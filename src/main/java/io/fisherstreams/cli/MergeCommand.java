@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.cli.config.MergeFile;
 import io.fisherstreams.cli.config.Preflight;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -186,11 +187,12 @@ final class MergeCommand implements Callable<Integer> {
     }
     print(release);
     ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
+    List<TensorInfo> tensors = reader.tensors(release, Optional.of(base));
     try (Checkpoint checkpoint = Checkpoint.open(file.base());
         Progress progress = Progress.of(spec, "write " + output.path())) {
-      progress.total(ReleaseExporter.bytes(release, base));
+      progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
-          .export(release, base, output.path(), partBytes, checkpoint.folder(), progress::add);
+          .export(release, tensors, output.path(), partBytes, checkpoint.folder(), progress::add);
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output.path());

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.record.ModelName;
 import picocli.CommandLine.Option;
 
 /** Names the model that a command is about. */
@@ -12,6 +13,6 @@ final class ModelOption {
   private String name;
 
   String name() {
-    return name;
+    return new ModelName(name).value();
   }
 }

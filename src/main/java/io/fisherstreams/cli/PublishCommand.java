@@ -21,6 +21,7 @@ import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Role;
 import io.fisherstreams.tensor.Shard;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -145,8 +146,9 @@ final class PublishCommand implements Runnable {
               names = "--model-version",
               paramLabel = "N",
               description =
-                  "The version; grows with every new content. Default: the known version when the"
-                      + " content is the same, else the time in milliseconds.")
+                  "The version; grows with every new content and other --examples, --refine-every or"
+                      + " --decay. Default: the known version when all are the same, else the time in"
+                      + " milliseconds.")
           Long version,
       @Option(
               names = "--coefficient",
@@ -180,6 +182,7 @@ final class PublishCommand implements Runnable {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     PoolModels models = PoolModels.read(kafka, topics);
+    models.requireRole(model, method != null ? Role.BASE : Role.FINE_TUNED);
     try (Checkpoint checkpoint = Checkpoint.open(path);
         EstimatedCheckpoint files =
             EstimatedCheckpoint.open(modelFiles(path, estimated), checkpoint);
@@ -241,6 +244,9 @@ final class PublishCommand implements Runnable {
     if (known.isPresent()
         && known.get().getContentHash().equals(next.getContentHash())
         && known.get().getParameters().equals(next.getParameters())
+        && known.get().getExamples() == next.getExamples()
+        && known.get().getRefineEvery() == next.getRefineEvery()
+        && known.get().getDecay() == next.getDecay()
         && Objects.equals(known.get().getConfig(), next.getConfig())
         && Objects.equals(known.get().getEstimation(), next.getEstimation())
         && (asked == null || asked == known.get().getVersion())) {
@@ -252,7 +258,7 @@ final class PublishCommand implements Runnable {
             next.getModel()
                 + " has version "
                 + known.get().getVersion()
-                + " with other content; --model-version must be higher");
+                + " with other content or settings; --model-version must be higher");
       }
       return asked;
     }
@@ -279,6 +285,9 @@ final class PublishCommand implements Runnable {
               description =
                   "Examples that the Fisher stands for. Default: 'examples' of the file's metadata, else what the model wants.")
           Long examples) {
+    if (examples != null && examples < 1) {
+      throw new InvalidInput("examples is " + examples + ", expected at least 1");
+    }
     String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
@@ -427,6 +436,9 @@ final class PublishCommand implements Runnable {
               description =
                   "Number of the first example within its source; one sequence number is used per example.")
           long sequence) {
+    if (source.startsWith("@")) {
+      throw new InvalidInput("--source '" + source + "': names with '@' belong to the pipeline");
+    }
     String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();

@@ -6,6 +6,7 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Role;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
@@ -39,6 +40,10 @@ final class WeightCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    if (manifest.getRole() == Role.BASE) {
+      throw new InvalidInput(
+          model + " is the pool's base model; only a fine-tuned model has a coefficient");
+    }
     manifest.setCoefficient(coefficient);
     try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
       new Publisher(topics, producer).announce(manifest);

@@ -1,7 +1,9 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.RejectedRecord;
@@ -13,15 +15,11 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
-import java.util.regex.Pattern;
 
 /** Which release each alias points to, and what becomes of a request to move it. */
 final class Aliases {
   /** Earlier releases that an alias remembers. */
   static final int REMEMBERED = 10;
-
-  // An alias begins with a letter: no command can mistake it for a release's id.
-  private static final Pattern NAME = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,99}");
 
   private final Map<String, Alias> aliases = new TreeMap<>();
 
@@ -38,9 +36,10 @@ final class Aliases {
    */
   Alias answer(String name, AliasRequest request, Set<Long> kept, Instant at)
       throws RejectedRecord {
-    if (!NAME.matcher(name).matches()) {
-      throw new RejectedRecord(
-          "alias '" + name + "' is not 1 to 100 letters, digits and '. _ -', the first a letter");
+    try {
+      new AliasName(name);
+    } catch (InvalidInput e) {
+      throw new RejectedRecord(e.getMessage());
     }
     if (request == null) {
       throw new RejectedRecord("an alias request has no tombstones");

@@ -106,10 +106,11 @@ public final class GateStage {
       try (TemporaryDirectory work = TemporaryDirectory.create(directory)) {
         Path checkpoint = work.path().resolve("release.safetensors");
         try {
-          new ReleaseExporter(reader())
+          ReleaseReader reader = reader();
+          new ReleaseExporter(reader)
               .export(
                   release,
-                  PoolModels.read(kafka, topics).requireBase(),
+                  reader.tensors(release, PoolModels.read(kafka, topics).findBase()),
                   checkpoint,
                   Long.MAX_VALUE,
                   Optional.empty(),

@@ -68,6 +68,14 @@ public final class ModelCheck {
       throw new InvalidInput(
           "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
     }
+    if (manifest.getMethod() != null) {
+      double epsilon = manifest.getMethod().getMinimalFisherWeight();
+      if (!(epsilon >= 0) || Double.isInfinite(epsilon)) {
+        throw new InvalidInput(
+            "minimal-fisher-weight is " + epsilon + ", expected a finite number of at least 0");
+      }
+      mergeSet(manifest); // refuses an unreadable pattern
+    }
   }
 
   /** Refuses a base with a NaN in any tensor: a release takes those that are not merged from it. */

@@ -6,8 +6,6 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.TopicReader;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -52,16 +50,40 @@ public final class PoolModels {
                     "pool " + pool + " has no model " + model + "; it has " + manifests.keySet()));
   }
 
+  /**
+   * Refuses a second base, and a role that the model does not have. The stages refuse such a
+   * manifest too, but on its topic it would take the place of the good one.
+   */
+  public void requireRole(String model, Role role) {
+    Optional<ModelManifest> known = find(model);
+    if (known.isPresent() && known.get().getRole() != role) {
+      throw new InvalidInput(
+          known.get().getRole() == Role.BASE
+              ? model + " is the pool's base model; publish it with --base"
+              : model + " is a fine-tuned model of the pool; withdraw it first");
+    }
+    Optional<ModelManifest> base = findBase();
+    if (role == Role.BASE && base.isPresent() && !base.get().getModel().equals(model)) {
+      throw new InvalidInput(
+          "the pool's base model is " + base.get().getModel() + "; withdraw it first");
+    }
+  }
+
+  /** The base model's manifest. */
+  public Optional<ModelManifest> findBase() {
+    return manifests.values().stream()
+        .filter(manifest -> manifest.getRole() == Role.BASE)
+        .findFirst();
+  }
+
   /** The base model's manifest; refuses a pool without one. */
   public ModelManifest requireBase() {
-    List<ModelManifest> bases = new ArrayList<>(manifests.values());
-    bases.removeIf(manifest -> manifest.getRole() != Role.BASE);
-    if (bases.isEmpty()) {
-      throw new InvalidInput(
-          "pool "
-              + pool
-              + " has no base model yet; publish it first: fisher-streams publish checkpoint --base");
-    }
-    return bases.get(0);
+    return findBase()
+        .orElseThrow(
+            () ->
+                new InvalidInput(
+                    "pool "
+                        + pool
+                        + " has no base model yet; publish it first: fisher-streams publish checkpoint --base"));
   }
 }

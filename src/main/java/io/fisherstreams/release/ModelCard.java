@@ -1,7 +1,7 @@
 package io.fisherstreams.release;
 
 import io.fisherstreams.record.MergeMethod;
-import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import java.util.Locale;
@@ -11,15 +11,16 @@ public final class ModelCard {
   private ModelCard() {}
 
   /** The card in Markdown, with the metadata block that model hubs read. */
-  public static String of(Release release, ModelManifest base) {
-    MergeMethod method = release.getPlan().getMethod();
+  public static String of(Release release) {
+    MergePlan plan = release.getPlan();
+    MergeMethod method = plan.getMethod();
     StringBuilder card = new StringBuilder();
     card.append("---\ntags:\n- merge\n- fisher-merging\n---\n");
     card.append("# Fisher-weighted merge, release ").append(release.getRelease()).append("\n\n");
     card.append(
         "Merged by FisherStreams: every parameter is the average of the models' parameters, entry by entry weighted with\n"
             + "their diagonal Fisher information, `θ = Σ c (F + ε) θ_m / Σ c (F + ε)`.\n\n");
-    line(card, "Base model", base.getModel() + ", version " + base.getVersion());
+    line(card, "Base model", plan.getBaseModel() + ", version " + plan.getBaseVersion());
     line(card, "Made", release.getAt().toString());
     line(card, "Minimal Fisher weight ε", Double.toString(method.getMinimalFisherWeight()));
     line(
@@ -48,7 +49,7 @@ public final class ModelCard {
     line(card, "Checksum", "`" + release.getChecksum() + "`");
     card.append(
         "\n| model | version | Fisher epoch | λ | Fisher norm N | share of the weights |\n|---|---|---|---|---|---|\n");
-    for (PlannedModel model : release.getPlan().getModels()) {
+    for (PlannedModel model : plan.getModels()) {
       card.append(
           String.format(
               Locale.ROOT,

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.KafkaSettings;
@@ -69,7 +70,8 @@ public final class ReleaseAliases {
   /**
    * Points an alias to a release.
    *
-   * @throws InvalidInput when the coordinator refuses, or does not answer in time
+   * @throws InvalidInput when it is no alias's name, the coordinator refuses, or does not answer in
+   *     time
    */
   public Alias set(String alias, long release, Duration timeout) {
     return require(alias, request(AliasAction.SET, release), timeout);
@@ -78,7 +80,8 @@ public final class ReleaseAliases {
   /**
    * Points an alias back to its newest earlier release whose tensors are kept.
    *
-   * @throws InvalidInput when the coordinator refuses, or does not answer in time
+   * @throws InvalidInput when it is no alias's name, the coordinator refuses, or does not answer in
+   *     time
    */
   public Alias rollback(String alias, Duration timeout) {
     return require(alias, request(AliasAction.ROLLBACK, 0), timeout);
@@ -87,7 +90,8 @@ public final class ReleaseAliases {
   /**
    * Removes an alias.
    *
-   * @throws InvalidInput when there is none, or the coordinator does not answer in time
+   * @throws InvalidInput when it is no alias's name, there is none, or the coordinator does not
+   *     answer in time
    */
   public void remove(String alias, Duration timeout) {
     require(alias, request(AliasAction.REMOVE, 0), timeout);
@@ -114,7 +118,7 @@ public final class ReleaseAliases {
 
   private Alias require(String alias, AliasRequest request, Duration timeout) {
     Alias answer =
-        ask(alias, request, timeout)
+        ask(new AliasName(alias).value(), request, timeout)
             .orElseThrow(
                 () ->
                     new InvalidInput(

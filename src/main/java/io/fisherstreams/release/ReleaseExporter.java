@@ -1,16 +1,13 @@
 package io.fisherstreams.release;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.TensorInfo;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Release;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -33,7 +30,7 @@ public final class ReleaseExporter {
   /**
    * Writes a release.
    *
-   * @param base the base model's manifest, which lists the release's tensors
+   * @param tensors its tensors, as {@link ReleaseReader#tensors} gives them
    * @param target a file name that ends in {@code .safetensors}, else a folder
    * @param maxPartBytes largest file of a folder
    * @param baseFolder where {@code config.json} and tokenizer files are copied from
@@ -41,12 +38,11 @@ public final class ReleaseExporter {
    */
   public void export(
       Release release,
-      ModelManifest base,
+      List<TensorInfo> tensors,
       Path target,
       long maxPartBytes,
       Optional<Path> baseFolder,
       LongConsumer progress) {
-    List<TensorInfo> tensors = tensors(release, base);
     Map<String, String> metadata =
         Map.of(
             "format", "pt",
@@ -69,7 +65,7 @@ public final class ReleaseExporter {
           });
       if (!file) {
         baseFolder.ifPresent(folder -> copyCompanions(folder, writer));
-        writer.addFile("README.md", ModelCard.of(release, base).getBytes(StandardCharsets.UTF_8));
+        writer.addFile("README.md", ModelCard.of(release).getBytes(StandardCharsets.UTF_8));
       }
       writer.commit();
     }
@@ -94,26 +90,8 @@ public final class ReleaseExporter {
   }
 
   /** Bytes of a release's tensors. */
-  public static long bytes(Release release, ModelManifest base) {
-    return tensors(release, base).stream().mapToLong(TensorInfo::bytes).sum();
-  }
-
-  private static List<TensorInfo> tensors(Release release, ModelManifest base) {
-    if (base.getVersion() != release.getPlan().getBaseVersion()) {
-      throw new InvalidInput(
-          "release %d was made with %s@%d, the pool now has %s@%d"
-              .formatted(
-                  release.getRelease(),
-                  release.getPlan().getBaseModel(),
-                  release.getPlan().getBaseVersion(),
-                  base.getModel(),
-                  base.getVersion()));
-    }
-    List<TensorInfo> tensors = new ArrayList<>();
-    base.getParameters()
-        .forEach(
-            parameter -> tensors.add(ReleaseTensors.of(parameter, release.getPlan().getMethod())));
-    return tensors;
+  public static long bytes(List<TensorInfo> tensors) {
+    return tensors.stream().mapToLong(TensorInfo::bytes).sum();
   }
 
   private static void copyCompanions(Path folder, CheckpointWriter writer) {

@@ -5,7 +5,9 @@ import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.merge.ReleaseDigest;
 import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -15,6 +17,8 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
 import java.util.function.Consumer;
 import java.util.zip.CRC32C;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -61,19 +65,16 @@ public final class ReleaseReader {
         kafka.newConsumer()) {
       for (TopicSlice slice : release.getSlices()) {
         if (slice.getEndOffset() > slice.getFirstOffset()) {
-          ends.put(
-              new TopicPartition(topics.mergedTensors().name(), slice.getPartition()),
-              slice.getEndOffset());
+          ends.put(partition(slice), slice.getEndOffset());
         }
       }
       kafkaConsumer.assign(ends.keySet());
       for (TopicSlice slice : release.getSlices()) {
-        TopicPartition partition =
-            new TopicPartition(topics.mergedTensors().name(), slice.getPartition());
-        if (ends.containsKey(partition)) {
-          kafkaConsumer.seek(partition, slice.getFirstOffset());
+        if (ends.containsKey(partition(slice))) {
+          kafkaConsumer.seek(partition(slice), slice.getFirstOffset());
         }
       }
+      requireKept(release, kafkaConsumer.beginningOffsets(ends.keySet()));
       long shards = 0;
       long checksum = 0;
       while (ends.entrySet().stream()
@@ -104,6 +105,45 @@ public final class ReleaseReader {
                 + found);
       }
     }
+  }
+
+  private TopicPartition partition(TopicSlice slice) {
+    return new TopicPartition(topics.mergedTensors().name(), slice.getPartition());
+  }
+
+  private void requireKept(Release release, Map<TopicPartition, Long> beginnings) {
+    for (TopicSlice slice : release.getSlices()) {
+      Long beginning = beginnings.get(partition(slice));
+      if (beginning != null && beginning > slice.getFirstOffset()) {
+        throw new InvalidInput(
+            "the tensors of release %d are no longer kept (coordinator.keep_releases)"
+                .formatted(release.getRelease()));
+      }
+    }
+  }
+
+  /**
+   * The tensors of a release, in the order of their names. Where the pool's base is still the one
+   * that it was made with, the base's manifest lists them; else the release is read for them.
+   *
+   * @param base the pool's base, if it has one
+   * @throws InvalidInput as {@link #read} does
+   */
+  public List<TensorInfo> tensors(Release release, Optional<ModelManifest> base) {
+    MergePlan plan = release.getPlan();
+    Optional<ModelManifest> its =
+        base.filter(
+            manifest ->
+                manifest.getModel().equals(plan.getBaseModel())
+                    && manifest.getVersion() == plan.getBaseVersion());
+    if (its.isPresent()) {
+      return its.get().getParameters().stream()
+          .map(parameter -> ReleaseTensors.of(parameter, plan.getMethod()))
+          .toList();
+    }
+    Map<String, TensorInfo> tensors = new TreeMap<>();
+    read(release, shard -> tensors.put(shard.getParameter(), tensor(shard)));
+    return List.copyOf(tensors.values());
   }
 
   /** The record as it was meant; null for one that is none of ours. */

@@ -5,15 +5,20 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseAliases;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -94,11 +99,102 @@ class AliasIT {
       Files.delete(directory.resolve("gone.safetensors"));
       assertThat(Instant.now()).as("no alias holds release 1 any more").isBefore(deadline);
     }
+    assertThat(refusal("export", "--release", "1", "--output", directory + "/gone.safetensors"))
+        .contains("the tensors of release 1 are no longer kept");
     assertThat(exported("4")).as("where a rollback would go").isEqualTo(4.5f);
     assertThat(cli("alias", "remove", "production")).isZero();
     assertThat(cli("alias", "remove", "production")).as("removed before").isEqualTo(1);
     assertThat(pool.output("alias")).doesNotContain("production");
     assertThat(cli("export", "--release", "production", "--output", "x")).isEqualTo(1);
     assertThat(exported("7")).as("the newest, which is kept").isEqualTo(7.5f);
+  }
+
+  @Test
+  void aReleaseIsExportedWhateverBecomesOfTheBaseItWasMadeWith() throws IOException {
+    assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
+    publish(1, 1.5f);
+    Path before = directory.resolve("before.safetensors");
+    assertThat(cli("export", "--release", "1", "--output", before.toString())).isZero();
+    String another =
+        pool.file("other-base", Map.of("weight", new float[] {4}, "added", new float[] {5}));
+    assertThat(cli("publish", "checkpoint", another, "--model", "base", "--base")).isZero();
+    Path replaced = directory.resolve("replaced.safetensors");
+    assertThat(cli("export", "--release", "1", "--output", replaced.toString())).isZero();
+    assertThat(replaced).hasSameBinaryContentAs(before);
+    assertThat(cli("withdraw", "base")).isZero();
+    Path withdrawn = directory.resolve("withdrawn.safetensors");
+    assertThat(cli("export", "--release", "1", "--output", withdrawn.toString())).isZero();
+    assertThat(withdrawn).hasSameBinaryContentAs(before);
+  }
+
+  @Test
+  void whatCannotBeIsRefusedAtOnce() {
+    assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
+    publish(1, 1.5f);
+    assertThat(refusal("alias", "set", "3rd", "1")).contains("alias '3rd' is not 1 to 100 letters");
+    String again = file("again", 3);
+    String[] base = {"publish", "checkpoint", again, "--model", "base", "--base"};
+    assertThat(refusal(with(base, "--exclude", "["))).contains("is no regular expression");
+    assertThat(refusal(with(base, "--minimal-fisher-weight", "-1")))
+        .contains("minimal-fisher-weight is -1.0");
+    assertThat(
+            refusal("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
+        .contains("element 0 of weight is NaN");
+    assertThat(refusal(with(base, "--model-version", "1"))).contains("must be higher");
+    assertThat(refusal("publish", "fisher", file("fisher", 1), "--model", "a", "--examples", "0"))
+        .contains("examples is 0");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "a b"))
+        .contains("'a b' is no model name");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "base"))
+        .contains("base is the pool's base model");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "a", "--base"))
+        .contains("a is a fine-tuned model of the pool");
+    assertThat(refusal("publish", "checkpoint", again, "--model", "another", "--base"))
+        .contains("the pool's base model is base");
+    assertThat(refusal("weight", "base", "2")).contains("base is the pool's base model");
+    assertThat(
+            refusal(
+                "publish",
+                "gradients",
+                file("gradients", 1),
+                "--model",
+                "a",
+                "--source",
+                "@t",
+                "--sequence",
+                "0"))
+        .contains("names with '@' belong to the pipeline");
+  }
+
+  @Test
+  void otherSettingsMakeANewVersion() {
+    assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
+    publish(1, 1.5f);
+    String[] again = {"publish", "checkpoint", file("a1", 1.5f), "--model", "a"};
+    String first = pool.output(again);
+    assertThat(pool.output(again)).isEqualTo(first);
+    for (String setting : List.of("--examples=2", "--refine-every=3", "--decay=0.5")) {
+      String announced = pool.output(with(again, setting));
+      assertThat(announced).isNotEqualTo(first);
+      assertThat(pool.output(with(again, setting))).isEqualTo(announced);
+      first = announced;
+    }
+  }
+
+  private static String[] with(String[] line, String... more) {
+    return Stream.concat(Stream.of(line), Stream.of(more)).toArray(String[]::new);
+  }
+
+  /** What a command prints that must fail. */
+  private String refusal(String... arguments) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    PrintStream before = System.err;
+    System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));
+    try {
+      assertThat(cli(arguments)).isEqualTo(1);
+    } finally {
+      System.setErr(before);
+    }
+    return bytes.toString(StandardCharsets.UTF_8);
   }
 }

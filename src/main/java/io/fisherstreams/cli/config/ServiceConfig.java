@@ -1,8 +1,10 @@
 package io.fisherstreams.cli.config;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.stage.GradientOptions;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.webhook.Webhook;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -147,11 +149,14 @@ public record ServiceConfig(
               if (largestDrop > 1) {
                 throw gate.refuse("largest_drop", "is " + largestDrop + ", expected at most 1");
               }
+              String alias = gate.text("alias");
+              try {
+                new AliasName(alias);
+              } catch (InvalidInput e) {
+                throw gate.refuse("alias", e.getMessage());
+              }
               return new GateOptions(
-                  gate.text("alias"),
-                  largestDrop,
-                  gate.whole("batch_size", GateOptions.BATCH_SIZE, 1),
-                  tasks);
+                  alias, largestDrop, gate.whole("batch_size", GateOptions.BATCH_SIZE, 1), tasks);
             });
   }
 

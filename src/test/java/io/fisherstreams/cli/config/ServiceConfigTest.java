@@ -61,6 +61,7 @@ class ServiceConfigTest {
         "alias: a | gate.tasks: expected at least one",
         "alias: a, tasks: [] | gate.tasks: expected at least one",
         "{TASK} | gate.alias: the key is missing",
+        "alias: 3rd, {TASK} | gate.alias: alias '3rd' is not 1 to 100 letters",
         "alias: a, largest_drop: 1.5, {TASK} | gate.largest_drop: is 1.5",
         "alias: a, tasks: [{name: t, model: m}] | gate.tasks[0].examples: the key is missing"
       })
