@@ -67,7 +67,8 @@ final class MergeCommand implements Callable<Integer> {
   @Option(
       names = "--dtype",
       paramLabel = "DTYPE",
-      description = "Type of all floating tensors (${COMPLETION-CANDIDATES}). Default: the base's.")
+      description =
+          "Type of all floating tensors (${COMPLETION-CANDIDATES}); a value beyond its range becomes infinite. Default: the base's.")
   private OutputDtype dtype;
 
   @Option(

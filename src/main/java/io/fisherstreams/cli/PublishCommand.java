@@ -84,7 +84,7 @@ final class PublishCommand implements Runnable {
         names = "--dtype",
         paramLabel = "DTYPE",
         description =
-            "Type of a release's floating tensors (F32, BF16, F16, F64). Default: the base's.")
+            "Type of a release's floating tensors (F32, BF16, F16, F64); a value beyond its range becomes infinite. Default: the base's.")
     private OutputDtype dtype;
 
     MergeMethod method() {
@@ -157,6 +157,7 @@ final class PublishCommand implements Runnable {
           Double coefficient,
       @Option(
               names = "--examples",
+              converter = AtLeastOne.Whole.class,
               paramLabel = "N",
               description =
                   "Examples after which the model's Fisher is sealed. Default: 1, for a Fisher file; 256 with --estimator.")
@@ -281,13 +282,11 @@ final class PublishCommand implements Runnable {
       @Mixin ModelOption named,
       @Option(
               names = "--examples",
+              converter = AtLeastOne.Whole.class,
               paramLabel = "N",
               description =
                   "Examples that the Fisher stands for. Default: 'examples' of the file's metadata, else what the model wants.")
           Long examples) {
-    if (examples != null && examples < 1) {
-      throw new InvalidInput("examples is " + examples + ", expected at least 1");
-    }
     String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
@@ -343,6 +342,7 @@ final class PublishCommand implements Runnable {
           Path head,
       @Option(
               names = "--num-examples",
+              converter = AtLeastOne.Whole.class,
               paramLabel = "N",
               description =
                   "Sends exactly so many, the first ones. Default: all; no more than a model that is not refined takes.")
@@ -390,8 +390,8 @@ final class PublishCommand implements Runnable {
 
   private static long number(
       ExampleSource source, Long asked, long firstIndex, ModelManifest manifest) {
-    if (firstIndex < 0 || (asked != null && asked < 1)) {
-      throw new InvalidInput("--first-index must be at least 0 and --num-examples at least 1");
+    if (firstIndex < 0) {
+      throw new InvalidInput("--first-index must be at least 0, found " + firstIndex);
     }
     if (asked != null && asked > source.count()) {
       throw new InvalidInput(

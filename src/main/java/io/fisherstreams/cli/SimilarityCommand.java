@@ -1,6 +1,5 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.WholeFile;
 import io.fisherstreams.fisher.FisherProducts;
 import io.fisherstreams.local.TemporaryDirectory;

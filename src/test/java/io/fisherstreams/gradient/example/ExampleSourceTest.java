@@ -109,6 +109,7 @@ class ExampleSourceTest {
         {"text": "", "label": 1}
         {"text": "low", "label": 1} {"text": "two"}
         {"text": "\u00ff", "label": 1}
+        {"text": "low", "label": 0, "label": 1}
         """
             .getBytes(StandardCharsets.ISO_8859_1));
     String[] reasons = {
@@ -121,10 +122,11 @@ class ExampleSourceTest {
       "found 1.5",
       "no tokens",
       "not JSON",
-      "not UTF-8"
+      "not UTF-8",
+      "Duplicate field 'label'"
     };
     try (ExampleSource source = TextExamples.open(lines, tokenizer(), NO_NAMES)) {
-      assertThat(source.count()).isEqualTo(11);
+      assertThat(source.count()).isEqualTo(12);
       for (int i = 0; i < reasons.length; i++) {
         int index = i + 1;
         assertThatThrownBy(() -> source.read(index, 1))
