@@ -141,8 +141,6 @@ class AliasIT {
             refusal("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
         .contains("element 0 of weight is NaN");
     assertThat(refusal(with(base, "--model-version", "1"))).contains("must be higher");
-    assertThat(refusal("publish", "fisher", file("fisher", 1), "--model", "a", "--examples", "0"))
-        .contains("examples is 0");
     assertThat(refusal("publish", "checkpoint", again, "--model", "a b"))
         .contains("'a b' is no model name");
     assertThat(refusal("publish", "checkpoint", again, "--model", "base"))
