@@ -97,12 +97,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     }
     announced.sort(Comparator.comparing(ModelManifest::getVersion));
     announced.forEach(manifest -> pool.announce(manifest.getModel(), manifest));
-    List<PartitionProgress> reports = new ArrayList<>();
-    try (KeyValueIterator<String, PartitionProgress> all = progress.all()) {
-      all.forEachRemaining(entry -> reports.add(entry.value));
-    }
-    reports.sort(Comparator.comparing(report -> ((ModelProgress) report.getBody()).getEpoch()));
-    reports.forEach(r -> pool.progress(r.getPartition(), (ModelProgress) r.getBody()));
+    takeReports(progress.all());
     changed = true;
     context.schedule(TICK, PunctuationType.WALL_CLOCK_TIME, this::tick);
   }
@@ -140,9 +135,23 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       forget(key, Long.MAX_VALUE);
     } else {
       pool.announce(key, manifest);
-      manifests.put(id(manifest.getModel(), manifest.getVersion()), manifest);
+      String id = id(manifest.getModel(), manifest.getVersion());
+      if (manifests.get(id) == null) {
+        // nothing orders two topics: reports may have come before
+        takeReports(progress.range(id + "/", id + "0")); // '/' + 1
+      }
+      manifests.put(id, manifest);
     }
     changed = true;
+  }
+
+  private void takeReports(KeyValueIterator<String, PartitionProgress> stored) {
+    List<PartitionProgress> reports = new ArrayList<>();
+    try (stored) {
+      stored.forEachRemaining(entry -> reports.add(entry.value));
+    }
+    reports.sort(Comparator.comparing(report -> ((ModelProgress) report.getBody()).getEpoch()));
+    reports.forEach(r -> pool.progress(r.getPartition(), (ModelProgress) r.getBody()));
   }
 
   private void alias(String key, AliasRequest request) throws RejectedRecord {

@@ -188,12 +188,19 @@ public final class PoolView {
     }
   }
 
-  /** Takes a partition's report of a model; one of a version that is gone is ignored. */
+  /**
+   * Takes a partition's report of a model; one of a version that is gone, or not announced yet, is
+   * looked at and passed over.
+   *
+   * @throws RejectedRecord when its sums are no numbers
+   */
   public void progress(int partition, ModelProgress progress) {
     NavigableMap<Long, PoolModel> versions = models.get(progress.getModel());
     PoolModel model = versions == null ? null : versions.get(progress.getVersion());
     if (model != null) {
       model.progress(partition, progress);
+    } else {
+      ReportedSums.of(progress.getSums(), Map.of());
     }
   }
 

@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.Models.Sums;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -688,6 +689,40 @@ class CoordinatorTopologyTest {
             reason -> assertThat(reason).contains("unknown action"),
             reason -> assertThat(reason).contains("has no verdict"),
             reason -> assertThat(reason).contains("tombstones"));
+  }
+
+  @Test
+  void reportsThatOvertakeTheirManifestsCount() {
+    ModelManifest base = Models.base(1, Models.method(true, 1e-6));
+    ModelManifest a = Models.model("a", 1).setRefineEvery(1).build();
+    Models.complete(base, PARTITIONS, 1, SUMS).forEach(this::report);
+    Models.complete(a, PARTITIONS, 1, SUMS).forEach(this::report);
+    Models.complete(a, PARTITIONS, 2, SUMS).forEach(this::report);
+    announce(base);
+    assertThat(plans()).isEmpty();
+    announce(a);
+    assertThat(plans())
+        .singleElement()
+        .satisfies(
+            plan -> {
+              assertThat(models(plan)).containsExactly("a@1");
+              assertThat(plan.getModels().get(0).getEpoch()).isEqualTo(2);
+            });
+  }
+
+  @Test
+  void aReportWithoutNumbersIsRefusedEvenOfAModelThatIsStillUnknown() {
+    report(
+        0,
+        new ModelProgress(
+            "later", 1L, 1, 1, 1, 1, 1, List.of(), List.of(new FisherSums("p", "many", "1"))));
+    assertThat(stage.reasons(topics))
+        .singleElement()
+        .satisfies(reason -> assertThat(reason).contains("no decimal numbers: many, 1"));
+    stage.restart();
+    arriveBase();
+    arrive("later", 1);
+    assertThat(plans()).extracting(MergePlan::getRelease).containsExactly(1L);
   }
 
   @Test
