@@ -111,7 +111,7 @@ final class Aliases {
   }
 
   private Alias now(String name) {
-    return aliases.getOrDefault(name, new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", ""));
+    return aliases.getOrDefault(name, AliasName.unset(name));
   }
 
   /** Whether a request carries a verdict on a release, found where the alias is now. */

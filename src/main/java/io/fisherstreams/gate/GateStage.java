@@ -9,6 +9,7 @@ import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
@@ -25,7 +26,6 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -84,9 +84,7 @@ public final class GateStage {
     public Alias alias() {
       return new ReleaseAliases(kafka, topics)
           .all()
-          .getOrDefault(
-              options.alias(),
-              new Alias(options.alias(), 0L, List.of(), 0L, Instant.EPOCH, "", ""));
+          .getOrDefault(options.alias(), AliasName.unset(options.alias()));
     }
 
     @Override

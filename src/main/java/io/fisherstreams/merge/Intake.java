@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.fisher.FisherSum;
@@ -455,7 +454,7 @@ final class Intake {
   }
 
   private void addFile(PayloadFile file, long element, int count, double multiplier) {
-    file.read(element * Float.BYTES, DType.F32, block, count);
+    file.read(element * Float.BYTES, block, count);
     sum.add(block, multiplier);
   }
 

@@ -105,16 +105,16 @@ final class PayloadFile {
   }
 
   /**
-   * Reads {@code elements} numbers of a type from {@code position} on, as float32.
+   * Reads {@code elements} float32 numbers from {@code position} on.
    *
    * @throws IllegalStateException when the file ends before
    */
-  void read(long position, DType type, float[] target, int elements) {
-    MappedByteBuffer map = require(position, elements * type.bytes());
-    Numbers.toFloat(type, map, offset(position), target, 0, elements);
+  void read(long position, float[] target, int elements) {
+    MappedByteBuffer map = require(position, elements * Float.BYTES);
+    Numbers.toFloat(DType.F32, map, offset(position), target, 0, elements);
   }
 
-  /** The same, as float64. */
+  /** The same with numbers of any floating type, as float64. */
   void read(long position, DType type, double[] target, int elements) {
     MappedByteBuffer map = require(position, elements * type.bytes());
     Numbers.toDouble(type, map, offset(position), target, 0, elements);

@@ -1,7 +1,6 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherProducts;
 import io.fisherstreams.fisher.Layers;
@@ -172,7 +171,7 @@ public final class StoredFishers {
         for (int first = 0; first < elements; first += BLOCK) {
           int count = Math.min(BLOCK, elements - first);
           for (int i = 0; i < files.length; i++) {
-            files[i].read((firstElements[i] + first) * Float.BYTES, DType.F32, blocks[i], count);
+            files[i].read((firstElements[i] + first) * Float.BYTES, blocks[i], count);
           }
           products.add(Layers.of(parameter), blocks, divisors, count);
         }

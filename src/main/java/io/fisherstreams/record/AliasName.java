@@ -1,6 +1,8 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import java.time.Instant;
+import java.util.List;
 import java.util.regex.Pattern;
 
 /**
@@ -11,6 +13,11 @@ import java.util.regex.Pattern;
  */
 public record AliasName(String value) {
   private static final Pattern ALLOWED = Pattern.compile("[A-Za-z][A-Za-z0-9._-]{0,99}");
+
+  /** An alias of this name before anything was granted. */
+  public static Alias unset(String name) {
+    return new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", "");
+  }
 
   /** Refuses other names with {@link InvalidInput}. */
   public AliasName {
