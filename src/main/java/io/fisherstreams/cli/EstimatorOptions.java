@@ -11,14 +11,15 @@ class EstimatorOptions {
       converter = AtLeastOne.Int.class,
       paramLabel = "K",
       defaultValue = "1",
-      description = "Labels drawn per example by 'sampled'. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Labels drawn per example by 'sampled'; the others draw none. Default: ${DEFAULT-VALUE}.")
   private int samples;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
       defaultValue = "0",
-      description = "Seed of the draws. Default: ${DEFAULT-VALUE}.")
+      description = "Seed of these draws. Default: ${DEFAULT-VALUE}.")
   private long seed;
 
   @Option(

@@ -143,17 +143,22 @@ final class EvaluateCommand implements Callable<Integer> {
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
-    requireOther(files, one.examples());
-    try (ModelRuntime runtime = files.load()) {
-      report(one.model, evaluate(files, one.examples(), runtime, "evaluate"));
+    try (ExampleSource examples = examples(files, one);
+        ModelRuntime runtime = files.load()) {
+      report(one.model, evaluate(examples, runtime, "evaluate"));
     }
   }
 
-  private void requireOther(ModelFiles files, Path examples) {
-    if (json != null) {
-      try (ExampleSource source = files.examples(examples)) {
-        files.requireOther("--json", json, source);
+  private ExampleSource examples(ModelFiles files, OneModel one) {
+    ExampleSource examples = files.examples(one.examples());
+    try {
+      if (json != null) {
+        files.requireOther("--json", json, examples);
       }
+      return examples;
+    } catch (RuntimeException e) {
+      examples.close();
+      throw e;
     }
   }
 
@@ -163,8 +168,8 @@ final class EvaluateCommand implements Callable<Integer> {
           "a release needs --folder: the model whose config.json, tokenizer and head it runs with");
     }
     ModelFiles files = one.files(one.folder, torchScript.file());
-    requireOther(files, one.examples());
-    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+    try (ExampleSource examples = examples(files, one);
+        TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
       Release release = export(one.model, file);
       try (Checkpoint checkpoint = Checkpoint.open(file)) {
@@ -176,7 +181,7 @@ final class EvaluateCommand implements Callable<Integer> {
         try (ModelRuntime runtime =
             files.hasCheckpoint() ? files.load(tensors, merged::merges) : files.load(tensors)) {
           String title = "release " + release.getRelease();
-          report(title, evaluate(files, one.examples(), runtime, "evaluate " + title));
+          report(title, evaluate(examples, runtime, "evaluate " + title));
         }
       }
     }
@@ -197,10 +202,9 @@ final class EvaluateCommand implements Callable<Integer> {
     return release;
   }
 
-  private Evaluation evaluate(ModelFiles files, Path examples, ModelRuntime runtime, String task) {
-    try (ExampleSource source = files.examples(examples);
-        Progress progress = Progress.ofExamples(spec, task)) {
-      Evaluation evaluation = Evaluation.of(runtime, source, batchSize, progress::upTo);
+  private Evaluation evaluate(ExampleSource examples, ModelRuntime runtime, String task) {
+    try (Progress progress = Progress.ofExamples(spec, task)) {
+      Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::upTo);
       progress.done();
       return evaluation;
     }

@@ -17,7 +17,8 @@ final class OutputOptions {
       converter = FileSize.class,
       paramLabel = "SIZE",
       defaultValue = "5GB",
-      description = "Largest file of a folder, such as 500MB or 2GiB. Default: ${DEFAULT-VALUE}.")
+      description =
+          "Largest file of a folder, such as 500MB or 2GiB; an output that is one file is never cut. Default: ${DEFAULT-VALUE}.")
   private long partBytes;
 
   Path path() {

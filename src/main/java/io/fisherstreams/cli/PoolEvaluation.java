@@ -41,7 +41,7 @@ final class PoolEvaluation implements AutoCloseable {
   /** Runs a loaded model on examples, and tells how far it is. */
   @FunctionalInterface
   interface Runner {
-    Evaluation run(ModelFiles files, Path examples, ModelRuntime runtime, String title);
+    Evaluation run(ExampleSource examples, ModelRuntime runtime, String title);
   }
 
   private record Task(String name, ModelFiles files, Path examples) {}
@@ -146,8 +146,9 @@ final class PoolEvaluation implements AutoCloseable {
     row.evaluations.computeIfAbsent(
         task,
         unused -> {
-          try (ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
-            return runner.run(task.files, task.examples, runtime, row.name + " on " + task.name);
+          try (ExampleSource examples = task.files.examples(task.examples);
+              ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
+            return runner.run(examples, runtime, row.name + " on " + task.name);
           }
         });
   }

@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.FisherSettings;
@@ -297,6 +298,7 @@ final class PublishCommand implements Runnable {
       long count =
           examples != null ? examples : ModelCheck.examples(fisher).orElse(manifest.getExamples());
       progress.total(ModelCheck.fisherBytes(manifest));
+      warnWhenSealed(kafka, topics, manifest);
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
         new Publisher(topics, producer)
             .fisher(
@@ -379,6 +381,20 @@ final class PublishCommand implements Runnable {
     return 0;
   }
 
+  /** What the model has already changes nothing when it is sent again; all else is refused. */
+  private void warnWhenSealed(KafkaSettings kafka, PoolTopics topics, ModelManifest manifest) {
+    if (manifest.getRefineEvery() == 0
+        && PoolStatus.read(kafka, topics)
+            .view()
+            .isReady(manifest.getModel(), manifest.getVersion())) {
+      spec.commandLine()
+          .getErr()
+          .printf(
+              "warning: %s@%d has its whole Fisher and is not refined (refine-every is 0): unless it is the same again, what is sent goes to dead-letters%n",
+              manifest.getModel(), manifest.getVersion());
+    }
+  }
+
   private static EstimatedModel estimatedModel(ModelManifest manifest) {
     try {
       return EstimatedModel.of(manifest);
@@ -447,6 +463,7 @@ final class PublishCommand implements Runnable {
         Progress progress = Progress.of(spec, "publish " + model)) {
       long examples = ModelCheck.gradients(gradients, manifest);
       progress.total(examples * ModelCheck.fisherBytes(manifest));
+      warnWhenSealed(kafka, topics, manifest);
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         for (TensorInfo tensor : ModelCheck.merged(manifest)) {

@@ -263,7 +263,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     for (String touched : pool.retireBefore(proposal)) {
       forget(touched, pool.retired().get(touched));
     }
-    proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
+    if (policy.await().isEmpty()) {
+      proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
+    }
     ModelManifest base = proposal.base().manifest();
     List<RetiredModel> retired = new ArrayList<>();
     pool.retired().forEach((model, version) -> retired.add(new RetiredModel(model, version)));

@@ -10,7 +10,8 @@ import java.util.Set;
  * @param longest how long the first change of a burst waits at most
  * @param keep how many complete releases keep their tensors, at least
  * @param keepFor how long a complete release keeps its tensors, at least
- * @param await models without which no plan is made; empty for a pool that is merged as it grows
+ * @param await models without which no plan is made; empty for a pool that is merged as it grows.
+ *     Who names them knows their Fishers: takeovers are not logged
  */
 public record PlanPolicy(
     Duration quiet, Duration longest, int keep, Duration keepFor, Set<String> await) {

@@ -154,6 +154,9 @@ public final class PoolStatus {
     if (!model.isPresent()) {
       return "incomplete";
     }
-    return model.epoch().isPresent() ? "ready" : "awaits its Fisher";
+    if (model.epoch().isEmpty()) {
+      return "awaits its Fisher";
+    }
+    return view.hasReadyBase() ? "ready" : "ready, awaits the base";
   }
 }

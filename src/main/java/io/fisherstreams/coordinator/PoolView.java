@@ -278,8 +278,18 @@ public final class PoolView {
                         .isPresent());
   }
 
+  /** Whether a version has all its shards and its whole Fisher, as far as was reported. */
+  public boolean isReady(String model, long version) {
+    return find(model, version).flatMap(PoolModel::epoch).isPresent();
+  }
+
   private Optional<PoolModel> find(String model, long version) {
     return Optional.ofNullable(models.get(model)).map(versions -> versions.get(version));
+  }
+
+  /** Whether there is a base model with all its shards, without which nothing is merged. */
+  public boolean hasReadyBase() {
+    return readyBase().isPresent();
   }
 
   private Optional<PoolModel> readyBase() {

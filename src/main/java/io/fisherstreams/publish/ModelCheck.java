@@ -80,11 +80,16 @@ public final class ModelCheck {
 
   /** Refuses a base with a NaN in any tensor: a release takes those that are not merged from it. */
   public static void base(Checkpoint base) {
-    for (TensorInfo tensor : base.tensors().values()) {
-      if (tensor.dtype().mergeable()) {
-        requireNoNaN(base, tensor);
-      }
+    for (TensorInfo tensor : floating(base)) {
+      requireNoNaN(base, tensor);
     }
+  }
+
+  /** A checkpoint's floating tensors, merged or not. */
+  public static List<TensorInfo> floating(Checkpoint checkpoint) {
+    return checkpoint.tensors().values().stream()
+        .filter(tensor -> tensor.dtype().mergeable())
+        .toList();
   }
 
   /**
@@ -104,7 +109,8 @@ public final class ModelCheck {
     }
   }
 
-  private static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
+  /** Refuses a floating tensor with a NaN. */
+  public static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
     scan(
         checkpoint,
         tensor,

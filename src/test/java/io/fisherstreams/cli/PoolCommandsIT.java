@@ -62,6 +62,13 @@ final class PoolCommandsIT {
           .isZero();
       MergeConformanceIT.assertSameTensors(merged, together);
 
+      String other = CASE.resolve("model-b.fisher.safetensors").toString();
+      assertThat(said(0, "publish", "fisher", other, "--model", "model-a"))
+          .containsPattern("warning: model-a@\\d+ has its whole Fisher and is not refined");
+      assertThat(said(0, "publish", "fisher", other, "--model", "model-d"))
+          .doesNotContain("warning");
+
+      assertThat(output("withdraw", "model-d")).contains("withdrew model-d");
       assertThat(output("withdraw", "model-c")).contains("withdrew model-c");
       await()
           .atMost(PATIENCE)
@@ -132,15 +139,20 @@ final class PoolCommandsIT {
 
   /** Runs a command, which must fail with a message. */
   private void refused(String message, String... arguments) {
+    assertThat(said(1, arguments)).contains(message);
+  }
+
+  /** Runs a command and gives what it said beside its output. */
+  private String said(int exit, String... arguments) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream before = System.err;
     System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));
     try {
-      assertThat(Main.run(with(List.of(arguments), "--config", config.toString()))).isEqualTo(1);
+      assertThat(Main.run(with(List.of(arguments), "--config", config.toString()))).isEqualTo(exit);
     } finally {
       System.setErr(before);
     }
-    assertThat(bytes.toString(StandardCharsets.UTF_8)).contains(message);
+    return bytes.toString(StandardCharsets.UTF_8);
   }
 
   private void configure(EmbeddedBroker broker, EmbeddedRegistry registry, String more)

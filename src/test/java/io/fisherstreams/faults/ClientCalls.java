@@ -1,8 +1,14 @@
 package io.fisherstreams.faults;
 
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 
-/** The calls that one instance makes on its Kafka clients, and what shall happen on them. */
+/**
+ * The calls that one instance makes on its Kafka clients, what shall happen on them, and what its
+ * consumers shall get late.
+ */
 final class ClientCalls {
   /** What happens around a call. */
   interface Trap {
@@ -19,6 +25,8 @@ final class ClientCalls {
   private static final Trap NONE = (method, topic, isDone) -> {};
 
   private final AtomicReference<Trap> trap = new AtomicReference<>(NONE);
+  private final Map<String, Long> overtaking = new ConcurrentHashMap<>();
+  private volatile String delayed = "";
 
   void set(Trap next) {
     trap.set(next);
@@ -26,6 +34,32 @@ final class ClientCalls {
 
   void clear() {
     trap.set(NONE);
+  }
+
+  /** Lets the consumers get nothing more of a topic, until {@link #delayNone}. */
+  void delay(String topic) {
+    overtaking.clear();
+    delayed = topic;
+  }
+
+  void delayNone() {
+    delayed = "";
+  }
+
+  boolean isDelayed(String topic) {
+    return topic.equals(delayed);
+  }
+
+  /** Told of the records that a consumer got. */
+  void polled(ConsumerRecords<?, ?> records) {
+    if (!delayed.isEmpty()) {
+      records.forEach(received -> overtaking.merge(received.topic(), 1L, Long::sum));
+    }
+  }
+
+  /** Records of a topic that have come since another was delayed. */
+  long overtaking(String topic) {
+    return overtaking.getOrDefault(topic, 0L);
   }
 
   void on(String method, String topic, boolean isDone) {

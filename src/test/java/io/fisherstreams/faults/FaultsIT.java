@@ -141,6 +141,12 @@ class FaultsIT {
 
   @Test
   @Tag("some-faults")
+  void guaranteesHoldWhenReportsOvertakeManifests(FaultReport report) throws Exception {
+    guaranteesHold(new ManifestsAreDelayed(), report);
+  }
+
+  @Test
+  @Tag("some-faults")
   void guaranteesHoldWhenADiskIsFull(FaultReport report) throws Exception {
     try (SmallDisk disk = SmallDisk.mount(directory.resolve("small-disk"))) {
       guaranteesHold(new DiskIsFull(disk), report);

@@ -2,23 +2,27 @@ package io.fisherstreams.faults;
 
 import java.lang.reflect.InvocationTargetException;
 import java.lang.reflect.Proxy;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 import java.util.UUID;
 import java.util.concurrent.ConcurrentHashMap;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.Configurable;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.streams.KafkaClientSupplier;
 
 /**
- * Kafka Streams' clients, whose producers report every call to the instance's {@link ClientCalls}.
- * Streams makes it from its configuration, so the way to the instance's object leads over a name.
+ * Kafka Streams' clients, whose calls go by the instance's {@link ClientCalls}. Streams makes it
+ * from its configuration, so the way to the instance's object leads over a name.
  */
 public final class FaultyClients implements KafkaClientSupplier, Configurable {
   /** Configuration key: the name that {@link #register} gave. */
@@ -70,13 +74,48 @@ public final class FaultyClients implements KafkaClientSupplier, Configurable {
             });
   }
 
-  private static Consumer<byte[], byte[]> consumer(Map<String, Object> config) {
-    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  /** Before each poll the delayed topic's partitions are paused, as if their broker were slow. */
+  @Override
+  @SuppressWarnings("unchecked")
+  public Consumer<byte[], byte[]> getConsumer(Map<String, Object> config) {
+    Consumer<byte[], byte[]> consumer = consumer(config);
+    Set<TopicPartition> paused = new HashSet<>();
+    return (Consumer<byte[], byte[]>)
+        Proxy.newProxyInstance(
+            getClass().getClassLoader(),
+            new Class<?>[] {Consumer.class},
+            (proxy, method, arguments) -> {
+              boolean isPoll = method.getName().equals("poll");
+              if (isPoll) {
+                delay(consumer, paused);
+              }
+              try {
+                Object result = method.invoke(consumer, arguments);
+                if (isPoll) {
+                  calls.polled((ConsumerRecords<?, ?>) result);
+                }
+                return result;
+              } catch (InvocationTargetException e) {
+                throw e.getCause();
+              }
+            });
   }
 
-  @Override
-  public Consumer<byte[], byte[]> getConsumer(Map<String, Object> config) {
-    return consumer(config);
+  private void delay(Consumer<byte[], byte[]> consumer, Set<TopicPartition> paused) {
+    Set<TopicPartition> assigned = consumer.assignment();
+    paused.retainAll(assigned);
+    for (TopicPartition partition : assigned) {
+      if (calls.isDelayed(partition.topic())) {
+        consumer.pause(Set.of(partition));
+        paused.add(partition);
+      } else if (paused.remove(partition)) {
+        consumer.resume(Set.of(partition));
+      }
+    }
+  }
+
+  private static Consumer<byte[], byte[]> consumer(Map<String, Object> config) {
+    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 
   @Override

@@ -85,6 +85,9 @@ class RefusalTest {
     RandomModel narrow = clip();
     narrow.headTensor("visual_projection.weight", 4, 8);
     refused(narrow, "head: tensor visual_projection.weight", "[5, 8]", "[4, 8]");
+    RandomModel oneClass = clip();
+    oneClass.headTensor("text_embeds", 1, 5);
+    refused(oneClass, "at least two classes", "found 1", "text_embeds");
   }
 
   @Test
@@ -125,6 +128,13 @@ class RefusalTest {
       refused(runtime, tokens(1, 2), tokens(1), "attention_mask has 1 values for 2 input_ids");
       refused(runtime, tokens(1, 2), tokens(1, 2), "attention_mask[1] is 2");
       refused(runtime, InputTensor.ofFloats(List.of(1L), 1), null, "expected a vector of integers");
+      for (String other : List.of("position_ids", "token_type_ids")) {
+        Example more =
+            new Example("texts", 0, 0, Map.of("input_ids", tokens(1, 2), other, tokens(0, 0)));
+        assertThatThrownBy(() -> runtime.forward(List.of(more)))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageContaining(other + " is not implemented");
+      }
       assertThat(runtime.forward(List.of(example(tokens(1, 2), null))).logits()).hasSize(2);
     }
   }

@@ -116,12 +116,13 @@ public final class Preflight {
       bytes += bytesToRead(model, merged);
     }
     try (Checkpoint base = Checkpoint.open(merge.base())) {
-      ModelCheck.base(base);
+      bytes += ModelCheck.floating(base).stream().mapToLong(TensorInfo::bytes).sum();
     }
     SortedMap<String, ModelReport> models = new TreeMap<>();
     Meter meter = new Meter(progress, bytes);
     ExecutorService readers = Executors.newFixedThreadPool(threads);
     try {
+      readBase(merge.base(), readers, threads, meter);
       for (Model model : merge.models()) {
         readParameters(model, merged, readers, threads, meter);
         models.put(
@@ -185,6 +186,21 @@ public final class Preflight {
 
   private static long bytes(Checkpoint file, SortedMap<String, TensorInfo> merged) {
     return merged.keySet().stream().mapToLong(name -> file.tensors().get(name).bytes()).sum();
+  }
+
+  private static void readBase(Path path, ExecutorService readers, int threads, Meter meter) {
+    try (Checkpoint base = Checkpoint.open(path)) {
+      List<TensorInfo> tensors = ModelCheck.floating(base);
+      forEach(
+          tensors.size(),
+          readers,
+          threads,
+          () ->
+              index -> {
+                ModelCheck.requireNoNaN(base, tensors.get(index));
+                meter.add(tensors.get(index).bytes());
+              });
+    }
   }
 
   private static void readParameters(

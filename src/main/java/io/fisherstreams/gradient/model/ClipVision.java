@@ -104,6 +104,7 @@ final class ClipVision implements Network {
                                 + " hidden_size) and logit_scale")
                             .formatted(parameters.origin())));
     long classes = text.shape().get(0);
+    config.requireClasses(classes, "text_embeds of " + parameters.origin());
     long projected = text.shape().get(1);
     projection =
         new Linear(

@@ -63,6 +63,7 @@ final class FeedForward implements Network {
       inputSize = config.positive("input_size");
       width = inputSize;
     }
+    config.requireClasses(config.classes(), "num_labels or id2label");
     int[] hidden = config.positives("hidden_sizes");
     for (int i = 0; i <= hidden.length; i++) {
       int outputs = i < hidden.length ? hidden[i] : config.classes();

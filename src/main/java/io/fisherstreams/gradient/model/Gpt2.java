@@ -29,6 +29,10 @@ final class Gpt2 implements Network {
   // padded) is finite too. exp of it is 0.
   private static final float MASKED = -1e30f;
 
+  /** What Hugging Face's model would take beside these inputs; each would change the logits. */
+  private static final List<String> OTHER_INPUTS =
+      List.of("position_ids", "token_type_ids", "inputs_embeds");
+
   private static final String SINGLE_LABEL = "single_label_classification";
 
   private final int vocabulary;
@@ -154,6 +158,12 @@ final class Gpt2 implements Network {
       int[] end = new int[examples.size()];
       for (int i = 0; i < tokens.length; i++) {
         Example example = examples.get(i);
+        for (String other : OTHER_INPUTS) {
+          if (example.inputs().containsKey(other)) {
+            throw example.invalid(
+                other + " is not implemented, expected input_ids and attention_mask only");
+          }
+        }
         tokens[i] = tokens(example, vocabulary, maxPositions);
         attended[i] = attended(example, tokens[i].length);
         first[i] = -1;

@@ -170,6 +170,14 @@ public final class ModelConfig {
         : positive("num_labels", 2);
   }
 
+  /** Refuses fewer than two classes: with one, log p is 0 and so is every gradient. */
+  void requireClasses(long classes, String where) {
+    if (classes < 2) {
+      throw new InvalidInput(
+          "%s: expected at least two classes, found %d in %s".formatted(origin, classes, where));
+    }
+  }
+
   /** The class that {@code label2id}, or else {@code id2label}, gives a name, if one does. */
   public Optional<Long> classNamed(String name) {
     JsonNode id = root.path("label2id").get(name);

@@ -139,9 +139,10 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     }
     if (outputs.size() != 1
         || outputs.get(0).getShape().dimension() != 2
-        || outputs.get(0).getShape().get(0) != batch.size()) {
+        || outputs.get(0).getShape().get(0) != batch.size()
+        || outputs.get(0).getShape().get(1) < 2) {
       throw new InvalidInput(
-          "%s: expected one output, logits of shape (%d, classes), found %s"
+          "%s: expected one output, logits of shape (%d, at least two classes), found %s"
               .formatted(file, batch.size(), outputs.stream().map(NDArray::getShape).toList()));
     }
     return outputs.get(0);

@@ -339,9 +339,11 @@ class PreflightTest {
         2,
         (done, total) -> calls.add(new long[] {done, total}));
 
-    // Two models, parameters and Fisher each: four entries of w and a scalar in float32.
-    assertThat(calls).allSatisfy(call -> assertThat(call[1]).isEqualTo(2 * 2 * 5 * 4));
-    assertThat(calls.get(calls.size() - 1)[0]).isEqualTo(2 * 2 * 5 * 4);
+    // Four entries of w and a scalar in float32: of the base, with its head of two, and of two
+    // models, parameters and Fisher each.
+    long total = (5 + 2) * 4 + 2 * 2 * 5 * 4;
+    assertThat(calls).allSatisfy(call -> assertThat(call[1]).isEqualTo(total));
+    assertThat(calls.get(calls.size() - 1)[0]).isEqualTo(total);
     for (int i = 1; i < calls.size(); i++) {
       assertThat(calls.get(i)[0]).isGreaterThanOrEqualTo(calls.get(i - 1)[0]);
     }
