@@ -88,6 +88,9 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
     config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, 8 * MIB);
     config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 32 * MIB);
+    // A consumer that closes, or gets new partitions, waits for the idle fetch under way: Kafka's
+    // 500 ms were a quarter of a small merge's time.
+    config.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, 100);
     return config;
   }
 
