@@ -157,21 +157,24 @@ final class AccumulationBench {
     ExecutorService threads = Executors.newFixedThreadPool(THREADS);
     try {
       long start = System.nanoTime();
-      List<Future<Long>> counts = new ArrayList<>();
+      List<Future<PollLoop.Polled>> loops = new ArrayList<>();
       for (int thread = 0; thread < THREADS; thread++) {
         Map<TopicPartition, Long> mine = new HashMap<>(starts);
         int remainder = thread;
         mine.keySet().removeIf(partition -> partition.partition() % THREADS != remainder);
-        counts.add(threads.submit((Callable<Long>) () -> PollLoop.poll(kafka, mine, ends)));
+        loops.add(
+            threads.submit((Callable<PollLoop.Polled>) () -> PollLoop.poll(kafka, mine, ends)));
       }
       long polled = 0;
-      for (Future<Long> count : counts) {
-        polled += count.get();
+      long end = start;
+      for (Future<PollLoop.Polled> loop : loops) {
+        polled += loop.get().records();
+        end = Math.max(end, loop.get().nanos());
       }
       if (polled != records) {
         throw new IllegalStateException("polled " + polled + " of " + records + " records");
       }
-      return (System.nanoTime() - start) / 1e9;
+      return (end - start) / 1e9;
     } finally {
       threads.shutdown();
     }

@@ -20,11 +20,20 @@ final class PollLoop {
     }
   }
 
-  /** Polls partitions from {@code starts} to {@code ends}; returns the number of records. */
-  static long poll(
+  /**
+   * What a loop has done.
+   *
+   * @param records how many it got
+   * @param nanos when it had the last one, by {@link System#nanoTime}; closing comes after
+   */
+  record Polled(long records, long nanos) {}
+
+  /** Polls partitions from {@code starts} to {@code ends}. */
+  static Polled poll(
       KafkaSettings kafka, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) {
     long count = 0;
     long bytes = 0;
+    long nanos;
     try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
       consumer.assign(starts.keySet());
       starts.forEach(consumer::seek);
@@ -34,10 +43,11 @@ final class PollLoop {
           bytes += record.value().length;
         }
       }
+      nanos = System.nanoTime();
     }
     if (bytes == 0) {
       throw new IllegalStateException("nothing was polled");
     }
-    return count;
+    return new Polled(count, nanos);
   }
 }

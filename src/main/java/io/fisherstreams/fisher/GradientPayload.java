@@ -21,6 +21,9 @@ public final class GradientPayload {
    */
   public static void requireDense(ByteBuffer data, int elements) {
     requireBytes("data", data.remaining(), (long) elements * Float.BYTES, elements + " float32");
+    if (VectorUnit.IS_USABLE && VectorSums.areSquares(data, elements)) {
+      return;
+    }
     long bad = Numbers.firstNegativeOrNotFinite(DType.F32, data, elements);
     if (bad >= 0) {
       throw notASquare(bad, floats(data).get((int) bad));

@@ -5,14 +5,16 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
+import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loops of {@link FisherMerge} and {@link FisherSum} with the machine's vectors. Products and
- * sums are rounded one by one, as there, never fused: the bits are the same.
+ * The loops of {@link FisherMerge}, {@link FisherSum} and {@link GradientPayload} with the
+ * machine's vectors. Products and sums are rounded one by one, as there, never fused: the bits are
+ * the same.
  */
 final class VectorSums {
   private static final VectorSpecies<Double> WIDE = DoubleVector.SPECIES_PREFERRED;
@@ -20,6 +22,8 @@ final class VectorSums {
       VectorSpecies.of(float.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 2));
 
   private static final VectorSpecies<Integer> BITS = NARROW.withLanes(int.class);
+  private static final VectorSpecies<Integer> WORDS = IntVector.SPECIES_PREFERRED;
+  private static final int INFINITY = 0x7F80_0000;
 
   // The smallest vectors have 64 bits.
   private static final VectorSpecies<Short> QUARTER =
@@ -68,17 +72,22 @@ final class VectorSums {
   /**
    * Adds {@code multiplier · values[j]} to the first pairs of a {@link FisherSum} and returns how
    * many: the rest does not fill a vector.
+   *
+   * @param values little-endian float32 from byte {@code position} on
    */
   static int addExactly(
-      double[] high, double[] low, float[] values, double multiplier, int elements) {
+      double[] high,
+      double[] low,
+      ByteBuffer values,
+      int position,
+      double multiplier,
+      int elements) {
     int end = WIDE.loopBound(elements);
     for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector term = widen(values, j).mul(multiplier);
+      DoubleVector term = widenAt(values, position + j * Float.BYTES).mul(multiplier);
       DoubleVector before = DoubleVector.fromArray(WIDE, high, j);
       DoubleVector sum = before.add(term);
-      DoubleVector part = sum.sub(before);
-      DoubleVector error = before.sub(sum.sub(part)).add(term.sub(part));
-      DoubleVector rest = DoubleVector.fromArray(WIDE, low, j).add(error);
+      DoubleVector rest = DoubleVector.fromArray(WIDE, low, j).add(error(before, term, sum));
       DoubleVector total = sum.add(rest);
       total.intoArray(high, j);
       rest.sub(total.sub(sum)).intoArray(low, j);
@@ -86,13 +95,67 @@ final class VectorSums {
     return end;
   }
 
-  private static DoubleVector widen(float[] values, int first) {
-    return widen(FloatVector.fromArray(NARROW, values, first));
+  /** The same for two terms, one after the other: the pairs are read and written once. */
+  static int addExactly(
+      double[] high,
+      double[] low,
+      ByteBuffer first,
+      double firstMultiplier,
+      ByteBuffer second,
+      double secondMultiplier,
+      int position,
+      int elements) {
+    int end = WIDE.loopBound(elements);
+    for (int j = 0; j < end; j += WIDE.length()) {
+      int at = position + j * Float.BYTES;
+      DoubleVector term = widenAt(first, at).mul(firstMultiplier);
+      DoubleVector before = DoubleVector.fromArray(WIDE, high, j);
+      DoubleVector sum = before.add(term);
+      DoubleVector rest = DoubleVector.fromArray(WIDE, low, j).add(error(before, term, sum));
+      DoubleVector total = sum.add(rest);
+      rest = rest.sub(total.sub(sum));
+      term = widenAt(second, at).mul(secondMultiplier);
+      sum = total.add(term);
+      rest = rest.add(error(total, term, sum));
+      total = sum.add(rest);
+      total.intoArray(high, j);
+      rest.sub(total.sub(sum)).intoArray(low, j);
+    }
+    return end;
+  }
+
+  /** What rounding took from a sum (Knuth's TwoSum). */
+  private static DoubleVector error(DoubleVector before, DoubleVector term, DoubleVector sum) {
+    DoubleVector part = sum.sub(before);
+    return before.sub(sum.sub(part)).add(term.sub(part));
+  }
+
+  /**
+   * Whether little-endian float32 from the buffer's position on are finite and not negative. False
+   * is no last word: negative zeros get it too, and elements that do not fill a vector.
+   */
+  static boolean areSquares(ByteBuffer values, int elements) {
+    if (WORDS.loopBound(elements) != elements) {
+      return false;
+    }
+    IntVector belowInfinity = IntVector.broadcast(WORDS, -1);
+    IntVector signs = IntVector.zero(WORDS);
+    for (int j = 0; j < elements; j += WORDS.length()) {
+      int at = values.position() + j * Integer.BYTES;
+      IntVector bits = IntVector.fromByteBuffer(WORDS, values, at, ByteOrder.LITTLE_ENDIAN);
+      belowInfinity = belowInfinity.and(bits.sub(INFINITY));
+      signs = signs.or(bits);
+    }
+    return belowInfinity.reduceLanes(VectorOperators.AND) < 0
+        && signs.reduceLanes(VectorOperators.OR) >= 0;
   }
 
   private static DoubleVector widen(ByteBuffer values, int first) {
-    return widen(
-        FloatVector.fromByteBuffer(NARROW, values, first * Float.BYTES, ByteOrder.LITTLE_ENDIAN));
+    return widenAt(values, first * Float.BYTES);
+  }
+
+  private static DoubleVector widenAt(ByteBuffer values, int position) {
+    return widen(FloatVector.fromByteBuffer(NARROW, values, position, ByteOrder.LITTLE_ENDIAN));
   }
 
   private static DoubleVector widenBfloat16(ByteBuffer values, int first) {

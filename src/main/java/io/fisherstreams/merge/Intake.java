@@ -54,10 +54,8 @@ final class Intake {
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
-  private final float[] block = new float[BLOCK];
   private final FisherSum sum = new FisherSum(BLOCK);
   private final ByteBuffer bytes = allocate(Shard.ELEMENTS * FisherSum.BYTES);
-  private final ByteBuffer input = allocate(BLOCK * FisherSum.BYTES);
 
   /**
    * An intake of one partition.
@@ -422,40 +420,51 @@ final class Intake {
       Optional<SealedFisher> previous,
       IntConsumer summed) {
     List<OpenBatch> unfolded = state.getOpen().subList(state.getFolded(), state.getOpen().size());
-    List<PayloadFile> files = new ArrayList<>(unfolded.size());
-    for (int i = 0; i < unfolded.size(); i++) {
-      files.add(payloads.file(model.model(), model.version(), openFile(i)));
-    }
-    PayloadFile partial = payloads.file(model.model(), model.version(), PARTIAL);
-    Optional<PayloadFile> before =
-        previous.map(
-            epoch -> payloads.file(model.model(), model.version(), fisherFile(epoch.getEpoch())));
+    long element = slot.firstElement();
     int elements = slot.shard().elements();
+    List<ByteBuffer> terms = new ArrayList<>();
+    List<Double> multipliers = new ArrayList<>();
+    for (int i = 0; i < unfolded.size(); i++) {
+      terms.add(view(model, openFile(i), element, elements, Float.BYTES));
+      multipliers.add(unfolded.get(i).getMultiplier());
+    }
+    if (previous.isPresent()) {
+      // its payload counts divisor examples, its sum all of them
+      double all = previous.get().getExamples() / previous.get().getDivisor();
+      terms.add(view(model, fisherFile(previous.get().getEpoch()), element, elements, Float.BYTES));
+      multipliers.add(model.manifest().getDecay() * all);
+    }
+    Optional<ByteBuffer> partial =
+        state.getFolded() == 0
+            ? Optional.empty()
+            : Optional.of(view(model, PARTIAL, element, elements, FisherSum.BYTES));
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
-      long element = slot.firstElement() + first;
-      if (state.getFolded() == 0) {
+      if (partial.isEmpty()) {
         sum.clear(count);
       } else {
-        input.clear().limit(count * FisherSum.BYTES);
-        partial.read(element * FisherSum.BYTES, input);
-        sum.load(input, count);
+        sum.load(partial.get(), first * FisherSum.BYTES, count);
       }
-      for (int i = 0; i < files.size(); i++) {
-        addFile(files.get(i), element, count, unfolded.get(i).getMultiplier());
-      }
-      if (before.isPresent()) {
-        // its payload counts divisor examples, its sum all of them
-        double all = previous.get().getExamples() / previous.get().getDivisor();
-        addFile(before.get(), element, count, model.manifest().getDecay() * all);
-      }
+      add(terms, multipliers, first * Float.BYTES);
       summed.accept(first);
     }
   }
 
-  private void addFile(PayloadFile file, long element, int count, double multiplier) {
-    file.read(element * Float.BYTES, block, count);
-    sum.add(block, multiplier);
+  /** A shard's part of one of a model's files. */
+  private ByteBuffer view(KnownModel model, String file, long element, int elements, int width) {
+    return payloads
+        .file(model.model(), model.version(), file)
+        .view(element * width, elements * width);
+  }
+
+  private void add(List<ByteBuffer> terms, List<Double> multipliers, int position) {
+    int pairs = terms.size() / 2 * 2;
+    for (int i = 0; i < pairs; i += 2) {
+      sum.add(terms.get(i), multipliers.get(i), terms.get(i + 1), multipliers.get(i + 1), position);
+    }
+    if (pairs < terms.size()) {
+      sum.add(terms.get(pairs), position, multipliers.get(pairs));
+    }
   }
 
   /** Writes the tombstone of a gradient batch. */

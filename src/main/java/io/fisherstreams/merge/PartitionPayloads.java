@@ -44,8 +44,8 @@ final class PartitionPayloads implements AutoCloseable {
   /**
    * The files under a directory.
    *
-   * @param openFiles how many may stay open now, at least two: a plan reads every model's files for
-   *     each shard in turn
+   * @param openFiles how many may stay open now: a plan reads every model's files for each shard in
+   *     turn
    * @param onClose runs when they are closed
    */
   PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {

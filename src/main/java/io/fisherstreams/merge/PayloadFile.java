@@ -96,7 +96,8 @@ final class PayloadFile {
 
   /**
    * The file's {@code bytes} bytes from {@code position} on, as they lie there: good as long as
-   * this is one of the partition's two files used last, because others may lose their maps.
+   * this is one of the partition's {@link PayloadStore#FEWEST_OPEN} files used last, because others
+   * may lose their maps.
    *
    * @throws IllegalStateException when the file ends before
    */

@@ -27,7 +27,10 @@ import org.slf4j.LoggerFactory;
  */
 public final class PayloadStore implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PayloadStore.class);
-  private static final long FEWEST_OPEN = 64;
+
+  /** Files that a partition may always keep open: more than are read at a time. */
+  static final int FEWEST_OPEN = 64;
+
   private static final long DESCRIPTORS =
       ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
           ? Math.min(unix.getMaxFileDescriptorCount(), 1 << 20)

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.math.BigDecimal;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -13,7 +14,8 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class FisherSumTest {
-  private static final int ELEMENTS = 200;
+  private static final int ELEMENTS = 203;
+  private static final int OFFSET = 12;
 
   private record Term(float[] values, double multiplier) {}
 
@@ -36,8 +38,34 @@ class FisherSumTest {
   private static float[] sum(List<Term> terms) {
     FisherSum sum = new FisherSum(ELEMENTS);
     sum.clear(ELEMENTS);
-    terms.forEach(term -> sum.add(term.values, term.multiplier));
+    addAll(sum, terms);
     return rounded(sum);
+  }
+
+  /** Two by two, and the last one singly. */
+  private static void addAll(FisherSum sum, List<Term> terms) {
+    for (int i = 0; i < terms.size() - 1; i += 2) {
+      Term first = terms.get(i);
+      Term second = terms.get(i + 1);
+      sum.add(bytes(first), first.multiplier, bytes(second), second.multiplier, OFFSET);
+    }
+    if (terms.size() % 2 == 1) {
+      Term last = terms.get(terms.size() - 1);
+      sum.add(bytes(last), OFFSET, last.multiplier);
+    }
+  }
+
+  private static ByteBuffer bytes(Term term) {
+    return bytes(term.values);
+  }
+
+  /** As a payload has them, behind others. */
+  private static ByteBuffer bytes(float... values) {
+    ByteBuffer bytes = ByteBuffer.allocateDirect(OFFSET + values.length * Float.BYTES);
+    for (int j = 0; j < values.length; j++) {
+      bytes.order(ByteOrder.LITTLE_ENDIAN).putFloat(OFFSET + j * Float.BYTES, values[j]);
+    }
+    return bytes;
   }
 
   private static float[] rounded(FisherSum sum) {
@@ -100,7 +128,7 @@ class FisherSumTest {
       FisherSum sum = new FisherSum(3);
       sum.clear(3);
       for (float term : order) {
-        sum.add(new float[] {term, term == little ? 0 : term, term}, 1);
+        sum.add(bytes(term, term == little ? 0 : term, term), OFFSET, 1);
       }
       float[] rounded = new float[3];
       sum.toFloats(rounded, 0);
@@ -114,13 +142,13 @@ class FisherSumTest {
     List<Term> terms = terms(random, 100);
     FisherSum sum = new FisherSum(ELEMENTS);
     sum.clear(ELEMENTS);
-    terms.subList(0, 40).forEach(term -> sum.add(term.values, term.multiplier));
-    ByteBuffer stored = ByteBuffer.allocate(ELEMENTS * FisherSum.BYTES);
+    addAll(sum, terms.subList(0, 41));
+    ByteBuffer stored = ByteBuffer.allocate(OFFSET + ELEMENTS * FisherSum.BYTES).position(OFFSET);
     sum.store(stored);
-    stored.flip();
+    assertThat(stored.remaining()).isZero();
     FisherSum loaded = new FisherSum(ELEMENTS);
-    loaded.load(stored, ELEMENTS);
-    terms.subList(40, 100).forEach(term -> loaded.add(term.values, term.multiplier));
+    loaded.load(stored, OFFSET, ELEMENTS);
+    addAll(loaded, terms.subList(41, 100));
     assertThat(rounded(loaded)).isEqualTo(sum(terms));
   }
 }
