@@ -31,7 +31,7 @@ import picocli.CommandLine.Spec;
     name = "run",
     mixinStandardHelpOptions = true,
     description = {
-      "Runs stages as services until it is stopped (SIGTERM).",
+      "Runs stages as services until it is stopped: on SIGTERM and SIGINT they leave their groups, and the exit code is 143 or 130.",
       "Every instance needs a state directory of its own; instances of a stage share its work."
     })
 final class RunCommand implements Callable<Integer> {

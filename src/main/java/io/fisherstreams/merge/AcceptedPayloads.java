@@ -6,10 +6,13 @@ import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.ByteBuffer;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 
@@ -22,6 +25,7 @@ final class AcceptedPayloads {
   private final Ledger ledger;
   private final PartitionPayloads payloads;
   private final Recovery recovery;
+  private final OpenEpochs openEpochs;
   private final BiConsumer<ShardKey, CheckpointShard> checkpointShards;
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
 
@@ -35,11 +39,13 @@ final class AcceptedPayloads {
       Ledger ledger,
       PartitionPayloads payloads,
       Recovery recovery,
+      OpenEpochs openEpochs,
       BiConsumer<ShardKey, CheckpointShard> checkpointShards,
       BiConsumer<ShardKey, GradientBatch> gradientBatches) {
     this.ledger = ledger;
     this.payloads = payloads;
     this.recovery = recovery;
+    this.openEpochs = openEpochs;
     this.checkpointShards = checkpointShards;
     this.gradientBatches = gradientBatches;
   }
@@ -54,14 +60,26 @@ final class AcceptedPayloads {
   /**
    * An accepted gradient batch.
    *
-   * @param place its place among the open batches, -1 when it is sealed
+   * @param file the local file that its payload is in, or is brought to
+   * @param open the batch of the open epoch that it is, null when it is sealed
    * @param sealed the epoch that it is, null when it is open
    * @param examples its example count
    * @param multiplier what its payload's entries are multiplied by to give sums of squares
    * @param crc CRC-32C of its payload
    */
   record Batch(
-      Held shard, int place, SealedFisher sealed, long examples, double multiplier, int crc) {
+      Held shard,
+      String file,
+      OpenBatch open,
+      SealedFisher sealed,
+      long examples,
+      double multiplier,
+      int crc) {
+    static Batch open(Held shard, String file, OpenBatch open) {
+      return new Batch(
+          shard, file, open, null, open.getExamples(), open.getMultiplier(), open.getCrc());
+    }
+
     boolean isSameAs(GradientBatch record, ByteBuffer payload) {
       return examples == record.getExamples()
           && multiplier == Intake.multiplier(record)
@@ -106,32 +124,50 @@ final class AcceptedPayloads {
   }
 
   /** The same, for its shard. */
-  static Optional<Batch> batch(Held shard, ShardKey key) {
+  Optional<Batch> batch(Held shard, ShardKey key) {
     return key.batch().flatMap(name -> batch(shard, name));
   }
 
-  private static Optional<Batch> batch(Held shard, ShardKey.Batch name) {
-    List<OpenBatch> opened = shard.state().getOpen();
-    for (int i = 0; i < opened.size(); i++) {
-      OpenBatch open = opened.get(i);
-      if (name.equals(new ShardKey.Batch(open.getSource(), open.getSequence()))) {
-        return Optional.of(
-            new Batch(shard, i, null, open.getExamples(), open.getMultiplier(), open.getCrc()));
-      }
-    }
-    for (SealedFisher sealed : shard.state().getEpochs()) {
+  private Optional<Batch> batch(Held shard, ShardKey.Batch name) {
+    ShardState state = shard.state();
+    for (SealedFisher sealed : state.getEpochs()) {
       if (name.equals(new ShardKey.Batch(sealed.getSource(), sealed.getSequence()))) {
         return Optional.of(
             new Batch(
                 shard,
-                -1,
+                Intake.fisherFile(sealed.getEpoch()),
+                null,
                 sealed,
                 Math.round(sealed.getExamples()),
                 sealed.getExamples() / sealed.getDivisor(),
                 sealed.getCrc()));
       }
     }
+    if (!AppliedSequences.contains(state.getApplied(), name.source(), name.sequence())) {
+      return Optional.empty();
+    }
+    int place = place(state.getOpen(), name);
+    if (place >= 0) {
+      return Optional.of(Batch.open(shard, OpenEpochs.openFile(place), state.getOpen().get(place)));
+    }
+    for (int fold = 0; fold < state.getFolds(); fold++) {
+      List<OpenBatch> folded = ledger.folded(shard.model(), shard.slot().shard(), fold);
+      place = place(folded, name);
+      if (place >= 0) {
+        return Optional.of(Batch.open(shard, OpenEpochs.againFile(0), folded.get(place)));
+      }
+    }
     return Optional.empty();
+  }
+
+  private static int place(List<OpenBatch> batches, ShardKey.Batch name) {
+    for (int i = 0; i < batches.size(); i++) {
+      OpenBatch batch = batches.get(i);
+      if (name.equals(new ShardKey.Batch(batch.getSource(), batch.getSequence()))) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   /** Whether the payload is in the local files; otherwise it is lost, and the state with it. */
@@ -145,21 +181,20 @@ final class AcceptedPayloads {
   boolean isAtHand(Batch accepted) {
     KnownModel model = accepted.shard().model();
     Slot slot = accepted.shard().slot();
+    Recovery.Batch batch = recovery.batch();
     if (accepted.sealed() != null) {
-      Recovery.Batch batch = recovery.batch();
       batch.needFisher(model, slot, accepted.sealed());
-      return batch.run();
+    } else {
+      batch.needBatches(model, slot, List.of(accepted.open()), unused -> accepted.file());
     }
-    ShardState state = accepted.shard().state();
-    if (accepted.place() < state.getFolded()) {
-      state.setFolded(0); // what is folded stands alone in the topic only
-      ledger.put(model, slot.shard(), state);
-    }
-    return isAtHand(model, slot, state);
+    return batch.run();
   }
 
   /** The same for all that a shard's open epoch builds on. */
   boolean isAtHand(KnownModel model, Slot slot, ShardState state) {
+    if (!isPartialAtHand(model, slot, state)) {
+      return false;
+    }
     Recovery.Batch batch = recovery.batch();
     need(batch, model, slot, state);
     if (batch.isEmpty()) {
@@ -173,13 +208,58 @@ final class AcceptedPayloads {
     return batch.run();
   }
 
-  private void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
-    if (!state.getOpen().isEmpty() && batch.needOpen(model, slot, state)) {
-      ledger.put(model, slot.shard(), state);
-    }
+  private static void need(Recovery.Batch batch, KnownModel model, Slot slot, ShardState state) {
+    batch.needBatches(model, slot, state.getOpen(), OpenEpochs::openFile);
     List<SealedFisher> epochs = state.getEpochs();
     if (!epochs.isEmpty()) {
       batch.needFisher(model, slot, epochs.get(epochs.size() - 1));
+    }
+  }
+
+  /**
+   * Makes a partial sum that is gone again, fold by fold, and on the way those of other shards:
+   * each pass reads the topic where one fold's batches lie.
+   */
+  private boolean isPartialAtHand(KnownModel model, Slot slot, ShardState state) {
+    if (openEpochs.isPartialWhole(model, slot, state)) {
+      return true;
+    }
+    boolean isComplete = true;
+    while (isComplete && !openEpochs.isPartialWhole(model, slot, state)) {
+      Recovery.Batch batch = recovery.batch();
+      Map<Slot, ShardState> behind = new LinkedHashMap<>();
+      needFold(batch, behind, model, slot, state);
+      for (Slot other : model.fisher().slots()) {
+        if (other != slot && !batch.isFull()) {
+          needFold(batch, behind, model, other, ledger.shard(model, other.shard()));
+        }
+      }
+      isComplete = batch.run();
+      if (isComplete) {
+        behind.forEach(
+            (place, of) -> {
+              openEpochs.foldAgain(model, place, of);
+              ledger.put(model, place.shard(), of);
+            });
+      }
+    }
+    openEpochs.dropAgain(new ModelVersion(model.model(), model.version()));
+    return isComplete;
+  }
+
+  private void needFold(
+      Recovery.Batch batch,
+      Map<Slot, ShardState> behind,
+      KnownModel model,
+      Slot slot,
+      ShardState state) {
+    if (!openEpochs.isPartialWhole(model, slot, state)) {
+      batch.needBatches(
+          model,
+          slot,
+          ledger.folded(model, slot.shard(), state.getPartialFolds()),
+          OpenEpochs::againFile);
+      behind.put(slot, state);
     }
   }
 
@@ -210,14 +290,10 @@ final class AcceptedPayloads {
         .filter(this::isAtHand)
         .ifPresent(
             accepted -> {
-              String file =
-                  accepted.sealed() != null
-                      ? Intake.fisherFile(accepted.sealed().getEpoch())
-                      : Intake.openFile(accepted.place() - accepted.shard().state().getFolded());
               ByteBuffer payload =
                   ByteBuffer.allocate(accepted.shard().slot().shard().elements() * Float.BYTES);
               payloads
-                  .file(key.model().model(), key.model().version(), file)
+                  .file(key.model().model(), key.model().version(), accepted.file())
                   .read(accepted.shard().slot().firstElement() * Float.BYTES, payload);
               ShardKey.Batch name = key.batch().orElseThrow();
               gradientBatches.accept(
@@ -233,6 +309,7 @@ final class AcceptedPayloads {
                       accepted.multiplier() == 1 ? Encoding.SQUARED_SUM : Encoding.MEAN_SQUARE,
                       ByteBuffer.allocate(0),
                       payload));
+              openEpochs.dropAgain(key.model());
             });
   }
 }

@@ -2,7 +2,6 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
-import io.fisherstreams.fisher.FisherSum;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -16,11 +15,9 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BiConsumer;
-import java.util.function.IntConsumer;
 
 /**
  * Takes checkpoint shards and gradient batches in: checks them, copies their payloads to local
@@ -28,10 +25,9 @@ import java.util.function.IntConsumer;
  * payload is written before the state that names it, and the state carries its checksum, so an
  * abort in between leaves nothing that could be mistaken for data.
  *
- * <p>Batches of an open epoch are kept one by one and summed when it is sealed; beyond {@value
- * #MOST_OPEN} they are folded into a partial sum. A sealed sum of several batches is sent to {@code
- * gradient-batches} once more, as one record, and the batches are retired: from then on it is
- * restored like a published Fisher, from one record.
+ * <p>Batches of an open epoch wait in {@link OpenEpochs} and are summed when it is sealed. A sealed
+ * sum of several batches is sent to {@code gradient-batches} once more, as one record, and the
+ * batches are retired: from then on it is restored like a published Fisher, from one record.
  *
  * <p>What is refused under the key of an accepted payload is answered by {@link AcceptedPayloads}.
  */
@@ -40,22 +36,16 @@ final class Intake {
   static final String SEALED_SOURCE = "@sealed";
 
   static final String CHECKPOINT = "checkpoint";
-  static final String PARTIAL = "partial";
-
-  /** Batches of one shard that wait one by one. */
-  static final int MOST_OPEN = 16;
-
-  // A block's sums and terms stay in a core's own cache while one batch after another is added.
-  private static final int BLOCK = 2048;
 
   private final Ledger ledger;
   private final PartitionPayloads payloads;
+  private final OpenEpochs openEpochs;
   private final AcceptedPayloads accepted;
   private final BiConsumer<ShardKey, GradientBatch> gradientBatches;
   private final float[] values = new float[Shard.ELEMENTS];
   private final double[] doubles = new double[Shard.ELEMENTS];
-  private final FisherSum sum = new FisherSum(BLOCK);
-  private final ByteBuffer bytes = allocate(Shard.ELEMENTS * FisherSum.BYTES);
+  private final ByteBuffer bytes =
+      ByteBuffer.allocateDirect(Shard.ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
 
   /**
    * An intake of one partition.
@@ -65,24 +55,18 @@ final class Intake {
   Intake(
       Ledger ledger,
       PartitionPayloads payloads,
+      OpenEpochs openEpochs,
       AcceptedPayloads accepted,
       BiConsumer<ShardKey, GradientBatch> gradientBatches) {
     this.ledger = ledger;
     this.payloads = payloads;
+    this.openEpochs = openEpochs;
     this.accepted = accepted;
     this.gradientBatches = gradientBatches;
   }
 
-  private static ByteBuffer allocate(int size) {
-    return ByteBuffer.allocateDirect(size).order(ByteOrder.LITTLE_ENDIAN);
-  }
-
   static String fisherFile(int epoch) {
     return "fisher-" + epoch;
-  }
-
-  static String openFile(int place) {
-    return "open-" + place;
   }
 
   /** Takes a checkpoint shard in; refuses it with {@link RejectedRecord}. */
@@ -176,7 +160,7 @@ final class Intake {
     }
     Optional<AcceptedPayloads.Held> held = accepted.fisherShard(identity);
     Optional<AcceptedPayloads.Batch> before =
-        held.flatMap(shard -> AcceptedPayloads.batch(shard, identity));
+        held.flatMap(shard -> accepted.batch(shard, identity));
     if (isSealed && before.isEmpty()) {
       return; // a sum of ours that is retired by now
     }
@@ -208,20 +192,19 @@ final class Intake {
     }
     long wanted = wanted(model.manifest(), state);
     boolean alone =
-        state.getEpochs().isEmpty() && state.getOpen().isEmpty() && record.getExamples() >= wanted;
-    long examples = record.getExamples();
+        state.getEpochs().isEmpty() && !Ledger.hasOpen(state) && record.getExamples() >= wanted;
+    long examples = record.getExamples() + state.getFoldedExamples();
     for (OpenBatch batch : state.getOpen()) {
       examples += batch.getExamples();
     }
     boolean seals = !alone && examples >= wanted;
-    boolean folds = state.getOpen().size() - state.getFolded() + 1 >= MOST_OPEN;
+    boolean folds = OpenEpochs.isFoldDue(state);
     if ((seals || folds) && !accepted.isAtHand(model, slot, state)) {
       gradientBatch(key, offset, record);
       return;
     }
-    int place = state.getOpen().size() - state.getFolded();
-    PayloadFile file =
-        payloads.file(model.model(), model.version(), alone ? fisherFile(1) : openFile(place));
+    String name = alone ? fisherFile(1) : OpenEpochs.openFile(state.getOpen().size());
+    PayloadFile file = payloads.file(model.model(), model.version(), name);
     int crc = file.write(slot.ordinal(), slot.firstElement() * Float.BYTES, payload);
     double multiplier = multiplier(record);
     AppliedSequences.add(state.getApplied(), record.getSource(), record.getSequence());
@@ -259,17 +242,10 @@ final class Intake {
     if (seals) {
       seal(model, slot, state, examples, offset);
     } else if (folds) {
-      ByteBuffer partial = bytes.clear();
-      sumOpen(model, slot, state, Optional.empty(), first -> sum.store(partial));
-      partial.flip();
-      state.setPartialCrc(
-          payloads
-              .file(model.model(), model.version(), PARTIAL)
-              .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, partial));
-      state.setFolded(state.getOpen().size());
+      openEpochs.fold(model, slot, state);
     }
     ledger.put(model, slot.shard(), state);
-    if (state.getOpen().isEmpty()) {
+    if (seals) {
       ledger.countSealed(model, last(state).getEpoch());
     }
   }
@@ -341,7 +317,7 @@ final class Intake {
     double decay = model.manifest().getDecay();
     double examples = newExamples + previous.map(epoch -> decay * epoch.getExamples()).orElse(0.0);
     int epoch = previous.map(SealedFisher::getEpoch).orElse(0) + 1;
-    sumOpen(model, slot, state, previous, first -> sum.toFloats(values, first));
+    openEpochs.sum(model, slot, state, previous, values);
     requireFinite(model, slot.shard());
     int crc =
         payloads
@@ -371,7 +347,8 @@ final class Intake {
             Encoding.SQUARED_SUM,
             ByteBuffer.allocate(0),
             bytes.duplicate()));
-    for (OpenBatch batch : state.getOpen()) {
+    List<OpenBatch> batches = ledger.openBatches(model, shard, state);
+    for (OpenBatch batch : batches) {
       retire(model, shard, batch.getSource(), batch.getSequence());
     }
     state
@@ -387,10 +364,8 @@ final class Intake {
                 SEALED_SOURCE,
                 (long) epoch,
                 offset));
-    SummedBatches.add(state.getSummed(), state.getOpen());
-    state.setOpen(new ArrayList<>());
-    state.setFolded(0);
-    state.setPartialCrc(0);
+    SummedBatches.add(state.getSummed(), batches);
+    ledger.clearOpen(model, shard, state);
   }
 
   /** Refuses the batch with which the sum leaves float32. */
@@ -405,65 +380,6 @@ final class Intake {
                 + j
                 + " is beyond float32");
       }
-    }
-  }
-
-  /**
-   * Sums what is open, and the epoch before if there is one, block by block.
-   *
-   * @param summed called with a block's first element when {@link #sum} holds the block
-   */
-  private void sumOpen(
-      KnownModel model,
-      Slot slot,
-      ShardState state,
-      Optional<SealedFisher> previous,
-      IntConsumer summed) {
-    List<OpenBatch> unfolded = state.getOpen().subList(state.getFolded(), state.getOpen().size());
-    long element = slot.firstElement();
-    int elements = slot.shard().elements();
-    List<ByteBuffer> terms = new ArrayList<>();
-    List<Double> multipliers = new ArrayList<>();
-    for (int i = 0; i < unfolded.size(); i++) {
-      terms.add(view(model, openFile(i), element, elements, Float.BYTES));
-      multipliers.add(unfolded.get(i).getMultiplier());
-    }
-    if (previous.isPresent()) {
-      // its payload counts divisor examples, its sum all of them
-      double all = previous.get().getExamples() / previous.get().getDivisor();
-      terms.add(view(model, fisherFile(previous.get().getEpoch()), element, elements, Float.BYTES));
-      multipliers.add(model.manifest().getDecay() * all);
-    }
-    Optional<ByteBuffer> partial =
-        state.getFolded() == 0
-            ? Optional.empty()
-            : Optional.of(view(model, PARTIAL, element, elements, FisherSum.BYTES));
-    for (int first = 0; first < elements; first += BLOCK) {
-      int count = Math.min(BLOCK, elements - first);
-      if (partial.isEmpty()) {
-        sum.clear(count);
-      } else {
-        sum.load(partial.get(), first * FisherSum.BYTES, count);
-      }
-      add(terms, multipliers, first * Float.BYTES);
-      summed.accept(first);
-    }
-  }
-
-  /** A shard's part of one of a model's files. */
-  private ByteBuffer view(KnownModel model, String file, long element, int elements, int width) {
-    return payloads
-        .file(model.model(), model.version(), file)
-        .view(element * width, elements * width);
-  }
-
-  private void add(List<ByteBuffer> terms, List<Double> multipliers, int position) {
-    int pairs = terms.size() / 2 * 2;
-    for (int i = 0; i < pairs; i += 2) {
-      sum.add(terms.get(i), multipliers.get(i), terms.get(i + 1), multipliers.get(i + 1), position);
-    }
-    if (pairs < terms.size()) {
-      sum.add(terms.get(pairs), position, multipliers.get(pairs));
     }
   }
 

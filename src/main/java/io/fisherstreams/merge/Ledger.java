@@ -1,6 +1,8 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
+import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.FisherSums;
@@ -26,8 +28,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * What one partition of the merge stage has, on its state stores: manifests of the versions it
- * holds shards of, a {@link ShardState} per shard, and counts per version. Everything that a
- * transaction must keep or undo together goes through here.
+ * holds shards of, a {@link ShardState} per shard with its folds of gradient batches, and counts
+ * per version. Everything that a transaction must keep or undo together goes through here.
  */
 final class Ledger {
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
@@ -35,6 +37,7 @@ final class Ledger {
 
   private final KeyValueStore<String, ModelManifest> manifests;
   private final KeyValueStore<String, ShardState> shards;
+  private final KeyValueStore<String, FoldedBatches> folded;
   private final KeyValueStore<String, ModelCounts> counts;
   private final ModelCatalog catalog;
   private final int partition;
@@ -48,12 +51,14 @@ final class Ledger {
   Ledger(
       KeyValueStore<String, ModelManifest> manifests,
       KeyValueStore<String, ShardState> shards,
+      KeyValueStore<String, FoldedBatches> folded,
       KeyValueStore<String, ModelCounts> counts,
       ModelCatalog catalog,
       int partition,
       int partitions) {
     this.manifests = manifests;
     this.shards = shards;
+    this.folded = folded;
     this.counts = counts;
     this.catalog = catalog;
     this.partition = partition;
@@ -140,6 +145,47 @@ final class Ledger {
 
   void put(KnownModel model, Shard shard, ShardState state) {
     shards.put(key(model, shard), state);
+  }
+
+  private static String foldKey(KnownModel model, Shard shard, int fold) {
+    return key(model, shard) + "#" + fold;
+  }
+
+  /** The batches of one of a shard's folds, counted from 0. */
+  List<OpenBatch> folded(KnownModel model, Shard shard, int fold) {
+    return folded.get(foldKey(model, shard, fold)).getBatches();
+  }
+
+  /** Moves a shard's open batches to a fold, the next one. */
+  void fold(KnownModel model, Shard shard, ShardState state) {
+    folded.put(foldKey(model, shard, state.getFolds()), new FoldedBatches(state.getOpen()));
+    state.setFolds(state.getFolds() + 1);
+    for (OpenBatch batch : state.getOpen()) {
+      state.setFoldedExamples(state.getFoldedExamples() + batch.getExamples());
+    }
+    state.setOpen(new ArrayList<>());
+  }
+
+  /** All batches of a shard's open epoch, in the order in which they came. */
+  List<OpenBatch> openBatches(KnownModel model, Shard shard, ShardState state) {
+    List<OpenBatch> batches = new ArrayList<>();
+    for (int fold = 0; fold < state.getFolds(); fold++) {
+      batches.addAll(folded(model, shard, fold));
+    }
+    batches.addAll(state.getOpen());
+    return batches;
+  }
+
+  /** Empties a shard's open epoch; the state is not put. */
+  void clearOpen(KnownModel model, Shard shard, ShardState state) {
+    for (int fold = 0; fold < state.getFolds(); fold++) {
+      folded.delete(foldKey(model, shard, fold));
+    }
+    state.setOpen(new ArrayList<>());
+    state.setFolds(0);
+    state.setFoldedExamples(0);
+    state.setPartialFolds(0);
+    state.setPartialCrc(0);
   }
 
   private ModelCounts counts(KnownModel model) {
@@ -311,7 +357,7 @@ final class Ledger {
     ShardState state = shard(model, slot.shard());
     if (checkpoint
         ? state.getCheckpointOffset() < 0
-        : state.getEpochs().isEmpty() && state.getOpen().isEmpty()) {
+        : state.getEpochs().isEmpty() && !hasOpen(state)) {
       return; // several of its batches were lost
     }
     LOG.error(
@@ -340,18 +386,23 @@ final class Ledger {
         now.setSealed(sealed);
       }
       state.setEpochs(new ArrayList<>());
-      state.setOpen(new ArrayList<>());
+      clearOpen(model, slot.shard(), state);
       state.setApplied(new ArrayList<>());
       state.setSummed(new ArrayList<>());
-      state.setFolded(0);
     }
     put(model, slot.shard(), state);
     counts.put(model.id(), now);
     changed(model, true);
   }
 
-  /** Forgets a shard of a version that is retired. */
-  void remove(KnownModel model, Shard shard) {
+  /** Whether a shard has batches of an epoch that is not sealed. */
+  static boolean hasOpen(ShardState state) {
+    return state.getFolds() > 0 || !state.getOpen().isEmpty();
+  }
+
+  /** Forgets a shard of a version that is retired, given its state. */
+  void remove(KnownModel model, Shard shard, ShardState state) {
+    clearOpen(model, shard, state);
     shards.delete(key(model, shard));
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
@@ -76,22 +77,26 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     int partition = context.taskId().partition();
     KeyValueStore<String, ModelManifest> manifests = context.getStateStore(MergeTopology.MANIFESTS);
     KeyValueStore<String, ShardState> shards = context.getStateStore(MergeTopology.SHARDS);
+    KeyValueStore<String, FoldedBatches> folded = context.getStateStore(MergeTopology.FOLDED);
     KeyValueStore<String, ModelCounts> counts = context.getStateStore(MergeTopology.COUNTS);
     plans = context.getStateStore(MergeTopology.PLANS);
     payloads = store.partition(partition);
-    ledger = new Ledger(manifests, shards, counts, catalog, partition, partitions);
+    ledger = new Ledger(manifests, shards, folded, counts, catalog, partition, partitions);
     Recovery recovery = new Recovery(topics, log, payloads, ledger::lose, partition);
+    OpenEpochs openEpochs = new OpenEpochs(ledger, payloads);
     accepted =
         new AcceptedPayloads(
             ledger,
             payloads,
             recovery,
+            openEpochs,
             (key, shard) -> forward(MergeTopology.TO_CHECKPOINT_SHARDS, key, shard),
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
     intake =
         new Intake(
             ledger,
             payloads,
+            openEpochs,
             accepted,
             (key, batch) -> forward(MergeTopology.TO_GRADIENT_BATCHES, key, batch));
     run = new PlanRun(ledger, payloads, recovery, new Forwarding(), nanoTime);

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
@@ -33,7 +34,7 @@ import org.apache.kafka.streams.state.Stores;
  * merge-plans ───────┘     │    ├─▶ dead-letters
  *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones,
  *                          │        what was accepted after other content under its key)
- *      manifests, shards, counts, plans
+ *      manifests, shards, folded, counts, plans
  * </pre>
  *
  * One processor for all three topics: a shard's checkpoint, its Fisher and the plan that merges
@@ -47,6 +48,9 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** State of each shard of each version. */
   public static final String SHARDS = "shards";
+
+  /** Gradient batches that were folded into a shard's partial sum, a fold each. */
+  public static final String FOLDED = "folded";
 
   /** How much of each version is there. */
   public static final String COUNTS = "counts";
@@ -112,6 +116,7 @@ public final class MergeTopology implements Supplier<Topology> {
             MERGE, this::processor, "checkpoint-shards", "gradient-batches", "merge-plans")
         .addStateStore(store(MANIFESTS, manifestSerde()), MERGE)
         .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
+        .addStateStore(store(FOLDED, StateSerde.of(FoldedBatches.class)), MERGE)
         .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
         .addStateStore(store(PLANS, StateSerde.of(PlanState.class)), MERGE);
     sink(topology, TO_MERGED_TENSORS, topics.mergedTensors());

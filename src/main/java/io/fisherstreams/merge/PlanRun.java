@@ -433,10 +433,10 @@ final class PlanRun implements AutoCloseable {
             for (SealedFisher sealed : shard.getEpochs()) {
               output.retireFisher(model, slot.shard(), sealed.getSource(), sealed.getSequence());
             }
-            for (OpenBatch batch : shard.getOpen()) {
+            for (OpenBatch batch : ledger.openBatches(model, slot.shard(), shard)) {
               output.retireFisher(model, slot.shard(), batch.getSource(), batch.getSequence());
             }
-            ledger.remove(model, slot.shard());
+            ledger.remove(model, slot.shard(), shard);
             if (nanoTime.getAsLong() - deadline >= 0) {
               return true;
             }

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.FisherSum;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -15,8 +14,10 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.function.BooleanSupplier;
+import java.util.function.IntFunction;
 import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -107,36 +108,23 @@ final class Recovery {
     }
 
     /**
-     * Needs what a shard's open epoch has so far; a partial sum that is gone is made again from its
-     * batches.
+     * Needs gradient batches of a shard's open epoch.
      *
-     * @return whether the state has changed because of that
+     * @param file name of the file for the batch of a place in the list
      */
-    boolean needOpen(KnownModel model, Slot slot, ShardState state) {
-      boolean isGone =
-          state.getFolded() > 0
-              && !payloads
-                  .file(model.model(), model.version(), Intake.PARTIAL)
-                  .holds(
-                      slot.ordinal(),
-                      slot.firstElement() * FisherSum.BYTES,
-                      slot.shard().elements() * FisherSum.BYTES,
-                      state.getPartialCrc());
-      if (isGone) {
-        state.setFolded(0);
-      }
-      for (int i = state.getFolded(); i < state.getOpen().size(); i++) {
-        OpenBatch batch = state.getOpen().get(i);
+    void needBatches(
+        KnownModel model, Slot slot, List<OpenBatch> batches, IntFunction<String> file) {
+      for (int i = 0; i < batches.size(); i++) {
+        OpenBatch batch = batches.get(i);
         need(
             model,
             slot,
-            Intake.openFile(i - state.getFolded()),
+            file.apply(i),
             batch.getCrc(),
             batch.getSource(),
             batch.getSequence(),
             batch.getOffset());
       }
-      return isGone;
     }
 
     private void need(

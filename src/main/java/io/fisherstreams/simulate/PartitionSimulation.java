@@ -6,6 +6,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.PayloadLog;
 import io.fisherstreams.merge.PayloadStore;
+import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
@@ -61,6 +62,7 @@ final class PartitionSimulation implements AutoCloseable {
         new SimulatedStage(topics, PARTITION, 1, (topic, value) -> listen(topic, value))
             .store(MergeTopology.MANIFESTS, ModelManifest.class)
             .store(MergeTopology.SHARDS, ShardState.class)
+            .store(MergeTopology.FOLDED, FoldedBatches.class)
             .store(MergeTopology.COUNTS, ModelCounts.class)
             .store(MergeTopology.PLANS, PlanState.class);
     stage.start(

@@ -7,6 +7,7 @@ import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
@@ -595,7 +596,7 @@ class MergeTopologyTest {
         if (round == 2 && (i == 10 || i == 40)) {
           stage.restart();
         }
-        if (round == 2 && i == 25) {
+        if (round == 2 && (i == 25 || i == 45)) {
           delete(stage.folder("a", 1));
           stage.restart();
         }
@@ -616,6 +617,87 @@ class MergeTopologyTest {
       Collections.shuffle(batches, random);
     }
     assertThat(sums).containsOnly(sums.get(0));
+  }
+
+  /** Hundreds of batches of two shards, whose local files are lost in between. */
+  @Test
+  void neitherStateNorFilesGrowWithTheNumberOfBatches() throws IOException {
+    int all = 300;
+    stage.announce(model("a", 1).setExamples(all).build());
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    stage.gradients(batch("a", 1, "void", "s", 0, all, Encoding.SQUARED_SUM, floats()));
+    Random random = new Random(4);
+    double w = 0;
+    double scale = 0;
+    for (int i = 0; i < all; i++) {
+      if (i == 200) {
+        assertFewOpen(12);
+        delete(stage.folder("a", 1));
+        stage.restart();
+      }
+      float g = random.nextFloat();
+      stage.gradients(batch("a", 1, "w", "s", i, 1, Encoding.SQUARED_SUM, floats(g, 0, 3)));
+      stage.gradients(batch("a", 1, "scale", "s", i, 1, Encoding.PER_EXAMPLE, floats(g)));
+      w += g + 3;
+      scale += (float) ((double) g * g);
+      if (i == 210) {
+        assertFewOpen(13);
+      }
+    }
+    ModelProgress progress = stage.progress().last("a");
+    assertThat(progress.getEpoch()).isEqualTo(1);
+    assertThat(Double.parseDouble(total(progress, "w"))).isCloseTo(w / all, within(1e-6));
+    assertThat(Double.parseDouble(total(progress, "scale"))).isCloseTo(scale / all, within(1e-7));
+    assertThat(stage.reasons()).isEmpty();
+    assertThat(Set.copyOf(stage.tombstones())).hasSize(2 * all);
+    assertThat(folds()).isZero();
+  }
+
+  /** The state of both shards and the files that they share, when each has so many folds. */
+  private void assertFewOpen(int folds) throws IOException {
+    for (String shard : List.of("w[0]", "scale[0]")) {
+      ShardState state =
+          (ShardState)
+              stage.stage().driver().getKeyValueStore(MergeTopology.SHARDS).get("a@1/" + shard);
+      assertThat(state.getFolds()).isEqualTo(folds);
+      assertThat(state.getOpen()).hasSizeLessThan(16);
+    }
+    assertThat(folds()).isEqualTo(2 * folds);
+    try (Stream<Path> files = Files.list(stage.folder("a", 1))) {
+      assertThat(files.map(file -> file.getFileName().toString()))
+          .filteredOn(name -> !name.matches("open-\\d|open-1[0-5]|fisher-1"))
+          .doesNotHaveDuplicates()
+          .isSubsetOf("checkpoint", "partial")
+          .contains("partial");
+    }
+  }
+
+  private int folds() {
+    int folds = 0;
+    var store = stage.stage().driver().getKeyValueStore(MergeTopology.FOLDED);
+    try (var all = store.all()) {
+      while (all.hasNext()) {
+        all.next();
+        folds++;
+      }
+    }
+    return folds;
+  }
+
+  @Test
+  void aModelWithdrawnAmongItsBatchesLeavesNothing() {
+    twoModels();
+    stage.announce(model("c", 1).setExamples(100).build());
+    for (int i = 0; i < 40; i++) {
+      stage.gradients(batch("c", 1, "w", "s", i, 1, Encoding.SQUARED_SUM, floats(1, 2, 3)));
+    }
+    assertThat(folds()).isEqualTo(2);
+    stage.withdraw("c");
+    stage.plan(1, EPSILON, List.of(new RetiredModel("c", 1L)), planned("a", 1, 1, 0.75));
+    stage.work();
+    assertThat(folds()).isZero();
+    assertThat(stage.tombstones()).hasSize(40).contains("w[0] c@1 s#0", "w[0] c@1 s#39");
+    assertThat(stage.folder("c", 1)).doesNotExist();
   }
 
   private static String total(ModelProgress progress, String parameter) {

@@ -3,6 +3,7 @@ package io.fisherstreams.cli.config;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.Reader;
+import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -36,6 +37,8 @@ final class StrictYaml {
   // Java's own parser also takes 1d, 0x1p3 and NaN, which are no numbers to anybody else.
   private static final Pattern NUMBER =
       Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
+
+  private static final int MOST_ALIASES = 100;
 
   private final Path file;
   private final String path;
@@ -75,7 +78,7 @@ final class StrictYaml {
   static StrictYaml read(Path file, Set<String> known) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
-    options.setMaxAliasesForCollections(0);
+    options.setMaxAliasesForCollections(MOST_ALIASES);
     try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
       Node root = new Yaml(options).compose(reader);
       if (root == null) {
@@ -83,6 +86,9 @@ final class StrictYaml {
       }
       return new StrictYaml(file, "", root, known);
     } catch (YAMLException e) {
+      if (e.getCause() instanceof CharacterCodingException) {
+        throw new InvalidInput(file + " is not UTF-8", e);
+      }
       throw new InvalidInput(file + " is no YAML: " + e.getMessage(), e);
     } catch (NoSuchFileException e) {
       throw new InvalidInput(file + " does not exist", e);

@@ -216,7 +216,7 @@ class MergeFileTest {
             "line 2: models[0].name: 'a b' is no model name"),
         Arguments.of(
             MINIMAL + "  - {name: a, checkpoint: c, fisher: f}\n", "two models are named 'a'"),
-        Arguments.of("base: &x {base: *x}\nmodels: []\n", "is no YAML: Number of aliases"),
+        Arguments.of("base: &x {base: *x}\nmodels: []\n", "base: expected a single value"),
         Arguments.of(MINIMAL + "---\nbase: b\n", "is no YAML"),
         Arguments.of("base: [b\n", "is no YAML"),
         Arguments.of("base: \u0007\n", "is no YAML"),
@@ -236,6 +236,36 @@ class MergeFileTest {
         .isInstanceOf(InvalidInput.class)
         .hasMessageStartingWith(file.toString())
         .hasMessageContaining(message);
+  }
+
+  @Test
+  void refusesWhatIsNotUtf8() throws IOException {
+    Path file = Files.write(folder.resolve("merge.yaml"), new byte[] {'b', ':', ' ', (byte) 0xff});
+
+    assertThatThrownBy(() -> MergeFile.read(file))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessage(file + " is not UTF-8");
+  }
+
+  @Test
+  void takesAliases() throws IOException {
+    MergeFile merge =
+        MergeFile.read(
+            write(
+                """
+                base: b
+                models:
+                  - &a {name: a, checkpoint: c, fisher: f}
+                method: {exclude_param_names_regex: &patterns [x, y]}
+                """));
+
+    assertThat(merge.method().excludeParamNamesRegex()).containsExactly("x", "y");
+    assertThat(merge.models()).extracting(Model::name).containsExactly("a");
+    assertThatThrownBy(
+            () ->
+                MergeFile.read(
+                    write("base: b\nmodels: [&a {name: a, checkpoint: c, fisher: f}, *a]\n")))
+        .hasMessageContaining("two models are named 'a'");
   }
 
   @Test

@@ -1,0 +1,194 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.fisher.FisherSum;
+import io.fisherstreams.merge.state.OpenBatch;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.IntConsumer;
+import java.util.function.IntFunction;
+
+/**
+ * The sums of epochs that are not sealed yet. A shard's batches wait one by one in local files;
+ * every {@value #MOST_OPEN} of them are folded into a partial sum. So neither the files nor the
+ * state that goes to the changelog with each batch grow with the number of batches: folded ones are
+ * listed in a store of their own, a fold each. A partial sum that is lost is made again from the
+ * topic.
+ */
+final class OpenEpochs {
+  /** Batches of one shard that wait one by one. */
+  static final int MOST_OPEN = 16;
+
+  static final String PARTIAL = "partial";
+
+  // A block's sums and terms stay in a core's own cache while one batch after another is added.
+  private static final int BLOCK = 2048;
+
+  private final Ledger ledger;
+  private final PartitionPayloads payloads;
+  private final FisherSum sum = new FisherSum(BLOCK);
+  private final ByteBuffer bytes =
+      ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+
+  OpenEpochs(Ledger ledger, PartitionPayloads payloads) {
+    this.ledger = ledger;
+    this.payloads = payloads;
+  }
+
+  /** The file of a batch that waits. */
+  static String openFile(int place) {
+    return "open-" + place;
+  }
+
+  /** The file of a folded batch that is needed again. */
+  static String againFile(int place) {
+    return "again-" + place;
+  }
+
+  /** Whether one more batch makes a fold. */
+  static boolean isFoldDue(ShardState state) {
+    return state.getOpen().size() + 1 >= MOST_OPEN;
+  }
+
+  /** Folds the batches that wait; the partial sum is at hand, and the state is not put. */
+  void fold(KnownModel model, Slot slot, ShardState state) {
+    addToPartial(model, slot, state, state.getOpen(), OpenEpochs::openFile);
+    ledger.fold(model, slot.shard(), state);
+  }
+
+  /** Adds the next fold to a partial sum that is made again; its batches lie in their files. */
+  void foldAgain(KnownModel model, Slot slot, ShardState state) {
+    List<OpenBatch> batches = ledger.folded(model, slot.shard(), state.getPartialFolds());
+    addToPartial(model, slot, state, batches, OpenEpochs::againFile);
+  }
+
+  private void addToPartial(
+      KnownModel model,
+      Slot slot,
+      ShardState state,
+      List<OpenBatch> batches,
+      IntFunction<String> file) {
+    ByteBuffer partial = bytes.clear();
+    Terms terms = new Terms(model, slot);
+    terms.add(batches, file);
+    terms.sum(state, first -> sum.store(partial));
+    partial.flip();
+    state.setPartialCrc(
+        payloads
+            .file(model.model(), model.version(), PARTIAL)
+            .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, partial));
+    state.setPartialFolds(state.getPartialFolds() + 1);
+  }
+
+  /** Drops the files of folded batches that were needed again. */
+  void dropAgain(ModelVersion model) {
+    for (int place = 0; place < MOST_OPEN; place++) {
+      payloads.drop(model.model(), model.version(), againFile(place));
+    }
+  }
+
+  /** Whether the partial sum holds every fold; one that is gone holds none from now on. */
+  boolean isPartialWhole(KnownModel model, Slot slot, ShardState state) {
+    boolean isThere =
+        state.getPartialFolds() == 0
+            || payloads
+                .file(model.model(), model.version(), PARTIAL)
+                .holds(
+                    slot.ordinal(),
+                    slot.firstElement() * FisherSum.BYTES,
+                    slot.shard().elements() * FisherSum.BYTES,
+                    state.getPartialCrc());
+    if (!isThere) {
+      state.setPartialFolds(0);
+    }
+    return state.getPartialFolds() == state.getFolds();
+  }
+
+  /**
+   * The epoch's whole sum of squares, rounded to float32.
+   *
+   * @param previous the epoch before, of which {@code decay} goes in
+   */
+  void sum(
+      KnownModel model,
+      Slot slot,
+      ShardState state,
+      Optional<SealedFisher> previous,
+      float[] target) {
+    Terms terms = new Terms(model, slot);
+    terms.add(state.getOpen(), OpenEpochs::openFile);
+    if (previous.isPresent()) {
+      // its payload counts divisor examples, its sum all of them
+      double all = previous.get().getExamples() / previous.get().getDivisor();
+      terms.add(Intake.fisherFile(previous.get().getEpoch()), model.manifest().getDecay() * all);
+    }
+    terms.sum(state, first -> sum.toFloats(target, first));
+  }
+
+  /** Payloads of one shard that are summed, each times a multiplier, on top of the partial sum. */
+  private final class Terms {
+    private final KnownModel model;
+    private final Slot slot;
+    private final List<ByteBuffer> values = new ArrayList<>();
+    private final List<Double> multipliers = new ArrayList<>();
+
+    Terms(KnownModel model, Slot slot) {
+      this.model = model;
+      this.slot = slot;
+    }
+
+    void add(List<OpenBatch> batches, IntFunction<String> file) {
+      for (int i = 0; i < batches.size(); i++) {
+        add(file.apply(i), batches.get(i).getMultiplier());
+      }
+    }
+
+    void add(String file, double multiplier) {
+      values.add(view(file, Float.BYTES));
+      multipliers.add(multiplier);
+    }
+
+    private ByteBuffer view(String file, int width) {
+      return payloads
+          .file(model.model(), model.version(), file)
+          .view(slot.firstElement() * width, slot.shard().elements() * width);
+    }
+
+    /** Sums block by block, and tells of each one's first element when it is in {@code sum}. */
+    void sum(ShardState state, IntConsumer summed) {
+      Optional<ByteBuffer> partial =
+          state.getPartialFolds() == 0
+              ? Optional.empty()
+              : Optional.of(view(PARTIAL, FisherSum.BYTES));
+      int elements = slot.shard().elements();
+      for (int first = 0; first < elements; first += BLOCK) {
+        int count = Math.min(BLOCK, elements - first);
+        if (partial.isEmpty()) {
+          sum.clear(count);
+        } else {
+          sum.load(partial.get(), first * FisherSum.BYTES, count);
+        }
+        addBlock(first * Float.BYTES);
+        summed.accept(first);
+      }
+    }
+
+    private void addBlock(int position) {
+      int pairs = values.size() / 2 * 2;
+      for (int i = 0; i < pairs; i += 2) {
+        sum.add(
+            values.get(i), multipliers.get(i), values.get(i + 1), multipliers.get(i + 1), position);
+      }
+      if (pairs < values.size()) {
+        sum.add(values.get(pairs), position, multipliers.get(pairs));
+      }
+    }
+  }
+}
