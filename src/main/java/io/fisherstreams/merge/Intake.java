@@ -245,8 +245,8 @@ final class Intake {
       openEpochs.fold(model, slot, state);
     }
     ledger.put(model, slot.shard(), state);
-    if (seals) {
-      ledger.countSealed(model, last(state).getEpoch());
+    if (seals && ledger.countSealed(model, last(state).getEpoch()) && !ledger.hasOpen(model)) {
+      openEpochs.drop(model);
     }
   }
 

@@ -202,8 +202,12 @@ final class Ledger {
     changed(model, now.getPresent() == model.checkpoint().slots().size());
   }
 
-  /** Counts one more shard that has sealed an epoch. */
-  void countSealed(KnownModel model, int epoch) {
+  /**
+   * Counts one more shard that has sealed an epoch.
+   *
+   * @return whether it was the last one of an epoch
+   */
+  boolean countSealed(KnownModel model, int epoch) {
     arrivals++;
     ModelCounts now = counts(model);
     List<Integer> sealed = now.getSealed();
@@ -220,6 +224,7 @@ final class Ledger {
     }
     counts.put(model.id(), now);
     changed(model, next);
+    return next;
   }
 
   private void changed(KnownModel model, boolean step) {
@@ -393,6 +398,11 @@ final class Ledger {
     put(model, slot.shard(), state);
     counts.put(model.id(), now);
     changed(model, true);
+  }
+
+  /** Whether any shard of a version has. */
+  boolean hasOpen(KnownModel model) {
+    return model.fisher().slots().stream().anyMatch(slot -> hasOpen(shard(model, slot.shard())));
   }
 
   /** Whether a shard has batches of an epoch that is not sealed. */

@@ -94,6 +94,14 @@ final class OpenEpochs {
     }
   }
 
+  /** Drops all files of a version of which nothing is open any more. */
+  void drop(KnownModel model) {
+    payloads.drop(model.model(), model.version(), PARTIAL);
+    for (int place = 0; place < MOST_OPEN; place++) {
+      payloads.drop(model.model(), model.version(), openFile(place));
+    }
+  }
+
   /** Whether the partial sum holds every fold; one that is gone holds none from now on. */
   boolean isPartialWhole(KnownModel model, Slot slot, ShardState state) {
     boolean isThere =

@@ -14,24 +14,26 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.UUID;
 import java.util.function.IntSupplier;
+import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
  * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code
- * fisher-<epoch>}, {@code open-<n>} and {@code partial}. The files of a version that is retired
- * become spares, one of each kind, for the next that comes: writing over a file costs half of
- * writing a new one, and a tenth where a virtual machine has given the memory back to its host.
- * Used by one thread, the one that runs the partition's task.
+ * fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial}. Checkpoint and
+ * Fisher of a version that is retired become spares, one of each kind, for the next that comes:
+ * writing over a file costs half of writing a new one, and a tenth where a virtual machine has
+ * given the memory back to its host. Used by one thread, the one that runs the partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.
   private static final int LONGEST_NAME = 150;
 
-  // Of a Fisher's epochs one spare is enough; of a shard's open batches there are many at a time.
-  private static final Pattern EPOCH = Pattern.compile("(?<=^fisher)-\\d+$");
+  // What every version has, a Fisher of whatever epoch. Most have no open batches, or not for long.
+  private static final Pattern SPARED = Pattern.compile("(checkpoint|fisher)(-\\d+)?");
 
   private final Path directory;
   private final Path spares;
@@ -80,7 +82,7 @@ final class PartitionPayloads implements AutoCloseable {
     }
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file : files.toList()) {
-        keepAsSpare(file);
+        putAside(file);
       }
       Files.delete(folder);
     } catch (IOException e) {
@@ -94,30 +96,40 @@ final class PartitionPayloads implements AutoCloseable {
     forget(path);
     try {
       if (Files.exists(path)) {
-        keepAsSpare(path);
+        putAside(path);
       }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot remove " + path, e);
     }
   }
 
-  private Path spare(Path file) {
-    return spares.resolve(EPOCH.matcher(file.getFileName().toString()).replaceFirst(""));
+  /** Where a file lies as a spare; empty for one that is not worth its disk. */
+  private Optional<Path> spare(Path file) {
+    Matcher spared = SPARED.matcher(file.getFileName().toString());
+    return spared.matches() ? Optional.of(spares.resolve(spared.group(1))) : Optional.empty();
   }
 
-  private void keepAsSpare(Path file) throws IOException {
-    Files.createDirectories(spares);
-    Files.move(file, spare(file), StandardCopyOption.REPLACE_EXISTING);
+  private void putAside(Path file) throws IOException {
+    Optional<Path> spare = spare(file);
+    if (spare.isPresent()) {
+      Files.createDirectories(spares);
+      Files.move(file, spare.get(), StandardCopyOption.REPLACE_EXISTING);
+    } else {
+      Files.delete(file);
+    }
   }
 
   private boolean takeSpare(Path file) {
+    Optional<Path> spare = spare(file);
     try {
-      Files.move(spare(file), file);
-      return true;
+      if (spare.isPresent()) {
+        Files.move(spare.get(), file);
+      }
+      return spare.isPresent();
     } catch (NoSuchFileException e) {
       return false;
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot move " + spare(file) + " to " + file, e);
+      throw new UncheckedIOException("cannot move " + spare.get() + " to " + file, e);
     }
   }
 

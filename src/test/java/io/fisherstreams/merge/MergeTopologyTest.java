@@ -651,6 +651,10 @@ class MergeTopologyTest {
     assertThat(stage.reasons()).isEmpty();
     assertThat(Set.copyOf(stage.tombstones())).hasSize(2 * all);
     assertThat(folds()).isZero();
+    assertThat(stage.folder("a", 1).toFile().list())
+        .contains("fisher-1")
+        .allSatisfy(name -> assertThat(name).matches("checkpoint|fisher-1"));
+    assertThat(stage.folder("a", 1).resolveSibling("spare")).doesNotExist();
   }
 
   /** The state of both shards and the files that they share, when each has so many folds. */
