@@ -101,10 +101,11 @@ final class Gpt2 implements Network {
   /** Hugging Face takes one label for regression; as a class its Fisher would be 0 everywhere. */
   private void requireClasses(ModelConfig config) {
     String problem = config.text("problem_type", SINGLE_LABEL);
-    if (classes < 2 || !problem.equals(SINGLE_LABEL)) {
+    config.requireClasses(classes, "score.weight or num_labels");
+    if (!problem.equals(SINGLE_LABEL)) {
       throw new InvalidInput(
-          "%s: expected a classifier of at least two classes with one label each, found %d and problem_type '%s'"
-              .formatted(config.origin(), classes, problem));
+          "%s: expected a classifier with one label for each example, found problem_type '%s'"
+              .formatted(config.origin(), problem));
     }
   }
 
