@@ -302,7 +302,7 @@ final class MergeCommand implements Callable<Integer> {
   }
 
   private static PoolView pool(PoolRunner runner) {
-    return PoolStatus.read(runner.kafka(), runner.topics()).view();
+    return PoolStatus.readView(runner.kafka(), runner.topics());
   }
 
   private static List<Shares.Takeover> takeovers(PoolRunner runner) {

@@ -384,9 +384,7 @@ final class PublishCommand implements Runnable {
   /** What the model has already changes nothing when it is sent again; all else is refused. */
   private void warnWhenSealed(KafkaSettings kafka, PoolTopics topics, ModelManifest manifest) {
     if (manifest.getRefineEvery() == 0
-        && PoolStatus.read(kafka, topics)
-            .view()
-            .isReady(manifest.getModel(), manifest.getVersion())) {
+        && PoolStatus.readView(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
       spec.commandLine()
           .getErr()
           .printf(

@@ -18,6 +18,7 @@ import java.util.SortedMap;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
@@ -40,16 +41,7 @@ public final class PoolStatus {
   public static PoolStatus read(KafkaSettings kafka, PoolTopics topics) {
     try (Admin admin = kafka.admin()) {
       int partitions = new PoolAdmin(admin, topics).check();
-      PoolView view = new PoolView(partitions, retired(kafka, topics));
-      TopicReader.readAll(kafka, topics.models(), (key, manifest) -> announce(view, key, manifest));
-      TopicReader.readAll(
-          kafka,
-          topics.progress(),
-          (key, report) -> {
-            if (report != null) {
-              progress(view, report);
-            }
-          });
+      PoolView view = view(kafka, topics, partitions);
       Map<String, Long> lags = new LinkedHashMap<>();
       List<TopicPartition> examples =
           IntStream.range(0, partitions)
@@ -62,6 +54,27 @@ public final class PoolStatus {
       }
       return new PoolStatus(partitions, view, lags);
     }
+  }
+
+  /** The pool as its topics describe it: what needs no right to ask for the stages' lag. */
+  public static PoolView readView(KafkaSettings kafka, PoolTopics topics) {
+    try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
+      return view(kafka, topics, consumer.partitionsFor(topics.checkpointShards().name()).size());
+    }
+  }
+
+  private static PoolView view(KafkaSettings kafka, PoolTopics topics, int partitions) {
+    PoolView view = new PoolView(partitions, retired(kafka, topics));
+    TopicReader.readAll(kafka, topics.models(), (key, manifest) -> announce(view, key, manifest));
+    TopicReader.readAll(
+        kafka,
+        topics.progress(),
+        (key, report) -> {
+          if (report != null) {
+            progress(view, report);
+          }
+        });
+    return view;
   }
 
   /** What the newest release's plan retired: its manifests may still lie in their topic. */
