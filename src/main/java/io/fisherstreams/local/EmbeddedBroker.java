@@ -108,7 +108,11 @@ public final class EmbeddedBroker implements AutoCloseable {
       String clusterId = format(data);
       for (int attempt = 1; ; attempt++) {
         int clientPort = port == 0 ? freePort() : checkFree(port);
-        Map<String, Object> settings = settings(data, clientPort, freePort(), maxRecordBytes);
+        int controllerPort = freePort();
+        while (controllerPort == clientPort) { // neither is bound yet
+          controllerPort = freePort();
+        }
+        Map<String, Object> settings = settings(data, clientPort, controllerPort, maxRecordBytes);
         settings.putAll(overrides);
         CompletableFuture<Void> failure = trapExit();
         KafkaRaftServer server = new KafkaRaftServer(new KafkaConfig(settings), Time.SYSTEM);
