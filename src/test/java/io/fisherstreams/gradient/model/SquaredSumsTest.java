@@ -35,7 +35,8 @@ class SquaredSumsTest {
     NDArray left = manager.randomNormal(new Shape(5, 700));
     NDArray right = manager.randomNormal(new Shape(5, 1000));
     sums.dense(dense).addSquaredProduct(left, right);
-    sums.dense(dense).addSquaredProduct(left, right);
+    int[] first = {0};
+    sums.dense(dense).addSquaredProducts(left, first, right, first, new int[] {5});
     float[] x = left.toFloatArray();
     float[] d = right.toFloatArray();
     float[] found = read(0, 700_000);
