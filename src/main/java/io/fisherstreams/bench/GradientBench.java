@@ -45,7 +45,7 @@ import java.util.function.LongSupplier;
  */
 final class GradientBench {
   private static final int EXAMPLES = 32;
-  private static final int ROUNDS = 3;
+  private static final int ROUNDS = 5;
   private static final double SECONDS_A_ROUND = 3;
 
   private final Path directory;
@@ -189,16 +189,22 @@ final class GradientBench {
   /** How an example's exact Fisher is computed. */
   private enum Road {
     /** As the {@code fisher} command does, all examples of a batch at once. */
-    BATCHED("batches of " + FisherSettings.DEFAULT_BATCH_SIZE),
+    BATCHED("batches of " + FisherSettings.DEFAULT_BATCH_SIZE, FisherSettings.DEFAULT_BATCH_SIZE),
+    /** The same with more examples in a batch: parameters and sums are read less often. */
+    LARGE(
+        "batches of " + 2 * FisherSettings.DEFAULT_BATCH_SIZE,
+        2 * FisherSettings.DEFAULT_BATCH_SIZE),
     /** One by one, along the same C − 1 directions: for two classes one backward pass. */
-    EACH_DIRECTION("plain loop of C - 1 backward passes per example"),
+    EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
     /** One by one, along every class, as the exact Fisher is defined. */
-    EACH_CLASS("plain loop of C backward passes per example");
+    EACH_CLASS("plain loop of C backward passes per example", 1);
 
     private final String title;
+    private final int batchSize;
 
-    Road(String title) {
+    Road(String title, int batchSize) {
       this.title = title;
+      this.batchSize = batchSize;
     }
   }
 
@@ -216,7 +222,7 @@ final class GradientBench {
       // The first round warms up.
       for (int round = -1; round < ROUNDS; round++) {
         for (Road road : Road.values()) {
-          boolean batched = road == Road.BATCHED;
+          boolean batched = road.batchSize > 1;
           double found =
               examplesPerSecond(
                   road,
@@ -237,38 +243,45 @@ final class GradientBench {
           subject.tokens,
           subject.classes);
       double batched = median(rates.get(Road.BATCHED));
+      double large = median(rates.get(Road.LARGE));
       for (Road road : Road.values()) {
-        report(road.title, median(rates.get(road)), batched, rounds(rates.get(road)));
+        report(road.title, median(rates.get(road)), batched, large, rounds(rates.get(road)));
       }
       double floor = rate / subject.operations();
-      report("the operations at the rate of matrix products", floor, batched, "");
+      report("the operations at the rate of matrix products", floor, batched, large, "");
       if (subject.classes == 2) {
         flush(subject, fastSums);
       }
     }
   }
 
-  private void report(String title, double examplesPerSecond, double batched, String rounds) {
+  private void report(
+      String title, double examplesPerSecond, double batched, double large, String rounds) {
     out.printf(
-        "  %s: %.2f examples/s; ratio %.2f %s%n",
-        title, examplesPerSecond, batched / examplesPerSecond, rounds);
+        "  %s: %.2f examples/s; ratios %.2f (%s), %.2f (%s) %s%n",
+        title,
+        examplesPerSecond,
+        batched / examplesPerSecond,
+        Road.BATCHED.title,
+        large / examplesPerSecond,
+        Road.LARGE.title,
+        rounds);
     out.flush();
   }
 
   private static double examplesPerSecond(
       Road road, ModelRuntime runtime, SquaredSums sums, ExampleSource source, double seconds) {
-    int batchSize = road == Road.BATCHED ? FisherSettings.DEFAULT_BATCH_SIZE : 1;
     FisherEstimation estimation = new FisherEstimation(runtime, new Estimator.Exact());
     int done = 0;
     long start = System.nanoTime();
     do {
-      List<Example> batch = source.read(done % EXAMPLES, batchSize);
+      List<Example> batch = source.read(done % EXAMPLES, road.batchSize);
       if (road == Road.EACH_CLASS) {
         addEveryClass(runtime, batch, sums);
       } else {
         estimation.add(batch, sums);
       }
-      done += batchSize;
+      done += road.batchSize;
     } while (System.nanoTime() - start < seconds * 1e9);
     return done / ((System.nanoTime() - start) / 1e9);
   }

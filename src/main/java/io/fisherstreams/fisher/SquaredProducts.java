@@ -1,6 +1,9 @@
 package io.fisherstreams.fisher;
 
 import java.nio.FloatBuffer;
+import java.util.concurrent.ForkJoinPool;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
 
 /**
@@ -78,35 +81,46 @@ public final class SquaredProducts {
     packedRight = atLeast(packedRight, Math.multiplyExact(total, rightWidth));
     float[] a = packedLeft;
     float[] b = packedRight;
-    IntStream.range(0, to - from)
-        .parallel()
-        .forEach(
-            i -> {
-              pack(left, from + i, rows[from + i], TILE_ROWS, a, starts[i] * leftWidth);
-              pack(right, from + i, rows[from + i], panel(), b, starts[i] * rightWidth);
-            });
+    share(
+        to - from,
+        i -> {
+          pack(left, from + i, rows[from + i], TILE_ROWS, a, starts[i] * leftWidth);
+          pack(right, from + i, rows[from + i], panel(), b, starts[i] * rightWidth);
+        });
     int down = (left.width + BLOCK_ROWS - 1) / BLOCK_ROWS;
     int across = (right.width + BLOCK_COLUMNS - 1) / BLOCK_COLUMNS;
-    IntStream.range(0, down * across)
+    share(
+        down * across,
+        task -> {
+          int row = task / across * BLOCK_ROWS;
+          int column = task % across * BLOCK_COLUMNS;
+          int height = Math.min(BLOCK_ROWS, left.width - row);
+          int width = Math.min(BLOCK_COLUMNS, right.width - column);
+          float[] block = BLOCK.get();
+          for (int i = 0; i < height; i++) {
+            sums.get((row + i) * right.width + column, block, i * BLOCK_COLUMNS, width);
+          }
+          for (int i = 0; i < starts.length; i++) {
+            int length = rows[from + i];
+            int aStart = starts[i] * leftWidth + row * length;
+            int bStart = starts[i] * rightWidth + column * length;
+            addBlock(block, height, width, a, aStart, b, bStart, length);
+          }
+          for (int i = 0; i < height; i++) {
+            sums.put((row + i) * right.width + column, block, i * BLOCK_COLUMNS, width);
+          }
+        });
+  }
+
+  /** Runs tasks on all threads, each taking the next one when it has done one. */
+  private static void share(int tasks, IntConsumer task) {
+    AtomicInteger next = new AtomicInteger();
+    IntStream.rangeClosed(0, ForkJoinPool.getCommonPoolParallelism())
         .parallel()
         .forEach(
-            task -> {
-              int row = task / across * BLOCK_ROWS;
-              int column = task % across * BLOCK_COLUMNS;
-              int height = Math.min(BLOCK_ROWS, left.width - row);
-              int width = Math.min(BLOCK_COLUMNS, right.width - column);
-              float[] block = BLOCK.get();
-              for (int i = 0; i < height; i++) {
-                sums.get((row + i) * right.width + column, block, i * BLOCK_COLUMNS, width);
-              }
-              for (int i = 0; i < starts.length; i++) {
-                int length = rows[from + i];
-                int aStart = starts[i] * leftWidth + row * length;
-                int bStart = starts[i] * rightWidth + column * length;
-                addBlock(block, height, width, a, aStart, b, bStart, length);
-              }
-              for (int i = 0; i < height; i++) {
-                sums.put((row + i) * right.width + column, block, i * BLOCK_COLUMNS, width);
+            thread -> {
+              for (int i = next.getAndIncrement(); i < tasks; i = next.getAndIncrement()) {
+                task.accept(i);
               }
             });
   }
@@ -144,11 +158,18 @@ public final class SquaredProducts {
     float[] row = new float[padded(operand.width, columns)];
     for (int t = 0; t < rows; t++) {
       operand.values.get((operand.first[example] + t) * operand.width, row, 0, operand.width);
-      int first = start + t * columns;
-      if (columns == TILE_ROWS) {
-        VectorProducts.spreadLeft(row, packed, first, rows * columns);
-      } else {
-        VectorProducts.spreadRight(row, packed, first, rows * columns);
+      int target = start + t * columns;
+      for (int column = 0; column < row.length; column += columns) {
+        if (columns == TILE_ROWS) {
+          // A call for four elements takes longer than copying them.
+          packed[target] = row[column];
+          packed[target + 1] = row[column + 1];
+          packed[target + 2] = row[column + 2];
+          packed[target + 3] = row[column + 3];
+        } else {
+          System.arraycopy(row, column, packed, target, columns);
+        }
+        target += rows * columns;
       }
     }
   }

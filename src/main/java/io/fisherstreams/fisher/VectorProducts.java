@@ -6,7 +6,6 @@ import jdk.incubator.vector.VectorSpecies;
 /** The inner loop of {@link SquaredProducts}: one tile of a product, kept in registers. */
 final class VectorProducts {
   private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Float> FOUR = FloatVector.SPECIES_128;
   private static final int HALF = LANES.length();
 
   /** Columns of a tile. */
@@ -56,25 +55,6 @@ final class VectorProducts {
     addSquares(sums, at + stride, s10, s11);
     addSquares(sums, at + 2 * stride, s20, s21);
     addSquares(sums, at + 3 * stride, s30, s31);
-  }
-
-  /** Copies a row's groups of {@value SquaredProducts#TILE_ROWS}, {@code step} apart. */
-  static void spreadLeft(float[] row, float[] packed, int first, int step) {
-    int target = first;
-    for (int i = 0; i < row.length; i += SquaredProducts.TILE_ROWS) {
-      FloatVector.fromArray(FOUR, row, i).intoArray(packed, target);
-      target += step;
-    }
-  }
-
-  /** Copies a row's groups of {@link #TILE_COLUMNS}, {@code step} apart. */
-  static void spreadRight(float[] row, float[] packed, int first, int step) {
-    int target = first;
-    for (int j = 0; j < row.length; j += TILE_COLUMNS) {
-      FloatVector.fromArray(LANES, row, j).intoArray(packed, target);
-      FloatVector.fromArray(LANES, row, j + HALF).intoArray(packed, target + HALF);
-      target += step;
-    }
   }
 
   private static void addSquares(float[] sums, int at, FloatVector left, FloatVector right) {
