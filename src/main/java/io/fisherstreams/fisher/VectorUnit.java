@@ -5,7 +5,8 @@ package io.fisherstreams.fisher;
  * vectorise a loop that changes the width of its numbers, as widening float32 to float64 does; that
  * module does. It is an incubator and has to be asked for ({@code --add-modules
  * jdk.incubator.vector}, as {@code bin/fisher-streams} does); without it the plain loops give the
- * same bits, slower. A class that names the module's types must only be reached where this is true.
+ * same bits, slower ({@link SquaredProducts} alone has no such twin). A class that names the
+ * module's types must only be reached where this is true.
  */
 final class VectorUnit {
   /** Whether the module was resolved at start. */
