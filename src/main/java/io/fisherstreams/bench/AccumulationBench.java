@@ -38,10 +38,12 @@ import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * How fast the merge stage takes gradient batches in, beside consumers that only poll the same
- * records with as many threads. The batches are dense sums of squares; enough of them that open
- * ones are folded. One model takes batches in all rounds, as in a pool that lives for long: the
- * stage starts again in each, behind what it has committed, and writes over the files that it has.
+ * How fast the merge stage takes gradient batches in, beside a consumer with Kafka's defaults that
+ * only polls the same records, and beside as many such consumers as the stage has threads, with its
+ * settings: what the tuning of the clients gives, and what is left for the stage to do better. The
+ * batches are dense sums of squares; enough of them that open ones are folded. One model takes
+ * batches in all rounds, as in a pool that lives for long: the stage starts again in each, behind
+ * what it has committed, and writes over the files that it has.
  */
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
@@ -59,12 +61,13 @@ final class AccumulationBench {
     this.out = out;
   }
 
-  /** The stage's rate over the bare consumers'. */
+  /** The stage's rate over the bare consumer's. */
   double run() throws Exception {
     try (EmbeddedBroker broker =
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
       KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
       double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
+      double[] loops = new double[ROUNDS];
       double[] bare = new double[ROUNDS];
       double[] stage = new double[ROUNDS];
       PoolTopics topics = new PoolTopics("bench", SchemaRegistry.inMemory());
@@ -76,27 +79,32 @@ final class AccumulationBench {
           Map<TopicPartition, Long> starts = ends;
           long records = publish(kafka, topics, round * BATCHES);
           ends = ends(kafka, topics);
+          double loop = loop(kafka, starts, ends, records);
           double polled = bare(kafka, starts, ends, records);
           double accumulated = stage(kafka, topics, records, state.path());
           // The first warm the compiler, which is long busy with broker and clients.
           if (round >= WARM_UP_ROUNDS) {
+            loops[round - WARM_UP_ROUNDS] = loop;
             bare[round - WARM_UP_ROUNDS] = polled;
             stage[round - WARM_UP_ROUNDS] = accumulated;
           }
           out.printf(
-              "  round %d: %.0f MiB/s; bare consumer poll loop %.0f MiB/s%n",
-              round + 1, mebibytes / accumulated, mebibytes / polled);
+              "  round %d: %.0f MiB/s; bare consumer poll loop %.0f MiB/s; %d loops tuned like the stage %.0f MiB/s%n",
+              round + 1, mebibytes / accumulated, mebibytes / loop, THREADS, mebibytes / polled);
           out.flush();
         }
       }
-      double ratio = Median.of(bare) / Median.of(stage);
+      double ratio = Median.of(loops) / Median.of(stage);
       out.printf(
-          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop: %.0f MiB/s; ratio %.2f (medians of the last %d rounds)%n",
+          "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop with Kafka's defaults: %.0f MiB/s, ratio %.2f; %d loops with the stage's threads and settings: %.0f MiB/s, ratio %.2f (medians of the last %d rounds)%n",
           BATCHES,
           ELEMENTS,
           mebibytes / Median.of(stage),
-          mebibytes / Median.of(bare),
+          mebibytes / Median.of(loops),
           ratio,
+          THREADS,
+          mebibytes / Median.of(bare),
+          Median.of(bare) / Median.of(stage),
           ROUNDS);
       out.flush();
       return ratio;
@@ -148,6 +156,23 @@ final class AccumulationBench {
     return records;
   }
 
+  private static double loop(
+      KafkaSettings kafka,
+      Map<TopicPartition, Long> starts,
+      Map<TopicPartition, Long> ends,
+      long records) {
+    long start = System.nanoTime();
+    PollLoop.Polled polled = PollLoop.poll(kafka::newDefaultConsumer, starts, ends);
+    requireAll(polled.records(), records);
+    return (polled.nanos() - start) / 1e9;
+  }
+
+  private static void requireAll(long polled, long records) {
+    if (polled != records) {
+      throw new IllegalStateException("polled " + polled + " of " + records + " records");
+    }
+  }
+
   private static double bare(
       KafkaSettings kafka,
       Map<TopicPartition, Long> starts,
@@ -163,7 +188,8 @@ final class AccumulationBench {
         int remainder = thread;
         mine.keySet().removeIf(partition -> partition.partition() % THREADS != remainder);
         loops.add(
-            threads.submit((Callable<PollLoop.Polled>) () -> PollLoop.poll(kafka, mine, ends)));
+            threads.submit(
+                (Callable<PollLoop.Polled>) () -> PollLoop.poll(kafka::newConsumer, mine, ends)));
       }
       long polled = 0;
       long end = start;
@@ -171,9 +197,7 @@ final class AccumulationBench {
         polled += loop.get().records();
         end = Math.max(end, loop.get().nanos());
       }
-      if (polled != records) {
-        throw new IllegalStateException("polled " + polled + " of " + records + " records");
-      }
+      requireAll(polled, records);
       return (end - start) / 1e9;
     } finally {
       threads.shutdown();

@@ -17,15 +17,18 @@ import io.fisherstreams.release.ReleaseFeed;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 
 /**
  * The arrival of one more model in a pool: time from the first record sent to its release complete,
@@ -93,7 +96,7 @@ final class ArrivalBench {
         Map<String, Long> after = bytesByTopic(pool.runner().kafka());
         double plain;
         try (WarmMemory memory = new WarmMemory(directory)) {
-          plain = plain(pool.runner().kafka(), weights, fisher);
+          plain = plain(pool.runner().kafka(), "plain-" + version, weights, fisher);
         }
         if (version > WARM_UP_ARRIVALS) {
           arrivals[version - WARM_UP_ARRIVALS - 1] = arrival;
@@ -160,9 +163,10 @@ final class ArrivalBench {
     }
   }
 
-  /** Sends the same payloads, in records of the same size, and nothing else. */
-  private static double plain(KafkaSettings kafka, Path weights, Path fisher) throws Exception {
-    PoolTopics topics = new PoolTopics("plain", io.fisherstreams.record.SchemaRegistry.inMemory());
+  /** Sends the same payloads, in records of the same size, to topics of their own. */
+  private static double plain(KafkaSettings kafka, String name, Path weights, Path fisher)
+      throws Exception {
+    PoolTopics topics = new PoolTopics(name, io.fisherstreams.record.SchemaRegistry.inMemory());
     try (Admin admin = kafka.admin();
         Producer<byte[], byte[]> producer = kafka.newProducer();
         Checkpoint checkpoint = Checkpoint.open(weights);
@@ -176,12 +180,19 @@ final class ArrivalBench {
                         .configs(topics.checkpointShards().config())))
             .all()
             .get();
+        for (int partition = 0; partition < 4; partition++) { // until each has its leader
+          producer.send(new ProducerRecord<>(topic, partition, null, new byte[1])).get();
+        }
       }
       long start = System.nanoTime();
-      send(producer, topics.checkpointShards().name(), checkpoint);
-      send(producer, topics.gradientBatches().name(), entries);
+      List<Future<RecordMetadata>> sent = new ArrayList<>();
+      send(producer, topics.checkpointShards().name(), checkpoint, sent);
+      send(producer, topics.gradientBatches().name(), entries, sent);
       producer.flush();
       double seconds = (System.nanoTime() - start) / 1e9;
+      for (Future<RecordMetadata> record : sent) {
+        record.get();
+      }
       admin
           .deleteTopics(List.of(topics.checkpointShards().name(), topics.gradientBatches().name()))
           .all()
@@ -190,7 +201,11 @@ final class ArrivalBench {
     }
   }
 
-  private static void send(Producer<byte[], byte[]> producer, String topic, Checkpoint file) {
+  private static void send(
+      Producer<byte[], byte[]> producer,
+      String topic,
+      Checkpoint file,
+      List<Future<RecordMetadata>> sent) {
     int[] next = new int[1];
     file.tensors()
         .values()
@@ -200,12 +215,13 @@ final class ArrivalBench {
                 var shard = new io.fisherstreams.tensor.Shard(tensor, index);
                 byte[] value = new byte[shard.bytes()];
                 file.slice(tensor.name(), shard.firstElement(), shard.elements()).get(value);
-                producer.send(
-                    new ProducerRecord<>(
-                        topic,
-                        next[0]++ % 4,
-                        shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
-                        value));
+                sent.add(
+                    producer.send(
+                        new ProducerRecord<>(
+                            topic,
+                            next[0]++ % 4,
+                            shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                            value)));
               }
             });
   }

@@ -3,6 +3,7 @@ package io.fisherstreams.bench;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
@@ -77,13 +78,17 @@ public class KernelBench {
   public ByteBuffer merge() {
     for (int block = 0; block < BLOCKS; block++) {
       kernel.begin(BLOCK);
-      for (int model = 0; model < MODELS; model++) {
-        kernel.add(DType.F32, block(thetas[model], block), block(fishers[model], block), 1, 0.125);
+      for (int model = 0; model < MODELS; model += 2) {
+        kernel.add(term(model, block), term(model + 1, block));
       }
       kernel.finish(result);
       Numbers.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
     }
     return merged;
+  }
+
+  private Term term(int model, int block) {
+    return new Term(DType.F32, block(thetas[model], block), block(fishers[model], block), 1, 0.125);
   }
 
   /** The same blocks, copied. */

@@ -4,6 +4,7 @@ import io.fisherstreams.record.KafkaSettings;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -30,11 +31,13 @@ final class PollLoop {
 
   /** Polls partitions from {@code starts} to {@code ends}. */
   static Polled poll(
-      KafkaSettings kafka, Map<TopicPartition, Long> starts, Map<TopicPartition, Long> ends) {
+      Supplier<Consumer<byte[], byte[]>> consumers,
+      Map<TopicPartition, Long> starts,
+      Map<TopicPartition, Long> ends) {
     long count = 0;
     long bytes = 0;
     long nanos;
-    try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
+    try (Consumer<byte[], byte[]> consumer = consumers.get()) {
       consumer.assign(starts.keySet());
       starts.forEach(consumer::seek);
       while (starts.keySet().stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {

@@ -206,7 +206,8 @@ final class RestartBench {
       }
     }
     long start = System.nanoTime();
-    PollLoop.Polled polled = PollLoop.poll(kafka, starts, PollLoop.ends(kafka, starts.keySet()));
+    PollLoop.Polled polled =
+        PollLoop.poll(kafka::newConsumer, starts, PollLoop.ends(kafka, starts.keySet()));
     return (polled.nanos() - start) / 1e9;
   }
 

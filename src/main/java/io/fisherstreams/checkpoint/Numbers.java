@@ -130,6 +130,15 @@ public final class Numbers {
       ByteBuffer target,
       int targetPosition) {
     ByteBuffer bytes = view(dtype, target, targetPosition, elements);
+    int first =
+        VectorUnit.IS_USABLE ? VectorNumbers.round(dtype, source, offset, elements, bytes) : 0;
+    roundPlainly(
+        dtype, source, offset + first, elements - first, bytes.position(first * dtype.bytes()));
+  }
+
+  /** Rounds to the bytes from the buffer's position on. */
+  private static void roundPlainly(
+      DType dtype, double[] source, int offset, int elements, ByteBuffer bytes) {
     switch (dtype) {
       case F64 -> bytes.asDoubleBuffer().put(source, offset, elements);
       case F32 -> {
@@ -277,16 +286,22 @@ public final class Numbers {
   }
 
   /** Smallest normal bfloat16, 2^-126, and first power of two beyond its range, 2^128. */
-  private static final long BF16_NORMAL = (1023L - 126) << 52;
+  static final long BF16_NORMAL = (1023L - 126) << 52;
 
-  private static final long BF16_BEYOND = (1023L + 128) << 52;
+  static final long BF16_BEYOND = (1023L + 128) << 52;
 
-  private static short toBfloat16(double value) {
+  /** Between the exponents of a float64 and of the same bfloat16. */
+  static final long BF16_REBIAS = (1023L - 127) << 52;
+
+  /** Bits of a float64's significand that a bfloat16 has not. */
+  static final int BF16_DROP = 45;
+
+  static short toBfloat16(double value) {
     long bits = Double.doubleToRawLongBits(value);
     long magnitude = bits & Long.MAX_VALUE;
     long sign = (bits >>> 48) & 0x8000;
     if (magnitude >= BF16_NORMAL && magnitude < BF16_BEYOND) {
-      return (short) (sign | roundToEven(magnitude - ((1023L - 127) << 52), 45));
+      return (short) (sign | roundToEven(magnitude - BF16_REBIAS, BF16_DROP));
     }
     if (magnitude < BF16_NORMAL) {
       // Scaling by a power of two is exact here; rint rounds to nearest even, and its integer is

@@ -2,6 +2,7 @@ package io.fisherstreams.fisher;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
@@ -51,8 +52,7 @@ public final class FisherMerge {
   }
 
   /**
-   * Adds one model, from little-endian bytes as payloads hold them, each buffer's from its first
-   * byte on.
+   * What one model gives to a run, as little-endian bytes, each buffer's from its first byte on.
    *
    * @param type the dtype of {@code theta}, a {@linkplain DType#mergeable() mergeable} one
    * @param theta its parameters θ_m
@@ -60,30 +60,56 @@ public final class FisherMerge {
    * @param divisor n_m, what the payload is divided by
    * @param weight c_m, at least 0
    */
-  public void add(DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double weight) {
-    double scale = weight / divisor;
-    double bias = weight * epsilon;
-    if (epsilon == 0) {
-      addPlain(0, type, theta, fisher, scale, bias);
-      weights += weight;
-      for (int j = 0; j < elements; j++) {
-        average[j] += weight * parameters[j];
-      }
-    } else if (VectorUnit.IS_USABLE) {
-      int first =
-          VectorSums.add(numerator, denominator, type, theta, fisher, scale, bias, elements);
-      addPlain(first, type, theta, fisher, scale, bias);
-    } else {
-      addPlain(0, type, theta, fisher, scale, bias);
+  public record Term(
+      DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double weight) {
+    /** What an entry S_m is multiplied by in c_m W_m. */
+    double scale() {
+      return weight / divisor;
+    }
+
+    /** What ε adds to c_m W_m. */
+    double bias(double epsilon) {
+      return weight * epsilon;
     }
   }
 
+  /** Adds one model. */
+  public void add(Term term) {
+    int first =
+        isVectorized() ? VectorSums.add(numerator, denominator, term, epsilon, elements) : 0;
+    addPlain(first, term);
+    if (epsilon == 0) {
+      weights += term.weight();
+      for (int j = 0; j < elements; j++) {
+        average[j] += term.weight() * parameters[j];
+      }
+    }
+  }
+
+  /** Adds one model and then another; where both can be read at once, in little more time. */
+  public void add(Term term, Term next) {
+    if (isVectorized() && term.type() == next.type()) {
+      int first = VectorSums.add(numerator, denominator, term, next, epsilon, elements);
+      addPlain(first, term);
+      addPlain(first, next);
+    } else {
+      add(term);
+      add(next);
+    }
+  }
+
+  private boolean isVectorized() {
+    return VectorUnit.IS_USABLE && epsilon != 0;
+  }
+
   /** Adds the entries from {@code first} on to the sums Σ cWθ and Σ cW. */
-  private void addPlain(
-      int first, DType type, ByteBuffer theta, ByteBuffer fisher, double scale, double bias) {
+  private void addPlain(int first, Term term) {
     int rest = elements - first;
-    Numbers.toDouble(type, theta, first * type.bytes(), parameters, first, rest);
-    Numbers.toDouble(DType.F32, fisher, first * Float.BYTES, entries, first, rest);
+    DType type = term.type();
+    double scale = term.scale();
+    double bias = term.bias(epsilon);
+    Numbers.toDouble(type, term.theta(), first * type.bytes(), parameters, first, rest);
+    Numbers.toDouble(DType.F32, term.fisher(), first * Float.BYTES, entries, first, rest);
     for (int j = first; j < elements; j++) {
       double w = entries[j] * scale + bias;
       numerator[j] += w * parameters[j];

@@ -2,6 +2,7 @@ package io.fisherstreams.fisher;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.DoubleBuffer;

@@ -1,5 +1,6 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.VectorUnit;
 import java.nio.FloatBuffer;
 import java.util.concurrent.ForkJoinPool;
 import java.util.concurrent.atomic.AtomicInteger;

@@ -1,6 +1,7 @@
 package io.fisherstreams.fisher;
 
 import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
@@ -38,35 +39,112 @@ final class VectorSums {
    * the rest does not fill a vector, or its type has no loop here. Reading the payloads where they
    * lie, instead of copying a block first, lets the machine wait for memory while it computes.
    */
-  static int add(
-      double[] upper,
-      double[] lower,
-      DType type,
-      ByteBuffer theta,
-      ByteBuffer fisher,
-      double scale,
-      double bias,
-      int elements) {
+  static int add(double[] upper, double[] lower, Term term, double epsilon, int elements) {
+    if (!hasLoop(term.type())) {
+      return 0;
+    }
     int end = WIDE.loopBound(elements);
-    if (type == DType.F32) {
-      for (int j = 0; j < end; j += WIDE.length()) {
-        add(upper, lower, j, widen(theta, j), widen(fisher, j).mul(scale).add(bias));
-      }
-      return end;
+    if (term.type() == DType.F32) {
+      addFloat32(upper, lower, term, epsilon, end);
+    } else {
+      addBfloat16(upper, lower, term, epsilon, end);
     }
-    if (type == DType.BF16 && QUARTER != null) {
-      for (int j = 0; j < end; j += WIDE.length()) {
-        add(upper, lower, j, widenBfloat16(theta, j), widen(fisher, j).mul(scale).add(bias));
-      }
-      return end;
-    }
-    return 0;
+    return end;
   }
 
-  private static void add(
-      double[] upper, double[] lower, int j, DoubleVector theta, DoubleVector w) {
-    DoubleVector.fromArray(WIDE, upper, j).add(w.mul(theta)).intoArray(upper, j);
-    DoubleVector.fromArray(WIDE, lower, j).add(w).intoArray(lower, j);
+  /**
+   * The same for two models of one type, one after the other: the sums are read and written once,
+   * and the machine waits for twice as many places of memory at a time.
+   */
+  static int add(
+      double[] upper, double[] lower, Term term, Term next, double epsilon, int elements) {
+    if (!hasLoop(term.type())) {
+      return 0;
+    }
+    int end = WIDE.loopBound(elements);
+    if (term.type() == DType.F32) {
+      addFloat32(upper, lower, term, next, epsilon, end);
+    } else {
+      addBfloat16(upper, lower, term, next, epsilon, end);
+    }
+    return end;
+  }
+
+  private static boolean hasLoop(DType type) {
+    return type == DType.F32 || (type == DType.BF16 && QUARTER != null);
+  }
+
+  // Each loop is a method of its own, which the launcher keeps from being inlined: two in one
+  // outgrow what Java 17's compiler inlines, and its vectors become objects.
+
+  private static void addFloat32(
+      double[] upper, double[] lower, Term term, double epsilon, int end) {
+    double scale = term.scale();
+    double bias = term.bias(epsilon);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
+      increase(upper, j, w.mul(widen(theta, j)));
+      increase(lower, j, w);
+    }
+  }
+
+  private static void addBfloat16(
+      double[] upper, double[] lower, Term term, double epsilon, int end) {
+    double scale = term.scale();
+    double bias = term.bias(epsilon);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
+      increase(upper, j, w.mul(widenBfloat16(theta, j)));
+      increase(lower, j, w);
+    }
+  }
+
+  private static void addFloat32(
+      double[] upper, double[] lower, Term term, Term next, double epsilon, int end) {
+    double scale = term.scale();
+    double bias = term.bias(epsilon);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    double nextScale = next.scale();
+    double nextBias = next.bias(epsilon);
+    ByteBuffer nextTheta = next.theta();
+    ByteBuffer nextFisher = next.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
+      DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
+      increase(upper, j, w.mul(widen(theta, j)), nextW.mul(widen(nextTheta, j)));
+      increase(lower, j, w, nextW);
+    }
+  }
+
+  private static void addBfloat16(
+      double[] upper, double[] lower, Term term, Term next, double epsilon, int end) {
+    double scale = term.scale();
+    double bias = term.bias(epsilon);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    double nextScale = next.scale();
+    double nextBias = next.bias(epsilon);
+    ByteBuffer nextTheta = next.theta();
+    ByteBuffer nextFisher = next.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
+      DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
+      increase(upper, j, w.mul(widenBfloat16(theta, j)), nextW.mul(widenBfloat16(nextTheta, j)));
+      increase(lower, j, w, nextW);
+    }
+  }
+
+  private static void increase(double[] sums, int j, DoubleVector term) {
+    DoubleVector.fromArray(WIDE, sums, j).add(term).intoArray(sums, j);
+  }
+
+  private static void increase(double[] sums, int j, DoubleVector term, DoubleVector next) {
+    DoubleVector.fromArray(WIDE, sums, j).add(term).add(next).intoArray(sums, j);
   }
 
   /**

@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.PlanState;
@@ -332,21 +333,31 @@ final class PlanRun implements AutoCloseable {
   }
 
   /** Where one model's part of a shard lies, and what it weighs. */
-  private record Term(
+  private record Part(
       PayloadFile checkpoint,
       long firstByte,
       DType type,
       PayloadFile fisher,
       long firstElement,
       double divisor,
-      double weight) {}
+      double weight) {
+    /** What lies there of {@code count} elements from the shard's {@code first} on. */
+    Term term(int first, int count) {
+      return new Term(
+          type,
+          checkpoint.view(firstByte + (long) first * type.bytes(), count * type.bytes()),
+          fisher.view((firstElement + first) * Float.BYTES, count * Float.BYTES),
+          divisor,
+          weight);
+    }
+  }
 
-  private Term term(Participant participant, Shard shard, ShardState shardState) {
+  private Part part(Participant participant, Shard shard, ShardState shardState) {
     PlannedModel planned = participant.planned();
     KnownModel model = participant.model();
     String parameter = shard.tensor().name();
     Slot checkpoint = model.checkpointSlot(parameter, shard.index());
-    return new Term(
+    return new Part(
         payloads.file(model.model(), model.version(), Intake.CHECKPOINT),
         checkpoint.firstByte(),
         checkpoint.shard().tensor().dtype(),
@@ -358,17 +369,21 @@ final class PlanRun implements AutoCloseable {
 
   private void mergeModels(Shard shard, DType dtype) {
     List<ShardState> states = new ArrayList<>(participants.size());
-    List<Term> terms = new ArrayList<>(participants.size());
+    List<Part> parts = new ArrayList<>(participants.size());
     for (Participant participant : participants) {
       ShardState shardState = ledger.shard(participant.model(), shard);
       states.add(shardState);
-      terms.add(term(participant, shard, shardState));
+      parts.add(part(participant, shard, shardState));
     }
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
       kernel.begin(count);
-      for (int i = 0; i < terms.size(); i++) {
-        add(terms.get(i), first, count);
+      int pairs = parts.size() / 2 * 2;
+      for (int i = 0; i < pairs; i += 2) {
+        kernel.add(parts.get(i).term(first, count), parts.get(i + 1).term(first, count));
+      }
+      if (pairs < parts.size()) {
+        kernel.add(parts.get(pairs).term(first, count));
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
@@ -376,17 +391,6 @@ final class PlanRun implements AutoCloseable {
     for (int i = 0; i < participants.size(); i++) {
       dropEarlierEpochs(participants.get(i), shard, states.get(i));
     }
-  }
-
-  private void add(Term term, int first, int count) {
-    DType type = term.type();
-    kernel.add(
-        type,
-        term.checkpoint()
-            .view(term.firstByte() + (long) first * type.bytes(), count * type.bytes()),
-        term.fisher().view((term.firstElement() + first) * Float.BYTES, count * Float.BYTES),
-        term.divisor(),
-        term.weight());
   }
 
   private void keepBase(Slot slot, DType dtype) {

@@ -7,6 +7,7 @@ import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -366,16 +367,51 @@ class NumbersTest {
     return bytes;
   }
 
+  /** A 16-bit type's pattern for a value. */
   private static int round(DType dtype, double value) {
-    ByteBuffer bytes = ByteBuffer.allocate(2).order(ByteOrder.LITTLE_ENDIAN);
-    Numbers.fromDouble(dtype, new double[] {value}, 0, 1, bytes, 0);
-    return bytes.getShort(0) & 0xFFFF;
+    return roundAlike(dtype, value).getShort(0) & 0xFFFF;
   }
 
   private static float roundToFloat32(double value) {
-    ByteBuffer bytes = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN);
-    Numbers.fromDouble(DType.F32, new double[] {value}, 0, 1, bytes, 0);
-    return bytes.getFloat(0);
+    return roundAlike(DType.F32, value).getFloat(0);
+  }
+
+  /** Rounds enough of one value to fill any vector, and one more. */
+  private static ByteBuffer roundAlike(DType dtype, double value) {
+    double[] values = new double[9];
+    Arrays.fill(values, value);
+    ByteBuffer bytes =
+        ByteBuffer.allocate(values.length * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    Numbers.fromDouble(dtype, values, 0, values.length, bytes, 0);
+    int rest = bytes.limit() - dtype.bytes();
+    if (bytes.slice(0, rest).mismatch(bytes.slice(dtype.bytes(), rest)) >= 0) {
+      throw new AssertionError(
+          "%a of %s, several at once: %s"
+              .formatted(value, dtype, HexFormat.of().formatHex(bytes.array())));
+    }
+    return bytes;
+  }
+
+  @ParameterizedTest
+  @EnumSource(names = {"F64", "F32", "BF16", "F16"})
+  void roundsValuesOfAllKindsSideBySideLikeEachAlone(DType dtype) {
+    Random random = new Random(9);
+    double[] values = new double[1003];
+    for (int i = 0; i < values.length; i++) {
+      values[i] =
+          i % 3 == 0
+              ? Double.longBitsToDouble(random.nextLong())
+              : Math.scalb(random.nextGaussian(), i % 3 == 1 ? -130 : 0);
+    }
+    ByteBuffer bytes = ByteBuffer.allocateDirect(1003 * dtype.bytes());
+    Numbers.fromDouble(dtype, values, 0, 1003, bytes, 0);
+    for (int i = 0; i < values.length; i++) {
+      ByteBuffer alone = ByteBuffer.allocate(dtype.bytes());
+      Numbers.fromDouble(dtype, values, i, 1, alone, 0);
+      assertThat(bytes.slice(i * dtype.bytes(), dtype.bytes()))
+          .as("%a", values[i])
+          .isEqualTo(alone);
+    }
   }
 
   /** An IEEE 754 binary interchange format, straight from the standard's definition. */

@@ -7,6 +7,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.gradient.EstimatedSums;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
@@ -197,7 +198,7 @@ interface Guarantee {
       for (PlannedModel model : planned) {
         ByteBuffer theta = bytes(Model.read(file(model).checkpoint(), tensor));
         ByteBuffer sums = bytes(file(model).fisherSum(tensor));
-        merge.add(DType.F32, theta, sums, file(model).examples(), model.getWeight());
+        merge.add(new Term(DType.F32, theta, sums, file(model).examples(), model.getWeight()));
       }
       double[] merged = new double[elements];
       merge.finish(merged);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.nio.ByteBuffer;
@@ -43,7 +44,11 @@ class FisherMergeTest {
   }
 
   private static void add(FisherMerge merge, Model model) {
-    merge.add(DType.F64, bytes(model.theta), bytes(model.fisher), model.divisor, model.weight);
+    merge.add(term(DType.F64, bytes(model.theta), model));
+  }
+
+  private static Term term(DType type, ByteBuffer theta, Model model) {
+    return new Term(type, theta, bytes(model.fisher), model.divisor, model.weight);
   }
 
   private static ByteBuffer bytes(double... values) {
@@ -96,11 +101,19 @@ class FisherMergeTest {
     Numbers.toDouble(type, narrow, 0, model.theta, 0, elements);
     FisherMerge merge = new FisherMerge(elements, epsilon);
     merge.begin(elements);
-    merge.add(type, narrow, bytes(model.fisher), model.divisor, model.weight);
-    merge.add(type, narrow, bytes(model.fisher), 3, 0.7);
+    Model other = new Model(model.theta, model.fisher, 3, 0.7);
+    merge.add(term(type, narrow, model));
+    merge.add(term(type, narrow, other));
     double[] merged = new double[elements];
     merge.finish(merged);
-    Model other = new Model(model.theta, model.fisher, 3, 0.7);
+    assertThat(merged).isEqualTo(merge(epsilon, model, other));
+    merge.begin(elements);
+    merge.add(term(type, narrow, model), term(type, narrow, other));
+    merge.finish(merged);
+    assertThat(merged).isEqualTo(merge(epsilon, model, other));
+    merge.begin(elements);
+    merge.add(term(type, narrow, model), term(DType.F64, bytes(model.theta), other));
+    merge.finish(merged);
     assertThat(merged).isEqualTo(merge(epsilon, model, other));
   }
 

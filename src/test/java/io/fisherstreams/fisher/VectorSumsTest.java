@@ -3,6 +3,7 @@ package io.fisherstreams.fisher;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -17,24 +18,45 @@ class VectorSumsTest {
   @CsvSource({"F32, 0", "F32, 1", "F32, 8", "F32, 1003", "BF16, 7", "BF16, 8", "BF16, 1003"})
   void givesTheBitsOfThePlainLoopForEveryKindOfNumber(DType type, int elements) {
     Random random = new Random(elements);
-    // any bits, so that subnormal numbers, infinities and NaN are among them
-    ByteBuffer theta = randomBytes(random, elements * type.bytes());
-    ByteBuffer fisher = randomBytes(random, elements * Float.BYTES);
     double[] upper = random.doubles(elements).toArray();
     double[] lower = random.doubles(elements).toArray();
     double[] plainUpper = upper.clone();
     double[] plainLower = lower.clone();
-    for (double scale : new double[] {1 / 3.0, 1e-300, 0}) {
-      int added = VectorSums.add(upper, lower, type, theta, fisher, scale, 1e-6, elements);
+    for (double divisor : new double[] {3, 1e300, Double.POSITIVE_INFINITY}) {
+      Term term = randomTerm(random, type, elements, divisor, 1);
+      Term next = randomTerm(random, type, elements, 7, 0.25);
+      int added = VectorSums.add(upper, lower, term, 1e-6, elements);
       assertThat(added).isBetween(elements - 7, elements);
-      for (int j = 0; j < added; j++) {
-        int bits = type == DType.F32 ? theta.getInt(4 * j) : theta.getShort(2 * j) << 16;
-        double w = fisher.getFloat(4 * j) * scale + 1e-6;
-        plainUpper[j] += w * Float.intBitsToFloat(bits);
-        plainLower[j] += w;
-      }
+      addPlainly(plainUpper, plainLower, term, added);
       assertThat(upper).containsExactly(plainUpper);
       assertThat(lower).containsExactly(plainLower);
+      assertThat(VectorSums.add(upper, lower, term, next, 1e-6, elements)).isEqualTo(added);
+      addPlainly(plainUpper, plainLower, term, added);
+      addPlainly(plainUpper, plainLower, next, added);
+      assertThat(upper).containsExactly(plainUpper);
+      assertThat(lower).containsExactly(plainLower);
+    }
+  }
+
+  /** Any bits, so that subnormal numbers, infinities and NaN are among them. */
+  private static Term randomTerm(
+      Random random, DType type, int elements, double divisor, double weight) {
+    return new Term(
+        type,
+        randomBytes(random, elements * type.bytes()),
+        randomBytes(random, elements * Float.BYTES),
+        divisor,
+        weight);
+  }
+
+  private static void addPlainly(double[] upper, double[] lower, Term term, int elements) {
+    double scale = term.weight() / term.divisor();
+    ByteBuffer theta = term.theta();
+    for (int j = 0; j < elements; j++) {
+      int bits = term.type() == DType.F32 ? theta.getInt(4 * j) : theta.getShort(2 * j) << 16;
+      double w = term.fisher().getFloat(4 * j) * scale + term.weight() * 1e-6;
+      upper[j] += w * Float.intBitsToFloat(bits);
+      lower[j] += w;
     }
   }
 
@@ -59,7 +81,9 @@ class VectorSumsTest {
   void aTypeWithoutALoopIsLeftToThePlainOne() {
     double[] sums = new double[8];
     ByteBuffer data = ByteBuffer.allocate(64);
-    assertThat(VectorSums.add(sums, sums, DType.F64, data, data, 1, 1, 8)).isZero();
+    Term term = new Term(DType.F64, data, data, 1, 1);
+    assertThat(VectorSums.add(sums, sums, term, 1, 8)).isZero();
+    assertThat(VectorSums.add(sums, sums, term, term, 1, 8)).isZero();
   }
 
   @ParameterizedTest

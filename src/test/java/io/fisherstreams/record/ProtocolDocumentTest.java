@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.merge.ReleaseDigest;
 import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
@@ -108,8 +109,8 @@ final class ProtocolDocumentTest {
   void workedExampleHasTheRightResultAndChecksum() {
     FisherMerge merge = new FisherMerge(3, 0);
     merge.begin(3);
-    merge.add(DType.F32, floats(1, -2, 0.5f), floats(2, 8, 0), 2, 0.5);
-    merge.add(DType.F32, floats(3, 0, 1), floats(1, 0, 2), 1, 0.5);
+    merge.add(new Term(DType.F32, floats(1, -2, 0.5f), floats(2, 8, 0), 2, 0.5));
+    merge.add(new Term(DType.F32, floats(3, 0, 1), floats(1, 0, 2), 1, 0.5));
     double[] merged = new double[3];
     assertThat(merge.finish(merged)).isZero();
     assertThat(merged).containsExactly(2, -2, 1);
