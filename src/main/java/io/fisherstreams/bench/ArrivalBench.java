@@ -181,7 +181,7 @@ final class ArrivalBench {
             .all()
             .get();
         for (int partition = 0; partition < 4; partition++) { // until each has its leader
-          producer.send(new ProducerRecord<>(topic, partition, null, new byte[1])).get();
+          producer.send(new ProducerRecord<>(topic, partition, new byte[1], new byte[1])).get();
         }
       }
       long start = System.nanoTime();
