@@ -31,8 +31,10 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
@@ -79,8 +81,8 @@ final class AccumulationBench {
           Map<TopicPartition, Long> starts = ends;
           long records = publish(kafka, topics, round * BATCHES);
           ends = ends(kafka, topics);
-          double loop = loop(kafka, starts, ends, records);
-          double polled = bare(kafka, starts, ends, records);
+          double loop = poll(kafka::newDefaultConsumer, 1, starts, ends, records);
+          double polled = poll(kafka::newConsumer, THREADS, starts, ends, records);
           double accumulated = stage(kafka, topics, records, state.path());
           // The first warm the compiler, which is long busy with broker and clients.
           if (round >= WARM_UP_ROUNDS) {
@@ -156,40 +158,25 @@ final class AccumulationBench {
     return records;
   }
 
-  private static double loop(
-      KafkaSettings kafka,
-      Map<TopicPartition, Long> starts,
-      Map<TopicPartition, Long> ends,
-      long records) {
-    long start = System.nanoTime();
-    PollLoop.Polled polled = PollLoop.poll(kafka::newDefaultConsumer, starts, ends);
-    requireAll(polled.records(), records);
-    return (polled.nanos() - start) / 1e9;
-  }
-
-  private static void requireAll(long polled, long records) {
-    if (polled != records) {
-      throw new IllegalStateException("polled " + polled + " of " + records + " records");
-    }
-  }
-
-  private static double bare(
-      KafkaSettings kafka,
+  /** Seconds until so many consumers, each with its share of the partitions, have polled them. */
+  private static double poll(
+      Supplier<Consumer<byte[], byte[]>> consumers,
+      int threads,
       Map<TopicPartition, Long> starts,
       Map<TopicPartition, Long> ends,
       long records)
       throws Exception {
-    ExecutorService threads = Executors.newFixedThreadPool(THREADS);
+    ExecutorService executor = Executors.newFixedThreadPool(threads);
     try {
       long start = System.nanoTime();
       List<Future<PollLoop.Polled>> loops = new ArrayList<>();
-      for (int thread = 0; thread < THREADS; thread++) {
+      for (int thread = 0; thread < threads; thread++) {
         Map<TopicPartition, Long> mine = new HashMap<>(starts);
         int remainder = thread;
-        mine.keySet().removeIf(partition -> partition.partition() % THREADS != remainder);
+        mine.keySet().removeIf(partition -> partition.partition() % threads != remainder);
         loops.add(
-            threads.submit(
-                (Callable<PollLoop.Polled>) () -> PollLoop.poll(kafka::newConsumer, mine, ends)));
+            executor.submit(
+                (Callable<PollLoop.Polled>) () -> PollLoop.poll(consumers, mine, ends)));
       }
       long polled = 0;
       long end = start;
@@ -197,10 +184,12 @@ final class AccumulationBench {
         polled += loop.get().records();
         end = Math.max(end, loop.get().nanos());
       }
-      requireAll(polled, records);
+      if (polled != records) {
+        throw new IllegalStateException("polled " + polled + " of " + records + " records");
+      }
       return (end - start) / 1e9;
     } finally {
-      threads.shutdown();
+      executor.shutdown();
     }
   }
 

@@ -23,6 +23,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.concurrent.Future;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -44,6 +45,7 @@ final class ArrivalBench {
   private final PrintWriter out;
   private final int models;
   private final DType dtype;
+  private int plains;
 
   ArrivalBench(Path directory, PrintWriter out, int models, DType dtype) {
     this.directory = directory;
@@ -85,6 +87,7 @@ final class ArrivalBench {
       }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
+      double[] tuned = new double[repetitions];
       for (int version = 1; version <= WARM_UP_ARRIVALS + repetitions; version++) {
         SyntheticModel.clip(dtype).writeCheckpoint(weights, models + version);
         SyntheticModel.clip(DType.F32).writeFisher(fisher, 2000 + version);
@@ -94,23 +97,32 @@ final class ArrivalBench {
           arrival = arrive(publisher, feed, pool, mergeSet, "arrival", version, weights, fisher);
         }
         Map<String, Long> after = bytesByTopic(pool.runner().kafka());
-        double plain;
-        try (WarmMemory memory = new WarmMemory(directory)) {
-          plain = plain(pool.runner().kafka(), "plain-" + version, weights, fisher);
-        }
+        KafkaSettings kafka = pool.runner().kafka();
+        double plain = plain(kafka, kafka::newDefaultProducer, weights, fisher);
+        double likeOurs = plain(kafka, kafka::newProducer, weights, fisher);
         if (version > WARM_UP_ARRIVALS) {
           arrivals[version - WARM_UP_ARRIVALS - 1] = arrival;
           plains[version - WARM_UP_ARRIVALS - 1] = plain;
+          tuned[version - WARM_UP_ARRIVALS - 1] = likeOurs;
         }
-        out.printf("  arrival %.2f s; plain producer of the same bytes %.2f s%n", arrival, plain);
+        out.printf(
+            "  arrival %.2f s; plain producer of the same bytes %.2f s; with our settings %.2f s%n",
+            arrival, plain, likeOurs);
         print(before, after);
         out.flush();
       }
       double arrival = Median.of(arrivals);
       double plain = Median.of(plains);
       out.printf(
-          "arrival of model %d of %s: %.2f s; plain producer of the same bytes: %.2f s; ratio %.2f (medians of the last %d)%n",
-          models + 1, dtype, arrival, plain, arrival / plain, repetitions);
+          "arrival of model %d of %s: %.2f s; plain producer of the same bytes with Kafka's defaults: %.2f s, ratio %.2f; with the publisher's settings: %.2f s, ratio %.2f (medians of the last %d)%n",
+          models + 1,
+          dtype,
+          arrival,
+          plain,
+          arrival / plain,
+          Median.of(tuned),
+          arrival / Median.of(tuned),
+          repetitions);
       out.flush();
       return arrival / plain;
     }
@@ -164,11 +176,14 @@ final class ArrivalBench {
   }
 
   /** Sends the same payloads, in records of the same size, to topics of their own. */
-  private static double plain(KafkaSettings kafka, String name, Path weights, Path fisher)
+  private double plain(
+      KafkaSettings kafka, Supplier<Producer<byte[], byte[]>> producers, Path weights, Path fisher)
       throws Exception {
-    PoolTopics topics = new PoolTopics(name, io.fisherstreams.record.SchemaRegistry.inMemory());
-    try (Admin admin = kafka.admin();
-        Producer<byte[], byte[]> producer = kafka.newProducer();
+    PoolTopics topics =
+        new PoolTopics("plain-" + ++plains, io.fisherstreams.record.SchemaRegistry.inMemory());
+    try (WarmMemory memory = new WarmMemory(directory);
+        Admin admin = kafka.admin();
+        Producer<byte[], byte[]> producer = producers.get();
         Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {
       for (String topic :

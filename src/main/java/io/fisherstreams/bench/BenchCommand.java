@@ -53,8 +53,8 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--repetitions",
       paramLabel = "N",
-      defaultValue = "3",
-      description = "Arrivals that are measured. Default: ${DEFAULT-VALUE}.")
+      defaultValue = "5",
+      description = "Arrivals and start-ups that are measured. Default: ${DEFAULT-VALUE}.")
   private int repetitions;
 
   @Option(

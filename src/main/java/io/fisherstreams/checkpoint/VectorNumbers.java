@@ -1,29 +1,21 @@
 package io.fisherstreams.checkpoint;
 
+import static io.fisherstreams.checkpoint.VectorShapes.HALF;
+import static io.fisherstreams.checkpoint.VectorShapes.QUARTER;
+import static io.fisherstreams.checkpoint.VectorShapes.WIDE;
+
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.LongVector;
 import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
-import jdk.incubator.vector.VectorSpecies;
 
 /**
  * The rounding of {@link Numbers#fromDouble} with the machine's vectors, to the bits of the plain
  * loop.
  */
 final class VectorNumbers {
-  private static final VectorSpecies<Double> WIDE = DoubleVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Float> HALF =
-      VectorSpecies.of(float.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 2));
-
-  // The smallest vectors have 64 bits.
-  private static final VectorSpecies<Short> QUARTER =
-      WIDE.vectorBitSize() < 256
-          ? null
-          : VectorSpecies.of(short.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 4));
-
   private VectorNumbers() {}
 
   /**

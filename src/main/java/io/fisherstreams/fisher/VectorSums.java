@@ -1,5 +1,9 @@
 package io.fisherstreams.fisher;
 
+import static io.fisherstreams.checkpoint.VectorShapes.HALF;
+import static io.fisherstreams.checkpoint.VectorShapes.QUARTER;
+import static io.fisherstreams.checkpoint.VectorShapes.WIDE;
+
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge.Term;
 import java.nio.ByteBuffer;
@@ -9,7 +13,6 @@ import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -18,19 +21,9 @@ import jdk.incubator.vector.VectorSpecies;
  * the same.
  */
 final class VectorSums {
-  private static final VectorSpecies<Double> WIDE = DoubleVector.SPECIES_PREFERRED;
-  private static final VectorSpecies<Float> NARROW =
-      VectorSpecies.of(float.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 2));
-
-  private static final VectorSpecies<Integer> BITS = NARROW.withLanes(int.class);
+  private static final VectorSpecies<Integer> BITS = HALF.withLanes(int.class);
   private static final VectorSpecies<Integer> WORDS = IntVector.SPECIES_PREFERRED;
   private static final int INFINITY = 0x7F80_0000;
-
-  // The smallest vectors have 64 bits.
-  private static final VectorSpecies<Short> QUARTER =
-      WIDE.vectorBitSize() < 256
-          ? null
-          : VectorSpecies.of(short.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 4));
 
   private VectorSums() {}
 
@@ -233,7 +226,7 @@ final class VectorSums {
   }
 
   private static DoubleVector widenAt(ByteBuffer values, int position) {
-    return widen(FloatVector.fromByteBuffer(NARROW, values, position, ByteOrder.LITTLE_ENDIAN));
+    return widen(FloatVector.fromByteBuffer(HALF, values, position, ByteOrder.LITTLE_ENDIAN));
   }
 
   private static DoubleVector widenBfloat16(ByteBuffer values, int first) {

@@ -116,6 +116,18 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   }
 
   /**
+   * A producer as Kafka's defaults make it, but for the size of a request, which has to hold a
+   * shard; the caller closes it.
+   */
+  public Producer<byte[], byte[]> newDefaultProducer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    config.putAll(client);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
    * A producer of encoded records in transactions of one flush each; the caller closes it.
    *
    * @param transactionalId of this instance alone, and the same after it started again
