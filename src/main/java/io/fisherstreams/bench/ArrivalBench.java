@@ -21,11 +21,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
@@ -40,6 +40,7 @@ final class ArrivalBench {
   // The third version of a model is the first whose files lie where a retired one's were; the JIT
   // compiler takes 0.6 to 1 CPU second of each of the first four, about 0.2 from then on.
   private static final int WARM_UP_ARRIVALS = 5;
+  private static final int PARTITIONS = 4;
 
   private final Path directory;
   private final PrintWriter out;
@@ -58,9 +59,14 @@ final class ArrivalBench {
   double run(int repetitions) throws Exception {
     try (LocalPool pool =
             LocalPool.start(
-                directory.resolve("pool"), 4, 2, PlanPolicy.atOnce(java.util.Set.of()));
+                directory.resolve("pool"),
+                PARTITIONS,
+                2,
+                new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of()));
+        Admin admin = pool.runner().kafka().admin();
         Producer<byte[], byte[]> producer = pool.runner().kafka().newProducer();
         ReleaseFeed feed = new ReleaseFeed(pool.runner().kafka(), pool.runner().topics())) {
+      PayloadTopics read = new PayloadTopics(admin, pool.runner().topics(), PARTITIONS);
       Publisher publisher = new Publisher(pool.runner().topics(), producer);
       Path base = directory.resolve("base.safetensors");
       SyntheticModel.clip(dtype).writeCheckpoint(base, 0);
@@ -84,6 +90,7 @@ final class ArrivalBench {
         SyntheticModel.clip(dtype).writeCheckpoint(weights, model);
         SyntheticModel.clip(DType.F32).writeFisher(fisher, 1000 + model);
         arrive(publisher, feed, pool, mergeSet, "model-" + model, weights, fisher);
+        read.delete();
       }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
@@ -91,12 +98,14 @@ final class ArrivalBench {
       for (int version = 1; version <= WARM_UP_ARRIVALS + repetitions; version++) {
         SyntheticModel.clip(dtype).writeCheckpoint(weights, models + version);
         SyntheticModel.clip(DType.F32).writeFisher(fisher, 2000 + version);
-        Map<String, Long> before = bytesByTopic(pool.runner().kafka());
+        read.awaitDeleted();
+        Map<String, Long> before = bytesByTopic(admin);
         double arrival;
         try (WarmMemory memory = new WarmMemory(directory)) {
           arrival = arrive(publisher, feed, pool, mergeSet, "arrival", version, weights, fisher);
         }
-        Map<String, Long> after = bytesByTopic(pool.runner().kafka());
+        Map<String, Long> after = bytesByTopic(admin);
+        read.delete();
         KafkaSettings kafka = pool.runner().kafka();
         double plain = plain(kafka, kafka::newDefaultProducer, weights, fisher);
         double likeOurs = plain(kafka, kafka::newProducer, weights, fisher);
@@ -191,11 +200,11 @@ final class ArrivalBench {
         admin
             .createTopics(
                 List.of(
-                    new NewTopic(topic, Optional.of(4), Optional.empty())
+                    new NewTopic(topic, Optional.of(PARTITIONS), Optional.empty())
                         .configs(topics.checkpointShards().config())))
             .all()
             .get();
-        for (int partition = 0; partition < 4; partition++) { // until each has its leader
+        for (int partition = 0; partition < PARTITIONS; partition++) { // until each has its leader
           producer.send(new ProducerRecord<>(topic, partition, new byte[1], new byte[1])).get();
         }
       }
@@ -234,28 +243,17 @@ final class ArrivalBench {
                     producer.send(
                         new ProducerRecord<>(
                             topic,
-                            next[0]++ % 4,
+                            next[0]++ % PARTITIONS,
                             shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
                             value)));
               }
             });
   }
 
-  private static Map<String, Long> bytesByTopic(KafkaSettings kafka) throws Exception {
+  private static Map<String, Long> bytesByTopic(Admin admin) throws Exception {
     Map<String, Long> bytes = new TreeMap<>();
-    try (Admin admin = kafka.admin()) {
-      List<Integer> nodes =
-          admin.describeCluster().nodes().get().stream().map(n -> n.id()).toList();
-      for (Map<String, LogDirDescription> dirs :
-          admin.describeLogDirs(nodes).allDescriptions().get().values()) {
-        for (LogDirDescription dir : dirs.values()) {
-          dir.replicaInfos()
-              .forEach(
-                  (partition, replica) ->
-                      bytes.merge(partition.topic(), replica.size(), Long::sum));
-        }
-      }
-    }
+    LogSizes.of(admin)
+        .forEach((partition, size) -> bytes.merge(partition.topic(), size, Long::sum));
     return bytes;
   }
 

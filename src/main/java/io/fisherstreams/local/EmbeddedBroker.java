@@ -50,6 +50,9 @@ public final class EmbeddedBroker implements AutoCloseable {
   /** The largest record, key, headers and framing included, in bytes: 2 MiB of value and room. */
   public static final int DEFAULT_MAX_RECORD_BYTES = (2 << 20) + (64 << 10);
 
+  /** Bytes of a log's segment: a log's front goes by whole ones. */
+  public static final int SEGMENT_BYTES = 256 << 20;
+
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedBroker.class);
   private static final String HOST = "127.0.0.1";
   private static final int NODE_ID = 1;
@@ -215,7 +218,7 @@ public final class EmbeddedBroker implements AutoCloseable {
 
     // Deleted records free their disk space within seconds: segments are small, looked through
     // often and unlinked at once.
-    s.put("log.segment.bytes", 256 << 20);
+    s.put("log.segment.bytes", SEGMENT_BYTES);
     s.put("log.retention.check.interval.ms", 10_000);
     s.put("log.segment.delete.delay.ms", 1_000);
     // A topic with data less than ten minutes old isn't compacted, so that a merge under way isn't

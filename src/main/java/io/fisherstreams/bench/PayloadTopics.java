@@ -1,0 +1,74 @@
+package io.fisherstreams.bench;
+
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.record.Offsets;
+import io.fisherstreams.record.PoolTopics;
+import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.config.TopicConfig;
+
+/**
+ * The topics of a pool that payloads come through. A dozen arrivals of one run would leave more in
+ * them than the disk cache has room for, which compaction takes away over an hour; the kernel then
+ * frees pages while it is measured who wants them. So what the merge stage has read is deleted.
+ */
+final class PayloadTopics {
+  private static final long PAUSE_MILLIS = 100;
+
+  private final Admin admin;
+  private final List<TopicPartition> partitions;
+
+  /** The payload topics of a pool, whose records may be deleted from now on. */
+  PayloadTopics(Admin admin, PoolTopics topics, int partitions) throws Exception {
+    this.admin = admin;
+    this.partitions =
+        Stream.of(topics.checkpointShards(), topics.gradientBatches())
+            .flatMap(
+                topic ->
+                    IntStream.range(0, partitions)
+                        .mapToObj(partition -> new TopicPartition(topic.name(), partition)))
+            .toList();
+    Map<ConfigResource, Collection<AlterConfigOp>> changes = new HashMap<>();
+    for (TopicPartition partition : this.partitions) {
+      changes.put(
+          new ConfigResource(ConfigResource.Type.TOPIC, partition.topic()),
+          List.of(
+              set(TopicConfig.CLEANUP_POLICY_CONFIG, "compact,delete"),
+              set(TopicConfig.RETENTION_MS_CONFIG, "-1")));
+    }
+    admin.incrementalAlterConfigs(changes).all().get();
+  }
+
+  private static AlterConfigOp set(String name, String value) {
+    return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+  }
+
+  /** Deletes all that is there now: only when the merge stage has read it. */
+  void delete() {
+    Offsets.deleteBefore(admin, Offsets.ends(admin, partitions));
+  }
+
+  /** Waits until the broker has removed the files of what was deleted. */
+  void awaitDeleted() throws Exception {
+    boolean isDeleted = false;
+    while (!isDeleted) {
+      Map<TopicPartition, Long> bytes = LogSizes.of(admin);
+      // The segment that is written to stays.
+      isDeleted =
+          partitions.stream()
+              .allMatch(partition -> bytes.get(partition) <= EmbeddedBroker.SEGMENT_BYTES);
+      if (!isDeleted) {
+        Thread.sleep(PAUSE_MILLIS);
+      }
+    }
+  }
+}
