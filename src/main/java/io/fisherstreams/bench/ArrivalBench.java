@@ -2,26 +2,13 @@ package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.coordinator.PlanPolicy;
-import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.local.LocalPool;
-import io.fisherstreams.publish.Manifests;
-import io.fisherstreams.publish.ModelCheck;
-import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.MergeMethod;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.release.ReleaseFeed;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.Future;
 import java.util.function.Supplier;
@@ -38,15 +25,14 @@ import org.apache.kafka.clients.producer.RecordMetadata;
  */
 final class ArrivalBench {
   // The third version of a model is the first whose files lie where a retired one's were; the JIT
-  // compiler takes 0.6 to 1 CPU second of each of the first four, about 0.2 from then on.
+  // compiler takes 0.6 to 1 CPU second of each of the first four, 0.2 to 0.5 from then on.
   private static final int WARM_UP_ARRIVALS = 5;
-  private static final int PARTITIONS = 4;
 
   private final Path directory;
   private final PrintWriter out;
   private final int models;
   private final DType dtype;
-  private int plains;
+  private int plainRuns;
 
   ArrivalBench(Path directory, PrintWriter out, int models, DType dtype) {
     this.directory = directory;
@@ -57,66 +43,38 @@ final class ArrivalBench {
 
   /** Time of one arrival over the plain producer's. */
   double run(int repetitions) throws Exception {
-    try (LocalPool pool =
-            LocalPool.start(
-                directory.resolve("pool"),
-                PARTITIONS,
-                2,
-                new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of()));
-        Admin admin = pool.runner().kafka().admin();
-        Producer<byte[], byte[]> producer = pool.runner().kafka().newProducer();
-        ReleaseFeed feed = new ReleaseFeed(pool.runner().kafka(), pool.runner().topics())) {
-      PayloadTopics read = new PayloadTopics(admin, pool.runner().topics(), PARTITIONS);
-      Publisher publisher = new Publisher(pool.runner().topics(), producer);
-      Path base = directory.resolve("base.safetensors");
-      SyntheticModel.clip(dtype).writeCheckpoint(base, 0);
-      ModelManifest baseManifest;
-      MergeSet mergeSet;
-      try (Checkpoint checkpoint = Checkpoint.open(base)) {
-        baseManifest =
-            Manifests.base(
-                "base",
-                1,
-                checkpoint.tensors().values(),
-                new MergeMethod(List.of(), true, 1e-6, null),
-                "");
-        mergeSet = ModelCheck.mergeSet(baseManifest);
-        publisher.announce(baseManifest);
-        publisher.checkpoint(baseManifest, checkpoint, bytes -> {});
-      }
-      Path weights = directory.resolve("model.safetensors");
-      Path fisher = directory.resolve("fisher.safetensors");
+    try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), dtype);
+        Admin admin = pool.kafka().admin()) {
+      PayloadTopics read = new PayloadTopics(admin, pool.topics(), ArrivalPool.PARTITIONS);
       for (int model = 1; model <= models; model++) {
-        SyntheticModel.clip(dtype).writeCheckpoint(weights, model);
-        SyntheticModel.clip(DType.F32).writeFisher(fisher, 1000 + model);
-        arrive(publisher, feed, pool, mergeSet, "model-" + model, weights, fisher);
+        pool.write(model);
+        print("model-" + model, pool.arrive("model-" + model, 1));
         read.delete();
       }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
       double[] tuned = new double[repetitions];
       for (int version = 1; version <= WARM_UP_ARRIVALS + repetitions; version++) {
-        SyntheticModel.clip(dtype).writeCheckpoint(weights, models + version);
-        SyntheticModel.clip(DType.F32).writeFisher(fisher, 2000 + version);
+        pool.write(models + version);
         read.awaitDeleted();
         Map<String, Long> before = bytesByTopic(admin);
-        double arrival;
+        ArrivalPool.Arrival arrival;
         try (WarmMemory memory = new WarmMemory(directory)) {
-          arrival = arrive(publisher, feed, pool, mergeSet, "arrival", version, weights, fisher);
+          arrival = pool.arrive("arrival", version);
         }
+        print("arrival", arrival);
         Map<String, Long> after = bytesByTopic(admin);
         read.delete();
-        KafkaSettings kafka = pool.runner().kafka();
-        double plain = plain(kafka, kafka::newDefaultProducer, weights, fisher);
-        double likeOurs = plain(kafka, kafka::newProducer, weights, fisher);
+        double plain = plain(pool, pool.kafka()::newDefaultProducer);
+        double likeOurs = plain(pool, pool.kafka()::newProducer);
         if (version > WARM_UP_ARRIVALS) {
-          arrivals[version - WARM_UP_ARRIVALS - 1] = arrival;
+          arrivals[version - WARM_UP_ARRIVALS - 1] = arrival.seconds();
           plains[version - WARM_UP_ARRIVALS - 1] = plain;
           tuned[version - WARM_UP_ARRIVALS - 1] = likeOurs;
         }
         out.printf(
             "  arrival %.2f s; plain producer of the same bytes %.2f s; with our settings %.2f s%n",
-            arrival, plain, likeOurs);
+            arrival.seconds(), plain, likeOurs);
         print(before, after);
         out.flush();
       }
@@ -137,74 +95,35 @@ final class ArrivalBench {
     }
   }
 
-  private double arrive(
-      Publisher publisher,
-      ReleaseFeed feed,
-      LocalPool pool,
-      MergeSet mergeSet,
-      String name,
-      Path weights,
-      Path fisher) {
-    return arrive(publisher, feed, pool, mergeSet, name, 1, weights, fisher);
-  }
-
-  private double arrive(
-      Publisher publisher,
-      ReleaseFeed feed,
-      LocalPool pool,
-      MergeSet mergeSet,
-      String name,
-      long version,
-      Path weights,
-      Path fisher) {
-    try (Checkpoint checkpoint = Checkpoint.open(weights);
-        Checkpoint entries = Checkpoint.open(fisher)) {
-      ModelManifest manifest =
-          Manifests.fineTuned(name, version, checkpoint.tensors().values(), mergeSet, false)
-              .build();
-      long start = System.nanoTime();
-      publisher.announce(manifest);
-      publisher.checkpoint(manifest, checkpoint, bytes -> {});
-      publisher.fisher(manifest, entries, "bench", 1, bytes -> {});
-      long published = System.nanoTime();
-      while (feed.poll(Duration.ofMillis(20)).values().stream()
-          .noneMatch(
-              release ->
-                  release.getStatus() == ReleaseStatus.COMPLETE
-                      && release.getPlan().getModels().stream()
-                          .anyMatch(m -> m.getModel().equals(name) && m.getVersion() == version))) {
-        pool.runner().requireRunning();
-      }
-      long end = System.nanoTime();
-      out.printf(
-          "  %s: published in %.2f s, released %.2f s later%n",
-          name, (published - start) / 1e9, (end - published) / 1e9);
-      out.flush();
-      return (end - start) / 1e9;
-    }
+  private void print(String name, ArrivalPool.Arrival arrival) {
+    out.printf(
+        "  %s: published in %.2f s, released %.2f s later%n",
+        name, arrival.publishing(), arrival.releasing());
+    out.flush();
   }
 
   /** Sends the same payloads, in records of the same size, to topics of their own. */
-  private double plain(
-      KafkaSettings kafka, Supplier<Producer<byte[], byte[]>> producers, Path weights, Path fisher)
+  private double plain(ArrivalPool pool, Supplier<Producer<byte[], byte[]>> producers)
       throws Exception {
     PoolTopics topics =
-        new PoolTopics("plain-" + ++plains, io.fisherstreams.record.SchemaRegistry.inMemory());
+        new PoolTopics("plain-" + ++plainRuns, io.fisherstreams.record.SchemaRegistry.inMemory());
     try (WarmMemory memory = new WarmMemory(directory);
-        Admin admin = kafka.admin();
+        Admin admin = pool.kafka().admin();
         Producer<byte[], byte[]> producer = producers.get();
-        Checkpoint checkpoint = Checkpoint.open(weights);
-        Checkpoint entries = Checkpoint.open(fisher)) {
+        Checkpoint checkpoint = Checkpoint.open(pool.weights());
+        Checkpoint entries = Checkpoint.open(pool.fisher())) {
       for (String topic :
           List.of(topics.checkpointShards().name(), topics.gradientBatches().name())) {
         admin
             .createTopics(
                 List.of(
-                    new NewTopic(topic, Optional.of(PARTITIONS), Optional.empty())
+                    new NewTopic(topic, Optional.of(ArrivalPool.PARTITIONS), Optional.empty())
                         .configs(topics.checkpointShards().config())))
             .all()
             .get();
-        for (int partition = 0; partition < PARTITIONS; partition++) { // until each has its leader
+        for (int partition = 0;
+            partition < ArrivalPool.PARTITIONS;
+            partition++) { // until each has its leader
           producer.send(new ProducerRecord<>(topic, partition, new byte[1], new byte[1])).get();
         }
       }
@@ -243,7 +162,7 @@ final class ArrivalBench {
                     producer.send(
                         new ProducerRecord<>(
                             topic,
-                            next[0]++ % PARTITIONS,
+                            next[0]++ % ArrivalPool.PARTITIONS,
                             shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
                             value)));
               }
