@@ -69,8 +69,8 @@ final class AccumulationBench {
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
       KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
       double mebibytes = BATCHES * ELEMENTS * Float.BYTES / (double) (1 << 20);
-      double[] loops = new double[ROUNDS];
-      double[] bare = new double[ROUNDS];
+      double[] plain = new double[ROUNDS];
+      double[] tuned = new double[ROUNDS];
       double[] stage = new double[ROUNDS];
       PoolTopics topics = new PoolTopics("bench", SchemaRegistry.inMemory());
       try (Admin admin = kafka.admin();
@@ -81,32 +81,36 @@ final class AccumulationBench {
           Map<TopicPartition, Long> starts = ends;
           long records = publish(kafka, topics, round * BATCHES);
           ends = ends(kafka, topics);
-          double loop = poll(kafka::newDefaultConsumer, 1, starts, ends, records);
-          double polled = poll(kafka::newConsumer, THREADS, starts, ends, records);
-          double accumulated = stage(kafka, topics, records, state.path());
+          double plainSeconds = poll(kafka::newDefaultConsumer, 1, starts, ends, records);
+          double tunedSeconds = poll(kafka::newConsumer, THREADS, starts, ends, records);
+          double stageSeconds = stage(kafka, topics, records, state.path());
           // The first warm the compiler, which is long busy with broker and clients.
           if (round >= WARM_UP_ROUNDS) {
-            loops[round - WARM_UP_ROUNDS] = loop;
-            bare[round - WARM_UP_ROUNDS] = polled;
-            stage[round - WARM_UP_ROUNDS] = accumulated;
+            plain[round - WARM_UP_ROUNDS] = plainSeconds;
+            tuned[round - WARM_UP_ROUNDS] = tunedSeconds;
+            stage[round - WARM_UP_ROUNDS] = stageSeconds;
           }
           out.printf(
               "  round %d: %.0f MiB/s; bare consumer poll loop %.0f MiB/s; %d loops tuned like the stage %.0f MiB/s%n",
-              round + 1, mebibytes / accumulated, mebibytes / loop, THREADS, mebibytes / polled);
+              round + 1,
+              mebibytes / stageSeconds,
+              mebibytes / plainSeconds,
+              THREADS,
+              mebibytes / tunedSeconds);
           out.flush();
         }
       }
-      double ratio = Median.of(loops) / Median.of(stage);
+      double ratio = Median.of(plain) / Median.of(stage);
       out.printf(
           "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop with Kafka's defaults: %.0f MiB/s, ratio %.2f; %d loops with the stage's threads and settings: %.0f MiB/s, ratio %.2f (medians of the last %d rounds)%n",
           BATCHES,
           ELEMENTS,
           mebibytes / Median.of(stage),
-          mebibytes / Median.of(loops),
+          mebibytes / Median.of(plain),
           ratio,
           THREADS,
-          mebibytes / Median.of(bare),
-          Median.of(bare) / Median.of(stage),
+          mebibytes / Median.of(tuned),
+          Median.of(tuned) / Median.of(stage),
           ROUNDS);
       out.flush();
       return ratio;

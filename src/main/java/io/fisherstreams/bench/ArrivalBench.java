@@ -20,8 +20,8 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 
 /**
  * The arrival of one more model in a pool: time from the first record sent to its release complete,
- * beside a plain producer that sends the same bytes to the same broker, and the bytes that Kafka
- * was given, by topic.
+ * beside a plain producer that sends the same bytes to the same broker, with Kafka's defaults and
+ * with the publisher's settings, and the bytes that Kafka was given, by topic.
  */
 final class ArrivalBench {
   // The third version of a model is the first whose files lie where a retired one's were; the JIT

@@ -6,10 +6,8 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.publish.Manifests;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -18,7 +16,6 @@ import io.fisherstreams.release.ReleaseFeed;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.util.List;
 import java.util.Set;
 import org.apache.kafka.clients.producer.Producer;
 
@@ -66,16 +63,7 @@ final class ArrivalPool implements AutoCloseable {
     Path base = directory.resolve("base.safetensors");
     SyntheticModel.clip(dtype).writeCheckpoint(base, 0);
     try (Checkpoint checkpoint = Checkpoint.open(base)) {
-      ModelManifest manifest =
-          Manifests.base(
-              "base",
-              1,
-              checkpoint.tensors().values(),
-              new MergeMethod(List.of(), true, 1e-6, null),
-              "");
-      mergeSet = ModelCheck.mergeSet(manifest);
-      publisher.announce(manifest);
-      publisher.checkpoint(manifest, checkpoint, bytes -> {});
+      mergeSet = SyntheticModel.publishBase(publisher, checkpoint);
     }
   }
 

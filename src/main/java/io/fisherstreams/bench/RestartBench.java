@@ -7,10 +7,8 @@ import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.Manifests;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolAdmin;
@@ -142,16 +140,7 @@ final class RestartBench {
     ModelManifest manifest = null;
     try (Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {
-      ModelManifest base =
-          Manifests.base(
-              "base",
-              1,
-              checkpoint.tensors().values(),
-              new MergeMethod(List.of(), true, 1e-6, null),
-              "");
-      MergeSet mergeSet = ModelCheck.mergeSet(base);
-      publisher.announce(base);
-      publisher.checkpoint(base, checkpoint, bytes -> {});
+      MergeSet mergeSet = SyntheticModel.publishBase(publisher, checkpoint);
       for (int model = 1; model <= models; model++) {
         manifest =
             Manifests.fineTuned("model-" + model, 1, checkpoint.tensors().values(), mergeSet, false)

@@ -1,9 +1,16 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -120,6 +127,20 @@ record SyntheticModel(List<TensorInfo> tensors) {
             .map(tensor -> new TensorInfo(tensor.name(), DType.F32, tensor.shape()))
             .toList();
     write(file, entries, seed, true);
+  }
+
+  /** Publishes a checkpoint as a pool's base model; all its tensors are merged. */
+  static MergeSet publishBase(Publisher publisher, Checkpoint checkpoint) {
+    ModelManifest base =
+        Manifests.base(
+            "base",
+            1,
+            checkpoint.tensors().values(),
+            new MergeMethod(List.of(), true, 1e-6, null),
+            "");
+    publisher.announce(base);
+    publisher.checkpoint(base, checkpoint, bytes -> {});
+    return ModelCheck.mergeSet(base);
   }
 
   private static void write(Path file, List<TensorInfo> tensors, long seed, boolean squares) {

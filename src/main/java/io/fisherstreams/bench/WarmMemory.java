@@ -1,16 +1,12 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.FileTree;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.FileVisitResult;
-import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.SimpleFileVisitor;
 import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.BasicFileAttributes;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -55,29 +51,14 @@ final class WarmMemory implements AutoCloseable {
 
   /** Writes out what the contestant before has left: it would slow the next one down. */
   private static void force(Path directory) throws IOException {
-    Files.walkFileTree(
+    FileTree.walk(
         directory,
-        new SimpleFileVisitor<>() {
-          @Override
-          public FileVisitResult visitFile(Path path, BasicFileAttributes attributes)
-              throws IOException {
-            try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
-              channel.force(false);
-            } catch (NoSuchFileException e) {
-              return visitFileFailed(path, e);
-            }
-            return FileVisitResult.CONTINUE;
+        path -> {
+          try (FileChannel channel = FileChannel.open(path, StandardOpenOption.WRITE)) {
+            channel.force(false);
           }
-
-          /** Broker and stages delete files meanwhile. */
-          @Override
-          public FileVisitResult visitFileFailed(Path path, IOException e) throws IOException {
-            if (e instanceof NoSuchFileException) {
-              return FileVisitResult.CONTINUE;
-            }
-            throw e;
-          }
-        });
+        },
+        folder -> {});
   }
 
   private void free(long bytes) {

@@ -28,18 +28,25 @@ final class OpenEpochs {
 
   static final String PARTIAL = "partial";
 
-  // A block's sums and terms stay in a core's own cache while one batch after another is added.
-  private static final int BLOCK = 2048;
+  // A block's sums and terms stay in a core's own cache while one batch after another is added; a
+  // smaller one would be read by more calls.
+  private static final int BLOCK = 16_384;
 
   private final Ledger ledger;
   private final PartitionPayloads payloads;
   private final FisherSum sum = new FisherSum(BLOCK);
-  private final ByteBuffer bytes =
-      ByteBuffer.allocateDirect(Shard.ELEMENTS * FisherSum.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+  private final ByteBuffer bytes = direct(Shard.ELEMENTS * FisherSum.BYTES);
+  private final ByteBuffer partialBlock = direct(BLOCK * FisherSum.BYTES);
+  private final ByteBuffer block = direct(BLOCK * Float.BYTES);
+  private final ByteBuffer nextBlock = direct(BLOCK * Float.BYTES);
 
   OpenEpochs(Ledger ledger, PartitionPayloads payloads) {
     this.ledger = ledger;
     this.payloads = payloads;
+  }
+
+  private static ByteBuffer direct(int bytes) {
+    return ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** The file of a batch that waits. */
@@ -144,7 +151,7 @@ final class OpenEpochs {
   private final class Terms {
     private final KnownModel model;
     private final Slot slot;
-    private final List<ByteBuffer> values = new ArrayList<>();
+    private final List<PayloadFile> files = new ArrayList<>();
     private final List<Double> multipliers = new ArrayList<>();
 
     Terms(KnownModel model, Slot slot) {
@@ -159,44 +166,47 @@ final class OpenEpochs {
     }
 
     void add(String file, double multiplier) {
-      values.add(view(file, Float.BYTES));
+      files.add(file(file));
       multipliers.add(multiplier);
     }
 
-    private ByteBuffer view(String file, int width) {
-      return payloads
-          .file(model.model(), model.version(), file)
-          .view(slot.firstElement() * width, slot.shard().elements() * width);
+    private PayloadFile file(String name) {
+      return payloads.file(model.model(), model.version(), name);
     }
 
     /** Sums block by block, and tells of each one's first element when it is in {@code sum}. */
     void sum(ShardState state, IntConsumer summed) {
-      Optional<ByteBuffer> partial =
-          state.getPartialFolds() == 0
-              ? Optional.empty()
-              : Optional.of(view(PARTIAL, FisherSum.BYTES));
       int elements = slot.shard().elements();
       for (int first = 0; first < elements; first += BLOCK) {
         int count = Math.min(BLOCK, elements - first);
-        if (partial.isEmpty()) {
+        if (state.getPartialFolds() == 0) {
           sum.clear(count);
         } else {
-          sum.load(partial.get(), first * FisherSum.BYTES, count);
+          // where the pairs of the block before it end
+          read(file(PARTIAL), partialBlock, FisherSum.BYTES, first, count);
+          sum.load(partialBlock, 0, count);
         }
-        addBlock(first * Float.BYTES);
+        addBlock(first, count);
         summed.accept(first);
       }
     }
 
-    private void addBlock(int position) {
-      int pairs = values.size() / 2 * 2;
+    private void addBlock(int first, int count) {
+      int pairs = files.size() / 2 * 2;
       for (int i = 0; i < pairs; i += 2) {
-        sum.add(
-            values.get(i), multipliers.get(i), values.get(i + 1), multipliers.get(i + 1), position);
+        read(files.get(i), block, Float.BYTES, first, count);
+        read(files.get(i + 1), nextBlock, Float.BYTES, first, count);
+        sum.add(block, multipliers.get(i), nextBlock, multipliers.get(i + 1), 0);
       }
-      if (pairs < values.size()) {
-        sum.add(values.get(pairs), position, multipliers.get(pairs));
+      if (pairs < files.size()) {
+        read(files.get(pairs), block, Float.BYTES, first, count);
+        sum.add(block, 0, multipliers.get(pairs));
       }
+    }
+
+    private void read(PayloadFile file, ByteBuffer target, int width, int first, int count) {
+      target.clear().limit(count * width);
+      file.read((slot.firstElement() + first) * width, target);
     }
   }
 }

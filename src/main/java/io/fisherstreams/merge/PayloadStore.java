@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
 import com.sun.management.UnixOperatingSystemMXBean;
+import io.fisherstreams.FileTree;
 import io.fisherstreams.record.DirectoryLock;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -28,7 +29,7 @@ import org.slf4j.LoggerFactory;
 public final class PayloadStore implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PayloadStore.class);
 
-  /** Files that a partition may always keep open: more than are read at a time. */
+  /** Files that a partition may always keep open. */
   static final int FEWEST_OPEN = 64;
 
   private static final long DESCRIPTORS =
@@ -129,7 +130,7 @@ public final class PayloadStore implements AutoCloseable {
 
   private static boolean remove(Path folder) {
     try {
-      PartitionPayloads.deleteTree(folder);
+      FileTree.delete(folder);
       LOG.info("removed {}: its partition has been elsewhere for a while", folder);
       return true;
     } catch (UncheckedIOException e) {

@@ -35,8 +35,9 @@ import org.slf4j.LoggerFactory;
 final class PlanRun implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
 
-  // Numerator, denominator, parameters and Fisher of one block stay in a core's own cache.
-  private static final int BLOCK = 8192;
+  // Sums, parameters and Fishers of one block stay in a core's own cache; a smaller one would be
+  // read by more calls.
+  private static final int BLOCK = 16_384;
 
   /** Where the results go. */
   interface Output {
@@ -62,6 +63,8 @@ final class PlanRun implements AutoCloseable {
   private final LongSupplier nanoTime;
 
   private final double[] result = new double[BLOCK];
+  private final Block block = new Block();
+  private final Block nextBlock = new Block();
   private final ByteBuffer merged =
       ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
 
@@ -332,6 +335,12 @@ final class PlanRun implements AutoCloseable {
             merged));
   }
 
+  /** Room for what one model gives to a block. */
+  private static final class Block {
+    private final ByteBuffer theta = ByteBuffer.allocateDirect(BLOCK * Double.BYTES);
+    private final ByteBuffer fisher = ByteBuffer.allocateDirect(BLOCK * Float.BYTES);
+  }
+
   /** Where one model's part of a shard lies, and what it weighs. */
   private record Part(
       PayloadFile checkpoint,
@@ -341,14 +350,13 @@ final class PlanRun implements AutoCloseable {
       long firstElement,
       double divisor,
       double weight) {
-    /** What lies there of {@code count} elements from the shard's {@code first} on. */
-    Term term(int first, int count) {
-      return new Term(
-          type,
-          checkpoint.view(firstByte + (long) first * type.bytes(), count * type.bytes()),
-          fisher.view((firstElement + first) * Float.BYTES, count * Float.BYTES),
-          divisor,
-          weight);
+    /** Reads {@code count} elements from the shard's {@code first} on into a block. */
+    Term read(int first, int count, Block block) {
+      block.theta.clear().limit(count * type.bytes());
+      checkpoint.read(firstByte + (long) first * type.bytes(), block.theta);
+      block.fisher.clear().limit(count * Float.BYTES);
+      fisher.read((firstElement + first) * Float.BYTES, block.fisher);
+      return new Term(type, block.theta, block.fisher, divisor, weight);
     }
   }
 
@@ -380,10 +388,11 @@ final class PlanRun implements AutoCloseable {
       kernel.begin(count);
       int pairs = parts.size() / 2 * 2;
       for (int i = 0; i < pairs; i += 2) {
-        kernel.add(parts.get(i).term(first, count), parts.get(i + 1).term(first, count));
+        kernel.add(
+            parts.get(i).read(first, count, block), parts.get(i + 1).read(first, count, nextBlock));
       }
       if (pairs < parts.size()) {
-        kernel.add(parts.get(pairs).term(first, count));
+        kernel.add(parts.get(pairs).read(first, count, block));
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
@@ -403,7 +412,9 @@ final class PlanRun implements AutoCloseable {
     }
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
-      file.read(slot.firstByte() + (long) first * type.bytes(), type, result, count);
+      block.theta.clear().limit(count * type.bytes());
+      file.read(slot.firstByte() + (long) first * type.bytes(), block.theta);
+      Numbers.toDouble(type, block.theta, 0, result, 0, count);
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }
   }

@@ -14,6 +14,8 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.TopicReader;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -35,7 +37,7 @@ import java.util.function.LongConsumer;
  * that models whose records lie far apart are compared in little memory.
  */
 public final class StoredFishers {
-  private static final int BLOCK = 8192;
+  private static final int BLOCK = 16_384;
 
   private final KafkaSettings kafka;
   private final PoolTopics topics;
@@ -154,6 +156,8 @@ public final class StoredFishers {
     try (PartitionPayloads payloads = store.partition(partition)) {
       Map<String, SealedFisher> sealed = sealed(partition);
       restore(payloads, partition, models, slots, sealed);
+      ByteBuffer bytes =
+          ByteBuffer.allocateDirect(BLOCK * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
       float[][] blocks = new float[models.size()][BLOCK];
       double[] divisors = new double[models.size()];
       PayloadFile[] files = new PayloadFile[models.size()];
@@ -171,7 +175,9 @@ public final class StoredFishers {
         for (int first = 0; first < elements; first += BLOCK) {
           int count = Math.min(BLOCK, elements - first);
           for (int i = 0; i < files.length; i++) {
-            files[i].read((firstElements[i] + first) * Float.BYTES, blocks[i], count);
+            bytes.clear().limit(count * Float.BYTES);
+            files[i].read((firstElements[i] + first) * Float.BYTES, bytes);
+            bytes.asFloatBuffer().get(blocks[i], 0, count);
           }
           products.add(Layers.of(parameter), blocks, divisors, count);
         }

@@ -53,13 +53,16 @@ final class ClientCalls {
   /** Told of the records that a consumer got. */
   void polled(ConsumerRecords<?, ?> records) {
     if (!delayed.isEmpty()) {
-      records.forEach(received -> overtaking.merge(received.topic(), 1L, Long::sum));
+      records.forEach(received -> overtaking.merge(received.topic(), received.offset(), Math::max));
     }
   }
 
-  /** Records of a topic that have come since another was delayed. */
-  long overtaking(String topic) {
-    return overtaking.getOrDefault(topic, 0L);
+  /**
+   * Offset of the last record of a topic of one partition that has come since another topic was
+   * delayed; -1 when none has.
+   */
+  long lastOvertaking(String topic) {
+    return overtaking.getOrDefault(topic, -1L);
   }
 
   void on(String method, String topic, boolean isDone) {

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.NoAcceptedShardIsCompactedAway;
@@ -42,6 +43,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -51,6 +53,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.concurrent.ConcurrentSkipListMap;
+import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
@@ -315,6 +318,29 @@ final class FaultedPool implements AutoCloseable {
           }
         });
     return sums;
+  }
+
+  /** Whether all that was published has a sealed Fisher, by the merge stage's reports. */
+  boolean isSealed() {
+    Set<String> sealed = new HashSet<>();
+    PoolStatus.readView(kafka, topics)
+        .models()
+        .forEach(
+            (model, versions) ->
+                versions.forEach(
+                    (version, state) -> {
+                      if (state.epoch().isPresent()) {
+                        sealed.add(model + "@" + version);
+                      }
+                    }));
+    return sealed.containsAll(published.keySet());
+  }
+
+  /** Offset of the merge stage's last report. */
+  long lastReport() {
+    AtomicLong last = new AtomicLong(-1);
+    read(topics.progress().name(), 1, record -> last.set(record.offset()));
+    return last.get();
   }
 
   /** Why records were refused. */

@@ -36,6 +36,9 @@ final class StageThread implements Instance {
     Map<String, String> client = new HashMap<>(kafka.client());
     client.put(StreamsConfig.DEFAULT_CLIENT_SUPPLIER_CONFIG, FaultyClients.class.getName());
     client.put(FaultyClients.CALLS, FaultyClients.register(calls));
+    // Topics have no common order; where Streams knows of more, it may wait for it and give them
+    // one. Nothing may hang on that.
+    client.put(StreamsConfig.MAX_TASK_IDLE_MS_CONFIG, "-1");
     this.kafka = new KafkaSettings(kafka.bootstrapServers(), client);
   }
 

@@ -1,10 +1,7 @@
 package io.fisherstreams.faults;
 
+import io.fisherstreams.FileTree;
 import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.util.Comparator;
-import java.util.stream.Stream;
 
 /**
  * Instances lose what they keep on disk: one its whole folder, one its payload files, the
@@ -19,29 +16,21 @@ record StateIsDeleted() implements Fault {
   @Override
   public void begin(FaultedPool pool) throws IOException {
     pool.merge(1).stop();
-    delete(pool.merge(1).stateDirectory());
+    FileTree.delete(pool.merge(1).stateDirectory());
     pool.merge(1).start();
   }
 
   @Override
   public void amid(FaultedPool pool) throws IOException {
     pool.merge(2).stop();
-    delete(pool.merge(2).stateDirectory().resolve("payloads"));
+    FileTree.delete(pool.merge(2).stateDirectory().resolve("payloads"));
     pool.merge(2).start();
     pool.coordinator().stop();
-    delete(pool.coordinator().stateDirectory());
+    FileTree.delete(pool.coordinator().stateDirectory());
   }
 
   @Override
   public void end(FaultedPool pool) {
     pool.coordinator().start();
-  }
-
-  private static void delete(Path directory) throws IOException {
-    try (Stream<Path> paths = Files.walk(directory)) {
-      for (Path path : paths.sorted(Comparator.reverseOrder()).toList()) {
-        Files.delete(path);
-      }
-    }
   }
 }
