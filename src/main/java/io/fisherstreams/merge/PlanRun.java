@@ -37,7 +37,7 @@ final class PlanRun implements AutoCloseable {
 
   // Sums, parameters and Fishers of one block stay in a core's own cache; a smaller one would be
   // read by more calls.
-  private static final int BLOCK = 16_384;
+  private static final int BLOCK = 32_768;
 
   /** Where the results go. */
   interface Output {
