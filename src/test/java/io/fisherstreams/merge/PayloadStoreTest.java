@@ -1,12 +1,15 @@
 package io.fisherstreams.merge;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
+import java.util.Random;
+import java.util.zip.CRC32C;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -104,6 +107,51 @@ class PayloadStoreTest {
 
   private static ByteBuffer bytes(int value) {
     return ByteBuffer.allocate(4).putInt(0, value);
+  }
+
+  /** Payloads are read and checked in pieces, the last of which is a short one. */
+  @Test
+  void everyByteOfAPayloadIsReadAndChecked() throws Exception {
+    byte[] payload = new byte[700_001];
+    new Random(1).nextBytes(payload);
+    CRC32C crc = new CRC32C();
+    crc.update(payload);
+    try (PartitionPayloads payloads = store.partition(0)) {
+      payloads.file("a", 1, "checkpoint").write(3, 17, ByteBuffer.wrap(payload));
+    }
+    Path file = folder(0).resolve("a@1").resolve("checkpoint");
+    for (int damaged : new int[] {0, 300_000, 700_000}) {
+      byte[] content = Files.readAllBytes(file);
+      content[17 + damaged] ^= 1;
+      Files.write(file, content);
+      try (PartitionPayloads payloads = store.partition(0)) {
+        PayloadFile found = payloads.file("a", 1, "checkpoint");
+        assertThat(found.holds(3, 17, payload.length, (int) crc.getValue())).isFalse();
+      }
+      content[17 + damaged] ^= 1;
+      Files.write(file, content);
+    }
+    try (PartitionPayloads payloads = store.partition(0)) {
+      PayloadFile found = payloads.file("a", 1, "checkpoint");
+      assertThat(found.holds(3, 17, payload.length, (int) crc.getValue())).isTrue();
+      ByteBuffer target = ByteBuffer.allocateDirect(payload.length);
+      found.read(17, target);
+      assertThat(target).isEqualTo(ByteBuffer.wrap(payload));
+    }
+  }
+
+  @Test
+  void aFileThatEndsTooEarlyHoldsNothingAndCannotBeRead() {
+    try (PartitionPayloads payloads = store.partition(0)) {
+      payloads.file("a", 1, "checkpoint").write(0, 0, bytes(11));
+    }
+    try (PartitionPayloads payloads = store.partition(0)) {
+      PayloadFile file = payloads.file("a", 1, "checkpoint");
+      assertThat(file.holds(0, 0, 5, 0)).isFalse();
+      assertThatThrownBy(() -> file.read(2, ByteBuffer.allocateDirect(3)))
+          .isInstanceOf(IllegalStateException.class)
+          .hasMessage(file.path() + " ends before 5");
+    }
   }
 
   @Test
