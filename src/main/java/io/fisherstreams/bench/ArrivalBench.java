@@ -24,9 +24,11 @@ import org.apache.kafka.clients.producer.RecordMetadata;
  * with the publisher's settings, and the bytes that Kafka was given, by topic.
  */
 final class ArrivalBench {
-  // The third version of a model is the first whose files lie where a retired one's were; the JIT
-  // compiler takes 0.6 to 1 CPU second of each of the first four, 0.2 to 0.5 from then on.
-  private static final int WARM_UP_ARRIVALS = 5;
+  // The JIT compiler takes about 1 CPU second of each of the first four arrivals, 0.6 of the next
+  // four and 0.1 to 0.5 from then on, a single method of Kafka's up to 0.8. A pool lives for
+  // months.
+  private static final int WARM_UP_ARRIVALS = 12;
+  private static final int WARM_UP_PLAINS = 2;
 
   private final Path directory;
   private final PrintWriter out;
@@ -51,30 +53,32 @@ final class ArrivalBench {
         print("model-" + model, pool.arrive("model-" + model, 1));
         read.delete();
       }
+      int version = 0;
+      while (version < WARM_UP_ARRIVALS) {
+        version++;
+        prepare(pool, read, version);
+        arrive(pool, version);
+        read.delete();
+      }
+      for (int i = 0; i < WARM_UP_PLAINS; i++) {
+        plain(pool, pool.kafka()::newDefaultProducer);
+        plain(pool, pool.kafka()::newProducer);
+      }
       double[] arrivals = new double[repetitions];
       double[] plains = new double[repetitions];
       double[] tuned = new double[repetitions];
-      for (int version = 1; version <= WARM_UP_ARRIVALS + repetitions; version++) {
-        pool.write(models + version);
-        read.awaitDeleted();
+      for (int i = 0; i < repetitions; i++) {
+        version++;
+        prepare(pool, read, version);
         Map<String, Long> before = bytesByTopic(admin);
-        ArrivalPool.Arrival arrival;
-        try (WarmMemory memory = new WarmMemory(directory)) {
-          arrival = pool.arrive("arrival", version);
-        }
-        print("arrival", arrival);
+        arrivals[i] = arrive(pool, version).seconds();
         Map<String, Long> after = bytesByTopic(admin);
         read.delete();
-        double plain = plain(pool, pool.kafka()::newDefaultProducer);
-        double likeOurs = plain(pool, pool.kafka()::newProducer);
-        if (version > WARM_UP_ARRIVALS) {
-          arrivals[version - WARM_UP_ARRIVALS - 1] = arrival.seconds();
-          plains[version - WARM_UP_ARRIVALS - 1] = plain;
-          tuned[version - WARM_UP_ARRIVALS - 1] = likeOurs;
-        }
+        plains[i] = plain(pool, pool.kafka()::newDefaultProducer);
+        tuned[i] = plain(pool, pool.kafka()::newProducer);
         out.printf(
             "  arrival %.2f s; plain producer of the same bytes %.2f s; with our settings %.2f s%n",
-            arrival.seconds(), plain, likeOurs);
+            arrivals[i], plains[i], tuned[i]);
         print(before, after);
         out.flush();
       }
@@ -92,6 +96,23 @@ final class ArrivalBench {
           repetitions);
       out.flush();
       return arrival / plain;
+    }
+  }
+
+  /**
+   * Writes the files of the last model's next version, and waits for what is deleted to be gone.
+   */
+  private void prepare(ArrivalPool pool, PayloadTopics read, int version) throws Exception {
+    pool.write(models + version);
+    read.awaitDeleted();
+  }
+
+  /** Publishes what is prepared. */
+  private ArrivalPool.Arrival arrive(ArrivalPool pool, int version) throws Exception {
+    try (WarmMemory memory = new WarmMemory(directory)) {
+      ArrivalPool.Arrival arrival = pool.arrive("arrival", version);
+      print("arrival", arrival);
+      return arrival;
     }
   }
 
