@@ -272,7 +272,7 @@ final class AcceptedPayloads {
               ByteBuffer payload = ByteBuffer.allocate(accepted.slot().shard().bytes());
               payloads
                   .file(key.model().model(), key.model().version(), Intake.CHECKPOINT)
-                  .read(accepted.slot().firstByte(), payload);
+                  .read(accepted.slot().firstByte(), payload.capacity(), payload);
               checkpointShards.accept(
                   key,
                   new CheckpointShard(
@@ -294,7 +294,10 @@ final class AcceptedPayloads {
                   ByteBuffer.allocate(accepted.shard().slot().shard().elements() * Float.BYTES);
               payloads
                   .file(key.model().model(), key.model().version(), accepted.file())
-                  .read(accepted.shard().slot().firstElement() * Float.BYTES, payload);
+                  .read(
+                      accepted.shard().slot().firstElement() * Float.BYTES,
+                      payload.capacity(),
+                      payload);
               ShardKey.Batch name = key.batch().orElseThrow();
               gradientBatches.accept(
                   key,

@@ -26,11 +26,13 @@ final class OpenEpochs {
   /** Batches of one shard that wait one by one. */
   static final int MOST_OPEN = 16;
 
-  static final String PARTIAL = "partial";
-
   // A block's sums and terms stay in a core's own cache while one batch after another is added; a
   // smaller one would be read by more calls.
   private static final int BLOCK = 16_384;
+
+  // Sums lie in it block by block: a file of another size of blocks would be misread, and its
+  // checksum hold.
+  private static final String PARTIAL = "partial-" + BLOCK;
 
   private final Ledger ledger;
   private final PartitionPayloads payloads;
@@ -205,8 +207,7 @@ final class OpenEpochs {
     }
 
     private void read(PayloadFile file, ByteBuffer target, int width, int first, int count) {
-      target.clear().limit(count * width);
-      file.read((slot.firstElement() + first) * width, target);
+      file.read((slot.firstElement() + first) * width, count * width, target);
     }
   }
 }

@@ -23,10 +23,11 @@ import java.util.stream.Stream;
 
 /**
  * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code
- * fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial}. Checkpoint and
- * Fisher of a version that is retired become spares, one of each kind, for the next that comes:
- * writing over a file costs half of writing a new one, and a tenth where a virtual machine has
- * given the memory back to its host. Used by one thread, the one that runs the partition's task.
+ * fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial-<block size>}.
+ * Checkpoint and Fisher of a version that is retired become spares, one of each kind, for the next
+ * that comes: writing over a file costs half of writing a new one, and a tenth where a virtual
+ * machine has given the memory back to its host. Used by one thread, the one that runs the
+ * partition's task.
  */
 final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.

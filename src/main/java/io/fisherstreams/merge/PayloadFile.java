@@ -76,15 +76,15 @@ final class PayloadFile {
   }
 
   /**
-   * Fills {@code target} from {@code position} on and flips it. A direct buffer spares a copy.
+   * Makes {@code bytes} bytes from {@code position} on all that {@code target} holds. A direct
+   * buffer spares a copy.
    *
    * @throws IllegalStateException when the file ends before
    */
-  void read(long position, ByteBuffer target) {
-    long end = position + target.remaining();
+  void read(long position, int bytes, ByteBuffer target) {
     onUse.accept(this);
-    if (!fill(position, target)) {
-      throw new IllegalStateException(path + " ends before " + end);
+    if (!fill(position, target.clear().limit(bytes))) {
+      throw new IllegalStateException(path + " ends before " + (position + bytes));
     }
     target.flip();
   }

@@ -352,10 +352,8 @@ final class PlanRun implements AutoCloseable {
       double weight) {
     /** Reads {@code count} elements from the shard's {@code first} on into a block. */
     Term read(int first, int count, Block block) {
-      block.theta.clear().limit(count * type.bytes());
-      checkpoint.read(firstByte + (long) first * type.bytes(), block.theta);
-      block.fisher.clear().limit(count * Float.BYTES);
-      fisher.read((firstElement + first) * Float.BYTES, block.fisher);
+      checkpoint.read(firstByte + (long) first * type.bytes(), count * type.bytes(), block.theta);
+      fisher.read((firstElement + first) * Float.BYTES, count * Float.BYTES, block.fisher);
       return new Term(type, block.theta, block.fisher, divisor, weight);
     }
   }
@@ -407,13 +405,12 @@ final class PlanRun implements AutoCloseable {
     PayloadFile file = payloads.file(base.model(), base.version(), Intake.CHECKPOINT);
     DType type = shard.tensor().dtype();
     if (type == dtype) {
-      file.read(slot.firstByte(), merged);
+      file.read(slot.firstByte(), merged.limit(), merged);
       return;
     }
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
-      block.theta.clear().limit(count * type.bytes());
-      file.read(slot.firstByte() + (long) first * type.bytes(), block.theta);
+      file.read(slot.firstByte() + (long) first * type.bytes(), count * type.bytes(), block.theta);
       Numbers.toDouble(type, block.theta, 0, result, 0, count);
       Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }

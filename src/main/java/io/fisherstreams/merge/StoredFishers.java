@@ -175,8 +175,7 @@ public final class StoredFishers {
         for (int first = 0; first < elements; first += BLOCK) {
           int count = Math.min(BLOCK, elements - first);
           for (int i = 0; i < files.length; i++) {
-            bytes.clear().limit(count * Float.BYTES);
-            files[i].read((firstElements[i] + first) * Float.BYTES, bytes);
+            files[i].read((firstElements[i] + first) * Float.BYTES, count * Float.BYTES, bytes);
             bytes.asFloatBuffer().get(blocks[i], 0, count);
           }
           products.add(Layers.of(parameter), blocks, divisors, count);

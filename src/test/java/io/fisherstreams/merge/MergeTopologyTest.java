@@ -671,8 +671,8 @@ class MergeTopologyTest {
       assertThat(files.map(file -> file.getFileName().toString()))
           .filteredOn(name -> !name.matches("open-\\d|open-1[0-5]|fisher-1"))
           .doesNotHaveDuplicates()
-          .isSubsetOf("checkpoint", "partial")
-          .contains("partial");
+          .isSubsetOf("checkpoint", "partial-16384")
+          .contains("partial-16384");
     }
   }
 

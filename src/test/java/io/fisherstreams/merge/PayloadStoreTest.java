@@ -134,8 +134,8 @@ class PayloadStoreTest {
     try (PartitionPayloads payloads = store.partition(0)) {
       PayloadFile found = payloads.file("a", 1, "checkpoint");
       assertThat(found.holds(3, 17, payload.length, (int) crc.getValue())).isTrue();
-      ByteBuffer target = ByteBuffer.allocateDirect(payload.length);
-      found.read(17, target);
+      ByteBuffer target = ByteBuffer.allocateDirect(payload.length + 5);
+      found.read(17, payload.length, target);
       assertThat(target).isEqualTo(ByteBuffer.wrap(payload));
     }
   }
@@ -148,7 +148,7 @@ class PayloadStoreTest {
     try (PartitionPayloads payloads = store.partition(0)) {
       PayloadFile file = payloads.file("a", 1, "checkpoint");
       assertThat(file.holds(0, 0, 5, 0)).isFalse();
-      assertThatThrownBy(() -> file.read(2, ByteBuffer.allocateDirect(3)))
+      assertThatThrownBy(() -> file.read(2, 3, ByteBuffer.allocateDirect(7)))
           .isInstanceOf(IllegalStateException.class)
           .hasMessage(file.path() + " ends before 5");
     }
