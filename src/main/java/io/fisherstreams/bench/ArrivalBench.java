@@ -24,9 +24,8 @@ import org.apache.kafka.clients.producer.RecordMetadata;
  * with the publisher's settings, and the bytes that Kafka was given, by topic.
  */
 final class ArrivalBench {
-  // The JIT compiler takes about 1 CPU second of each of the first four arrivals, 0.6 of the next
-  // four and 0.1 to 0.5 from then on, a single method of Kafka's up to 0.8. A pool lives for
-  // months.
+  // The JIT compiler takes 0.9 CPU seconds of each of the first four arrivals, 0.4 to 0.6 until the
+  // seventh, and mostly 0.1 to 0.3 later. A pool lives for months.
   private static final int WARM_UP_ARRIVALS = 12;
   private static final int WARM_UP_PLAINS = 2;
 
@@ -53,11 +52,8 @@ final class ArrivalBench {
         print("model-" + model, pool.arrive("model-" + model, 1));
         read.delete();
       }
-      int version = 0;
-      while (version < WARM_UP_ARRIVALS) {
-        version++;
-        prepare(pool, read, version);
-        arrive(pool, version);
+      for (int version = 1; version <= WARM_UP_ARRIVALS; version++) {
+        print("warm-up", pool.arrive("arrival", version));
         read.delete();
       }
       for (int i = 0; i < WARM_UP_PLAINS; i++) {
@@ -68,10 +64,11 @@ final class ArrivalBench {
       double[] plains = new double[repetitions];
       double[] tuned = new double[repetitions];
       for (int i = 0; i < repetitions; i++) {
-        version++;
-        prepare(pool, read, version);
+        int version = WARM_UP_ARRIVALS + i + 1;
+        pool.write(models + version);
+        read.awaitDeleted();
         Map<String, Long> before = bytesByTopic(admin);
-        arrivals[i] = arrive(pool, version).seconds();
+        arrivals[i] = arrive(pool, version);
         Map<String, Long> after = bytesByTopic(admin);
         read.delete();
         plains[i] = plain(pool, pool.kafka()::newDefaultProducer);
@@ -99,20 +96,12 @@ final class ArrivalBench {
     }
   }
 
-  /**
-   * Writes the files of the last model's next version, and waits for what is deleted to be gone.
-   */
-  private void prepare(ArrivalPool pool, PayloadTopics read, int version) throws Exception {
-    pool.write(models + version);
-    read.awaitDeleted();
-  }
-
-  /** Publishes what is prepared. */
-  private ArrivalPool.Arrival arrive(ArrivalPool pool, int version) throws Exception {
+  /** Seconds that a version of the last model takes, whose files lie ready. */
+  private double arrive(ArrivalPool pool, int version) throws Exception {
     try (WarmMemory memory = new WarmMemory(directory)) {
       ArrivalPool.Arrival arrival = pool.arrive("arrival", version);
       print("arrival", arrival);
-      return arrival;
+      return arrival.seconds();
     }
   }
 

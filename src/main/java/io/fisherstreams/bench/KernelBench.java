@@ -37,7 +37,7 @@ public class KernelBench {
   private static final int MODELS = 8;
   private static final int SHARDS = 16;
   private static final int ELEMENTS = SHARDS * Shard.ELEMENTS;
-  private static final int BLOCK = 8192;
+  private static final int BLOCK = 32_768;
   private static final int BLOCKS = ELEMENTS / BLOCK;
 
   private final ByteBuffer[] thetas = allocate(MODELS);

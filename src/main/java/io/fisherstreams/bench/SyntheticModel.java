@@ -9,7 +9,6 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -131,13 +130,7 @@ record SyntheticModel(List<TensorInfo> tensors) {
 
   /** Publishes a checkpoint as a pool's base model; all its tensors are merged. */
   static MergeSet publishBase(Publisher publisher, Checkpoint checkpoint) {
-    ModelManifest base =
-        Manifests.base(
-            "base",
-            1,
-            checkpoint.tensors().values(),
-            new MergeMethod(List.of(), true, 1e-6, null),
-            "");
+    ModelManifest base = Manifests.base("base", 1, checkpoint.tensors().values());
     publisher.announce(base);
     publisher.checkpoint(base, checkpoint, bytes -> {});
     return ModelCheck.mergeSet(base);

@@ -269,10 +269,10 @@ final class AcceptedPayloads {
         .filter(this::isAtHand)
         .ifPresent(
             accepted -> {
-              ByteBuffer payload = ByteBuffer.allocate(accepted.slot().shard().bytes());
-              payloads
-                  .file(key.model().model(), key.model().version(), Intake.CHECKPOINT)
-                  .read(accepted.slot().firstByte(), payload.capacity(), payload);
+              ByteBuffer payload =
+                  payloads
+                      .file(key.model().model(), key.model().version(), Intake.CHECKPOINT)
+                      .read(accepted.slot().firstByte(), accepted.slot().shard().bytes());
               checkpointShards.accept(
                   key,
                   new CheckpointShard(
@@ -290,14 +290,12 @@ final class AcceptedPayloads {
         .filter(this::isAtHand)
         .ifPresent(
             accepted -> {
+              Slot slot = accepted.shard().slot();
               ByteBuffer payload =
-                  ByteBuffer.allocate(accepted.shard().slot().shard().elements() * Float.BYTES);
-              payloads
-                  .file(key.model().model(), key.model().version(), accepted.file())
-                  .read(
-                      accepted.shard().slot().firstElement() * Float.BYTES,
-                      payload.capacity(),
-                      payload);
+                  payloads
+                      .file(key.model().model(), key.model().version(), accepted.file())
+                      .read(
+                          slot.firstElement() * Float.BYTES, slot.shard().elements() * Float.BYTES);
               ShardKey.Batch name = key.batch().orElseThrow();
               gradientBatches.accept(
                   key,

@@ -89,6 +89,13 @@ final class PayloadFile {
     target.flip();
   }
 
+  /** A new buffer of {@code bytes} bytes from {@code position} on. */
+  ByteBuffer read(long position, int bytes) {
+    ByteBuffer target = ByteBuffer.allocate(bytes);
+    read(position, bytes, target);
+    return target;
+  }
+
   private boolean fill(long position, ByteBuffer target) {
     try {
       int read = 0;

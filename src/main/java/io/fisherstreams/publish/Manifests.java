@@ -14,6 +14,11 @@ import java.util.List;
 public final class Manifests {
   private Manifests() {}
 
+  /** A base model's manifest for a pool that merges all its tensors by the default method. */
+  public static ModelManifest base(String name, long version, Collection<TensorInfo> tensors) {
+    return base(name, version, tensors, new MergeMethod(List.of(), true, 1e-6, null), "");
+  }
+
   /** A base model's manifest: all its tensors, none of which awaits a Fisher. */
   public static ModelManifest base(
       String name,

@@ -57,6 +57,12 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
    */
   static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
 
+  /**
+   * Kafka Streams' default. What a stage sends is hidden until its commit, which waits for no
+   * linger: so this delays nothing, and spares a request for each small record of a changelog.
+   */
+  private static final int STAGE_LINGER_MILLIS = 100;
+
   public KafkaSettings {
     client = Map.copyOf(client);
   }
@@ -71,12 +77,12 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     return common;
   }
 
-  private static Map<String, Object> producer() {
+  private static Map<String, Object> producer(int lingerMillis) {
     Map<String, Object> config = new HashMap<>();
     config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
     config.put(ProducerConfig.BATCH_SIZE_CONFIG, FULL_SHARD);
     config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
-    config.put(ProducerConfig.LINGER_MS_CONFIG, 0);
+    config.put(ProducerConfig.LINGER_MS_CONFIG, lingerMillis);
     config.put(ProducerConfig.ACKS_CONFIG, "all");
     // A new transaction often meets the end of the one before and is asked to try again.
     config.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 10);
@@ -110,7 +116,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   /** An idempotent producer of encoded records; the caller closes it. */
   public Producer<byte[], byte[]> newProducer() {
     Map<String, Object> config = common();
-    config.putAll(producer());
+    config.putAll(producer(0));
     config.putAll(client);
     return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
   }
@@ -134,7 +140,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
    */
   public Producer<byte[], byte[]> newTransactionalProducer(String transactionalId) {
     Map<String, Object> config = common();
-    config.putAll(producer());
+    config.putAll(producer(0));
     config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int) FLUSH_TIMEOUT.toMillis());
     config.putAll(client);
     config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
@@ -192,10 +198,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     consumer().forEach((key, value) -> config.put(StreamsConfig.mainConsumerPrefix(key), value));
     // Streams sets the isolation of its consumers itself.
     config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
-    producer().forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
-    // What a stage sends is hidden until its commit, which waits for no linger: Kafka Streams' own
-    // 100 ms delay nothing and spare a request for each small record of a changelog.
-    config.put(StreamsConfig.producerPrefix(ProducerConfig.LINGER_MS_CONFIG), 100);
+    producer(STAGE_LINGER_MILLIS)
+        .forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
     // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
     // it.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);

@@ -10,7 +10,6 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.FisherSums;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -69,8 +68,7 @@ final class CoordinatorSimulation {
         new CoordinatorTopology(
                 topics, scale.partitions(), PlanPolicy.standard(), new NoTensors(scale))
             .processor());
-    ModelManifest base =
-        Manifests.base("base", 1, tensors, new MergeMethod(List.of(), true, 1e-6, null), "");
+    ModelManifest base = Manifests.base("base", 1, tensors);
     stage.process(topics.models(), "base", base);
     for (int p = 0; p < scale.partitions(); p++) {
       report(base, p, 0, shards(p), 0, List.of());

@@ -14,7 +14,6 @@ import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
@@ -68,8 +67,7 @@ final class PartitionSimulation implements AutoCloseable {
     stage.start(
         new MergeTopology(topics, scale.partitions(), new Catalog(), payloads, new NoLog())
             .processor());
-    ModelManifest base =
-        Manifests.base("base", 1, tensors, new MergeMethod(List.of(), true, 1e-6, null), "");
+    ModelManifest base = Manifests.base("base", 1, tensors);
     manifests.put("base", base);
     checkpoint(base);
   }

@@ -17,7 +17,6 @@ import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolAdmin;
@@ -271,13 +270,7 @@ public final class EstimatedPool {
     try (Checkpoint checkpoint =
             Checkpoint.open(Conformance.file(conformance, "model.safetensors"));
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      ModelManifest base =
-          Manifests.base(
-              "base",
-              1,
-              checkpoint.tensors().values(),
-              new MergeMethod(List.of(), true, 1e-6, null),
-              "");
+      ModelManifest base = Manifests.base("base", 1, checkpoint.tensors().values());
       Publisher publisher = new Publisher(topics, producer);
       publisher.announce(base);
       publisher.checkpoint(base, checkpoint, bytes -> {});
