@@ -2,8 +2,12 @@ package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -68,14 +72,19 @@ final class ArrivalBench {
         pool.write(models + version);
         read.awaitDeleted();
         Map<String, Long> before = bytesByTopic(admin);
-        arrivals[i] = arrive(pool, version);
+        try (WarmMemory memory =
+            new WarmMemory(directory, List.of(pool.weights(), pool.fisher(), pool.state()))) {
+          ArrivalPool.Arrival arrival = pool.arrive("arrival", version);
+          print("arrival", arrival);
+          arrivals[i] = arrival.seconds();
+        }
         Map<String, Long> after = bytesByTopic(admin);
         read.delete();
         plains[i] = plain(pool, pool.kafka()::newDefaultProducer);
         tuned[i] = plain(pool, pool.kafka()::newProducer);
         out.printf(
-            "  arrival %.2f s; plain producer of the same bytes %.2f s; with our settings %.2f s%n",
-            arrivals[i], plains[i], tuned[i]);
+            "  plain producer of the same bytes %.2f s; with our settings %.2f s%n",
+            plains[i], tuned[i]);
         print(before, after);
         out.flush();
       }
@@ -96,62 +105,55 @@ final class ArrivalBench {
     }
   }
 
-  /** Seconds that a version of the last model takes, whose files lie ready. */
-  private double arrive(ArrivalPool pool, int version) throws Exception {
-    try (WarmMemory memory = new WarmMemory(directory)) {
-      ArrivalPool.Arrival arrival = pool.arrive("arrival", version);
-      print("arrival", arrival);
-      return arrival.seconds();
-    }
-  }
-
   private void print(String name, ArrivalPool.Arrival arrival) {
     out.printf(
-        "  %s: published in %.2f s, released %.2f s later%n",
-        name, arrival.publishing(), arrival.releasing());
+        "  %s %.2f s: published in %.2f s, released %.2f s later%n",
+        name, arrival.seconds(), arrival.publishing(), arrival.releasing());
     out.flush();
   }
 
   /** Sends the same payloads, in records of the same size, to topics of their own. */
   private double plain(ArrivalPool pool, Supplier<Producer<byte[], byte[]>> producers)
       throws Exception {
-    PoolTopics topics =
-        new PoolTopics("plain-" + ++plainRuns, io.fisherstreams.record.SchemaRegistry.inMemory());
-    try (WarmMemory memory = new WarmMemory(directory);
-        Admin admin = pool.kafka().admin();
+    PoolTopics topics = new PoolTopics("plain-" + ++plainRuns, SchemaRegistry.inMemory());
+    List<String> names = List.of(topics.checkpointShards().name(), topics.gradientBatches().name());
+    try (Admin admin = pool.kafka().admin();
         Producer<byte[], byte[]> producer = producers.get();
-        Checkpoint checkpoint = Checkpoint.open(pool.weights());
-        Checkpoint entries = Checkpoint.open(pool.fisher())) {
-      for (String topic :
-          List.of(topics.checkpointShards().name(), topics.gradientBatches().name())) {
-        admin
-            .createTopics(
-                List.of(
-                    new NewTopic(topic, Optional.of(ArrivalPool.PARTITIONS), Optional.empty())
-                        .configs(topics.checkpointShards().config())))
-            .all()
-            .get();
-        for (int partition = 0;
-            partition < ArrivalPool.PARTITIONS;
-            partition++) { // until each has its leader
-          producer.send(new ProducerRecord<>(topic, partition, new byte[1], new byte[1])).get();
+        Checkpoint weights = Checkpoint.open(pool.weights());
+        Checkpoint fisher = Checkpoint.open(pool.fisher())) {
+      new PoolAdmin(admin, topics).create(names.stream().map(name -> topic(name, topics)).toList());
+      for (String name : names) {
+        for (int partition = 0; partition < ArrivalPool.PARTITIONS; partition++) {
+          // connected, as the publisher's producer is
+          producer.send(new ProducerRecord<>(name, partition, new byte[1], new byte[1])).get();
         }
       }
-      long start = System.nanoTime();
-      List<Future<RecordMetadata>> sent = new ArrayList<>();
-      send(producer, topics.checkpointShards().name(), checkpoint, sent);
-      send(producer, topics.gradientBatches().name(), entries, sent);
-      producer.flush();
-      double seconds = (System.nanoTime() - start) / 1e9;
-      for (Future<RecordMetadata> record : sent) {
-        record.get();
+      try (WarmMemory memory = new WarmMemory(directory, List.of(pool.weights(), pool.fisher()))) {
+        return seconds(producer, topics, weights, fisher);
+      } finally {
+        admin.deleteTopics(names).all().get();
       }
-      admin
-          .deleteTopics(List.of(topics.checkpointShards().name(), topics.gradientBatches().name()))
-          .all()
-          .get();
-      return seconds;
     }
+  }
+
+  private static NewTopic topic(String name, PoolTopics topics) {
+    return new NewTopic(name, Optional.of(ArrivalPool.PARTITIONS), Optional.empty())
+        .configs(topics.checkpointShards().config());
+  }
+
+  private static double seconds(
+      Producer<byte[], byte[]> producer, PoolTopics topics, Checkpoint weights, Checkpoint fisher)
+      throws Exception {
+    long start = System.nanoTime();
+    List<Future<RecordMetadata>> sent = new ArrayList<>();
+    send(producer, topics.checkpointShards().name(), weights, sent);
+    send(producer, topics.gradientBatches().name(), fisher, sent);
+    producer.flush();
+    double seconds = (System.nanoTime() - start) / 1e9;
+    for (Future<RecordMetadata> record : sent) {
+      record.get();
+    }
+    return seconds;
   }
 
   private static void send(
@@ -164,8 +166,8 @@ final class ArrivalBench {
         .values()
         .forEach(
             tensor -> {
-              for (int index = 0; index < io.fisherstreams.tensor.Shard.count(tensor); index++) {
-                var shard = new io.fisherstreams.tensor.Shard(tensor, index);
+              for (int index = 0; index < Shard.count(tensor); index++) {
+                Shard shard = new Shard(tensor, index);
                 byte[] value = new byte[shard.bytes()];
                 file.slice(tensor.name(), shard.firstElement(), shard.elements()).get(value);
                 sent.add(
@@ -173,7 +175,7 @@ final class ArrivalBench {
                         new ProducerRecord<>(
                             topic,
                             next[0]++ % ArrivalPool.PARTITIONS,
-                            shard.id().getBytes(java.nio.charset.StandardCharsets.UTF_8),
+                            shard.id().getBytes(StandardCharsets.UTF_8),
                             value)));
               }
             });

@@ -27,6 +27,7 @@ final class ArrivalPool implements AutoCloseable {
   private final DType dtype;
   private final Path weights;
   private final Path fisher;
+  private final Path stages;
   private final LocalPool pool;
   private final Producer<byte[], byte[]> producer;
   private final ReleaseFeed feed;
@@ -51,9 +52,10 @@ final class ArrivalPool implements AutoCloseable {
     Files.createDirectories(directory);
     weights = directory.resolve("model.safetensors");
     fisher = directory.resolve("fisher.safetensors");
+    stages = directory.resolve("pool");
     pool =
         LocalPool.start(
-            directory.resolve("pool"),
+            stages,
             PARTITIONS,
             THREADS,
             new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of()));
@@ -83,6 +85,11 @@ final class ArrivalPool implements AutoCloseable {
   /** Its Fisher, float32. */
   Path fisher() {
     return fisher;
+  }
+
+  /** What the stages keep beside Kafka's topics. */
+  Path state() {
+    return stages.resolve("state");
   }
 
   /** Writes the next model's files. */

@@ -7,17 +7,25 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
+import java.util.List;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * Memory for the disk cache that costs what it costs on a machine in use. A virtual machine may
- * give free memory back to its host within a second; touching it again then costs several times a
- * write (0.85 to 1.4 ms a mebibyte against 0.2 where we measured). Without this, whoever of two
- * contestants writes more, or later, is measured by the host's page faults. So this holds memory as
- * the cache of a file, and while a contestant runs it frees it bit by bit, about as fast as that
- * one writes: the kernel hands out first what was freed last.
+ * A disk cache that costs what it costs on a machine in use, for reading and for writing.
+ *
+ * <p>A virtual machine may give free memory back to its host within a second; touching it again
+ * then costs several times a write (0.85 to 1.4 ms a mebibyte against 0.2 where we measured).
+ * Without this, whoever of two contestants writes more, or later, is measured by the host's page
+ * faults. So this holds memory as the cache of a file, and while a contestant runs it frees it bit
+ * by bit, about as fast as that one writes: the kernel hands out first what was freed last.
+ *
+ * <p>For the same reason such a machine drops from its cache, with most of its memory free, what
+ * has been read less than several times a minute (Linux's DAMON, {@code
+ * /sys/kernel/mm/damon/admin}): in the quarter of a minute between two arrivals some 50 MiB of a
+ * pool's files, in small pieces all over, and the arrival waited 0.3 s for the disk. So what a
+ * contestant is going to read is read once more before it starts.
  */
 final class WarmMemory implements AutoCloseable {
   private static final int MIB = 1 << 20;
@@ -30,8 +38,12 @@ final class WarmMemory implements AutoCloseable {
   private final ScheduledExecutorService freeing = Executors.newSingleThreadScheduledExecutor();
   private long held;
 
-  /** Takes the memory, as the cache of a file in a directory, and begins to free it. */
-  WarmMemory(Path directory) throws IOException {
+  /**
+   * Takes the memory, as the cache of a file in a directory, and begins to free it.
+   *
+   * @param read files and folders that the contestant is going to read
+   */
+  WarmMemory(Path directory, List<Path> read) throws IOException {
     force(directory);
     file =
         FileChannel.open(
@@ -45,8 +57,17 @@ final class WarmMemory implements AutoCloseable {
     }
     // Unwritten, it would come near the share of dirty memory from which the kernel slows writers.
     file.force(false);
+    for (Path root : read) {
+      FileTree.walk(root, file -> read(file, block), folder -> {});
+    }
     free(AT_ONCE);
     freeing.scheduleAtFixedRate(() -> free(STEP), STEP_MILLIS, STEP_MILLIS, TimeUnit.MILLISECONDS);
+  }
+
+  private static void read(Path path, ByteBuffer block) throws IOException {
+    try (FileChannel channel = FileChannel.open(path)) {
+      while (channel.read(block.clear()) > 0) {}
+    }
   }
 
   /** Writes out what the contestant before has left: it would slow the next one down. */

@@ -54,8 +54,7 @@ public final class PoolAdmin {
                 .configs(topic.config()));
       }
     }
-    get(admin.createTopics(missing).all());
-    awaitLeaders(missing);
+    create(missing);
     int found = check();
     if (found != partitions) {
       throw new InvalidInput(
@@ -70,11 +69,13 @@ public final class PoolAdmin {
   }
 
   /**
-   * Waits until every partition's leader serves it, which {@code createTopics} does not. An
-   * idempotent producer that is earlier can have its first batch refused and its second accepted,
-   * and then retries the first one in vain until it times out.
+   * Creates topics and waits until every partition's leader serves it, which {@code createTopics}
+   * does not. An idempotent producer that is earlier can have its first batch refused and its
+   * second accepted, and then retries the first one in vain until it times out.
    */
-  private void awaitLeaders(List<NewTopic> created) {
+  public void create(List<NewTopic> created) {
+    get(admin.createTopics(created).all());
+    List<String> names = created.stream().map(NewTopic::name).toList();
     Map<TopicPartition, OffsetSpec> all = new HashMap<>();
     for (NewTopic topic : created) {
       for (int partition = 0; partition < topic.numPartitions(); partition++) {
@@ -84,6 +85,8 @@ public final class PoolAdmin {
     long giveUp = System.nanoTime() + LEADERS_WITHIN.toNanos();
     while (true) {
       try {
+        // Offsets of a topic that a broker does not know yet are an error in the client's log.
+        admin.describeTopics(names).allTopicNames().get();
         admin.listOffsets(all).all().get();
         return;
       } catch (ExecutionException e) {
