@@ -28,10 +28,10 @@ import org.apache.kafka.clients.producer.RecordMetadata;
  * with the publisher's settings, and the bytes that Kafka was given, by topic.
  */
 final class ArrivalBench {
-  // The JIT compiler takes 0.9 CPU seconds of each of the first four arrivals, 0.4 to 0.6 until the
-  // seventh, and mostly 0.1 to 0.3 later. A pool lives for months.
-  private static final int WARM_UP_ARRIVALS = 12;
-  private static final int WARM_UP_PLAINS = 2;
+  // The JIT compiler takes 0.9 to 1.6 CPU seconds of each of the first four arrivals and goes on to
+  // take some for long. A pool lives for months.
+  private static final int WARM_UP_ARRIVALS = 20;
+  private static final int WARM_UP_PLAINS = 4;
 
   private final Path directory;
   private final PrintWriter out;

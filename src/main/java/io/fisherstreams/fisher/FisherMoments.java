@@ -1,33 +1,41 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.checkpoint.VectorUnit;
+
 /**
- * Sums over the entries of one shard's diagonal Fisher, in float64: those of even and those of odd
- * index apart and in order, since a single sum would wait for its own last addition.
+ * Sums over the entries of one shard's diagonal Fisher, in float64. Entry j goes to sum j mod 8, in
+ * order, and the eight are added in pairs: a single sum would wait for its own last addition, and
+ * eight fill the vectors of any machine, with the same bits.
  *
  * @param total {@code Σ_j F[j]}
  * @param squares {@code Σ_j F[j]²}
  */
 public record FisherMoments(double total, double squares) {
+  static final int SUMS = 8;
+
   /** The moments of {@code F[j] = payload[j] / divisor} over the first {@code elements} entries. */
   public static FisherMoments of(float[] payload, int elements, double divisor) {
-    double even = 0;
-    double odd = 0;
-    double evenSquares = 0;
-    double oddSquares = 0;
-    for (int j = 0; j < elements - 1; j += 2) {
-      double first = payload[j];
-      double second = payload[j + 1];
-      even += first;
-      odd += second;
-      evenSquares += first * first;
-      oddSquares += second * second;
+    return of(payload, elements, divisor, VectorUnit.IS_USABLE);
+  }
+
+  static FisherMoments of(float[] payload, int elements, double divisor, boolean vectors) {
+    double[] sums = new double[SUMS];
+    double[] squares = new double[SUMS];
+    int first = vectors ? VectorSums.moments(payload, elements, sums, squares) : 0;
+    for (int j = first; j < elements; j++) {
+      double entry = payload[j];
+      sums[j % SUMS] += entry;
+      squares[j % SUMS] += entry * entry;
     }
-    if (elements % 2 != 0) {
-      double last = payload[elements - 1];
-      even += last;
-      evenSquares += last * last;
+    return new FisherMoments(inPairs(sums) / divisor, inPairs(squares) / divisor / divisor);
+  }
+
+  private static double inPairs(double[] sums) {
+    for (int half = SUMS / 2; half > 0; half /= 2) {
+      for (int i = 0; i < half; i++) {
+        sums[i] += sums[i + half];
+      }
     }
-    return new FisherMoments(
-        (even + odd) / divisor, (evenSquares + oddSquares) / divisor / divisor);
+    return sums[0];
   }
 }

@@ -202,6 +202,29 @@ final class VectorSums {
   }
 
   /**
+   * Adds the first entries to the sums of a {@link FisherMoments} and returns how many: a multiple
+   * of the number of sums, 0 where a vector is longer than that.
+   */
+  static int moments(float[] entries, int elements, double[] sums, double[] squares) {
+    if (WIDE.length() > sums.length) {
+      return 0;
+    }
+    int end = elements / sums.length * sums.length;
+    for (int lane = 0; lane < sums.length; lane += WIDE.length()) {
+      DoubleVector sum = DoubleVector.zero(WIDE);
+      DoubleVector square = DoubleVector.zero(WIDE);
+      for (int j = lane; j < end; j += sums.length) {
+        DoubleVector entry = widen(FloatVector.fromArray(HALF, entries, j));
+        sum = sum.add(entry);
+        square = square.add(entry.mul(entry));
+      }
+      sum.intoArray(sums, lane);
+      square.intoArray(squares, lane);
+    }
+    return end;
+  }
+
+  /**
    * Whether little-endian float32 from the buffer's position on are finite and not negative. False
    * is no last word: negative zeros get it too, and elements that do not fill a vector.
    */

@@ -199,7 +199,7 @@ final class Ledger {
     now.setPresent(now.getPresent() + 1);
     counts.put(model.id(), now);
     arrivals++;
-    changed(model, now.getPresent() == model.checkpoint().slots().size());
+    changed(model, canBeMerged(model, now));
   }
 
   /**
@@ -223,8 +223,14 @@ final class Ledger {
       next = true;
     }
     counts.put(model.id(), now);
-    changed(model, next);
+    changed(model, next && canBeMerged(model, now));
     return next;
+  }
+
+  /** Whether this partition has all that a plan needs of a version. */
+  private static boolean canBeMerged(KnownModel model, ModelCounts now) {
+    return now.getPresent() == model.checkpoint().slots().size()
+        && (now.getEpoch() > 0 || model.fisher().slots().isEmpty());
   }
 
   private void changed(KnownModel model, boolean step) {
