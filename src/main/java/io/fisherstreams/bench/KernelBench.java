@@ -46,7 +46,7 @@ public class KernelBench {
   private final ByteBuffer[] thetaCopies = allocate(MODELS);
   private final ByteBuffer[] fisherCopies = allocate(MODELS);
   private final ByteBuffer mergedCopy = allocate();
-  private final FisherMerge kernel = new FisherMerge(BLOCK, 1e-6);
+  private final FisherMerge kernel = new FisherMerge(BLOCK, FisherMerge.DEFAULT_EPSILON);
   private final double[] result = new double[BLOCK];
 
   /** Fills the models. */

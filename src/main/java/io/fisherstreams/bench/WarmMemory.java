@@ -70,7 +70,10 @@ final class WarmMemory implements AutoCloseable {
     }
   }
 
-  /** Writes out what the contestant before has left: it would slow the next one down. */
+  /**
+   * Writes out what the contestant before has left: it would slow the next one down. Meanwhile the
+   * broker may delete segments.
+   */
   private static void force(Path directory) throws IOException {
     FileTree.walk(
         directory,

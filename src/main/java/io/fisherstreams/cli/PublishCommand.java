@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.FisherSettings;
@@ -77,7 +78,7 @@ final class PublishCommand implements Runnable {
     @Option(
         names = "--minimal-fisher-weight",
         paramLabel = "EPSILON",
-        defaultValue = "1e-6",
+        defaultValue = "" + FisherMerge.DEFAULT_EPSILON,
         description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
     private double epsilon;
 

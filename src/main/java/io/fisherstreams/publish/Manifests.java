@@ -1,6 +1,7 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
@@ -16,7 +17,12 @@ public final class Manifests {
 
   /** A base model's manifest for a pool that merges all its tensors by the default method. */
   public static ModelManifest base(String name, long version, Collection<TensorInfo> tensors) {
-    return base(name, version, tensors, new MergeMethod(List.of(), true, 1e-6, null), "");
+    return base(
+        name,
+        version,
+        tensors,
+        new MergeMethod(List.of(), true, FisherMerge.DEFAULT_EPSILON, null),
+        "");
   }
 
   /** A base model's manifest: all its tensors, none of which awaits a Fisher. */

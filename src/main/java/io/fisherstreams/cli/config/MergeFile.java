@@ -2,6 +2,7 @@ package io.fisherstreams.cli.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
+import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
@@ -105,7 +106,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       int batchSize) {
     /** What {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
-        new Method(List.of(), true, 1e-6, 256, EstimatorName.EXACT, 1, 0, 8);
+        new Method(List.of(), true, FisherMerge.DEFAULT_EPSILON, 256, EstimatorName.EXACT, 1, 0, 8);
 
     /** Refuses, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
