@@ -11,7 +11,7 @@ import io.fisherstreams.checkpoint.VectorUnit;
  * @param squares {@code Σ_j F[j]²}
  */
 public record FisherMoments(double total, double squares) {
-  static final int SUMS = 8;
+  private static final int SUMS = 8;
 
   /** The moments of {@code F[j] = payload[j] / divisor} over the first {@code elements} entries. */
   public static FisherMoments of(float[] payload, int elements, double divisor) {
@@ -21,13 +21,38 @@ public record FisherMoments(double total, double squares) {
   static FisherMoments of(float[] payload, int elements, double divisor, boolean vectors) {
     double[] sums = new double[SUMS];
     double[] squares = new double[SUMS];
-    int first = vectors ? VectorSums.moments(payload, elements, sums, squares) : 0;
-    for (int j = first; j < elements; j++) {
+    int end = elements / SUMS * SUMS;
+    if (!vectors || VectorSums.moments(payload, elements, sums, squares) == 0) {
+      addPlain(payload, end, sums, squares);
+    }
+    for (int j = end; j < elements; j++) {
       double entry = payload[j];
       sums[j % SUMS] += entry;
       squares[j % SUMS] += entry * entry;
     }
     return new FisherMoments(inPairs(sums) / divisor, inPairs(squares) / divisor / divisor);
+  }
+
+  /** Two sums at a time, which stay in registers. */
+  private static void addPlain(float[] payload, int end, double[] sums, double[] squares) {
+    for (int lane = 0; lane < SUMS; lane += 2) {
+      double even = 0;
+      double odd = 0;
+      double evenSquares = 0;
+      double oddSquares = 0;
+      for (int j = lane; j < end; j += SUMS) {
+        double first = payload[j];
+        double second = payload[j + 1];
+        even += first;
+        odd += second;
+        evenSquares += first * first;
+        oddSquares += second * second;
+      }
+      sums[lane] = even;
+      sums[lane + 1] = odd;
+      squares[lane] = evenSquares;
+      squares[lane + 1] = oddSquares;
+    }
   }
 
   private static double inPairs(double[] sums) {
