@@ -21,11 +21,11 @@ import java.util.concurrent.TimeUnit;
  * faults. So this holds memory as the cache of a file, and while a contestant runs it frees it bit
  * by bit, about as fast as that one writes: the kernel hands out first what was freed last.
  *
- * <p>For the same reason such a machine drops from its cache, with most of its memory free, what
- * has been read less than several times a minute (Linux's DAMON, {@code
- * /sys/kernel/mm/damon/admin}): in the quarter of a minute between two arrivals some 50 MiB of a
- * pool's files, in small pieces all over, and the arrival waited 0.3 s for the disk. So what a
- * contestant is going to read is read once more before it starts.
+ * <p>Such a machine may also drop from its cache, however much memory is free, what has not been
+ * read several times a minute (Linux's DAMON, {@code /sys/kernel/mm/damon/admin}): in the quarter
+ * of a minute between two arrivals some 50 MiB of a pool's files, in small pieces all over, and the
+ * arrival waited 0.3 s for the disk. So what a contestant is going to read is read once more before
+ * it starts.
  */
 final class WarmMemory implements AutoCloseable {
   private static final int MIB = 1 << 20;

@@ -22,8 +22,8 @@ public record FisherMoments(double total, double squares) {
     double[] sums = new double[SUMS];
     double[] squares = new double[SUMS];
     int end = elements / SUMS * SUMS;
-    if (!vectors || VectorSums.moments(payload, elements, sums, squares) == 0) {
-      addPlain(payload, end, sums, squares);
+    if (!vectors || !VectorSums.moments(payload, end, sums, squares)) {
+      sumPlain(payload, end, sums, squares);
     }
     for (int j = end; j < elements; j++) {
       double entry = payload[j];
@@ -34,7 +34,7 @@ public record FisherMoments(double total, double squares) {
   }
 
   /** Two sums at a time, which stay in registers. */
-  private static void addPlain(float[] payload, int end, double[] sums, double[] squares) {
+  private static void sumPlain(float[] payload, int end, double[] sums, double[] squares) {
     for (int lane = 0; lane < SUMS; lane += 2) {
       double even = 0;
       double odd = 0;

@@ -202,14 +202,13 @@ final class VectorSums {
   }
 
   /**
-   * Adds the first entries to the sums of a {@link FisherMoments} and returns how many: a multiple
-   * of the number of sums, 0 where a vector is longer than that.
+   * Sets the sums of a {@link FisherMoments} over the first {@code end} entries, a multiple of the
+   * number of sums; false where a vector is longer than there are sums.
    */
-  static int moments(float[] entries, int elements, double[] sums, double[] squares) {
+  static boolean moments(float[] entries, int end, double[] sums, double[] squares) {
     if (WIDE.length() > sums.length) {
-      return 0;
+      return false;
     }
-    int end = elements / sums.length * sums.length;
     for (int lane = 0; lane < sums.length; lane += WIDE.length()) {
       DoubleVector sum = DoubleVector.zero(WIDE);
       DoubleVector square = DoubleVector.zero(WIDE);
@@ -221,7 +220,7 @@ final class VectorSums {
       sum.intoArray(sums, lane);
       square.intoArray(squares, lane);
     }
-    return end;
+    return true;
   }
 
   /**

@@ -39,8 +39,8 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   // steps through all of them between two commits, stays far below the transaction timeout.
   private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
   private static final Duration STEP_INTERVAL = Duration.ofMillis(10);
-  // How far a model is that cannot be merged yet. A report costs a commit, and with it a dozen
-  // requests to the brokers.
+  // How far a model is that cannot be merged yet. A report costs a commit, and with it half
+  // a dozen requests to the brokers.
   private static final Duration REPORT_INTERVAL = Duration.ofSeconds(2);
   private static final String PLAN_KEY = "plan";
 
