@@ -1,10 +1,10 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
 import java.nio.charset.StandardCharsets;

@@ -1,18 +1,18 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseFeed;
+import io.fisherstreams.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;

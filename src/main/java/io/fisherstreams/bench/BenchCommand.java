@@ -1,7 +1,7 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.tensor.DType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.EnumSet;

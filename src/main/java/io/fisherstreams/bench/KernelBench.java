@@ -1,9 +1,9 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
@@ -82,7 +82,7 @@ public class KernelBench {
         kernel.add(term(model, block), term(model + 1, block));
       }
       kernel.finish(result);
-      Numbers.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
+      FloatCodec.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
     }
     return merged;
   }

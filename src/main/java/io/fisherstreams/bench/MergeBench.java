@@ -1,8 +1,8 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;

@@ -1,7 +1,7 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.local.EmbeddedBroker;
-import io.fisherstreams.record.Offsets;
 import io.fisherstreams.record.PoolTopics;
 import java.util.Collection;
 import java.util.HashMap;

@@ -1,6 +1,6 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
 import java.time.Duration;
 import java.util.Collection;
 import java.util.Map;

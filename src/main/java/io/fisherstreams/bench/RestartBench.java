@@ -1,22 +1,22 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
+import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
-import io.fisherstreams.local.TemporaryDirectory;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
-import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;
+import io.fisherstreams.tensor.DType;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;

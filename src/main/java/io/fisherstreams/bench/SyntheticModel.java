@@ -2,15 +2,15 @@ package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
@@ -149,7 +149,7 @@ record SyntheticModel(List<TensorInfo> tensors) {
             values[j] = squares ? value * value * 4e-4 : value * 0.1;
           }
           bytes.clear();
-          Numbers.fromDouble(tensor.dtype(), values, 0, shard.elements(), bytes, 0);
+          FloatCodec.fromDouble(tensor.dtype(), values, 0, shard.elements(), bytes, 0);
           bytes.limit(shard.bytes());
           writer.write(tensor.name(), shard.firstElement(), bytes);
         }

@@ -1,6 +1,6 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.FileTree;
+import io.fisherstreams.files.FileTree;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

@@ -3,6 +3,8 @@ package io.fisherstreams.checkpoint;
 import static io.fisherstreams.checkpoint.StrictJson.shown;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.MappedMemory;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;

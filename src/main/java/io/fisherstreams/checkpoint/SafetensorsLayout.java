@@ -5,6 +5,7 @@ import static io.fisherstreams.checkpoint.StrictJson.shown;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;

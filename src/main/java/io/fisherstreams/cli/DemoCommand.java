@@ -5,7 +5,7 @@ import io.fisherstreams.demo.DemoFolder;
 import io.fisherstreams.demo.DemoResult;
 import io.fisherstreams.demo.DemoScenario;
 import io.fisherstreams.demo.StreamedPools;
-import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.files.TemporaryDirectory;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;

@@ -1,14 +1,17 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.NamedRelease;
+import io.fisherstreams.cli.options.OutputOptions;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

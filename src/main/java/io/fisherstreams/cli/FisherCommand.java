@@ -1,5 +1,10 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.EstimatorName;
+import io.fisherstreams.cli.options.EstimatorOptions;
+import io.fisherstreams.cli.options.ExampleOptions;
+import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;

@@ -12,7 +12,7 @@ import picocli.CommandLine.Model.CommandSpec;
  * Progress on standard error: a bar with rate and time left on a terminal, a plain line every few
  * seconds elsewhere.
  */
-final class Progress implements AutoCloseable {
+public final class Progress implements AutoCloseable {
   private static final Duration PLAIN_INTERVAL = Duration.ofSeconds(5);
 
   private final CommandSpec spec;
@@ -33,17 +33,17 @@ final class Progress implements AutoCloseable {
   }
 
   /** Progress of a task that is counted in bytes. */
-  static Progress of(CommandSpec spec, String task) {
+  public static Progress of(CommandSpec spec, String task) {
     return new Progress(spec, task, "MiB", 1 << 20);
   }
 
   /** Progress of a task that is counted in examples. */
-  static Progress ofExamples(CommandSpec spec, String task) {
+  public static Progress ofExamples(CommandSpec spec, String task) {
     return new Progress(spec, task, "examples", 1);
   }
 
   /** Begins, now that the amount is known. */
-  void total(long amount) {
+  public void total(long amount) {
     total = amount;
     started = System.nanoTime();
     reported = started;
@@ -61,7 +61,7 @@ final class Progress implements AutoCloseable {
   }
 
   /** Counts more; may be called by several threads. */
-  void add(long more) {
+  public void add(long more) {
     long sum = count.addAndGet(more);
     if (bar != null) {
       bar.stepTo(sum);
@@ -82,7 +82,7 @@ final class Progress implements AutoCloseable {
   }
 
   /** Tells how far a task is whose total comes along. */
-  void upTo(long done, long amount) {
+  public void upTo(long done, long amount) {
     synchronized (this) {
       if (total == 0) {
         total(amount);
@@ -92,7 +92,7 @@ final class Progress implements AutoCloseable {
   }
 
   /** Ends with a line that says how long it took. */
-  void done() {
+  public void done() {
     if (bar == null) {
       spec.commandLine()
           .getErr()

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.release.ReleaseReader;

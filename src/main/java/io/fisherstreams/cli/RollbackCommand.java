@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.release.ReleaseAliases;
 import java.util.concurrent.Callable;

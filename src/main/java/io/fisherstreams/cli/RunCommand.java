@@ -1,15 +1,16 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.cli.config.ServiceConfig;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.estimation.GradientStage;
 import io.fisherstreams.gate.GateStage;
-import io.fisherstreams.gradient.stage.GradientStage;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.StageInstance;
-import io.fisherstreams.record.StreamsOptions;
 import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
 import java.util.ArrayList;

@@ -1,11 +1,14 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.checkpoint.WholeFile;
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.NamedRelease;
+import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.FisherProducts;
-import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.merge.StoredFishers;
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.release.ReleaseReader;

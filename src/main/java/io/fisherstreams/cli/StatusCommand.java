@@ -1,9 +1,10 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.gate.GateStage;
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;

@@ -1,6 +1,8 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Topic;
 import java.util.List;

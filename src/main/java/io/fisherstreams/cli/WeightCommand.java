@@ -1,9 +1,10 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;

@@ -1,8 +1,9 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;

@@ -1,11 +1,11 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.RocksDbMemory;
+import io.fisherstreams.kafka.StageRunner;
+import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.RocksDbMemory;
-import io.fisherstreams.record.StageRunner;
-import io.fisherstreams.record.StreamsOptions;
 import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
 

@@ -6,7 +6,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
-import io.fisherstreams.record.StateSerde;
+import io.fisherstreams.record.serde.StateSerde;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;

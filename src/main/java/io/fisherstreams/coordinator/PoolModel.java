@@ -1,6 +1,5 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -8,6 +7,7 @@ import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.util.ArrayList;

@@ -1,15 +1,15 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.Offsets;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
-import io.fisherstreams.record.Offsets;
 import io.fisherstreams.record.PartitionProgress;
-import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
-import io.fisherstreams.record.TopicReader;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;

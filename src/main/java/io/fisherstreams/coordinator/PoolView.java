@@ -1,7 +1,6 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
@@ -12,6 +11,7 @@ import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.tensor.DType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;

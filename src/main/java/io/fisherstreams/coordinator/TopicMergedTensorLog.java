@@ -1,7 +1,7 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.Offsets;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.record.PoolTopics;
 import java.util.HashMap;
 import java.util.List;

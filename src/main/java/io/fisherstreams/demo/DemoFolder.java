@@ -1,7 +1,7 @@
 package io.fisherstreams.demo;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.WholeFile;
+import io.fisherstreams.files.WholeFile;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

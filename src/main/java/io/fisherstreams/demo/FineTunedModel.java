@@ -1,6 +1,6 @@
 package io.fisherstreams.demo;
 
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,7 +1,7 @@
 package io.fisherstreams.demo;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;

@@ -1,8 +1,8 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.VectorUnit;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.VectorUnit;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 
@@ -111,8 +111,8 @@ public final class FisherMerge {
     DType type = term.type();
     double scale = term.scale();
     double bias = term.bias(epsilon);
-    Numbers.toDouble(type, term.theta(), first * type.bytes(), parameters, first, rest);
-    Numbers.toDouble(DType.F32, term.fisher(), first * Float.BYTES, entries, first, rest);
+    FloatCodec.toDouble(type, term.theta(), first * type.bytes(), parameters, first, rest);
+    FloatCodec.toDouble(DType.F32, term.fisher(), first * Float.BYTES, entries, first, rest);
     for (int j = first; j < elements; j++) {
       double w = entries[j] * scale + bias;
       numerator[j] += w * parameters[j];

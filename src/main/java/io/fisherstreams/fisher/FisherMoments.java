@@ -1,6 +1,6 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.checkpoint.VectorUnit;
+import io.fisherstreams.tensor.VectorUnit;
 
 /**
  * Sums over the entries of one shard's diagonal Fisher, in float64. Entry j goes to sum j mod 8, in

@@ -1,8 +1,8 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.VectorUnit;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
@@ -25,7 +25,7 @@ public final class GradientPayload {
     if (VectorUnit.IS_USABLE && VectorSums.areSquares(data, elements)) {
       return;
     }
-    long bad = Numbers.firstNegativeOrNotFinite(DType.F32, data, elements);
+    long bad = FloatCodec.firstNegativeOrNotFinite(DType.F32, data, elements);
     if (bad >= 0) {
       throw notASquare(bad, floats(data).get((int) bad));
     }

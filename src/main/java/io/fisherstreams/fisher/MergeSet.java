@@ -1,7 +1,7 @@
 package io.fisherstreams.fisher;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
@@ -12,7 +12,7 @@ import java.util.regex.PatternSyntaxException;
 
 /**
  * Which parameters of a base model are merged: every tensor of a {@linkplain
- * io.fisherstreams.checkpoint.DType#mergeable() mergeable} type whose name no exclusion pattern
+ * io.fisherstreams.tensor.DType#mergeable() mergeable} type whose name no exclusion pattern
  * matches. All other tensors of the base keep the base's value.
  *
  * <p>A pattern is matched at the start of the name and need not reach its end: {@code head}

@@ -1,11 +1,11 @@
 package io.fisherstreams.fisher;
 
-import static io.fisherstreams.checkpoint.VectorShapes.HALF;
-import static io.fisherstreams.checkpoint.VectorShapes.QUARTER;
-import static io.fisherstreams.checkpoint.VectorShapes.WIDE;
+import static io.fisherstreams.tensor.VectorShapes.HALF;
+import static io.fisherstreams.tensor.VectorShapes.QUARTER;
+import static io.fisherstreams.tensor.VectorShapes.WIDE;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.tensor.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;

@@ -1,9 +1,9 @@
 package io.fisherstreams.gradient;
 
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.PlainAverage;
-import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -59,14 +59,14 @@ public final class AveragedTensors implements TensorSource {
     average.begin(elements);
     for (int i = 0; i < models.size(); i++) {
       ByteBuffer bytes = models.get(i).slice(name, firstElement, elements);
-      Numbers.toDouble(
+      FloatCodec.toDouble(
           stored.get(i).get(name).dtype(), bytes, bytes.position(), theta, 0, elements);
       average.add(theta);
     }
     average.finish(theta);
     ByteBuffer mean =
         ByteBuffer.allocate(elements * tensor.dtype().bytes()).order(ByteOrder.LITTLE_ENDIAN);
-    Numbers.fromDouble(tensor.dtype(), theta, 0, elements, mean, 0);
+    FloatCodec.fromDouble(tensor.dtype(), theta, 0, elements, mean, 0);
     return mean;
   }
 }

@@ -2,11 +2,12 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.files.Sha256;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;

@@ -1,10 +1,10 @@
 package io.fisherstreams.local;
 
 import io.fisherstreams.coordinator.PlanPolicy;
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;

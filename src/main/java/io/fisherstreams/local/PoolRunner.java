@@ -2,11 +2,11 @@ package io.fisherstreams.local;
 
 import io.fisherstreams.coordinator.CoordinatorStage;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageRunner;
+import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.StageRunner;
-import io.fisherstreams.record.StreamsOptions;
 import java.nio.file.Path;
 
 /**

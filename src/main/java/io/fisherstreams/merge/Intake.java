@@ -1,7 +1,8 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -11,6 +12,7 @@ import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -131,7 +133,7 @@ final class Intake {
               + ")");
     }
     if (shard.tensor().dtype().mergeable()) {
-      long bad = Numbers.firstNaN(shard.tensor().dtype(), data, shard.elements());
+      long bad = FloatCodec.firstNaN(shard.tensor().dtype(), data, shard.elements());
       if (bad >= 0) {
         throw new RejectedRecord(shard.id() + ": element " + bad + " is NaN");
       }

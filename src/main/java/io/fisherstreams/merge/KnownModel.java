@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
@@ -8,6 +7,7 @@ import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.PartitionLayout;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.List;
 

@@ -1,5 +1,8 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.payload.PayloadLog;
+import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;

@@ -1,12 +1,14 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolAdmin;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.RocksDbMemory;
+import io.fisherstreams.kafka.StageRunner;
+import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.kafka.TopicModelCatalog;
+import io.fisherstreams.merge.payload.PayloadStore;
+import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.RocksDbMemory;
-import io.fisherstreams.record.StageRunner;
-import io.fisherstreams.record.StreamsOptions;
-import io.fisherstreams.record.TopicModelCatalog;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

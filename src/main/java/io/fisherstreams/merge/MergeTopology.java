@@ -1,16 +1,18 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.merge.payload.PayloadLog;
+import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.record.StateSerde;
 import io.fisherstreams.record.Topic;
+import io.fisherstreams.record.serde.StateSerde;
 import java.util.Map;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;

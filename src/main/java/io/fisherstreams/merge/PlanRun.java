@@ -1,10 +1,10 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.SealedFisher;
@@ -13,8 +13,11 @@ import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -393,7 +396,7 @@ final class PlanRun implements AutoCloseable {
         kernel.add(parts.get(pairs).read(first, count, block));
       }
       state.setUnweighted(state.getUnweighted() + kernel.finish(result));
-      Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
+      FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }
     for (int i = 0; i < participants.size(); i++) {
       dropEarlierEpochs(participants.get(i), shard, states.get(i));
@@ -411,8 +414,8 @@ final class PlanRun implements AutoCloseable {
     for (int first = 0; first < shard.elements(); first += BLOCK) {
       int count = Math.min(BLOCK, shard.elements() - first);
       file.read(slot.firstByte() + (long) first * type.bytes(), count * type.bytes(), block.theta);
-      Numbers.toDouble(type, block.theta, 0, result, 0, count);
-      Numbers.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
+      FloatCodec.toDouble(type, block.theta, 0, result, 0, count);
+      FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
     }
   }
 

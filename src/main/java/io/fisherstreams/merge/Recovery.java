@@ -1,5 +1,8 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;

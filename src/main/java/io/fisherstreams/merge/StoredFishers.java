@@ -1,19 +1,23 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherProducts;
 import io.fisherstreams.fisher.Layers;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.merge.payload.PayloadStore;
+import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.TopicReader;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SummedBatch;
 import io.fisherstreams.record.GradientBatch;

@@ -1,9 +1,9 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.checkpoint.TensorInfo;
-import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;

@@ -2,15 +2,15 @@ package io.fisherstreams.publish;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
-import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;

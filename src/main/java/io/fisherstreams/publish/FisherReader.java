@@ -1,8 +1,8 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -28,7 +28,7 @@ final class FisherReader {
     if (dtype == DType.F32) {
       return slice;
     }
-    Numbers.toFloat(dtype, slice, 0, floats, 0, shard.elements());
+    FloatCodec.toFloat(dtype, slice, 0, floats, 0, shard.elements());
     bytes.clear().limit(shard.elements() * Float.BYTES);
     bytes.asFloatBuffer().put(floats, 0, shard.elements());
     return bytes;

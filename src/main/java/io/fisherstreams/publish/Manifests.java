@@ -1,12 +1,12 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;

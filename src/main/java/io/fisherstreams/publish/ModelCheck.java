@@ -2,15 +2,15 @@ package io.fisherstreams.publish;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -114,7 +114,7 @@ public final class ModelCheck {
     scan(
         checkpoint,
         tensor,
-        (shard, data) -> Numbers.firstNaN(tensor.dtype(), data, shard.elements()),
+        (shard, data) -> FloatCodec.firstNaN(tensor.dtype(), data, shard.elements()),
         "is NaN");
   }
 
@@ -149,7 +149,8 @@ public final class ModelCheck {
       scan(
           fisher,
           found,
-          (shard, data) -> Numbers.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
+          (shard, data) ->
+              FloatCodec.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
           "is negative, NaN or infinite");
     }
   }
@@ -185,7 +186,7 @@ public final class ModelCheck {
       scan(
           gradients,
           found,
-          (shard, data) -> Numbers.firstNotFinite(DType.F32, data, shard.elements()),
+          (shard, data) -> FloatCodec.firstNotFinite(DType.F32, data, shard.elements()),
           "is NaN or infinite");
     }
     return examples;

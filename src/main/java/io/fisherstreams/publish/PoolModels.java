@@ -1,11 +1,11 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
-import io.fisherstreams.record.TopicReader;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;

@@ -1,12 +1,10 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
-import io.fisherstreams.gradient.model.TensorSource;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.CountedExamples;
@@ -22,7 +20,9 @@ import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;

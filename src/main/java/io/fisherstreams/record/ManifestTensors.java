@@ -1,8 +1,8 @@
 package io.fisherstreams.record;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 
 /** The parameters of a manifest as tensors. */

@@ -7,6 +7,8 @@ import static org.apache.kafka.common.config.TopicConfig.MAX_MESSAGE_BYTES_CONFI
 import static org.apache.kafka.common.config.TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.RETENTION_MS_CONFIG;
 
+import io.fisherstreams.record.serde.AvroSerde;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.tensor.Shard;
 import java.time.Duration;
 import java.util.HashMap;

@@ -1,15 +1,15 @@
 package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.TopicReader;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;

@@ -1,8 +1,8 @@
 package io.fisherstreams.release;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;

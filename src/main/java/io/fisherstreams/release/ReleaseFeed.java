@@ -1,9 +1,9 @@
 package io.fisherstreams.release;
 
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
-import io.fisherstreams.record.TopicReader;
 import java.time.Duration;
 import java.util.Collections;
 import java.util.List;

@@ -1,17 +1,17 @@
 package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
-import io.fisherstreams.merge.ReleaseDigest;
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.TopicSlice;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;

@@ -1,9 +1,9 @@
 package io.fisherstreams.release;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 
 /** The tensors of a release. */
 public final class ReleaseTensors {

@@ -1,7 +1,5 @@
 package io.fisherstreams.simulate;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.coordinator.CoordinatorTopology;
 import io.fisherstreams.coordinator.MergedTensorLog;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -18,8 +16,10 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Collections;

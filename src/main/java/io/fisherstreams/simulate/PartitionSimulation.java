@@ -1,11 +1,9 @@
 package io.fisherstreams.simulate;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.merge.MergeTopology;
-import io.fisherstreams.merge.PayloadLog;
-import io.fisherstreams.merge.PayloadStore;
+import io.fisherstreams.merge.payload.PayloadLog;
+import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
@@ -21,9 +19,11 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ReleaseProgress;
-import io.fisherstreams.record.SchemaRegistry;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.serde.SchemaRegistry;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

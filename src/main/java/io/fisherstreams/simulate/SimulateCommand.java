@@ -1,6 +1,6 @@
 package io.fisherstreams.simulate;
 
-import io.fisherstreams.local.TemporaryDirectory;
+import io.fisherstreams.files.TemporaryDirectory;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;

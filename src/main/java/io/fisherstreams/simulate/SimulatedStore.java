@@ -1,6 +1,6 @@
 package io.fisherstreams.simulate;
 
-import io.fisherstreams.record.StateSerde;
+import io.fisherstreams.record.serde.StateSerde;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;

@@ -1,6 +1,5 @@
 package io.fisherstreams.tensor;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;

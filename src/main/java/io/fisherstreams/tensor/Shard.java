@@ -1,6 +1,5 @@
 package io.fisherstreams.tensor;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
 

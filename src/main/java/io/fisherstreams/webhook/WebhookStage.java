@@ -1,11 +1,11 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.kafka.TopicFollower;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.StageInstance;
-import io.fisherstreams.record.TopicFollower;
-import io.fisherstreams.record.TopicReader;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;

@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.ByteBuffer;
@@ -88,7 +91,8 @@ class CheckpointTest {
         ByteBuffer all = checkpoint.slice(tensor.name(), 0, (int) tensor.elements());
         assertThat((long) all.remaining()).isEqualTo(tensor.bytes());
         if (tensor.dtype() == DType.F32) {
-          assertThat(Numbers.firstNotFinite(DType.F32, all, (int) tensor.elements())).isEqualTo(-1);
+          assertThat(FloatCodec.firstNotFinite(DType.F32, all, (int) tensor.elements()))
+              .isEqualTo(-1);
         }
       }
     }

@@ -3,14 +3,14 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gate.GateStage;
+import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.record.StageInstance;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

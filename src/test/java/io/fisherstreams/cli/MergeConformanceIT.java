@@ -3,11 +3,11 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -58,7 +58,7 @@ final class MergeExamplesIT {
       for (TensorInfo tensor : checkpoint.tensors().values()) {
         int elements = (int) tensor.elements();
         float[] values = new float[elements];
-        Numbers.toFloat(
+        FloatCodec.toFloat(
             tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
         tensors.put(tensor.name(), values);
       }

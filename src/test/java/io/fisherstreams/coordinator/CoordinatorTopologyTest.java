@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.kafka.StageDriver;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasRequest;
@@ -19,9 +20,8 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.RetiredModel;
-import io.fisherstreams.record.SchemaRegistry;
-import io.fisherstreams.record.StageDriver;
 import io.fisherstreams.record.TopicSlice;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.time.Duration;

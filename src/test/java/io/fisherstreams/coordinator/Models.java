@@ -1,14 +1,14 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.List;

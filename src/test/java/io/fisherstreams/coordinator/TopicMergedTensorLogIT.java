@@ -2,11 +2,11 @@ package io.fisherstreams.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.EmbeddedBroker;
-import io.fisherstreams.record.KafkaSettings;
-import io.fisherstreams.record.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;

@@ -3,7 +3,7 @@ package io.fisherstreams.demo;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Path;

@@ -24,7 +24,7 @@ import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.StatefulSet;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
 import io.fisherstreams.cli.Main;
-import io.fisherstreams.cli.config.ServiceConfig;
+import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.deploy.DeployCommands.Service;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,11 +1,10 @@
 package io.fisherstreams.faults;
 
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.estimation.EstimatedPool;
 import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
-import io.fisherstreams.gradient.EstimatedPool;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ManifestTensors;
@@ -13,6 +12,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
 import java.util.List;
 import java.util.Set;

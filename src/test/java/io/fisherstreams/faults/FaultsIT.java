@@ -1,6 +1,6 @@
 package io.fisherstreams.faults;
 
-import io.fisherstreams.record.KafkaSettings;
+import io.fisherstreams.kafka.KafkaSettings;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

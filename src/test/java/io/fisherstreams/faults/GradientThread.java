@@ -1,9 +1,9 @@
 package io.fisherstreams.faults;
 
-import io.fisherstreams.gradient.stage.GradientOptions;
-import io.fisherstreams.gradient.stage.GradientStage;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.estimation.GradientStage;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Map;

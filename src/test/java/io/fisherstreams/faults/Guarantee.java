@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.gradient.EstimatedSums;
@@ -18,7 +16,9 @@ import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

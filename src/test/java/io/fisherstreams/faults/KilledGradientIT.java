@@ -1,16 +1,16 @@
 package io.fisherstreams.faults;
 
+import io.fisherstreams.estimation.EstimatedPool;
 import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
-import io.fisherstreams.gradient.EstimatedPool;
 import io.fisherstreams.gradient.EstimatedSums;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.Estimation;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

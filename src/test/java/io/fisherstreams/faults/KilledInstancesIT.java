@@ -2,22 +2,22 @@ package io.fisherstreams.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.cli.Main;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.faults.Guarantee.IncompleteModelStaysOut;
 import io.fisherstreams.faults.Guarantee.ResendingChangesNothing;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.CheckpointShard;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

@@ -2,8 +2,8 @@ package io.fisherstreams.faults;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

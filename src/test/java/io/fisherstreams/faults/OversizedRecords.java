@@ -3,8 +3,8 @@ package io.fisherstreams.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.CheckpointShard;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.Shard;

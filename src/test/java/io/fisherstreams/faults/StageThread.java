@@ -2,12 +2,12 @@ package io.fisherstreams.faults;
 
 import io.fisherstreams.coordinator.CoordinatorStage;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageRunner;
+import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
-import io.fisherstreams.record.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.SchemaRegistry;
-import io.fisherstreams.record.StageRunner;
-import io.fisherstreams.record.StreamsOptions;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;

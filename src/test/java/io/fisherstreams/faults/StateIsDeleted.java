@@ -1,6 +1,6 @@
 package io.fisherstreams.faults;
 
-import io.fisherstreams.FileTree;
+import io.fisherstreams.files.FileTree;
 import java.io.IOException;
 
 /**

@@ -3,9 +3,9 @@ package io.fisherstreams.fisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
 import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import java.math.BigDecimal;
 import java.math.MathContext;
 import java.nio.ByteBuffer;
@@ -97,8 +97,8 @@ class FisherMergeTest {
     int elements = 303; // no multiple of any vector
     Model model = random(new Random(11), elements);
     ByteBuffer narrow = ByteBuffer.allocateDirect(elements * type.bytes());
-    Numbers.fromDouble(type, model.theta, 0, elements, narrow, 0);
-    Numbers.toDouble(type, narrow, 0, model.theta, 0, elements);
+    FloatCodec.fromDouble(type, model.theta, 0, elements, narrow, 0);
+    FloatCodec.toDouble(type, narrow, 0, model.theta, 0, elements);
     FisherMerge merge = new FisherMerge(elements, epsilon);
     merge.begin(elements);
     Model other = new Model(model.theta, model.fisher, 3, 0.7);

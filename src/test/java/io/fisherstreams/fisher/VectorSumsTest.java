@@ -2,8 +2,8 @@ package io.fisherstreams.fisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.tensor.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;

@@ -1,15 +1,15 @@
 package io.fisherstreams.gradient;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.SafetensorsExamples;
-import io.fisherstreams.gradient.model.ModelConfig;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.gradient.model.SquaredSums;
-import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -19,12 +19,12 @@ import java.util.Optional;
 import java.util.TreeMap;
 
 /** The cases of conformance/gradient, computed elsewhere by float64 automatic differentiation. */
-final class Conformance {
+public final class Conformance {
   private static final Path ROOT = Path.of("src/test/resources/conformance/gradient");
 
   private Conformance() {}
 
-  static Path file(String model, String name) {
+  public static Path file(String model, String name) {
     return ROOT.resolve(model).resolve(name);
   }
 
@@ -51,18 +51,18 @@ final class Conformance {
     }
   }
 
-  static ExampleSource examples(String model) {
+  public static ExampleSource examples(String model) {
     return SafetensorsExamples.open(file(model, "examples.safetensors"));
   }
 
   /** Every tensor of a file, as float64. */
-  static Map<String, double[]> tensors(Path path) {
+  public static Map<String, double[]> tensors(Path path) {
     Map<String, double[]> tensors = new TreeMap<>();
     try (Checkpoint checkpoint = Checkpoint.open(path)) {
       for (TensorInfo tensor : checkpoint.tensors().values()) {
         int elements = Math.toIntExact(tensor.elements());
         double[] values = new double[elements];
-        Numbers.toDouble(
+        FloatCodec.toDouble(
             tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
         tensors.put(tensor.name(), values);
       }
@@ -98,7 +98,7 @@ final class Conformance {
   }
 
   /** Largest |found − expected| of a parameter, relative to its largest expected entry. */
-  static double relativeError(double[] found, double[] expected) {
+  public static double relativeError(double[] found, double[] expected) {
     double largest = 0;
     double difference = 0;
     for (int i = 0; i < expected.length; i++) {

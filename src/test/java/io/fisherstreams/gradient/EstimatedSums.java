@@ -39,7 +39,7 @@ public record EstimatedSums(ModelManifest manifest, List<GradientBatch> batches)
   }
 
   /** The mean of all batches: the Fisher, by parameter. */
-  Map<String, double[]> fisher() {
+  public Map<String, double[]> fisher() {
     Map<String, double[]> fisher = new HashMap<>();
     ModelCheck.merged(manifest)
         .forEach(tensor -> fisher.put(tensor.name(), new double[(int) tensor.elements()]));

@@ -6,7 +6,7 @@ import java.nio.file.Path;
 import java.util.List;
 
 /** Examples that are given. */
-record ListSource(List<Example> examples) implements ExampleSource {
+public record ListSource(List<Example> examples) implements ExampleSource {
   @Override
   public String origin() {
     return "list";

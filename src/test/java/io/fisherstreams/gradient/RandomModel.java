@@ -1,13 +1,13 @@
 package io.fisherstreams.gradient;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
-import io.fisherstreams.gradient.model.ModelConfig;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
-import io.fisherstreams.gradient.model.TensorSource;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;

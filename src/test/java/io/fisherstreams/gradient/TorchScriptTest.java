@@ -5,12 +5,12 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.SafetensorsExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
-import io.fisherstreams.gradient.model.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;

@@ -1,5 +1,8 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.StageDriver;
+import io.fisherstreams.merge.payload.PayloadLog;
+import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
@@ -16,10 +19,9 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Role;
-import io.fisherstreams.record.SchemaRegistry;
 import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.record.StageDriver;
 import io.fisherstreams.record.Topic;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;

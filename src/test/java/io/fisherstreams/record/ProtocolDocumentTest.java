@@ -2,10 +2,11 @@ package io.fisherstreams.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.checkpoint.DType;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
-import io.fisherstreams.merge.ReleaseDigest;
+import io.fisherstreams.record.serde.AvroSerde;
+import io.fisherstreams.record.serde.SchemaRegistry;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.nio.ByteBuffer;

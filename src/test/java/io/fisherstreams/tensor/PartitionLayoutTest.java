@@ -2,8 +2,6 @@ package io.fisherstreams.tensor;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.util.HashMap;
 import java.util.List;

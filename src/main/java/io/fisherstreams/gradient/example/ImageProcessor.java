@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.gradient.model.ModelConfig;
+import io.fisherstreams.checkpoint.ModelConfig;
 import java.awt.image.BufferedImage;
 import java.io.IOException;
 import java.nio.file.Path;

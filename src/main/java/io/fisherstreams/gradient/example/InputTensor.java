@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.example;
 
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
@@ -74,6 +74,6 @@ public record InputTensor(DType dtype, List<Long> shape, ByteBuffer bytes) {
 
   /** Copies the elements of a floating tensor, converted to float32. */
   public void toFloats(float[] target, int offset) {
-    Numbers.toFloat(dtype, bytes, bytes.position(), target, offset, elements());
+    FloatCodec.toFloat(dtype, bytes, bytes.position(), target, offset, elements());
   }
 }

@@ -2,7 +2,7 @@ package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;

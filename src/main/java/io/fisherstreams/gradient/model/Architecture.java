@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.checkpoint.ModelConfig;
 import java.util.Set;
 import java.util.function.BiFunction;
 

@@ -9,6 +9,7 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import java.util.ArrayList;

@@ -4,9 +4,10 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.checkpoint.DType;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
@@ -128,7 +129,7 @@ public record Head(TensorSource tensors, List<String> classNames) {
       int elements = Math.toIntExact(tensor.elements());
       double[] prompts = new double[elements];
       ByteBuffer bytes = file.slice(tensor.name(), 0, elements);
-      Numbers.toDouble(tensor.dtype(), bytes, bytes.position(), prompts, 0, elements);
+      FloatCodec.toDouble(tensor.dtype(), bytes, bytes.position(), prompts, 0, elements);
       float[] mean = new float[width];
       double[] sum = new double[width];
       for (int start = 0; start < elements; start += width) {

@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 
 /**

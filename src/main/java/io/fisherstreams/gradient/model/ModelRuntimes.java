@@ -1,6 +1,8 @@
 package io.fisherstreams.gradient.model;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.checkpoint.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;

@@ -3,8 +3,8 @@ package io.fisherstreams.gradient.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import io.fisherstreams.checkpoint.TensorInfo;
 import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 import java.util.Set;
 

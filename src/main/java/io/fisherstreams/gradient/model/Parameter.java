@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.tensor.TensorInfo;
 
 /**
  * A model's named tensor in native memory.

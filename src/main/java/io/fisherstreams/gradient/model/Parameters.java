@@ -5,8 +5,9 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.Numbers;
-import io.fisherstreams.checkpoint.TensorInfo;
+import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
@@ -163,13 +164,13 @@ final class Parameters implements AutoCloseable {
     for (long done = 0; done < info.elements(); done += chunk.length) {
       int n = (int) Math.min(chunk.length, info.elements() - done);
       ByteBuffer bytes = source.slice(info.name(), done, n);
-      long bad = Numbers.firstNotFinite(info.dtype(), bytes, n);
+      long bad = FloatCodec.firstNotFinite(info.dtype(), bytes, n);
       if (bad >= 0) {
         throw new InvalidInput(
             "%s: tensor %s: element %d is NaN or infinite"
                 .formatted(source.origin(), info.name(), done + bad));
       }
-      Numbers.toFloat(info.dtype(), bytes, bytes.position(), chunk, 0, n);
+      FloatCodec.toFloat(info.dtype(), bytes, bytes.position(), chunk, 0, n);
       target.put(chunk, 0, n);
     }
     return array;

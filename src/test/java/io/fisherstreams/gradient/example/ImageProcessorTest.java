@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.gradient.model.ModelConfig;
+import io.fisherstreams.checkpoint.ModelConfig;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;

@@ -1,0 +1,206 @@
+package io.fisherstreams.checkpoint;
+
+import com.fasterxml.jackson.core.JsonProcessingException;
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fisherstreams.InvalidInput;
+import java.util.Optional;
+
+/**
+ * A model's {@code config.json}, read key by key; a value of the wrong kind is refused with file,
+ * key and value.
+ */
+public final class ModelConfig {
+  private final String origin;
+  private final JsonNode root;
+
+  private ModelConfig(String origin, JsonNode root) {
+    this.origin = origin;
+    this.root = root;
+  }
+
+  /**
+   * Parses a config.
+   *
+   * @param origin the file or topic, for messages
+   * @param json its text
+   * @throws InvalidInput when it is not a JSON object
+   */
+  public static ModelConfig parse(String origin, String json) {
+    try {
+      JsonNode root = new ObjectMapper().readTree(json);
+      if (!root.isObject()) {
+        throw new InvalidInput("%s: expected a JSON object".formatted(origin));
+      }
+      return new ModelConfig(origin, root);
+    } catch (JsonProcessingException e) {
+      throw new InvalidInput("%s: not JSON: %s".formatted(origin, JsonFault.reason(e)), e);
+    }
+  }
+
+  /** The file or topic. */
+  public String origin() {
+    return origin;
+  }
+
+  /** The {@code model_type}, which chooses the architecture. */
+  public String modelType() {
+    JsonNode type = root.get("model_type");
+    if (type == null || !type.isTextual()) {
+      throw new InvalidInput("%s: model_type is missing".formatted(origin));
+    }
+    return type.textValue();
+  }
+
+  /** The object under a key, when there is one. */
+  public Optional<ModelConfig> section(String key) {
+    JsonNode node = root.get(key);
+    return node != null && node.isObject()
+        ? Optional.of(new ModelConfig(origin + ": " + key, node))
+        : Optional.empty();
+  }
+
+  /** Whether the key has a value other than null. */
+  public boolean has(String key) {
+    return root.hasNonNull(key);
+  }
+
+  /** A positive integer that must be there. */
+  public int positive(String key) {
+    if (!has(key)) {
+      throw new InvalidInput("%s: %s is missing".formatted(origin, key));
+    }
+    return positive(key, 0);
+  }
+
+  /** A positive integer, or the architecture's default. */
+  public int positive(String key, int byDefault) {
+    if (!has(key)) {
+      return byDefault;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isIntegralNumber() || !node.canConvertToInt() || node.intValue() < 1) {
+      throw invalid(key, "a positive integer", node);
+    }
+    return node.intValue();
+  }
+
+  /** A finite number of at least 0, or the architecture's default. */
+  public double number(String key, double byDefault) {
+    if (!has(key)) {
+      return byDefault;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isNumber() || !Double.isFinite(node.doubleValue()) || node.doubleValue() < 0) {
+      throw invalid(key, "a number of at least 0", node);
+    }
+    return node.doubleValue();
+  }
+
+  /** True or false, or a default. */
+  public boolean flag(String key, boolean byDefault) {
+    if (!has(key)) {
+      return byDefault;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isBoolean()) {
+      throw invalid(key, "true or false", node);
+    }
+    return node.booleanValue();
+  }
+
+  /** A string, or a default. */
+  public String text(String key, String byDefault) {
+    if (!has(key)) {
+      return byDefault;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isTextual()) {
+      throw invalid(key, "a string", node);
+    }
+    return node.textValue();
+  }
+
+  /** A list of positive integers; empty when the key is missing. */
+  public int[] positives(String key) {
+    if (!has(key)) {
+      return new int[0];
+    }
+    JsonNode node = root.get(key);
+    int[] values = new int[node.size()];
+    for (int i = 0; i < values.length; i++) {
+      JsonNode item = node.get(i);
+      if (item == null || !item.isIntegralNumber() || item.intValue() < 1) {
+        throw invalid(key, "a list of positive integers", node);
+      }
+      values[i] = item.intValue();
+    }
+    if (!node.isArray()) {
+      throw invalid(key, "a list of positive integers", node);
+    }
+    return values;
+  }
+
+  /** A list of this many finite numbers; empty when the key is missing. */
+  public Optional<double[]> numbers(String key, int length) {
+    if (!has(key)) {
+      return Optional.empty();
+    }
+    JsonNode node = root.get(key);
+    double[] values = new double[length];
+    for (int i = 0; i < length; i++) {
+      JsonNode item = node.isArray() && node.size() == length ? node.get(i) : node;
+      if (!item.isNumber() || !Double.isFinite(item.doubleValue())) {
+        throw invalid(key, "a list of %d numbers".formatted(length), node);
+      }
+      values[i] = item.doubleValue();
+    }
+    return Optional.of(values);
+  }
+
+  /**
+   * Number of classes: the length of {@code id2label}, else {@code num_labels}, else Hugging Face's
+   * default 2.
+   */
+  public int classes() {
+    JsonNode labels = root.get("id2label");
+    return labels != null && labels.isObject() && !labels.isEmpty()
+        ? labels.size()
+        : positive("num_labels", 2);
+  }
+
+  /** Refuses fewer than two classes: with one, log p is 0 and so is every gradient. */
+  public void requireClasses(long classes, String where) {
+    if (classes < 2) {
+      throw new InvalidInput(
+          "%s: expected at least two classes, found %d in %s".formatted(origin, classes, where));
+    }
+  }
+
+  /** The class that {@code label2id}, or else {@code id2label}, gives a name, if one does. */
+  public Optional<Long> classNamed(String name) {
+    JsonNode id = root.path("label2id").get(name);
+    if (id != null && id.isIntegralNumber()) {
+      return Optional.of(id.longValue());
+    }
+    return root.path("id2label").properties().stream()
+        .filter(label -> label.getValue().asText().equals(name))
+        .filter(label -> label.getKey().matches("[0-9]{1,9}"))
+        .map(label -> Long.valueOf(label.getKey()))
+        .findFirst();
+  }
+
+  /** Width of one head. */
+  public int headWidth(String widthKey, int width, String headsKey, int heads) {
+    if (width % heads != 0) {
+      throw new InvalidInput(
+          "%s: %s %d does not divide %s %d".formatted(origin, headsKey, heads, widthKey, width));
+    }
+    return width / heads;
+  }
+
+  private InvalidInput invalid(String key, String expected, JsonNode found) {
+    return new InvalidInput(
+        "%s: %s: expected %s, found %s".formatted(origin, key, expected, found));
+  }
+}

@@ -1,0 +1,38 @@
+package io.fisherstreams.cli.options;
+
+import picocli.CommandLine.ITypeConverter;
+import picocli.CommandLine.TypeConversionException;
+
+/** Counts of at least 1; anything else is wrong usage of its option. */
+public final class AtLeastOne {
+  private AtLeastOne() {}
+
+  /** For {@code int} options. */
+  public static final class Int implements ITypeConverter<Integer> {
+    @Override
+    public Integer convert(String text) {
+      return (int) parse(text, Integer.MAX_VALUE);
+    }
+  }
+
+  /** For {@code long} options. */
+  public static final class Whole implements ITypeConverter<Long> {
+    @Override
+    public Long convert(String text) {
+      return parse(text, Long.MAX_VALUE);
+    }
+  }
+
+  private static long parse(String text, long most) {
+    try {
+      long count = Long.parseLong(text);
+      if (count >= 1 && count <= most) {
+        return count;
+      }
+    } catch (NumberFormatException e) {
+      // the same answer as to a number out of range
+    }
+    throw new TypeConversionException(
+        "expected a whole number from 1 to %d, found '%s'".formatted(most, text));
+  }
+}

@@ -1,0 +1,45 @@
+package io.fisherstreams.cli.options;
+
+import io.fisherstreams.gradient.Estimator;
+import io.fisherstreams.gradient.FisherSettings;
+import picocli.CommandLine.Option;
+
+/** What an estimator can be told beside its name. */
+public class EstimatorOptions {
+  @Option(
+      names = "--samples",
+      converter = AtLeastOne.Int.class,
+      paramLabel = "K",
+      defaultValue = "1",
+      description =
+          "Labels drawn per example by 'sampled'; the others draw none. Default: ${DEFAULT-VALUE}.")
+  private int samples;
+
+  @Option(
+      names = "--seed",
+      paramLabel = "N",
+      defaultValue = "0",
+      description = "Seed of these draws. Default: ${DEFAULT-VALUE}.")
+  private long seed;
+
+  @Option(
+      names = "--batch-size",
+      converter = AtLeastOne.Int.class,
+      paramLabel = "N",
+      defaultValue = "8",
+      description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
+  private int batchSize;
+
+  public int samples() {
+    return samples;
+  }
+
+  public long seed() {
+    return seed;
+  }
+
+  /** The settings with an estimator's name; refuses values out of range. */
+  public final FisherSettings settings(String estimator, long examples) {
+    return new FisherSettings(Estimator.named(estimator, samples, seed), examples, batchSize);
+  }
+}

@@ -1,0 +1,37 @@
+package io.fisherstreams.cli.options;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseAliases;
+import io.fisherstreams.release.ReleaseReader;
+import java.util.List;
+
+/** The release that a command is asked for by id, by alias or not at all. */
+public final class NamedRelease {
+  private NamedRelease() {}
+
+  /**
+   * Finds it.
+   *
+   * @param name id or alias; null for the newest complete release
+   * @throws InvalidInput when there is none
+   */
+  public static Release find(
+      String name, ReleaseReader reader, KafkaSettings kafka, PoolTopics topics) {
+    List<Release> releases = reader.all();
+    if (name == null) {
+      return releases.stream()
+          .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+          .reduce((first, second) -> second)
+          .orElseThrow(() -> new InvalidInput("the pool has no complete release yet"));
+    }
+    long id = new ReleaseAliases(kafka, topics).resolve(name);
+    return releases.stream()
+        .filter(release -> release.getRelease() == id)
+        .findFirst()
+        .orElseThrow(() -> new InvalidInput("there is no release " + id));
+  }
+}

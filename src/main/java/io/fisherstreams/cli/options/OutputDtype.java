@@ -1,0 +1,9 @@
+package io.fisherstreams.cli.options;
+
+/** Types that a release's floating tensors can have. */
+public enum OutputDtype {
+  F32,
+  BF16,
+  F16,
+  F64
+}

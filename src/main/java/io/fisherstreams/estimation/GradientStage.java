@@ -1,0 +1,179 @@
+package io.fisherstreams.estimation;
+
+import io.fisherstreams.files.DirectoryLock;
+import io.fisherstreams.kafka.FailureBudget;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.record.PoolTopics;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Optional;
+import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.admin.Admin;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * One instance of the gradient stage: a {@link GradientWorker} on a thread of its own, replaced
+ * when it dies of something that trying again may mend.
+ */
+public final class GradientStage implements StageInstance {
+  private static final Logger LOG = LoggerFactory.getLogger(GradientStage.class);
+  private static final Duration PAUSE = Duration.ofMillis(500);
+  private static final String IDENTITY = "instance";
+
+  private final KafkaSettings kafka;
+  private final PoolTopics topics;
+  private final GradientOptions options;
+  private final ClaimListener listener;
+  private final Path directory;
+  private final int partitions;
+  private final DirectoryLock lock;
+  private final String instance;
+  private final FailureBudget deaths;
+  private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
+  private final Thread thread = new Thread(this::work, "gradient");
+  private GradientWorker worker;
+  private boolean closed;
+
+  private GradientStage(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      GradientOptions options,
+      ClaimListener listener,
+      Path directory,
+      int partitions,
+      DirectoryLock lock) {
+    this.kafka = kafka;
+    this.topics = topics;
+    this.options = options;
+    this.listener = listener;
+    this.directory = directory;
+    this.partitions = partitions;
+    this.lock = lock;
+    this.deaths = new FailureBudget(directory);
+    this.instance = instance(directory.resolve(IDENTITY));
+  }
+
+  /**
+   * An instance that is not started; refuses topics that cannot serve.
+   *
+   * @param directory its own folder
+   */
+  public static GradientStage create(
+      KafkaSettings kafka, PoolTopics topics, GradientOptions options, Path directory) {
+    return create(kafka, topics, options, ClaimListener.NONE, directory);
+  }
+
+  /** The same with a listener that is told of its claims. */
+  public static GradientStage create(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      GradientOptions options,
+      ClaimListener listener,
+      Path directory) {
+    int partitions;
+    try (Admin admin = kafka.admin()) {
+      partitions = new PoolAdmin(admin, topics).check();
+    }
+    DirectoryLock lock = DirectoryLock.lock(directory);
+    try {
+      return new GradientStage(kafka, topics, options, listener, directory, partitions, lock);
+    } catch (RuntimeException e) {
+      lock.close();
+      throw e;
+    }
+  }
+
+  /** The instance's name: with it, it ends the transaction that it left open when it was killed. */
+  private static String instance(Path file) {
+    try {
+      if (Files.exists(file)) {
+        return Files.readString(file).strip();
+      }
+      String fresh = UUID.randomUUID().toString();
+      Path written = Files.writeString(file.resolveSibling(IDENTITY + ".new"), fresh);
+      Files.move(written, file);
+      return fresh;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot keep the instance's name in " + file, e);
+    }
+  }
+
+  @Override
+  public void start() {
+    thread.start();
+  }
+
+  @Override
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return ended;
+  }
+
+  private void work() {
+    Optional<Throwable> end = Optional.empty();
+    while (end.isEmpty() && !isClosed()) {
+      try (GradientWorker current = next()) {
+        current.run();
+      } catch (Throwable death) {
+        end = deaths.fatal(death);
+        if (end.isPresent()) {
+          LOG.error("stage gradient ends: {}", end.get().toString(), death);
+        } else if (!isClosed()) {
+          LOG.warn("stage gradient: a worker is replaced after: {}", deaths.cause(death), death);
+          pause();
+        }
+      }
+    }
+    ended.complete(end);
+  }
+
+  private synchronized GradientWorker next() {
+    worker =
+        new GradientWorker(
+            kafka, topics, options, listener, directory.resolve("model"), instance, partitions);
+    if (closed) {
+      worker.stop();
+    }
+    return worker;
+  }
+
+  private synchronized boolean isClosed() {
+    return closed;
+  }
+
+  private synchronized void pause() {
+    try {
+      if (!closed) {
+        wait(PAUSE.toMillis());
+      }
+    } catch (InterruptedException e) {
+      closed = true;
+    }
+  }
+
+  @Override
+  public void close() {
+    synchronized (this) {
+      closed = true;
+      if (worker != null) {
+        worker.stop();
+      }
+      notifyAll();
+    }
+    try {
+      if (thread.isAlive()) {
+        thread.join();
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+    }
+    ended.complete(Optional.empty());
+    lock.close();
+  }
+}

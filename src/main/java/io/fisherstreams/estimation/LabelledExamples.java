@@ -1,0 +1,93 @@
+package io.fisherstreams.estimation;
+
+import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.gradient.example.InputTensor;
+import io.fisherstreams.record.ExampleInput;
+import io.fisherstreams.record.ExampleKey;
+import io.fisherstreams.record.LabelledExample;
+import io.fisherstreams.record.ModelCatalog;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.tensor.DType;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.common.errors.SerializationException;
+
+/** Reads records of topic {@code examples}, and says why one is refused. */
+final class LabelledExamples {
+  private final PoolTopics topics;
+  private final ModelCatalog catalog;
+  private final int partitions;
+
+  LabelledExamples(PoolTopics topics, ModelCatalog catalog, int partitions) {
+    this.topics = topics;
+    this.catalog = catalog;
+    this.partitions = partitions;
+  }
+
+  /** The record as an example of a current model version, or refused with the reason. */
+  PendingExample read(ConsumerRecord<byte[], byte[]> record) {
+    try {
+      return accept(record);
+    } catch (RejectedRecord | SerializationException e) {
+      return PendingExample.refused(record, e.getMessage());
+    }
+  }
+
+  private PendingExample accept(ConsumerRecord<byte[], byte[]> record) {
+    if (record.key() == null) {
+      throw new RejectedRecord("the record has no key");
+    }
+    LabelledExample value =
+        topics.examples().value().deserializer().deserialize(record.topic(), record.value());
+    if (value == null) {
+      throw new RejectedRecord("the record has no value");
+    }
+    ModelVersion version = new ModelVersion(value.getModel(), value.getVersion());
+    EstimatedModel model =
+        EstimatedModel.of(ModelCatalog.requireCurrent(catalog.latest(version), version));
+    model.requireTaken(value.getIndex());
+    ExampleKey key = new ExampleKey(version, value.getIndex());
+    String found = new String(record.key(), StandardCharsets.UTF_8);
+    if (!key.toString().equals(found)) {
+      throw new RejectedRecord("key is '" + found + "', expected '" + key + "'");
+    }
+    int home = model.partition(value.getIndex(), partitions);
+    if (home != record.partition()) {
+      throw new RejectedRecord(
+          "%s belongs to partition %d of %d, not to %d"
+              .formatted(key, home, partitions, record.partition()));
+    }
+    return PendingExample.of(record, model, example(value, version, record.topic()));
+  }
+
+  private static Example example(LabelledExample value, ModelVersion version, String topic) {
+    Map<String, InputTensor> inputs = new HashMap<>();
+    for (ExampleInput input : value.getInputs()) {
+      if (inputs.put(input.getName(), tensor(value, input)) != null) {
+        throw new RejectedRecord(
+            "example %d has the input %s twice".formatted(value.getIndex(), input.getName()));
+      }
+    }
+    return new Example(topic + ": " + version, value.getIndex(), value.getLabel(), inputs);
+  }
+
+  private static InputTensor tensor(LabelledExample value, ExampleInput input) {
+    try {
+      DType dtype =
+          DType.of(input.getDtype())
+              .orElseThrow(() -> new IllegalArgumentException("unknown dtype " + input.getDtype()));
+      if (input.getShape().stream().anyMatch(size -> size < 0)) {
+        throw new IllegalArgumentException("negative size in shape " + input.getShape());
+      }
+      return new InputTensor(dtype, input.getShape(), input.getData().slice());
+    } catch (IllegalArgumentException | ArithmeticException e) {
+      throw new RejectedRecord(
+          "example %d: input %s: %s".formatted(value.getIndex(), input.getName(), e.getMessage()));
+    }
+  }
+}

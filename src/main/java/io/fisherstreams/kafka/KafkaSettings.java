@@ -1,0 +1,245 @@
+package io.fisherstreams.kafka;
+
+import io.fisherstreams.record.PoolTopics;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
+import org.apache.kafka.clients.CommonClientConfigs;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerConfig;
+import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
+import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.KafkaProducer;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.apache.kafka.common.serialization.StringDeserializer;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
+import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
+
+/**
+ * Client settings for records of a mebibyte. What the user gives (security above all) is laid over
+ * them and wins.
+ *
+ * @param bootstrapServers brokers, as {@code host:port} separated by commas
+ * @param client the user's client settings, as Kafka's own tools take them
+ */
+public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
+  private static final int MIB = 1 << 20;
+
+  /** A full float32 shard with its names: fits one pooled buffer of a producer. */
+  private static final int FULL_SHARD = MIB + (16 << 10);
+
+  /**
+   * After this long without a heartbeat an instance's partitions go to others. Far above any pause
+   * of a garbage collector on the small heaps of the stages; Kafka's 45 seconds would be the
+   * longest part of every take-over.
+   */
+  static final Duration SESSION_TIMEOUT = Duration.ofSeconds(15);
+
+  /**
+   * After this long the brokers abort the open transaction of an instance that was killed; until
+   * then it hides what its successors write behind it from every reader. Little above the session,
+   * so that it is over soon after they have begun; above the longest time between two commits of a
+   * thread, a step of each of its partitions ({@code MergeProcessor}) and a commit interval, since
+   * a transaction that is aborted under a living instance costs it its partitions for a moment. An
+   * instance that starts again on its state directory ends its earlier transaction itself.
+   */
+  static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
+
+  /**
+   * The same for a gradient worker, whose transaction is one flush: a whole model's sums, half a
+   * gigabyte for a hundred million parameters. An instance that starts again on its state directory
+   * ends its earlier transaction itself.
+   */
+  static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
+
+  /**
+   * Kafka Streams' default. What a stage sends is hidden until its commit, which waits for no
+   * linger: so this delays nothing, and spares a request for each small record of a changelog.
+   */
+  private static final int STAGE_LINGER_MILLIS = 100;
+
+  public KafkaSettings {
+    client = Map.copyOf(client);
+  }
+
+  private Map<String, Object> common() {
+    Map<String, Object> common = new HashMap<>();
+    common.put("bootstrap.servers", bootstrapServers);
+    // The defaults of 64 and 128 KiB make a record of a mebibyte many round trips through the
+    // socket.
+    common.put("send.buffer.bytes", -1);
+    common.put("receive.buffer.bytes", -1);
+    return common;
+  }
+
+  private static Map<String, Object> producer(int lingerMillis) {
+    Map<String, Object> config = new HashMap<>();
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    config.put(ProducerConfig.BATCH_SIZE_CONFIG, FULL_SHARD);
+    config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
+    config.put(ProducerConfig.LINGER_MS_CONFIG, lingerMillis);
+    config.put(ProducerConfig.ACKS_CONFIG, "all");
+    // A new transaction often meets the end of the one before and is asked to try again.
+    config.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 10);
+    return config;
+  }
+
+  private static Map<String, Object> consumer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
+    config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
+    // Counts records: 16 of them are 16 to 32 MiB.
+    config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
+    // A response is one array. From half a heap region on (4 MiB, bin/fisher-streams) it would lie
+    // in regions of its own, cleared for each response and in no processor's cache: with responses
+    // of 32 MiB the same consumers read 1.4 GiB/s instead of 2.0 (bench --only ACCUMULATION).
+    config.put(ConsumerConfig.MAX_PARTITION_FETCH_BYTES_CONFIG, FULL_SHARD);
+    config.put(ConsumerConfig.FETCH_MAX_BYTES_CONFIG, 3 * FULL_SHARD);
+    // A consumer that closes, or gets new partitions, waits for the idle fetch under way: Kafka's
+    // 500 ms were a quarter of a small merge's time.
+    config.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, 100);
+    return config;
+  }
+
+  /** An admin client; the caller closes it. */
+  public Admin admin() {
+    Map<String, Object> config = common();
+    config.putAll(client);
+    return Admin.create(config);
+  }
+
+  /** An idempotent producer of encoded records; the caller closes it. */
+  public Producer<byte[], byte[]> newProducer() {
+    Map<String, Object> config = common();
+    config.putAll(producer(0));
+    config.putAll(client);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A producer as Kafka's defaults make it, but for the size of a request, which has to hold a
+   * shard; the caller closes it.
+   */
+  public Producer<byte[], byte[]> newDefaultProducer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    config.putAll(client);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A producer of encoded records in transactions of one flush each; the caller closes it.
+   *
+   * @param transactionalId of this instance alone, and the same after it started again
+   */
+  public Producer<byte[], byte[]> newTransactionalProducer(String transactionalId) {
+    Map<String, Object> config = common();
+    config.putAll(producer(0));
+    config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int) FLUSH_TIMEOUT.toMillis());
+    config.putAll(client);
+    config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
+    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+  }
+
+  /**
+   * A consumer of committed records in a group whose members keep the partitions that they need not
+   * give away; the caller closes it.
+   */
+  public Consumer<byte[], byte[]> newGroupConsumer(String group) {
+    Map<String, Object> config = common();
+    config.putAll(consumer());
+    config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    config.put(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG, (int) SESSION_TIMEOUT.toMillis());
+    config.put(
+        ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
+        CooperativeStickyAssignor.class.getName());
+    config.putAll(client);
+    config.put(ConsumerConfig.GROUP_ID_CONFIG, group);
+    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  /** A consumer of committed records without a group; the caller closes it. */
+  public Consumer<byte[], byte[]> newConsumer() {
+    return newConsumer(new ByteArrayDeserializer());
+  }
+
+  /** The same, with text keys. */
+  public Consumer<String, byte[]> newTextKeyConsumer() {
+    return newConsumer(new StringDeserializer());
+  }
+
+  /** A consumer as Kafka's defaults make it, without a group; the caller closes it. */
+  public Consumer<byte[], byte[]> newDefaultConsumer() {
+    Map<String, Object> config = new HashMap<>();
+    config.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
+    config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    config.putAll(client);
+    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+  }
+
+  private <K> Consumer<K, byte[]> newConsumer(Deserializer<K> key) {
+    Map<String, Object> config = common();
+    config.putAll(consumer());
+    config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
+    config.putAll(client);
+    return new KafkaConsumer<>(config, key, new ByteArrayDeserializer());
+  }
+
+  /** Settings of an exactly-once Kafka Streams application of a pool. */
+  public Map<String, Object> streams(
+      PoolTopics topics, String stage, StreamsOptions options, RocksDbMemory memory) {
+    Map<String, Object> config = common();
+    consumer().forEach((key, value) -> config.put(StreamsConfig.mainConsumerPrefix(key), value));
+    // Streams sets the isolation of its consumers itself.
+    config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
+    producer(STAGE_LINGER_MILLIS)
+        .forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
+    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
+    // it.
+    config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
+    config.put(
+        StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG),
+        (int) TRANSACTION_TIMEOUT.toMillis());
+    config.put(
+        StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
+        (int) SESSION_TIMEOUT.toMillis());
+    for (String name : client.keySet()) { // a prefix would win over the user's plain name
+      config.remove(StreamsConfig.producerPrefix(name));
+      config.remove(StreamsConfig.mainConsumerPrefix(name));
+    }
+    config.putAll(client);
+    config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(topics, stage));
+    config.put(StreamsConfig.STATE_DIR_CONFIG, options.stateDirectory().toString());
+    config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.threads());
+    config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
+    config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, options.replication());
+    config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
+    // Steps of a plan run between polls, so an idle poll must not hold them up.
+    config.put(StreamsConfig.POLL_MS_CONFIG, 10);
+    config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 16);
+    config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0L);
+    config.put(StreamsConfig.ENSURE_EXPLICIT_INTERNAL_RESOURCE_NAMING_CONFIG, true);
+    config.put(
+        StreamsConfig.DEFAULT_TIMESTAMP_EXTRACTOR_CLASS_CONFIG, WallclockTimestampExtractor.class);
+    config.put(
+        StreamsConfig.DESERIALIZATION_EXCEPTION_HANDLER_CLASS_CONFIG,
+        LogAndContinueExceptionHandler.class);
+    config.put(
+        StreamsConfig.ERRORS_DEAD_LETTER_QUEUE_TOPIC_NAME_CONFIG, topics.deadLetters().name());
+    config.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, SharedRocksDb.class);
+    config.put(SharedRocksDb.MEMORY, memory);
+    return config;
+  }
+
+  /** Application id, and with it consumer group, of a pool's stage. */
+  public static String applicationId(PoolTopics topics, String stage) {
+    return topics.pool() + "-" + stage;
+  }
+}

@@ -1,0 +1,228 @@
+package io.fisherstreams.kafka;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Topic;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ExecutionException;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.Config;
+import org.apache.kafka.clients.admin.GroupListing;
+import org.apache.kafka.clients.admin.NewTopic;
+import org.apache.kafka.clients.admin.OffsetSpec;
+import org.apache.kafka.clients.admin.TopicDescription;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RetriableException;
+
+/** Creates a pool's topics and checks that they are as the stages need them. */
+public final class PoolAdmin {
+  private static final Duration LEADERS_WITHIN = Duration.ofSeconds(60);
+  private static final Duration LEADERS_PAUSE = Duration.ofMillis(10);
+
+  private final Admin admin;
+  private final PoolTopics topics;
+
+  /** Works on one pool through a client that stays the caller's. */
+  public PoolAdmin(Admin admin, PoolTopics topics) {
+    this.admin = admin;
+    this.topics = topics;
+  }
+
+  /**
+   * Creates the topics that are not there.
+   *
+   * @param partitions of each sharded topic
+   * @param replication replication factor, empty for the brokers' default
+   * @return names of the created topics
+   * @throws InvalidInput when a topic that is there cannot serve
+   */
+  public List<String> create(int partitions, Optional<Short> replication) {
+    Set<String> existing = get(admin.listTopics().names());
+    List<NewTopic> missing = new ArrayList<>();
+    for (Topic<?, ?> topic : topics.all()) {
+      if (!existing.contains(topic.name())) {
+        missing.add(
+            new NewTopic(topic.name(), Optional.of(topic.sharded() ? partitions : 1), replication)
+                .configs(topic.config()));
+      }
+    }
+    create(missing);
+    int found = check();
+    if (found != partitions) {
+      throw new InvalidInput(
+          topics.pool()
+              + " has "
+              + found
+              + " partitions, asked for "
+              + partitions
+              + "; a pool keeps the number it was created with");
+    }
+    return missing.stream().map(NewTopic::name).collect(Collectors.toList());
+  }
+
+  /**
+   * Creates topics and waits until every partition's leader serves it, which {@code createTopics}
+   * does not. An idempotent producer that is earlier can have its first batch refused and its
+   * second accepted, and then retries the first one in vain until it times out.
+   */
+  public void create(List<NewTopic> created) {
+    get(admin.createTopics(created).all());
+    List<String> names = created.stream().map(NewTopic::name).toList();
+    Map<TopicPartition, OffsetSpec> all = new HashMap<>();
+    for (NewTopic topic : created) {
+      for (int partition = 0; partition < topic.numPartitions(); partition++) {
+        all.put(new TopicPartition(topic.name(), partition), OffsetSpec.latest());
+      }
+    }
+    long giveUp = System.nanoTime() + LEADERS_WITHIN.toNanos();
+    while (true) {
+      try {
+        // Offsets of a topic that a broker does not know yet are an error in the client's log.
+        admin.describeTopics(names).allTopicNames().get();
+        admin.listOffsets(all).all().get();
+        return;
+      } catch (ExecutionException e) {
+        if (!(e.getCause() instanceof RetriableException) || System.nanoTime() - giveUp >= 0) {
+          throw new InvalidInput(
+              "the created topics have no leader: " + e.getCause().getMessage(), e.getCause());
+        }
+        pause();
+      } catch (InterruptedException e) {
+        throw interrupted(e);
+      }
+    }
+  }
+
+  private static void pause() {
+    try {
+      Thread.sleep(LEADERS_PAUSE.toMillis());
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+
+  private static KafkaException interrupted(InterruptedException e) {
+    Thread.currentThread().interrupt();
+    return new KafkaException("interrupted", e);
+  }
+
+  /**
+   * Checks every topic.
+   *
+   * @return the number of partitions of the sharded topics
+   * @throws InvalidInput naming the topic, what is wrong, and the command that mends it
+   */
+  public int check() {
+    List<String> names = topics.all().stream().map(Topic::name).toList();
+    Set<String> existing = get(admin.listTopics().names());
+    for (String name : names) {
+      if (!existing.contains(name)) {
+        throw new InvalidInput(
+            "topic "
+                + name
+                + " does not exist; create the pool's topics with: fisher-streams topics create --pool "
+                + topics.pool());
+      }
+    }
+    Map<String, TopicDescription> found = get(admin.describeTopics(names).allTopicNames());
+    int partitions = found.get(topics.checkpointShards().name()).partitions().size();
+    for (Topic<?, ?> topic : topics.all()) {
+      int expected = topic.sharded() ? partitions : 1;
+      int has = found.get(topic.name()).partitions().size();
+      if (has != expected) {
+        throw new InvalidInput(
+            "topic "
+                + topic.name()
+                + " has "
+                + has
+                + " partition(s), expected "
+                + expected
+                + "; delete it (kafka-topics.sh --delete --topic "
+                + topic.name()
+                + ") and run: fisher-streams topics create --pool "
+                + topics.pool()
+                + " --partitions "
+                + partitions);
+      }
+    }
+    checkConfigs();
+    return partitions;
+  }
+
+  private void checkConfigs() {
+    Map<ConfigResource, Topic<?, ?>> resources = new HashMap<>();
+    for (Topic<?, ?> topic : topics.all()) {
+      resources.put(new ConfigResource(ConfigResource.Type.TOPIC, topic.name()), topic);
+    }
+    Map<ConfigResource, Config> found = get(admin.describeConfigs(resources.keySet()).all());
+    resources.forEach(
+        (resource, topic) ->
+            topic
+                .config()
+                .forEach(
+                    (key, expected) -> {
+                      String has = found.get(resource).get(key).value();
+                      if (!expected.equals(has)) {
+                        throw new InvalidInput(
+                            "topic "
+                                + topic.name()
+                                + " has "
+                                + key
+                                + "="
+                                + has
+                                + ", expected "
+                                + expected
+                                + "; mend it with: kafka-configs.sh --alter --entity-type topics --entity-name "
+                                + topic.name()
+                                + " --add-config "
+                                + key
+                                + "="
+                                + expected);
+                      }
+                    }));
+  }
+
+  /** Deletes the pool's topics, its stages' changelogs and their consumer groups. */
+  public void delete() {
+    List<String> groups =
+        List.of(
+            KafkaSettings.applicationId(topics, "gradient"),
+            KafkaSettings.applicationId(topics, "merge"),
+            KafkaSettings.applicationId(topics, "coordinator"));
+    List<String> doomed = new ArrayList<>();
+    for (String name : get(admin.listTopics().names())) {
+      if (topics.all().stream().anyMatch(topic -> topic.name().equals(name))
+          || groups.stream()
+              .anyMatch(g -> name.startsWith(g + "-") && name.endsWith("-changelog"))) {
+        doomed.add(name);
+      }
+    }
+    get(admin.deleteTopics(doomed).all());
+    Set<String> formed =
+        get(admin.listGroups().all()).stream()
+            .map(GroupListing::groupId)
+            .filter(groups::contains) // not every pool has every stage
+            .collect(Collectors.toSet());
+    get(admin.deleteConsumerGroups(formed).all());
+  }
+
+  private static <T> T get(KafkaFuture<T> future) {
+    try {
+      return future.get();
+    } catch (ExecutionException e) {
+      throw new InvalidInput("Kafka refuses: " + e.getCause().getMessage(), e.getCause());
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
+  }
+}

@@ -1,0 +1,99 @@
+package io.fisherstreams.kafka;
+
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Collections;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Properties;
+import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.streams.CloseOptions;
+import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
+import org.apache.kafka.streams.KafkaStreams;
+import org.apache.kafka.streams.StreamsConfig;
+import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread
+ * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
+ * a full disk among them, ends the stage.
+ */
+public final class StageRunner implements StageInstance {
+  private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
+
+  private final String name;
+  private final KafkaStreams streams;
+  private final List<AutoCloseable> resources;
+  private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
+  private final FailureBudget deaths;
+
+  /**
+   * A stage that is not started.
+   *
+   * @param resources closed after the client, the last one first
+   */
+  public StageRunner(
+      String name, Topology topology, Map<String, Object> config, List<AutoCloseable> resources) {
+    this.name = name;
+    this.resources = new ArrayList<>(resources);
+    deaths = new FailureBudget(config.get(StreamsConfig.STATE_DIR_CONFIG));
+    Properties properties = new Properties();
+    properties.putAll(new HashMap<>(config));
+    streams = new KafkaStreams(topology, properties);
+    streams.setUncaughtExceptionHandler(this::onDeath);
+    streams.setStateListener(
+        (now, before) -> {
+          if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) {
+            ended.complete(Optional.empty());
+          }
+        });
+  }
+
+  private StreamThreadExceptionResponse onDeath(Throwable death) {
+    Optional<Throwable> end = deaths.fatal(death);
+    if (end.isPresent()) {
+      LOG.error("stage {} ends: {}", name, end.get().toString(), death);
+      ended.complete(end);
+      return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
+    }
+    LOG.warn("stage {}: a thread is replaced after: {}", name, deaths.cause(death), death);
+    return StreamThreadExceptionResponse.REPLACE_THREAD;
+  }
+
+  @Override
+  public void start() {
+    streams.start();
+  }
+
+  @Override
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return ended;
+  }
+
+  /** The Kafka Streams client, for its metrics and state. */
+  public KafkaStreams streams() {
+    return streams;
+  }
+
+  @Override
+  public synchronized void close() {
+    // Leaving the group lets the other instances take the tasks over at once.
+    streams.close(
+        CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP)
+            .withTimeout(Duration.ofSeconds(30)));
+    Collections.reverse(resources);
+    for (AutoCloseable resource : resources) {
+      try {
+        resource.close();
+      } catch (Exception e) {
+        LOG.warn("stage {}: cannot close {}", name, resource, e);
+      }
+    }
+    resources.clear();
+  }
+}

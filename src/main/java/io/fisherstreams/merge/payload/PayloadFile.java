@@ -1,0 +1,166 @@
+package io.fisherstreams.merge.payload;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.Arrays;
+import java.util.BitSet;
+import java.util.function.Consumer;
+import java.util.function.Predicate;
+import java.util.zip.CRC32C;
+
+/**
+ * A local copy of payloads, each at the place that a {@link
+ * io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted: what a slot holds
+ * is compared with its checksum in the state store before its first use after opening, because a
+ * crash or an aborted transaction may have left anything there. It is written and read by calls,
+ * not through maps: a call's failure on a full disk is an exception, and reading costs the same
+ * however long ago the file was used, where a map may cost a page fault for every 4 KiB each time
+ * (measured in a virtual machine: 0.9 GB/s after ten seconds' rest, against 15 to 20). Used by one
+ * thread.
+ */
+public final class PayloadFile {
+  private final Path path;
+  private final Predicate<Path> spares;
+  private final Consumer<PayloadFile> onUse;
+  private final BitSet verified = new BitSet();
+  private int[] crcs = new int[16];
+  private final ByteBuffer scratch;
+  private FileChannel channel;
+
+  /**
+   * @param spares moves a file that is not needed any more to a path, if it has one: its memory in
+   *     the disk cache and its blocks are there already
+   * @param onUse called before every use of the file's handle, which {@link #release} gives back
+   * @param scratch direct; what is read to be checked goes through it
+   */
+  PayloadFile(Path path, Predicate<Path> spares, Consumer<PayloadFile> onUse, ByteBuffer scratch) {
+    this.path = path;
+    this.spares = spares;
+    this.onUse = onUse;
+    this.scratch = scratch;
+  }
+
+  Path path() {
+    return path;
+  }
+
+  /** Writes the remaining bytes of {@code data} at {@code position} and returns their CRC-32C. */
+  public int write(int slot, long position, ByteBuffer data) {
+    int crc = crc(data);
+    verified.clear(slot);
+    onUse.accept(this);
+    try {
+      ByteBuffer rest = data.duplicate();
+      while (rest.hasRemaining()) {
+        position += channel().write(rest, position);
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot write " + path + ": " + e.getMessage(), e);
+    }
+    verify(slot, crc);
+    return crc;
+  }
+
+  /** Remembers what a slot holds: the same slot is used for one payload after another. */
+  private void verify(int slot, int crc) {
+    if (slot >= crcs.length) {
+      crcs = Arrays.copyOf(crcs, Math.max(slot + 1, 2 * crcs.length));
+    }
+    crcs[slot] = crc;
+    verified.set(slot);
+  }
+
+  /**
+   * Makes {@code bytes} bytes from {@code position} on all that {@code target} holds. A direct
+   * buffer spares a copy.
+   *
+   * @throws IllegalStateException when the file ends before
+   */
+  public void read(long position, int bytes, ByteBuffer target) {
+    onUse.accept(this);
+    if (!fill(position, target.clear().limit(bytes))) {
+      throw new IllegalStateException(path + " ends before " + (position + bytes));
+    }
+    target.flip();
+  }
+
+  /** A new buffer of {@code bytes} bytes from {@code position} on. */
+  public ByteBuffer read(long position, int bytes) {
+    ByteBuffer target = ByteBuffer.allocate(bytes);
+    read(position, bytes, target);
+    return target;
+  }
+
+  private boolean fill(long position, ByteBuffer target) {
+    try {
+      int read = 0;
+      while (target.hasRemaining() && read >= 0) {
+        read = channel().read(target, position);
+        position += read;
+      }
+      return read >= 0;
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** Whether {@code slot} holds {@code bytes} bytes with this checksum. */
+  public boolean holds(int slot, long position, int bytes, int crc) {
+    if (verified.get(slot)) {
+      return crcs[slot] == crc;
+    }
+    if (!Files.exists(path)) {
+      return false;
+    }
+    onUse.accept(this);
+    CRC32C found = new CRC32C();
+    for (int done = 0; done < bytes; done += scratch.limit()) {
+      scratch.clear().limit(Math.min(scratch.capacity(), bytes - done));
+      if (!fill(position + done, scratch)) {
+        return false;
+      }
+      found.update(scratch.flip());
+    }
+    if ((int) found.getValue() != crc) {
+      return false;
+    }
+    verify(slot, crc);
+    return true;
+  }
+
+  public static int crc(ByteBuffer data) {
+    CRC32C crc = new CRC32C();
+    crc.update(data.duplicate());
+    return (int) crc.getValue();
+  }
+
+  private FileChannel channel() throws IOException {
+    if (channel == null) {
+      if (!Files.exists(path)) {
+        Files.createDirectories(path.getParent());
+        if (!spares.test(path)) {
+          Files.createFile(path);
+        }
+      }
+      channel = FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
+    }
+    return channel;
+  }
+
+  /** Releases the file's handle; the next use opens it again. */
+  void release() {
+    try {
+      if (channel != null) {
+        channel.close();
+        channel = null;
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot close " + path, e);
+    }
+  }
+}

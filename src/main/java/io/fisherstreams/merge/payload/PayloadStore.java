@@ -1,0 +1,149 @@
+package io.fisherstreams.merge.payload;
+
+import com.sun.management.UnixOperatingSystemMXBean;
+import io.fisherstreams.files.DirectoryLock;
+import io.fisherstreams.files.FileTree;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.concurrent.ScheduledThreadPoolExecutor;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.LongSupplier;
+import java.util.stream.Stream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams'
+ * state directory on purpose: an unclean exit wipes the latter, while these copies are checked by
+ * checksum and used again. A lock keeps a second process out. The copies of a partition that was
+ * given away are kept for a while, because it often comes back. Thread-safe.
+ */
+public final class PayloadStore implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(PayloadStore.class);
+
+  /** Files that a partition may always keep open. */
+  static final int FEWEST_OPEN = 64;
+
+  private static final long DESCRIPTORS =
+      ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
+          ? Math.min(unix.getMaxFileDescriptorCount(), 1 << 20)
+          : 1024;
+
+  private final Path directory;
+  private final DirectoryLock lock;
+  private final LongSupplier nanoTime;
+  private final ScheduledThreadPoolExecutor cleaner;
+  private final AtomicInteger openPartitions = new AtomicInteger();
+  private final Map<Integer, Integer> users = new TreeMap<>();
+  private final Map<Integer, Long> idleSince = new TreeMap<>();
+
+  private PayloadStore(Path directory, DirectoryLock lock, LongSupplier nanoTime) {
+    this.directory = directory;
+    this.lock = lock;
+    this.nanoTime = nanoTime;
+    cleaner =
+        new ScheduledThreadPoolExecutor(
+            1,
+            task -> {
+              Thread thread = new Thread(task, "payload-cleaner");
+              thread.setDaemon(true);
+              return thread;
+            });
+    partitionFolders().forEach(partition -> idleSince.put(partition, nanoTime.getAsLong()));
+  }
+
+  /**
+   * Opens the store, creating its folder.
+   *
+   * @throws io.fisherstreams.InvalidInput when another process has it open
+   */
+  public static PayloadStore open(Path directory) {
+    return open(directory, System::nanoTime);
+  }
+
+  /** The same, with a clock for how long a partition is not in use. */
+  static PayloadStore open(Path directory, LongSupplier nanoTime) {
+    return new PayloadStore(directory, DirectoryLock.lock(directory), nanoTime);
+  }
+
+  private List<Integer> partitionFolders() {
+    try (Stream<Path> files = Files.list(directory)) {
+      return files
+          .filter(Files::isDirectory)
+          .map(folder -> folder.getFileName().toString())
+          .filter(name -> name.matches("\\d{1,9}"))
+          .map(Integer::valueOf)
+          .toList();
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot list " + directory, e);
+    }
+  }
+
+  /** The copies of one partition, to be closed by the task that has it. */
+  public synchronized PartitionPayloads partition(int partition) {
+    openPartitions.incrementAndGet();
+    users.merge(partition, 1, Integer::sum);
+    idleSince.remove(partition);
+    return new PartitionPayloads(folder(partition), this::openFiles, () -> closed(partition));
+  }
+
+  private synchronized void closed(int partition) {
+    openPartitions.decrementAndGet();
+    if (users.merge(partition, -1, Integer::sum) == 0) {
+      idleSince.put(partition, nanoTime.getAsLong());
+    }
+  }
+
+  private Path folder(int partition) {
+    return directory.resolve(Integer.toString(partition));
+  }
+
+  /** How many files each open partition may keep open: all together half of what we may have. */
+  private int openFiles() {
+    return (int) Math.max(FEWEST_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
+  }
+
+  /** From now on removes the copies of every partition that no task has had for {@code keep}. */
+  public void cleanAfter(Duration keep) {
+    long pause = Math.max(1, keep.toMillis());
+    cleaner.scheduleWithFixedDelay(() -> clean(keep), pause, pause, TimeUnit.MILLISECONDS);
+  }
+
+  /**
+   * Removes the copies of partitions that no task has had for {@code keep}. A task that gets one of
+   * them meanwhile waits until they are gone.
+   */
+  public synchronized void clean(Duration keep) {
+    long now = nanoTime.getAsLong();
+    idleSince
+        .entrySet()
+        .removeIf(idle -> now - idle.getValue() >= keep.toNanos() && remove(folder(idle.getKey())));
+  }
+
+  private static boolean remove(Path folder) {
+    try {
+      FileTree.delete(folder);
+      LOG.info("removed {}: its partition has been elsewhere for a while", folder);
+      return true;
+    } catch (UncheckedIOException e) {
+      LOG.warn("cannot remove {}; trying again later", folder, e);
+      return false;
+    }
+  }
+
+  @Override
+  public void close() {
+    cleaner.shutdownNow();
+    synchronized (this) { // not amid a removal: the next process may have the folder then
+      lock.close();
+    }
+  }
+}

@@ -1,0 +1,191 @@
+package io.fisherstreams.oneshot;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.cli.Progress;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.estimation.ClaimListener;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.estimation.GradientStage;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.publish.EstimatedCheckpoint;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.List;
+import java.util.Optional;
+import java.util.concurrent.atomic.AtomicLong;
+import picocli.CommandLine.Model.CommandSpec;
+
+/**
+ * Estimates the Fishers of a merge's models that come with examples: streams a model with its
+ * examples and has a gradient stage in this process, on the merge's own topics, turn them into
+ * gradient batches. One model after the other, so that one is in memory at a time.
+ */
+public final class MergeEstimation implements ClaimListener, AutoCloseable {
+  // The model needs every core; nobody waits for anything shorter.
+  private static final Duration POLL = Duration.ofMillis(200);
+
+  /** The model under way. */
+  private record Current(ModelVersion version, long wanted, AtomicLong counted, Progress progress) {
+    void upTo(long claimed) {
+      progress.upTo(counted.get() + claimed, wanted);
+    }
+  }
+
+  private final MergeFile file;
+  private final MergeSet mergeSet;
+  private final GradientOptions options;
+  private final CommandSpec spec;
+  private GradientStage stage;
+  private volatile Current current;
+
+  /**
+   * Estimates nothing yet.
+   *
+   * @param options how the stage works; with the operator's TorchScript modules
+   */
+  public MergeEstimation(
+      MergeFile file, MergeSet mergeSet, GradientOptions options, CommandSpec spec) {
+    this.file = file;
+    this.mergeSet = mergeSet;
+    // All wanted examples come, however slowly they are read: waiting for them keeps the sums'
+    // order, so that the same files give the same bytes.
+    this.options =
+        new GradientOptions(options.claimExamples(), Duration.ofDays(1), options.torchScripts());
+    this.spec = spec;
+  }
+
+  /** Whether the merge has a model whose Fisher is to be estimated. */
+  public boolean isNeeded() {
+    return file.models().stream().anyMatch(model -> model.examples().isPresent());
+  }
+
+  private interface Use {
+    void of(EstimatedCheckpoint model, ExampleSource examples, ModelManifest manifest);
+  }
+
+  private void open(MergeFile.Model model, Use use) {
+    MergeFile.Method method = file.method();
+    Optional<Path> module = options.torchScript(model.name());
+    ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), module);
+    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint());
+        EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
+        ExampleSource examples = files.examples(model.examples().orElseThrow())) {
+      examples.requireCount(method.numFisherExamples());
+      Estimation estimation =
+          new Estimation(
+              method.estimator().text(),
+              method.samples(),
+              method.seed(),
+              method.batchSize(),
+              List.of());
+      ModelManifest.Builder manifest =
+          estimated
+              .manifest(model.name(), 1, mergeSet, estimation, module.isPresent())
+              .setExamples(method.numFisherExamples());
+      model.coefficient().ifPresent(manifest::setCoefficient);
+      use.of(estimated, examples, manifest.build());
+    }
+  }
+
+  /**
+   * Refuses, before anything is streamed, models and examples that do not suit each other.
+   *
+   * @throws io.fisherstreams.InvalidInput with file, tensor or index, expected and found
+   */
+  public void check() {
+    for (MergeFile.Model model : file.models()) {
+      if (model.examples().isPresent()) {
+        open(model, this::check);
+      }
+    }
+  }
+
+  private void check(
+      EstimatedCheckpoint checkpoint, ExampleSource examples, ModelManifest manifest) {
+    String task = "check examples of " + manifest.getModel();
+    try (Progress progress = Progress.ofExamples(spec, task)) {
+      progress.total(manifest.getExamples());
+      checkpoint.requireRunnable(manifest, examples, manifest.getExamples(), progress::add);
+      progress.done();
+    }
+  }
+
+  /** Starts the gradient stage. */
+  public void start(PoolRunner runner, Path directory) {
+    stage = GradientStage.create(runner.kafka(), runner.topics(), options, this, directory);
+    stage.start();
+  }
+
+  /**
+   * Streams a model and its examples, and returns when its gradient batches are committed.
+   *
+   * @param watch of the pool that the stage was started for
+   */
+  public void estimate(MergeFile.Model model, Publisher publisher, DeadLetterWatch watch) {
+    open(
+        model,
+        (checkpoint, examples, manifest) -> {
+          stream(checkpoint, manifest, publisher);
+          estimate(examples, manifest, publisher, watch);
+        });
+  }
+
+  private void stream(EstimatedCheckpoint checkpoint, ModelManifest manifest, Publisher publisher) {
+    try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
+      progress.total(ModelCheck.bytes(manifest));
+      publisher.announce(manifest);
+      publisher.checkpoint(manifest, checkpoint.tensors(), progress::add);
+      progress.done();
+    }
+  }
+
+  private void estimate(
+      ExampleSource examples, ModelManifest manifest, Publisher publisher, DeadLetterWatch watch) {
+    EstimatedModel model = EstimatedModel.of(manifest);
+    long wanted = manifest.getExamples();
+    try (Progress progress = Progress.ofExamples(spec, "fisher of " + manifest.getModel())) {
+      Current estimate = new Current(model.version(), wanted, new AtomicLong(), progress);
+      current = estimate;
+      publisher.examples(model, examples, wanted, 0, sent -> {});
+      while (estimate.counted.get() < wanted) {
+        watch.requireNone(POLL);
+        stage.requireRunning("gradient");
+      }
+      progress.done();
+    } finally {
+      current = null;
+    }
+  }
+
+  @Override
+  public void claimed(ModelVersion version, long examples) {
+    Current estimate = current;
+    if (estimate != null && estimate.version.equals(version)) {
+      estimate.upTo(examples);
+    }
+  }
+
+  @Override
+  public void counted(ModelVersion version, long examples) {
+    Current estimate = current;
+    if (estimate != null && estimate.version.equals(version)) {
+      estimate.counted.addAndGet(examples);
+    }
+  }
+
+  @Override
+  public void close() {
+    if (stage != null) {
+      stage.close();
+    }
+  }
+}

@@ -1,0 +1,220 @@
+package io.fisherstreams.oneshot;
+
+import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.ArrayNode;
+import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.AveragedTensors;
+import io.fisherstreams.gradient.Evaluation;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import java.io.PrintWriter;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.function.ToDoubleFunction;
+
+/**
+ * Every model of a merge on every task: the merged one, the plain average, the base and each
+ * fine-tuned model. A task is a model with evaluation examples. On a task, each model runs as the
+ * task's own fine-tuned model, under its config and head, with the merged parameters replaced.
+ */
+public final class PoolEvaluation implements AutoCloseable {
+  private final MergeFile merge;
+  private final Runner runner;
+  private final List<Checkpoint> opened = new ArrayList<>();
+  private final Checkpoint base;
+  private final MergeSet mergeSet;
+  private final Map<MergeFile.Model, TensorSource> models = new LinkedHashMap<>();
+  private final List<Task> tasks = new ArrayList<>();
+  private final List<Row> rows = new ArrayList<>();
+
+  /** Runs a loaded model on examples, and tells how far it is. */
+  @FunctionalInterface
+  public interface Runner {
+    Evaluation run(ExampleSource examples, ModelRuntime runtime, String title);
+  }
+
+  private record Task(String name, ModelFiles files, Path examples) {}
+
+  /** A model, and what was measured of it by task. */
+  private record Row(
+      String name, String kind, TensorSource tensors, Map<Task, Evaluation> evaluations) {
+
+    Row(String name, String kind, TensorSource tensors) {
+      this(name, kind, tensors, new LinkedHashMap<>());
+    }
+
+    double mean(ToDoubleFunction<Evaluation> figure) {
+      return evaluations.values().stream().mapToDouble(figure).average().orElseThrow();
+    }
+  }
+
+  private PoolEvaluation(MergeFile merge, Runner runner) {
+    this.merge = merge;
+    this.runner = runner;
+    this.base = open(merge.base());
+    this.mergeSet = MergeSet.of(base.tensors().values(), merge.method().excludeParamNamesRegex());
+  }
+
+  /**
+   * Opens the models and looks at the tasks' examples.
+   *
+   * @param torchScript a module that all models run in, or empty
+   * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
+   */
+  public static PoolEvaluation open(MergeFile merge, Optional<Path> torchScript, Runner runner) {
+    PoolEvaluation pool = new PoolEvaluation(merge, runner);
+    try {
+      pool.openModels(torchScript);
+      return pool;
+    } catch (RuntimeException e) {
+      pool.close();
+      throw e;
+    }
+  }
+
+  private Checkpoint open(Path path) {
+    Checkpoint checkpoint = Checkpoint.open(path);
+    opened.add(checkpoint);
+    return checkpoint;
+  }
+
+  private void openModels(Optional<Path> torchScript) {
+    for (MergeFile.Model model : merge.models()) {
+      models.put(model, TensorSource.of(open(model.checkpoint())));
+      if (model.evaluationExamples().isPresent()) {
+        Path examples = model.evaluationExamples().get();
+        ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), torchScript);
+        try (ExampleSource source = files.examples(examples)) {
+          source.count();
+        }
+        tasks.add(new Task(model.name(), files, examples));
+      }
+    }
+    if (tasks.isEmpty()) {
+      throw new InvalidInput(
+          "%s: no model names evaluation_examples: there is nothing to evaluate with"
+              .formatted(merge.file()));
+    }
+    models.forEach((model, tensors) -> rows.add(new Row(model.name(), "fine_tuned", tensors)));
+  }
+
+  /** Each fine-tuned model on its own task: finds what does not fit before the merge is made. */
+  public void evaluateOwnTasks() {
+    for (Task task : tasks) {
+      for (Row row : rows) {
+        if (row.name.equals(task.name)) {
+          evaluate(row, task);
+        }
+      }
+    }
+  }
+
+  /**
+   * All models on all tasks.
+   *
+   * @param merged the merged checkpoint
+   */
+  public void evaluateAll(Path merged) {
+    rows.add(0, new Row("base", "base", TensorSource.of(base)));
+    rows.add(0, new Row("plain average", "plain_average", average()));
+    rows.add(0, new Row("merged", "merged", TensorSource.of(open(merged))));
+    for (Task task : tasks) {
+      for (Row row : rows) {
+        evaluate(row, task);
+      }
+    }
+  }
+
+  private TensorSource average() {
+    return new AveragedTensors(
+        base.tensors().values().stream().filter(t -> mergeSet.merges(t.name())).toList(),
+        List.copyOf(models.values()));
+  }
+
+  private void evaluate(Row row, Task task) {
+    row.evaluations.computeIfAbsent(
+        task,
+        unused -> {
+          try (ExampleSource examples = task.files.examples(task.examples);
+              ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
+            return runner.run(examples, runtime, row.name + " on " + task.name);
+          }
+        });
+  }
+
+  /** Two tables, models by tasks. */
+  public void print(PrintWriter out) {
+    table(out, "accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f");
+    out.println();
+    table(out, "mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
+    out.flush();
+  }
+
+  private void table(
+      PrintWriter out, String title, ToDoubleFunction<Evaluation> figure, String format) {
+    List<List<String>> lines = new ArrayList<>();
+    List<String> head = new ArrayList<>(List.of(title));
+    tasks.forEach(task -> head.add(task.name));
+    head.add("average");
+    lines.add(head);
+    for (Row row : rows) {
+      List<String> line = new ArrayList<>(List.of(row.name));
+      for (Task task : tasks) {
+        line.add(
+            String.format(Locale.ROOT, format, figure.applyAsDouble(row.evaluations.get(task))));
+      }
+      line.add(String.format(Locale.ROOT, format, row.mean(figure)));
+      lines.add(line);
+    }
+    for (List<String> line : lines) {
+      StringBuilder text = new StringBuilder();
+      for (int column = 0; column < line.size(); column++) {
+        int at = column;
+        int width = lines.stream().mapToInt(other -> other.get(at).length()).max().orElseThrow();
+        text.append(column == 0 ? "" : "  ");
+        text.append(
+            String.format(column == 0 ? "%-" + width + "s" : "%" + width + "s", line.get(column)));
+      }
+      out.println(text);
+    }
+  }
+
+  /** All figures; accuracies from 0 to 1, log-likelihoods in nats. */
+  public ObjectNode json() {
+    ObjectNode root = new ObjectMapper().createObjectNode();
+    root.put("merge", merge.file().toString());
+    ArrayNode list = root.putArray("models");
+    for (Row row : rows) {
+      ObjectNode model = list.addObject();
+      model.put("model", row.name).put("kind", row.kind);
+      model.put("mean_accuracy", row.mean(Evaluation::accuracy));
+      model.put("mean_log_likelihood", row.mean(Evaluation::meanLogLikelihood));
+      ObjectNode byTask = model.putObject("tasks");
+      for (Task task : tasks) {
+        Evaluation evaluation = row.evaluations.get(task);
+        byTask
+            .putObject(task.name)
+            .put("examples", evaluation.examples())
+            .put("accuracy", evaluation.accuracy())
+            .put("mean_log_likelihood", evaluation.meanLogLikelihood());
+      }
+    }
+    return root;
+  }
+
+  @Override
+  public void close() {
+    opened.forEach(Checkpoint::close);
+  }
+}

@@ -1,0 +1,126 @@
+package io.fisherstreams.record.serde;
+
+import io.fisherstreams.record.PoolTopics;
+import java.io.IOException;
+import java.nio.BufferOverflowException;
+import java.nio.ByteBuffer;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.apache.avro.AvroRuntimeException;
+import org.apache.avro.Schema;
+import org.apache.avro.io.DatumReader;
+import org.apache.avro.io.DatumWriter;
+import org.apache.avro.specific.SpecificData;
+import org.apache.avro.specific.SpecificRecord;
+import org.apache.kafka.common.errors.RecordTooLargeException;
+import org.apache.kafka.common.errors.SerializationException;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serializer;
+
+/**
+ * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro
+ * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over {@link
+ * PoolTopics#MAX_RECORD_BYTES} is refused here, before anything depends on it. Thread-safe.
+ */
+public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
+  static {
+    AvroTrust.ensure();
+  }
+
+  private static final byte MAGIC = 0;
+  private static final int HEADER = 1 + Integer.BYTES;
+
+  private final SchemaRegistry registry;
+  private final Schema schema;
+  private final SpecificData data;
+  private final Map<String, Integer> ids = new ConcurrentHashMap<>();
+  private final Map<Integer, DatumReader<T>> readers = new ConcurrentHashMap<>();
+
+  private AvroSerde(SchemaRegistry registry, Class<T> type) {
+    this.registry = registry;
+    this.data = SpecificData.getForClass(type);
+    this.schema = data.getSchema(type);
+  }
+
+  /** The serde of a generated record class. */
+  public static <T extends SpecificRecord> AvroSerde<T> of(SchemaRegistry registry, Class<T> type) {
+    return new AvroSerde<>(registry, type);
+  }
+
+  @Override
+  public Serializer<T> serializer() {
+    return (topic, value) -> value == null ? null : write(topic, value);
+  }
+
+  @Override
+  public Deserializer<T> deserializer() {
+    return (topic, bytes) -> bytes == null ? null : read(topic, bytes);
+  }
+
+  private byte[] write(String topic, T value) {
+    int id = ids.computeIfAbsent(topic, t -> registry.register(t + "-value", schema));
+    @SuppressWarnings("unchecked")
+    DatumWriter<T> writer = (DatumWriter<T>) data.createDatumWriter(schema);
+    try {
+      SizingEncoder size = new SizingEncoder();
+      writer.write(value, size);
+      if (HEADER + size.bytes() > PoolTopics.MAX_RECORD_BYTES) {
+        throw new RecordTooLargeException(
+            topic
+                + ": a "
+                + schema.getName()
+                + " of "
+                + (HEADER + size.bytes())
+                + " bytes is over the limit of "
+                + PoolTopics.MAX_RECORD_BYTES);
+      }
+      byte[] bytes = new byte[(int) (HEADER + size.bytes())];
+      ByteBuffer target = ByteBuffer.wrap(bytes).put(MAGIC).putInt(id);
+      writer.write(value, new ArrayEncoder(target));
+      return bytes;
+    } catch (IOException | AvroRuntimeException | BufferOverflowException e) {
+      throw new SerializationException(topic + ": cannot write a " + schema.getName(), e);
+    }
+  }
+
+  private T read(String topic, byte[] bytes) {
+    if (bytes.length < HEADER || bytes[0] != MAGIC) {
+      throw new SerializationException(
+          topic + ": not a record in the schema registry's wire format");
+    }
+    int id = ByteBuffer.wrap(bytes).getInt(1);
+    DatumReader<T> reader = readers.computeIfAbsent(id, this::reader);
+    ArrayDecoder decoder = new ArrayDecoder(bytes, HEADER);
+    try {
+      T value = reader.read(null, decoder);
+      if (!decoder.isEnd()) {
+        throw new SerializationException(
+            topic + ": bytes after the end of the " + schema.getName());
+      }
+      return value;
+    } catch (IOException | RuntimeException e) {
+      if (e instanceof SerializationException refusal) {
+        throw refusal;
+      }
+      // Avro throws many kinds on garbage; to the sender they are one
+      throw new SerializationException(
+          topic + ": not a " + schema.getName() + ": " + e.getMessage(), e);
+    }
+  }
+
+  @SuppressWarnings("unchecked")
+  private DatumReader<T> reader(int id) {
+    Schema writer = registry.byId(id);
+    if (!writer.getFullName().equals(schema.getFullName())) {
+      throw new SerializationException(
+          "schema "
+              + id
+              + " is a "
+              + writer.getFullName()
+              + ", expected a "
+              + schema.getFullName());
+    }
+    return (DatumReader<T>) data.createDatumReader(writer, schema);
+  }
+}

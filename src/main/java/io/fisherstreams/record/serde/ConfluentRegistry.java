@@ -1,0 +1,176 @@
+package io.fisherstreams.record.serde;
+
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Function;
+import org.apache.avro.Schema;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.avro.AvroSchema;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.CachedSchemaRegistryClient;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClient;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClientConfig;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException;
+import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.SerializationException;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Confluent's own client; the one class that names the packages under which Maven Central carries
+ * it.
+ */
+final class ConfluentRegistry implements SchemaRegistry {
+  private static final Logger LOG = LoggerFactory.getLogger(ConfluentRegistry.class);
+  private static final String COMPATIBILITY = "FULL_TRANSITIVE";
+  private static final int NOT_FOUND = 404;
+  private static final int TOO_MANY_REQUESTS = 429;
+  private static final Duration PATIENCE = Duration.ofMinutes(2);
+  private static final long FIRST_PAUSE_MILLIS = 100;
+  private static final long LONGEST_PAUSE_MILLIS = 5_000;
+
+  // The client casts these settings instead of parsing them; a properties file has text only.
+  private static final Map<String, Function<String, Object>> NUMBERS =
+      Map.of(
+          SchemaRegistryClientConfig.PROXY_PORT, Integer::valueOf,
+          SchemaRegistryClientConfig.MISSING_CACHE_SIZE_CONFIG, Integer::valueOf,
+          SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, Long::valueOf,
+          SchemaRegistryClientConfig.MISSING_VERSION_CACHE_TTL_CONFIG, Long::valueOf,
+          SchemaRegistryClientConfig.MISSING_SCHEMA_CACHE_TTL_CONFIG, Long::valueOf);
+  // Ids are given out before they are written, so one that is unknown now stays so: garbage records
+  // that happen to name one cost a request each no more often than this.
+  private static final Duration UNKNOWN_ID_KEPT = Duration.ofMinutes(1);
+
+  private final String url;
+  private final SchemaRegistryClient client;
+  private final Duration patience;
+  private final Map<Integer, Schema> byId = new ConcurrentHashMap<>();
+
+  private ConfluentRegistry(String url, SchemaRegistryClient client, Duration patience) {
+    this.url = url;
+    this.client = client;
+    this.patience = patience;
+  }
+
+  static ConfluentRegistry connect(String url, Map<String, ?> config) {
+    return connect(url, config, PATIENCE);
+  }
+
+  /** {@code patience} is how long calls are repeated while the registry cannot be reached. */
+  static ConfluentRegistry connect(String url, Map<String, ?> config, Duration patience) {
+    Map<String, Object> all = new HashMap<>(config);
+    all.putIfAbsent(
+        SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, UNKNOWN_ID_KEPT.toSeconds());
+    NUMBERS.forEach(
+        (name, parse) -> all.computeIfPresent(name, (n, value) -> parse(n, value, parse)));
+    return new ConfluentRegistry(
+        url, new CachedSchemaRegistryClient(List.of(url.split(",")), 1000, all), patience);
+  }
+
+  private static Object parse(String name, Object value, Function<String, Object> parse) {
+    try {
+      return parse.apply(value.toString().trim());
+    } catch (NumberFormatException e) {
+      throw new InvalidInput(name + " is " + value + ", expected a whole number", e);
+    }
+  }
+
+  private interface Call<T> {
+    T run() throws IOException, RestClientException;
+  }
+
+  /** Repeats a call while the registry cannot be reached or fails on its side. */
+  private <T> T retrying(Call<T> call) throws RestClientException {
+    long give = System.nanoTime() + patience.toNanos();
+    long pause = FIRST_PAUSE_MILLIS;
+    while (true) {
+      Exception failure;
+      try {
+        return call.run();
+      } catch (RestClientException e) {
+        if (e.getStatus() < 500 && e.getStatus() != TOO_MANY_REQUESTS) {
+          throw e;
+        }
+        failure = e;
+      } catch (IOException e) {
+        failure = e;
+      }
+      if (System.nanoTime() - give >= 0) {
+        throw new Unreachable("schema registry " + url + " cannot be reached", failure);
+      }
+      LOG.warn(
+          "schema registry {} cannot be reached ({}), trying again", url, failure.getMessage());
+      try {
+        Thread.sleep(pause);
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        throw new Unreachable("interrupted while waiting for schema registry " + url, e);
+      }
+      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+    }
+  }
+
+  @Override
+  public int register(String subject, Schema schema) {
+    AvroSchema parsed = new AvroSchema(schema.toString());
+    try {
+      return retrying(
+          () -> {
+            // a known schema needs neither permission to write nor the subject's settings
+            try {
+              return client.getId(subject, parsed);
+            } catch (RestClientException e) {
+              if (e.getStatus() != NOT_FOUND) {
+                throw e;
+              }
+            }
+            client.updateCompatibility(subject, COMPATIBILITY);
+            return client.register(subject, parsed);
+          });
+    } catch (RestClientException e) {
+      throw new InvalidInput(
+          "schema registry "
+              + url
+              + " refuses the schema "
+              + schema.getFullName()
+              + " under subject "
+              + subject
+              + ": "
+              + e.getMessage(),
+          e);
+    }
+  }
+
+  @Override
+  public Schema byId(int id) {
+    Schema known = byId.get(id);
+    if (known != null) {
+      return known;
+    }
+    try {
+      String canonical = retrying(() -> client.getSchemaById(id)).canonicalString();
+      Schema schema = new Schema.Parser().parse(canonical);
+      byId.put(id, schema);
+      return schema;
+    } catch (RestClientException e) {
+      if (e.getStatus() == NOT_FOUND) {
+        throw new SerializationException("schema registry " + url + " has no schema of id " + id);
+      }
+      // No record is to blame for missing rights: its stage must stop, not set it aside.
+      throw new InvalidInput(
+          "schema registry " + url + " refuses to give schema " + id + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** The registry stayed away: the record is not to blame, its stage tries again. */
+  static final class Unreachable extends RetriableException {
+    private static final long serialVersionUID = 1L;
+
+    Unreachable(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+}

@@ -1,0 +1,55 @@
+package io.fisherstreams.record.serde;
+
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.apache.avro.Schema;
+
+/** Where schemas get the ids that the wire format names. Thread-safe. */
+public interface SchemaRegistry {
+  /**
+   * The id of a schema under a subject, registering it when it is new.
+   *
+   * @throws io.fisherstreams.InvalidInput when it is incompatible with the subject's earlier
+   *     schemas
+   */
+  int register(String subject, Schema schema);
+
+  /**
+   * The schema of an id.
+   *
+   * @throws org.apache.kafka.common.errors.SerializationException when there is none
+   */
+  Schema byId(int id);
+
+  /**
+   * A Confluent-compatible registry; {@code config} holds its client's settings, such as {@code
+   * basic.auth.user.info}.
+   */
+  static SchemaRegistry connect(String url, Map<String, ?> config) {
+    return ConfluentRegistry.connect(url, config);
+  }
+
+  /** A registry of this process alone. */
+  static SchemaRegistry inMemory() {
+    List<Schema> schemas = new ArrayList<>();
+    return new SchemaRegistry() {
+      @Override
+      public synchronized int register(String subject, Schema schema) {
+        if (!schemas.contains(schema)) {
+          schemas.add(schema);
+        }
+        return schemas.indexOf(schema) + 1;
+      }
+
+      @Override
+      public synchronized Schema byId(int id) {
+        if (id < 1 || id > schemas.size()) {
+          throw new org.apache.kafka.common.errors.SerializationException(
+              "there is no schema of id " + id);
+        }
+        return schemas.get(id - 1);
+      }
+    };
+  }
+}

@@ -1,0 +1,57 @@
+package io.fisherstreams.record.serde;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.ByteBuffer;
+import org.apache.avro.message.BinaryMessageDecoder;
+import org.apache.avro.message.BinaryMessageEncoder;
+import org.apache.avro.specific.SpecificData;
+import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.kafka.common.errors.SerializationException;
+import org.apache.kafka.common.serialization.Deserializer;
+import org.apache.kafka.common.serialization.Serde;
+import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.serialization.Serializer;
+
+/**
+ * Values of a stage's own stores, in Avro's single-object encoding: they never leave the stage, so
+ * they need no registry, and the fingerprint in front tells a store of another release from this
+ * one's.
+ */
+public final class StateSerde {
+  static {
+    AvroTrust.ensure();
+  }
+
+  private StateSerde() {}
+
+  /** The serde of a generated record class. */
+  public static <T extends SpecificRecordBase> Serde<T> of(Class<T> type) {
+    SpecificData data = SpecificData.getForClass(type);
+    BinaryMessageEncoder<T> encoder = new BinaryMessageEncoder<>(data, data.getSchema(type));
+    BinaryMessageDecoder<T> decoder = new BinaryMessageDecoder<>(data, data.getSchema(type));
+    Serializer<T> write =
+        (topic, value) -> {
+          if (value == null) {
+            return null;
+          }
+          try {
+            ByteBuffer encoded = encoder.encode(value);
+            byte[] bytes = new byte[encoded.remaining()];
+            encoded.get(bytes);
+            return bytes;
+          } catch (IOException e) {
+            throw new UncheckedIOException(e);
+          }
+        };
+    Deserializer<T> read =
+        (topic, bytes) -> {
+          try {
+            return bytes == null ? null : decoder.decode(bytes);
+          } catch (IOException e) {
+            throw new SerializationException(topic + ": not a " + type.getSimpleName(), e);
+          }
+        };
+    return Serdes.serdeFrom(write, read);
+  }
+}

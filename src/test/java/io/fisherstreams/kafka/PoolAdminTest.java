@@ -1,0 +1,131 @@
+package io.fisherstreams.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.awaitility.Awaitility.await;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.local.EmbeddedBroker;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.serde.SchemaRegistry;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.AlterConfigOp;
+import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.config.ConfigResource;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+class PoolAdminTest {
+  @TempDir static Path directory;
+  private static EmbeddedBroker broker;
+  private static KafkaSettings kafka;
+  private static Admin admin;
+
+  @BeforeAll
+  static void start() {
+    broker = EmbeddedBroker.start(directory, 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    // A producer that was let in too early fails within this time instead of two minutes.
+    kafka =
+        new KafkaSettings(
+            broker.bootstrapServers(),
+            Map.of("delivery.timeout.ms", "20000", "request.timeout.ms", "10000"));
+    admin = kafka.admin();
+  }
+
+  @AfterAll
+  static void stop() {
+    admin.close();
+    broker.close();
+  }
+
+  @Test
+  void createdTopicsServeProducersAtOnce() throws Exception {
+    for (int pool = 0; pool < 8; pool++) {
+      PoolTopics topics = topics("eager-" + pool);
+      admin(topics).create(8, Optional.empty());
+      byte[] ownBatch = new byte[700_000];
+      List<Future<RecordMetadata>> sent = new ArrayList<>();
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        for (int record = 0; record < 24; record++) {
+          sent.add(
+              producer.send(
+                  new ProducerRecord<>(
+                      topics.checkpointShards().name(), record % 8, new byte[] {1}, ownBatch)));
+        }
+      }
+      for (int record = 0; record < 24; record++) {
+        assertThat(sent.get(record).get().offset()).isEqualTo(record / 8);
+      }
+    }
+  }
+
+  @Test
+  void creatingAgainCreatesNothing() {
+    PoolTopics topics = topics("again");
+    assertThat(admin(topics).create(3, Optional.empty())).hasSize(topics.all().size());
+    assertThat(admin(topics).create(3, Optional.empty())).isEmpty();
+    assertThat(admin(topics).check()).isEqualTo(3);
+  }
+
+  @Test
+  void refusesAnotherNumberOfPartitions() {
+    PoolTopics topics = topics("partitions");
+    admin(topics).create(2, Optional.empty());
+    assertThatThrownBy(() -> admin(topics).create(4, Optional.empty()))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("has 2 partitions, asked for 4");
+  }
+
+  @Test
+  void refusesATopicOfAnotherLimitWithTheCommandThatMendsIt() throws Exception {
+    PoolTopics topics = topics("limit");
+    admin(topics).create(2, Optional.empty());
+    String topic = topics.gradientBatches().name();
+    admin
+        .incrementalAlterConfigs(
+            Map.of(
+                new ConfigResource(ConfigResource.Type.TOPIC, topic),
+                List.of(
+                    new AlterConfigOp(
+                        new ConfigEntry("max.message.bytes", "1000000"),
+                        AlterConfigOp.OpType.SET))))
+        .all()
+        .get();
+    // The broker learns of the change a moment after the controller has confirmed it.
+    await()
+        .untilAsserted(
+            () ->
+                assertThatThrownBy(() -> admin(topics).check())
+                    .isInstanceOf(InvalidInput.class)
+                    .hasMessageContaining(topic + " has max.message.bytes=1000000")
+                    .hasMessageContaining(
+                        "--add-config max.message.bytes=" + PoolTopics.MAX_RECORD_BYTES));
+  }
+
+  @Test
+  void refusesAMissingTopic() {
+    assertThatThrownBy(() -> admin(topics("nowhere")).check())
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("does not exist")
+        .hasMessageContaining("topics create --pool nowhere");
+  }
+
+  private static PoolTopics topics(String pool) {
+    return new PoolTopics(pool, SchemaRegistry.inMemory());
+  }
+
+  private static PoolAdmin admin(PoolTopics topics) {
+    return new PoolAdmin(admin, topics);
+  }
+}
