@@ -221,7 +221,7 @@ public record ServiceConfig(
               Duration.ofMillis(
                   hook.whole(
                       "longest_wait_millis",
-                      Math.max(firstWait, Webhook.LONGEST_WAIT.toMillis()),
+                      Math.max(firstWait, Webhook.MAX_WAIT.toMillis()),
                       firstWait))));
     }
     return webhooks;

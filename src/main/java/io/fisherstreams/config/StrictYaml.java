@@ -38,7 +38,7 @@ final class StrictYaml {
   private static final Pattern NUMBER =
       Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
 
-  private static final int MOST_ALIASES = 100;
+  private static final int MAX_ALIASES = 100;
 
   private final Path file;
   private final String path;
@@ -78,7 +78,7 @@ final class StrictYaml {
   static StrictYaml read(Path file, Set<String> known) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
-    options.setMaxAliasesForCollections(MOST_ALIASES);
+    options.setMaxAliasesForCollections(MAX_ALIASES);
     try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
       Node root = new Yaml(options).compose(reader);
       if (root == null) {

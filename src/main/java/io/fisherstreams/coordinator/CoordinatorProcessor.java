@@ -236,7 +236,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     boolean letFinish =
         due
             && state.getUnderWay()
-            && state.getAbandoned() >= PlanPolicy.MOST_ABANDONED
+            && state.getAbandoned() >= PlanPolicy.MAX_ABANDONED
             && pool.canFinish(state.getLastPlan());
     if (due && !letFinish) {
       firstChange = Long.MAX_VALUE;

@@ -22,7 +22,7 @@ public record PlanPolicy(
    * Abandoned plans in a row after which the one under way is left to finish, so that a busy pool
    * still gets releases.
    */
-  static final int MOST_ABANDONED = 3;
+  static final int MAX_ABANDONED = 3;
 
   public PlanPolicy {
     await = Set.copyOf(await);

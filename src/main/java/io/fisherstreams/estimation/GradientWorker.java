@@ -69,14 +69,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private static final Duration RETRY_INCOMPLETE = Duration.ofSeconds(5);
 
   // Some hundred images: plenty for the next batches, little beside a model.
-  private static final long MOST_BYTES = 64L << 20;
+  private static final long MAX_BYTES = 64L << 20;
 
   // Handed to the other thread together: it never waits, and a claim can still be given up soon.
   private static final int BATCHES_AT_ONCE = 4;
 
   // Refused and skipped records that are committed without a claim, at the latest: so many, or
   // when no record has come for so long.
-  private static final long MOST_HANDLED = 512;
+  private static final long MAX_HANDLED = 512;
   private static final Duration QUIET = Duration.ofSeconds(1);
 
   /** One model version's examples between two flushes. */
@@ -165,7 +165,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     producer.initTransactions();
     consumer.subscribe(List.of(topics.examples().name()), this);
     while (!stopping) {
-      if (work != null && backlog.bytes() >= MOST_BYTES) {
+      if (work != null && backlog.bytes() >= MAX_BYTES) {
         consumer.pause(consumer.assignment());
       } else {
         consumer.resume(consumer.paused());
@@ -209,7 +209,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     }
     if (claim == null && !begin(now)) {
       boolean quiet = now - lastRecord >= Math.min(QUIET.toNanos(), options.linger().toNanos());
-      if (backlog.handled() >= (quiet ? 1 : MOST_HANDLED)) {
+      if (backlog.handled() >= (quiet ? 1 : MAX_HANDLED)) {
         commit();
       }
       return;
@@ -227,7 +227,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
 
   /** Whether examples are taken as they are, without waiting for those that are missing. */
   private boolean takesAll(ModelVersion version, long now) {
-    return isIdle(version, now) || backlog.bytes() >= MOST_BYTES;
+    return isIdle(version, now) || backlog.bytes() >= MAX_BYTES;
   }
 
   /** Begins a claim on the model whose examples have waited longest; false when there is none. */

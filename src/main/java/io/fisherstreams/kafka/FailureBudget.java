@@ -11,7 +11,7 @@ import java.util.Optional;
  * not mend. Thread-safe.
  */
 public final class FailureBudget {
-  private static final int MOST = 20;
+  private static final int MAX_DEATHS = 20;
   private static final Duration COUNT_FOR = Duration.ofMinutes(5);
 
   private final Object stateDirectory;
@@ -30,8 +30,8 @@ public final class FailureBudget {
    * Counts a death.
    *
    * @return what ends the stage, when a new thread would do no better: a full disk, a mistake of
-   *     the user's, an {@link Error}, or whatever it was after {@value #MOST} deaths in a short
-   *     time
+   *     the user's, an {@link Error}, or whatever it was after {@value #MAX_DEATHS} deaths in a
+   *     short time
    */
   public synchronized Optional<Throwable> fatal(Throwable death) {
     long now = System.nanoTime();
@@ -40,7 +40,7 @@ public final class FailureBudget {
       recent.removeFirst();
     }
     Throwable cause = cause(death);
-    return cause instanceof InvalidInput || death instanceof Error || recent.size() > MOST
+    return cause instanceof InvalidInput || death instanceof Error || recent.size() > MAX_DEATHS
         ? Optional.of(cause)
         : Optional.empty();
   }

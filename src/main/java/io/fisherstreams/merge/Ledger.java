@@ -33,7 +33,7 @@ import org.slf4j.LoggerFactory;
  */
 final class Ledger {
   private static final Logger LOG = LoggerFactory.getLogger(Ledger.class);
-  private static final int MOST_MISSING_NAMED = 20;
+  private static final int MAX_MISSING_NAMES = 20;
 
   private final KeyValueStore<String, ModelManifest> manifests;
   private final KeyValueStore<String, ShardState> shards;
@@ -301,7 +301,7 @@ final class Ledger {
         fishers,
         epoch,
         sealed,
-        missing.subList(0, Math.min(missing.size(), MOST_MISSING_NAMED)),
+        missing.subList(0, Math.min(missing.size(), MAX_MISSING_NAMES)),
         sums.orElse(List.of()));
   }
 

@@ -19,14 +19,14 @@ import java.util.function.IntFunction;
 
 /**
  * The sums of epochs that are not sealed yet. A shard's batches wait one by one in local files;
- * every {@value #MOST_OPEN} of them are folded into a partial sum. So neither the files nor the
+ * every {@value #MAX_OPEN} of them are folded into a partial sum. So neither the files nor the
  * state that goes to the changelog with each batch grow with the number of batches: folded ones are
  * listed in a store of their own, a fold each. A partial sum that is lost is made again from the
  * topic.
  */
 final class OpenEpochs {
   /** Batches of one shard that wait one by one. */
-  static final int MOST_OPEN = 16;
+  static final int MAX_OPEN = 16;
 
   // A block's sums and terms stay in a core's own cache while one batch after another is added; a
   // smaller one would be read by more calls.
@@ -65,7 +65,7 @@ final class OpenEpochs {
 
   /** Whether one more batch makes a fold. */
   static boolean isFoldDue(ShardState state) {
-    return state.getOpen().size() + 1 >= MOST_OPEN;
+    return state.getOpen().size() + 1 >= MAX_OPEN;
   }
 
   /** Folds the batches that wait; the partial sum is at hand, and the state is not put. */
@@ -100,7 +100,7 @@ final class OpenEpochs {
 
   /** Drops the files of folded batches that were needed again. */
   void dropAgain(ModelVersion model) {
-    for (int place = 0; place < MOST_OPEN; place++) {
+    for (int place = 0; place < MAX_OPEN; place++) {
       payloads.drop(model.model(), model.version(), againFile(place));
     }
   }
@@ -108,7 +108,7 @@ final class OpenEpochs {
   /** Drops all files of a version of which nothing is open any more. */
   void drop(KnownModel model) {
     payloads.drop(model.model(), model.version(), PARTIAL);
-    for (int place = 0; place < MOST_OPEN; place++) {
+    for (int place = 0; place < MAX_OPEN; place++) {
       payloads.drop(model.model(), model.version(), openFile(place));
     }
   }

@@ -13,11 +13,11 @@ import java.util.List;
  */
 final class SummedBatches {
   /** About 25 bytes each, in every state of a shard that the changelog gets. */
-  static final int MOST = 64;
+  static final int MAX_BATCHES = 64;
 
   private SummedBatches() {}
 
-  /** Adds batches, oldest first, and forgets the oldest beyond {@value #MOST}. */
+  /** Adds batches, oldest first, and forgets the oldest beyond {@value #MAX_BATCHES}. */
   static void add(List<SummedBatch> summed, List<OpenBatch> batches) {
     for (OpenBatch batch : batches) {
       summed.add(
@@ -26,7 +26,7 @@ final class SummedBatches {
               batch.getSequence(),
               content(batch.getCrc(), batch.getExamples(), batch.getMultiplier())));
     }
-    summed.subList(0, Math.max(0, summed.size() - MOST)).clear();
+    summed.subList(0, Math.max(0, summed.size() - MAX_BATCHES)).clear();
   }
 
   /** Whether a batch of this name is known, and with other content. */

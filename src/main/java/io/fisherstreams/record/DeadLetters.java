@@ -31,7 +31,7 @@ public final class DeadLetters {
 
   // A message may quote what the record holds; the header must fit into the topic's limit whatever
   // that is.
-  private static final int MOST_REASON = 4096;
+  private static final int MAX_REASON_LENGTH = 4096;
 
   private DeadLetters() {}
 
@@ -57,7 +57,7 @@ public final class DeadLetters {
       Headers original, String topic, int partition, long offset, String stage, String reason) {
     Headers headers = new RecordHeaders(original);
     String text = String.valueOf(reason);
-    put(headers, REASON, text.substring(0, Math.min(text.length(), MOST_REASON)));
+    put(headers, REASON, text.substring(0, Math.min(text.length(), MAX_REASON_LENGTH)));
     put(headers, STAGE, stage);
     put(headers, TOPIC, topic);
     put(headers, PARTITION, Integer.toString(partition));

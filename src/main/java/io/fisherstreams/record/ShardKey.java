@@ -28,7 +28,7 @@ public record ShardKey(String parameter, int shard, ModelVersion model, Optional
 
   // A parameter's or source's name may look like the middle of a key; more often than this, it is
   // made up to keep the reader busy.
-  private static final int MOST_READINGS = 16;
+  private static final int MAX_READINGS = 16;
 
   /**
    * What names a gradient batch among those of a shard.
@@ -69,7 +69,7 @@ public record ShardKey(String parameter, int shard, ModelVersion model, Optional
     return SHARD_OF_MODEL
         .matcher(text)
         .results()
-        .limit(MOST_READINGS)
+        .limit(MAX_READINGS)
         .flatMap(found -> reading(text, found).stream())
         .filter(key -> key.toString().equals(text));
   }

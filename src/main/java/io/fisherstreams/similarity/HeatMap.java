@@ -20,7 +20,7 @@ import javax.imageio.ImageIO;
  * the scale of colours for both.
  */
 public final class HeatMap {
-  private static final int MOST_PIXELS = 2400;
+  private static final int MAX_PIXELS = 2400;
   private static final int LARGEST_CELL = 44;
   private static final int SMALLEST_LABELLED_CELL = 9;
   private static final int SMALLEST_NUMBERED_CELL = 36;
@@ -44,7 +44,7 @@ public final class HeatMap {
     models = similarity.models();
     layers = similarity.layers().stream().map(Similarity.Part::name).toList();
     int cells = Math.max(models.size(), layers.size());
-    cell = Math.max(1, Math.min(LARGEST_CELL, MOST_PIXELS / Math.max(1, cells)));
+    cell = Math.max(1, Math.min(LARGEST_CELL, MAX_PIXELS / Math.max(1, cells)));
     int longestModel = longest(models);
     rowLabels = 8 * Math.max(longestModel, longest(layers)) + MARGIN;
     columnLabels = 8 * longestModel + MARGIN;

@@ -16,7 +16,7 @@ public record Shard(TensorInfo tensor, int index) {
   public static final int ELEMENTS = 262_144;
 
   /** The most shards of one tensor: a tebibyte in float32, more than any model's whole. */
-  public static final int MOST = 1 << 20;
+  public static final int MAX_SHARDS = 1 << 20;
 
   /** Bytes of the largest shard, float64. */
   public static final int MAX_BYTES = ELEMENTS * Double.BYTES;
@@ -29,15 +29,20 @@ public record Shard(TensorInfo tensor, int index) {
   }
 
   /**
-   * Number of shards of a tensor, at least 1; refuses a tensor of more than {@value #MOST} with
-   * {@link IllegalArgumentException}.
+   * Number of shards of a tensor, at least 1; refuses a tensor of more than {@value #MAX_SHARDS}
+   * with {@link IllegalArgumentException}.
    */
   public static int count(TensorInfo tensor) {
     long elements = tensor.elements();
     long count = Math.max(1, elements / ELEMENTS + (elements % ELEMENTS == 0 ? 0 : 1));
-    if (count > MOST) {
+    if (count > MAX_SHARDS) {
       throw new IllegalArgumentException(
-          tensor.name() + " has " + elements + " elements, more than " + MOST + " shards hold");
+          tensor.name()
+              + " has "
+              + elements
+              + " elements, more than "
+              + MAX_SHARDS
+              + " shards hold");
     }
     return (int) count;
   }

@@ -35,7 +35,7 @@ public record Webhook(
   public static final Duration FIRST_WAIT = Duration.ofSeconds(1);
 
   /** The longest wait, when nothing is said. */
-  public static final Duration LONGEST_WAIT = Duration.ofMinutes(5);
+  public static final Duration MAX_WAIT = Duration.ofMinutes(5);
 
   private static final int SHORTEST_SECRET = 16;
 

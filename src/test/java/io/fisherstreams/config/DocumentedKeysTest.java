@@ -106,7 +106,7 @@ final class DocumentedKeysTest {
                         Optional.of(Path.of("/etc/fisher-streams/chat-secret")),
                         Webhook.TIMEOUT,
                         Webhook.FIRST_WAIT,
-                        Webhook.LONGEST_WAIT))));
+                        Webhook.MAX_WAIT))));
     assertNamesEveryKey(CONFIGURATION);
   }
 

@@ -239,7 +239,7 @@ class CoordinatorTopologyTest {
     arriveBase();
     arrive("m0", 1);
     assertThat(plans()).hasSize(1);
-    for (int i = 1; i <= PlanPolicy.MOST_ABANDONED; i++) {
+    for (int i = 1; i <= PlanPolicy.MAX_ABANDONED; i++) {
       arrive("m" + i, 1);
       assertThat(plans()).hasSize(1);
     }
@@ -259,7 +259,7 @@ class CoordinatorTopologyTest {
     arrive("keep", 1);
     arrive("m0", 1);
     plans();
-    for (int i = 1; i <= PlanPolicy.MOST_ABANDONED; i++) {
+    for (int i = 1; i <= PlanPolicy.MAX_ABANDONED; i++) {
       arrive("m" + i, 1);
       assertThat(plans()).hasSize(1);
     }

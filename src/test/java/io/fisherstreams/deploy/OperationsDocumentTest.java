@@ -21,7 +21,7 @@ class OperationsDocumentTest {
   private static final long FISHER_BYTES = 4;
   private static final long REPLICATION = 3;
   private static final long KEPT_RELEASES = 10;
-  private static final double MOST_IN_A_PARTITION = 64e9;
+  private static final double MAX_PER_PARTITION = 64e9;
 
   private String document;
 
@@ -51,7 +51,7 @@ class OperationsDocumentTest {
     double payload =
         models * parameters * (CHECKPOINT_BYTES + FISHER_BYTES) + parameters * CHECKPOINT_BYTES;
     long partitions = 4;
-    while (partitions < 256 && payload / partitions > MOST_IN_A_PARTITION) {
+    while (partitions < 256 && payload / partitions > MAX_PER_PARTITION) {
       partitions *= 2;
     }
     double disk = REPLICATION * (payload + (KEPT_RELEASES + 1) * parameters * CHECKPOINT_BYTES);

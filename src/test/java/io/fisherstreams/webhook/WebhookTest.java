@@ -24,7 +24,7 @@ class WebhookTest {
         file,
         Webhook.TIMEOUT,
         Webhook.FIRST_WAIT,
-        Webhook.LONGEST_WAIT);
+        Webhook.MAX_WAIT);
   }
 
   @Test

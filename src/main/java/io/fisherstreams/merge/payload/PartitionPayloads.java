@@ -31,7 +31,7 @@ import java.util.stream.Stream;
  */
 public final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.
-  private static final int LONGEST_NAME = 150;
+  private static final int MAX_NAME_LENGTH = 150;
 
   // What every version has, a Fisher of whatever epoch. Most have no open batches, or not for long.
   private static final Pattern SPARED = Pattern.compile("(checkpoint|fisher)(-\\d+)?");
@@ -140,9 +140,9 @@ public final class PartitionPayloads implements AutoCloseable {
 
   private Path folder(String model, long version) {
     String name = URLEncoder.encode(model, StandardCharsets.UTF_8);
-    if (name.length() > LONGEST_NAME) {
+    if (name.length() > MAX_NAME_LENGTH) {
       name =
-          name.substring(0, LONGEST_NAME)
+          name.substring(0, MAX_NAME_LENGTH)
               + "-"
               + UUID.nameUUIDFromBytes(model.getBytes(StandardCharsets.UTF_8));
     }

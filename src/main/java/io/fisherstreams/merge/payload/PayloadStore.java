@@ -30,7 +30,7 @@ public final class PayloadStore implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PayloadStore.class);
 
   /** Files that a partition may always keep open. */
-  static final int FEWEST_OPEN = 64;
+  static final int MIN_OPEN = 64;
 
   private static final long DESCRIPTORS =
       ManagementFactory.getOperatingSystemMXBean() instanceof UnixOperatingSystemMXBean unix
@@ -108,7 +108,7 @@ public final class PayloadStore implements AutoCloseable {
 
   /** How many files each open partition may keep open: all together half of what we may have. */
   private int openFiles() {
-    return (int) Math.max(FEWEST_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
+    return (int) Math.max(MIN_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
   }
 
   /** From now on removes the copies of every partition that no task has had for {@code keep}. */

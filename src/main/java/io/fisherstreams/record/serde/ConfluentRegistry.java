@@ -30,7 +30,7 @@ final class ConfluentRegistry implements SchemaRegistry {
   private static final int TOO_MANY_REQUESTS = 429;
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final long FIRST_PAUSE_MILLIS = 100;
-  private static final long LONGEST_PAUSE_MILLIS = 5_000;
+  private static final long MAX_PAUSE_MILLIS = 5_000;
 
   // The client casts these settings instead of parsing them; a properties file has text only.
   private static final Map<String, Function<String, Object>> NUMBERS =
@@ -109,7 +109,7 @@ final class ConfluentRegistry implements SchemaRegistry {
         Thread.currentThread().interrupt();
         throw new Unreachable("interrupted while waiting for schema registry " + url, e);
       }
-      pause = Math.min(2 * pause, LONGEST_PAUSE_MILLIS);
+      pause = Math.min(2 * pause, MAX_PAUSE_MILLIS);
     }
   }
 
