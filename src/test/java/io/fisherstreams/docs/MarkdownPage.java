@@ -24,7 +24,8 @@ record MarkdownPage(Path file, List<String> lines) {
   private static final Pattern FENCE = Pattern.compile("^\\s*(```|~~~).*");
   private static final Pattern INLINE_CODE = Pattern.compile("`[^`]*`");
   private static final Pattern HEADING = Pattern.compile("^#{1,6} +(.*?) *#*$");
-  private static final Pattern LINK = Pattern.compile("\\[([^\\[\\]]*)\\](\\(([^()]*)\\)|\\[([^\\[\\]]*)\\])");
+  private static final Pattern LINK =
+      Pattern.compile("\\[([^\\[\\]]*)\\](\\(([^()]*)\\)|\\[([^\\[\\]]*)\\])");
   private static final Pattern CELL_BORDER = Pattern.compile("(?<!\\\\)\\|");
 
   /** A link; its path is empty where it leads nowhere. */

@@ -111,8 +111,7 @@ final class BagOfTokensTest {
     FisherEstimation estimation = new FisherEstimation(runtime, new Estimator.Exact());
     try (SquaredSums sums = new SquaredSums(runtime)) {
       for (int from = 0; from < examples.size(); from += batchSize) {
-        estimation.add(
-            examples.subList(from, Math.min(examples.size(), from + batchSize)), sums);
+        estimation.add(examples.subList(from, Math.min(examples.size(), from + batchSize)), sums);
       }
       exactFisher()
           .forEach(
