@@ -9,12 +9,17 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.regex.Pattern;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** The project's pages lead to each other, and can be read. */
 final class DocumentLinksTest {
   private static final Path ROOT = Path.of("");
+  private static final Path SOURCES = Path.of("src/main/java/io/fisherstreams");
+  private static final Pattern CLASS = Pattern.compile("`((?:[a-z]+/)+[A-Z]\\w+)`");
+  private static final Pattern PACKAGE = Pattern.compile("(?:^|[ ;])([a-z]+)/(?=[: ]|$)");
   private static final int MAX_LINES_OF_THE_DESIGN = 100;
   private static final int MAX_CELL_CHARACTERS = 399;
 
@@ -74,6 +79,41 @@ final class DocumentLinksTest {
   void designFitsAHundredLines() throws IOException {
     assertThat(MarkdownPage.read(Path.of("docs/design.md")).lines())
         .hasSizeLessThanOrEqualTo(MAX_LINES_OF_THE_DESIGN);
+  }
+
+  @Test
+  void classesThatThePagesNameExist() throws IOException {
+    List<String> named = new ArrayList<>();
+    for (MarkdownPage page : MarkdownPage.all(ROOT)) {
+      CLASS
+          .matcher(String.join("\n", page.lines()))
+          .results()
+          .forEach(name -> named.add(name.group(1)));
+    }
+    assertThat(named)
+        .hasSizeGreaterThan(8)
+        .allSatisfy(name -> assertThat(SOURCES.resolve(name + ".java")).exists());
+  }
+
+  @Test
+  void layoutListsThePackages() throws IOException {
+    List<String> layout =
+        MarkdownPage.read(Path.of("docs/design.md")).code(Set.of("")).stream()
+            .filter(block -> block.stream().anyMatch(line -> line.startsWith("src/main/java")))
+            .findFirst()
+            .orElseThrow();
+    Set<String> listed = new TreeSet<>();
+    for (String line : layout.subList(2, layout.size())) {
+      PACKAGE.matcher(line).results().forEach(name -> listed.add(name.group(1)));
+    }
+    Set<String> packages = new TreeSet<>();
+    try (Stream<Path> files = Files.walk(SOURCES)) {
+      files
+          .filter(Files::isDirectory)
+          .filter(folder -> !folder.equals(SOURCES))
+          .forEach(folder -> packages.add(folder.getFileName().toString()));
+    }
+    assertThat(listed).isEqualTo(packages);
   }
 
   @Test
