@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
-"""Takes part in a FisherStreams pool by docs/protocol.md alone.
+"""Takes part in a FisherStreams pool; it follows docs/protocol.md and uses no code of FisherStreams.
 
-Publishes a base model, two models and their gradient batches, reads the releases that follow, and
-checks every merged value against the formula in float64. Then it re-weights one model, withdraws
-the other, and checks those releases too. The pool must be empty and its stages must be running.
+It publishes a base model, two models and their gradient batches, reads the releases that follow,
+and checks every merged value with the formula in float64. Then it re-weights one model, withdraws
+it, and checks those releases too. The pool must be empty and its stages must be running.
 
 Debian: apt-get install python3-confluent-kafka python3-avro
 """
@@ -120,11 +120,11 @@ class Pool:
         return avro.io.DatumReader(self.registry.schema(schema_id)).read(decoder)
 
     def consume(self, slices):
-        """Yields messages of (topic, partition, first offset), for as long as the caller asks."""
+        """Yields the messages of (topic, partition, first offset) until the caller stops."""
         consumer = Consumer(
             {
                 "bootstrap.servers": self.servers,
-                "group.id": "no-group",  # the client wants one; nothing is committed to it
+                "group.id": "no-group",  # the client needs a group; nothing is committed to it
                 "enable.auto.commit": False,
                 "isolation.level": "read_committed",
                 "fetch.message.max.bytes": 4 << 20,
@@ -171,7 +171,7 @@ def little_endian(values):
 
 
 def manifest(model, tensors, **fields):
-    """A manifest of version 1; the schema's defaults, which Avro applies to readers only."""
+    """A manifest of version 1 with every field: Avro applies schema defaults to readers only."""
     merged = fields.pop("merged")
     content = hashlib.sha256()
     for name in sorted(tensors):
@@ -233,7 +233,7 @@ def gradient_batch(pool, model, name, index, sequence, examples, encoding, data,
 
 
 def publish_gradients(pool, model, gradients, batches, encoding):
-    """gradients[name][example] are one example's; batches are ranges of examples."""
+    """Sends gradients[name][example] in batches, which are ranges of examples."""
     for sequence, batch in enumerate(batches):
         for name, examples in gradients.items():
             parts = [list(shards(examples[i])) for i in batch]
@@ -418,7 +418,7 @@ def main():
         publish(pool, manifests[name], thetas[name])
     fishers = {name: diagonal_fisher(g) for name, g in gradients.items()}
 
-    # Refused, and told why: a scalar has one element, not two.
+    # The stage rejects this batch: a scalar has one element, not two.
     gradient_batch(pool, "alpha", "body.bias", 0, 0, 1, "SQUARED_SUM", bytes(8), source="broken")
     batches = [range(0, 2), range(2, 3)]
     publish_gradients(pool, "alpha", gradients["alpha"], batches[:1], "SQUARED_SUM")

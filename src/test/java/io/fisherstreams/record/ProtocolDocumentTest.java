@@ -2,6 +2,7 @@ package io.fisherstreams.record;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.record.serde.AvroSerde;
@@ -69,6 +70,37 @@ final class ProtocolDocumentTest {
       actual.put(topic.name(), List.of(topic.sharded() ? "P" : "1", String.join(" ", config)));
     }
     assertThat(documented).isEqualTo(actual);
+  }
+
+  @Test
+  void rulesOfAModelNameAreTheCodes() {
+    Matcher rule =
+        Pattern.compile("A name has 1 to (\\d+) characters: ASCII letters, digits and `([^`]+)`")
+            .matcher(document);
+    assertThat(rule.find()).isTrue();
+    int longest = Integer.parseInt(rule.group(1));
+    String others = rule.group(2).replace(" ", "");
+    assertThat(document).contains("begins with a letter, a digit or `_`, and no part is empty");
+    for (char c = 0; c < 256; c++) {
+      boolean isLetterOrDigit = String.valueOf(c).matches("[A-Za-z0-9]");
+      assertThat(isModelName("a" + c + "a"))
+          .as("character %d", (int) c)
+          .isEqualTo(isLetterOrDigit || others.indexOf(c) >= 0);
+      assertThat(isModelName("a/" + c))
+          .as("first character %d", (int) c)
+          .isEqualTo(isLetterOrDigit || c == '_');
+    }
+    assertThat(isModelName("a".repeat(longest))).isTrue();
+    assertThat(isModelName("a".repeat(longest + 1))).isFalse();
+    assertThat(List.of("", "/a", "a/", "a//a")).noneMatch(ProtocolDocumentTest::isModelName);
+  }
+
+  private static boolean isModelName(String text) {
+    try {
+      return new ModelName(text).value().equals(text);
+    } catch (InvalidInput e) {
+      return false;
+    }
   }
 
   private static List<String> words(String cell) {
