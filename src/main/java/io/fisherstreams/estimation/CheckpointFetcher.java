@@ -29,7 +29,7 @@ import org.apache.kafka.common.errors.SerializationException;
  * it has read once it does not read again for another model: it remembers between which offsets of
  * each partition a version's shards lie. For one thread.
  */
-final class TopicCheckpoint {
+final class CheckpointFetcher {
   private static final Duration POLL = Duration.ofMillis(200);
 
   private final PoolTopics topics;
@@ -50,7 +50,8 @@ final class TopicCheckpoint {
    *
    * @param partitions of the topic
    */
-  TopicCheckpoint(PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
+  CheckpointFetcher(
+      PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
     this.topics = topics;
     this.consumers = consumers;
     this.partitions =
@@ -132,7 +133,7 @@ final class TopicCheckpoint {
         .merge(partition, new Range(record.offset(), record.offset()), Range::with);
   }
 
-  /** The newest record of a key holds: refused content is followed by the accepted one. */
+  /** The newest record of a key holds: rejected content is followed by accepted content. */
   private boolean take(CheckpointWriter writer, Shard shard, byte[] value) {
     try {
       CheckpointShard record =

@@ -17,7 +17,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
 /** Reads topic {@code counted-examples}. */
-final class CountedLog {
+final class CountedExamplesReader {
   private static final Duration POLL = Duration.ofMillis(100);
 
   private final PoolTopics topics;
@@ -29,7 +29,8 @@ final class CountedLog {
    *
    * @param admin stays the caller's
    */
-  CountedLog(PoolTopics topics, Admin admin, Supplier<Consumer<byte[], byte[]>> consumers) {
+  CountedExamplesReader(
+      PoolTopics topics, Admin admin, Supplier<Consumer<byte[], byte[]>> consumers) {
     this.topics = topics;
     this.admin = admin;
     this.consumers = consumers;
