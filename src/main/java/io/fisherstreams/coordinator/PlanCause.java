@@ -12,7 +12,7 @@ import java.util.stream.Collectors;
 final class PlanCause {
   private PlanCause() {}
 
-  static String of(MergePlan previous, PoolView.Proposal next) {
+  static String of(MergePlan previous, Proposal next) {
     Map<String, PlannedModel> before = byName(previous == null ? List.of() : previous.getModels());
     Map<String, PlannedModel> after = byName(next.models());
     List<String> changes = new ArrayList<>();

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
-import io.fisherstreams.coordinator.PoolView.Proposal;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -208,9 +207,9 @@ class PoolViewTest {
     ready(
         Models.model("b", 1).setParameters(Models.parameters(true).subList(0, 2)).build(), 1, NINE);
     assertThat(planned()).containsExactly("a@1/1");
-    assertThat(pool.refusals()).containsOnlyKeys("a", "b");
-    assertThat(pool.refusals().get("a")).contains("head", "[1, 5]", "[5]");
-    assertThat(pool.refusals().get("b")).contains("weight", "missing");
+    assertThat(pool.rejections()).containsOnlyKeys("a", "b");
+    assertThat(pool.rejections().get("a")).contains("head", "[1, 5]", "[5]");
+    assertThat(pool.rejections().get("b")).contains("weight", "missing");
   }
 
   @Test
@@ -219,7 +218,7 @@ class PoolViewTest {
     ready(Models.model("a", 1).build(), 1, NINE);
     ready(Models.model("zero", 1).build(), 1, (parameter, shard) -> new Sums(0, 0));
     assertThat(planned()).containsExactly("a@1/1");
-    assertThat(pool.refusals().get("zero")).contains("zero everywhere");
+    assertThat(pool.rejections().get("zero")).contains("zero everywhere");
   }
 
   @Test
