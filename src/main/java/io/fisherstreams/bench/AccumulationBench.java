@@ -28,12 +28,12 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * How fast the merge stage takes gradient batches in, beside a consumer with Kafka's defaults that
- * only polls the same records, and beside as many such consumers as the stage has threads, with its
- * settings: what the tuning of the clients gives, and what is left for the stage to do better. The
- * batches are dense sums of squares; enough of them that open ones are folded. One model takes
- * batches in all rounds, as in a pool that lives for long: the stage starts again in each, behind
- * what it has committed, and writes over the files that it has.
+ * How fast the merge stage processes gradient batches. It has two yardsticks: a consumer with
+ * Kafka's defaults that only polls the same records, and as many consumers as the stage has
+ * threads, with the stage's settings. The first shows what the tuning of the clients gains, the
+ * second what the stage itself could gain. The batches are dense sums of squares, so many that the
+ * stage folds open ones. One model gets the batches of all rounds, as in a long-lived pool: in each
+ * round the stage starts again at its committed offsets and overwrites its files.
  */
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
@@ -51,7 +51,7 @@ final class AccumulationBench {
     this.out = out;
   }
 
-  /** The stage's rate over the bare consumer's. */
+  /** The stage's rate divided by the bare consumer's. */
   double run() throws Exception {
     try (EmbeddedBroker broker =
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
@@ -74,7 +74,7 @@ final class AccumulationBench {
           double tunedSeconds =
               PollLoop.seconds(kafka::newConsumer, THREADS, starts, ends, records);
           double stageSeconds = MergeIntake.seconds(kafka, topics, records, THREADS, state.path());
-          // The first warm the compiler, which is long busy with broker and clients.
+          // The first rounds warm up the JIT compiler, which compiles broker and clients for long.
           if (round >= WARM_UP_ROUNDS) {
             plain[round - WARM_UP_ROUNDS] = plainSeconds;
             tuned[round - WARM_UP_ROUNDS] = tunedSeconds;

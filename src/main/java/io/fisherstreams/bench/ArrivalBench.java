@@ -9,13 +9,14 @@ import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
 
 /**
- * The arrival of one more model in a pool: time from the first record sent to its release complete,
- * beside a plain producer that sends the same bytes to the same broker, with Kafka's defaults and
- * with the publisher's settings, and the bytes that Kafka was given, by topic.
+ * The arrival of one more model in a pool: the time from its first record sent to its complete
+ * release, and the bytes written to Kafka, by topic. The yardstick is a plain producer that sends
+ * the same bytes to the same broker, with Kafka's defaults and with the publisher's settings.
  */
 final class ArrivalBench {
-  // The JIT compiler takes 0.9 to 1.6 CPU seconds of each of the first four arrivals and goes on to
-  // take some for long. A pool lives for months.
+  // The JIT compiler uses 0.9 to 1.6 CPU seconds of each of the first four arrivals, and some of
+  // many
+  // later ones. A pool lives for months.
   private static final int WARM_UP_ARRIVALS = 20;
   private static final int WARM_UP_PLAINS = 4;
 
@@ -31,7 +32,7 @@ final class ArrivalBench {
     this.dtype = dtype;
   }
 
-  /** Time of one arrival over the plain producer's. */
+  /** Time of one arrival divided by the plain producer's. */
   double run(int repetitions) throws Exception {
     try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), dtype);
         Admin admin = pool.kafka().admin()) {

@@ -13,14 +13,14 @@ import java.util.List;
 
 /** How an example's exact Fisher is computed. */
 enum FisherLoop {
-  /** As the {@code fisher} command does, all examples of a batch at once. */
+  /** All examples of a batch at once, as the {@code fisher} command does. */
   BATCHED("batches of " + FisherSettings.DEFAULT_BATCH_SIZE, FisherSettings.DEFAULT_BATCH_SIZE),
-  /** The same with more examples in a batch: parameters and sums are read less often. */
+  /** As before with larger batches, so that parameters and sums are read less often. */
   LARGE(
       "batches of " + 2 * FisherSettings.DEFAULT_BATCH_SIZE, 2 * FisherSettings.DEFAULT_BATCH_SIZE),
-  /** One by one, along the same C − 1 directions: for two classes one backward pass. */
+  /** One example at a time, along the same C − 1 directions: for two classes one backward pass. */
   EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
-  /** One by one, along every class, as the exact Fisher is defined. */
+  /** One example at a time, along every class, as the exact Fisher is defined. */
   EACH_CLASS("plain loop of C backward passes per example", 1);
 
   private final String title;

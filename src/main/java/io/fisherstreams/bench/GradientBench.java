@@ -28,10 +28,10 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Exact per-example Fishers of GPT-2 small and CLIP ViT-B/32's vision tower, random weights: the
- * batched implementation beside plain loops through the same engine's automatic differentiation,
- * which record each example's forward pass once, and beside the limit that the engine's matrix
- * products set.
+ * Exact per-example Fishers of GPT-2 small and CLIP ViT-B/32's vision tower with random weights.
+ * The batched implementation is compared with plain loops through the same engine's automatic
+ * differentiation, which record each example's forward pass once, and with the limit that the
+ * engine's matrix products set.
  */
 final class GradientBench {
   private static final int EXAMPLES = 32;

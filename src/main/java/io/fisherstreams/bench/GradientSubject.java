@@ -46,7 +46,7 @@ record GradientSubject(
         50);
   }
 
-  /** Parameters that are factors of a matrix product with every token, or nearly all. */
+  /** Parameters that are multiplied with every token, or nearly every one, in matrix products. */
   long multiplied() {
     return model.tensors().stream()
         .filter(tensor -> !isTable(tensor.name()))

@@ -41,7 +41,9 @@ final class MergeIntake {
     }
   }
 
-  /** The records that each thread has processed; looking for them takes time, reading does not. */
+  /**
+   * Metrics of the records that each thread has processed; finding them is slow, reading is fast.
+   */
   private static List<Metric> processed(StageRunner stage) {
     return stage.streams().metrics().values().stream()
         .filter(

@@ -43,7 +43,7 @@ final class PlainArrival {
       new PoolAdmin(admin, topics).create(names.stream().map(name -> topic(name, topics)).toList());
       for (String name : names) {
         for (int partition = 0; partition < ArrivalPool.PARTITIONS; partition++) {
-          // connected, as the publisher's producer is
+          // the publisher's producer is connected too before it is measured
           producer.send(new ProducerRecord<>(name, partition, new byte[1], new byte[1])).get();
         }
       }

@@ -16,7 +16,7 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** A consumer that polls and does nothing else: what reading a topic costs without a stage. */
+/** A consumer that only polls: the cost of reading a topic without a stage. */
 final class PollLoop {
   private PollLoop() {}
 
@@ -29,10 +29,11 @@ final class PollLoop {
   }
 
   /**
-   * What a loop has done.
+   * The result of a loop.
    *
-   * @param records how many it got
-   * @param nanos when it had the last one, by {@link System#nanoTime}; closing comes after
+   * @param records how many it polled
+   * @param nanos when it had polled the last one, by {@link System#nanoTime}; closing is not
+   *     included
    */
   record Polled(long records, long nanos) {}
 

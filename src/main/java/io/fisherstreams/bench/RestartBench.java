@@ -34,10 +34,11 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * How soon a pool whose stages were ended gives its next release, and how soon a withdrawal does.
- * The stages run in a process of their own, which is stopped, killed, or killed and loses its state
- * directory; each time a model is re-weighted and the stages start again. Beside it a bare consumer
- * reads the topics that payloads are restored from, and a loop the files that a withdrawal reads.
+ * How soon a pool makes its next release after its stages have ended, and after a withdrawal. The
+ * stages run in a process of their own, which is stopped, killed, or killed and loses its state
+ * directory; each time a model gets another weight and the stages start again. The yardsticks are a
+ * bare consumer of the topics from which payloads are restored, and a loop that reads the files
+ * that a withdrawal reads.
  */
 final class RestartBench {
   private static final int PARTITIONS = 4;

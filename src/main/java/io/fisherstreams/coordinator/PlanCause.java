@@ -8,7 +8,7 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Says for people what changed in the pool from one plan to the next. */
+/** Describes for people what changed in the pool from one plan to the next. */
 final class PlanCause {
   private PlanCause() {}
 

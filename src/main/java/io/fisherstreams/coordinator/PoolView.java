@@ -45,7 +45,7 @@ public final class PoolView {
     this.retired = new HashMap<>(retired);
   }
 
-  /** The highest retired version by model. */
+  /** By model: the highest version that was withdrawn or replaced. */
   public Map<String, Long> retired() {
     return Collections.unmodifiableMap(retired);
   }

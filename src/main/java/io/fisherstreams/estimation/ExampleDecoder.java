@@ -29,7 +29,7 @@ final class ExampleDecoder {
     this.partitions = partitions;
   }
 
-  /** The record as an example of a current model version, or rejected with the reason. */
+  /** The record as an example of a current model version; otherwise rejected with the reason. */
   PendingExample read(ConsumerRecord<byte[], byte[]> record) {
     try {
       return accept(record);

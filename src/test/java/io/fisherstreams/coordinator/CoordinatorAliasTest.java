@@ -96,7 +96,7 @@ class CoordinatorAliasTest extends CoordinatorFixture {
   }
 
   @Test
-  void aPlanUnderWayOrAbandonedTakesNoAlias() {
+  void aPlanUnderWayOrAbandonedAcceptsNoAlias() {
     arriveBase();
     arrive("a", 1);
     plans();
@@ -278,7 +278,7 @@ class CoordinatorAliasTest extends CoordinatorFixture {
   }
 
   @Test
-  void whatCannotBeAnsweredIsDeadLettered() {
+  void aRequestThatCannotBeAnsweredIsDeadLettered() {
     ask("7", "r1", AliasAction.SET, 1);
     ask("a b", "r2", AliasAction.SET, 1);
     ask("production", "r3", AliasAction.UNKNOWN, 1);

@@ -310,7 +310,7 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
   }
 
   @Test
-  void aReportWithoutNumbersIsRefusedEvenOfAModelThatIsStillUnknown() {
+  void aReportWithoutNumbersIsRejectedEvenOfAModelThatIsStillUnknown() {
     report(
         0,
         new ModelProgress(

@@ -91,7 +91,7 @@ class BacklogTest {
   }
 
   @Test
-  void whatAnotherWorkerHasOrIsCountedIsNotWaitedFor() {
+  void examplesThatAreCountedOrAnotherWorkersAreNotWaitedFor() {
     EstimatedModel model = model("m", "exact", 2, 12);
     backlog.assign(1, Map.of(model.version(), List.of(0L, 0L)));
     backlog.assign(3, Map.of());
@@ -158,7 +158,7 @@ class BacklogTest {
   }
 
   @Test
-  void whatIsCountedIsNotTakenAgain() {
+  void aCountedExampleIsNotTakenAgain() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1, 2, 3);
     arrives(model, 5);
@@ -174,7 +174,7 @@ class BacklogTest {
   }
 
   @Test
-  void aNextOwnerSkipsWhatIsCounted() {
+  void aNextOwnerSkipsCountedExamples() {
     EstimatedModel model = model("m", "exact", 8, 100);
     backlog.assign(1, Map.of(model.version(), List.of(0L, 2L)));
     LongStream.of(1, 5, 9, 13).forEach(index -> arrives(model, index));
@@ -182,7 +182,7 @@ class BacklogTest {
   }
 
   @Test
-  void anotherExampleMayTakeARefusedOnesPlace() {
+  void anotherExampleMayReplaceARejectedOne() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1, 2, 3);
     arrives(model, 2);
@@ -206,7 +206,7 @@ class BacklogTest {
   }
 
   @Test
-  void aBatchIsCompletedByTheMendedExampleThatItLacked() {
+  void aBatchIsCompletedByTheFixedExampleThatItLacked() {
     EstimatedModel model = model("m", "fusion_bench", 3, 3);
     assign(0, 1, 2, 3);
     LongStream.range(0, 3).forEach(index -> arrives(model, index));
@@ -235,7 +235,7 @@ class BacklogTest {
   }
 
   @Test
-  void aVersionThatTakesNoMoreExamplesIsForgotten() {
+  void aVersionThatAcceptsNoMoreExamplesIsForgotten() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1);
     arrives(model, 0);
@@ -253,7 +253,7 @@ class BacklogTest {
 
   /**
    * Two models' examples, some sent several times, claimed, committed, abandoned and crashed at
-   * random: each counts once. What a crash leaves is the committed offsets and runs.
+   * random: each counts once. A crash leaves the committed offsets and runs.
    */
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4, 5})
