@@ -4,10 +4,7 @@ import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
-import io.fisherstreams.kafka.StageRunner;
-import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.local.EmbeddedBroker;
-import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Encoding;
@@ -21,31 +18,22 @@ import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
-import java.util.concurrent.Callable;
-import java.util.concurrent.ExecutorService;
-import java.util.concurrent.Executors;
-import java.util.concurrent.Future;
-import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
-import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.common.Metric;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * How fast the merge stage takes gradient batches in, beside a consumer with Kafka's defaults that
- * only polls the same records, and beside as many such consumers as the stage has threads, with its
- * settings: what the tuning of the clients gives, and what is left for the stage to do better. The
- * batches are dense sums of squares; enough of them that open ones are folded. One model takes
- * batches in all rounds, as in a pool that lives for long: the stage starts again in each, behind
- * what it has committed, and writes over the files that it has.
+ * How fast the merge stage processes gradient batches. It has two yardsticks: a consumer with
+ * Kafka's defaults that only polls the same records, and as many consumers as the stage has
+ * threads, with the stage's settings. The first shows what the tuning of the clients gains, the
+ * second what the stage itself could gain. The batches are dense sums of squares, so many that the
+ * stage folds open ones. One model gets the batches of all rounds, as in a long-lived pool: in each
+ * round the stage starts again at its committed offsets and overwrites its files.
  */
 final class AccumulationBench {
   private static final int PARTITIONS = 4;
@@ -63,7 +51,7 @@ final class AccumulationBench {
     this.out = out;
   }
 
-  /** The stage's rate over the bare consumer's. */
+  /** The stage's rate divided by the bare consumer's. */
   double run() throws Exception {
     try (EmbeddedBroker broker =
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES)) {
@@ -81,10 +69,12 @@ final class AccumulationBench {
           Map<TopicPartition, Long> starts = ends;
           long records = publish(kafka, topics, round * BATCHES);
           ends = ends(kafka, topics);
-          double plainSeconds = poll(kafka::newDefaultConsumer, 1, starts, ends, records);
-          double tunedSeconds = poll(kafka::newConsumer, THREADS, starts, ends, records);
-          double stageSeconds = stage(kafka, topics, records, state.path());
-          // The first warm the compiler, which is long busy with broker and clients.
+          double plainSeconds =
+              PollLoop.seconds(kafka::newDefaultConsumer, 1, starts, ends, records);
+          double tunedSeconds =
+              PollLoop.seconds(kafka::newConsumer, THREADS, starts, ends, records);
+          double stageSeconds = MergeIntake.seconds(kafka, topics, records, THREADS, state.path());
+          // The first rounds warm up the JIT compiler, which compiles broker and clients for long.
           if (round >= WARM_UP_ROUNDS) {
             plain[round - WARM_UP_ROUNDS] = plainSeconds;
             tuned[round - WARM_UP_ROUNDS] = tunedSeconds;
@@ -160,75 +150,5 @@ final class AccumulationBench {
       publisher.flush();
     }
     return records;
-  }
-
-  /** Seconds until so many consumers, each with its share of the partitions, have polled them. */
-  private static double poll(
-      Supplier<Consumer<byte[], byte[]>> consumers,
-      int threads,
-      Map<TopicPartition, Long> starts,
-      Map<TopicPartition, Long> ends,
-      long records)
-      throws Exception {
-    ExecutorService executor = Executors.newFixedThreadPool(threads);
-    try {
-      long start = System.nanoTime();
-      List<Future<PollLoop.Polled>> loops = new ArrayList<>();
-      for (int thread = 0; thread < threads; thread++) {
-        Map<TopicPartition, Long> mine = new HashMap<>(starts);
-        int remainder = thread;
-        mine.keySet().removeIf(partition -> partition.partition() % threads != remainder);
-        loops.add(
-            executor.submit(
-                (Callable<PollLoop.Polled>) () -> PollLoop.poll(consumers, mine, ends)));
-      }
-      long polled = 0;
-      long end = start;
-      for (Future<PollLoop.Polled> loop : loops) {
-        polled += loop.get().records();
-        end = Math.max(end, loop.get().nanos());
-      }
-      if (polled != records) {
-        throw new IllegalStateException("polled " + polled + " of " + records + " records");
-      }
-      return (end - start) / 1e9;
-    } finally {
-      executor.shutdown();
-    }
-  }
-
-  private static double stage(KafkaSettings kafka, PoolTopics topics, long records, Path state)
-      throws InterruptedException {
-    try (StageRunner stage =
-        MergeStage.create(kafka, topics, StreamsOptions.local(state, THREADS))) {
-      stage.start();
-      List<Metric> processed = List.of();
-      while (sum(processed) == 0) {
-        Thread.sleep(1);
-        processed = processed(stage);
-      }
-      long start = System.nanoTime();
-      double already = sum(processed);
-      while (sum(processed) < records) {
-        Thread.sleep(1);
-      }
-      double seconds = (System.nanoTime() - start) / 1e9;
-      return seconds * records / (records - already);
-    }
-  }
-
-  /** The records that each thread has processed; looking for them takes time, reading does not. */
-  private static List<Metric> processed(StageRunner stage) {
-    return stage.streams().metrics().values().stream()
-        .filter(
-            metric ->
-                metric.metricName().name().equals("process-total")
-                    && metric.metricName().group().equals("stream-thread-metrics"))
-        .<Metric>map(metric -> metric)
-        .toList();
-  }
-
-  private static double sum(List<Metric> metrics) {
-    return metrics.stream().mapToDouble(m -> ((Number) m.metricValue()).doubleValue()).sum();
   }
 }

@@ -87,7 +87,7 @@ final class ArrivalPool implements AutoCloseable {
     return fisher;
   }
 
-  /** What the stages keep beside Kafka's topics. */
+  /** The stages' state directory. */
   Path state() {
     return stages.resolve("state");
   }
@@ -98,7 +98,7 @@ final class ArrivalPool implements AutoCloseable {
     SyntheticModel.clip(DType.F32).writeFisher(fisher, 1000 + seed);
   }
 
-  /** Publishes what was written, and waits for the release with it. */
+  /** Publishes the files that were written, and waits for the release with this model. */
   Arrival arrive(String name, long version) {
     try (Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {

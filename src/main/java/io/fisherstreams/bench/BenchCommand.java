@@ -14,8 +14,8 @@ import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 /**
- * The {@code bench} command: what the design promises about speed and memory, measured on this
- * machine, as ratios within one run.
+ * The {@code bench} command: measures on this machine what the design promises about speed and
+ * memory, as ratios within one run.
  */
 @Command(
     name = "bench",
@@ -59,7 +59,7 @@ public final class BenchCommand implements Callable<Integer> {
   @Option(
       names = "--work-directory",
       paramLabel = "DIR",
-      description = "Where the data lie meanwhile. Default: the system's temporary folder.")
+      description = "Folder for the data of this run. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Spec private CommandSpec spec;
@@ -83,9 +83,9 @@ public final class BenchCommand implements Callable<Integer> {
       case ACCUMULATION -> new AccumulationBench(directory, out).run();
       case ARRIVAL -> {
         for (DType dtype : List.of(DType.F32, DType.BF16)) {
-          // One pool's files would hold half of the disk cache of 24 GiB while the other is timed.
-          try (TemporaryDirectory place = TemporaryDirectory.create(directory)) {
-            new ArrivalBench(place.path(), out, models, dtype).run(repetitions);
+          // One pool's files would fill half of a page cache of 24 GiB while the other is measured.
+          try (TemporaryDirectory pool = TemporaryDirectory.create(directory)) {
+            new ArrivalBench(pool.path(), out, models, dtype).run(repetitions);
           }
         }
       }

@@ -12,28 +12,28 @@ import java.util.concurrent.TimeUnit;
  * The command line run as a process of its own, with this process's Java options.
  *
  * @param seconds from start to exit
- * @param anonymousBytes the most anonymous resident memory that was seen, 0 where the system does
- *     not tell
+ * @param anonymousBytes the largest anonymous resident memory that was seen; 0 where the system has
+ *     no {@code /proc}
  */
 record ChildProcess(double seconds, long anonymousBytes) {
   /**
-   * Runs to the end; a non-zero exit code is an {@link IllegalStateException} that holds the
-   * output.
+   * Runs to the end; throws an {@link IllegalStateException} with the output when the exit code is
+   * not 0.
    */
   static ChildProcess run(Path log, List<String> arguments)
       throws IOException, InterruptedException {
     long start = System.nanoTime();
     Process process = start(log, arguments);
-    long most = 0;
+    long max = 0;
     while (!process.waitFor(20, TimeUnit.MILLISECONDS)) {
-      most = Math.max(most, anonymous(process.pid()));
+      max = Math.max(max, anonymous(process.pid()));
     }
     double seconds = (System.nanoTime() - start) / 1e9;
     if (process.exitValue() != 0) {
       throw new IllegalStateException(
           arguments + " ended with " + process.exitValue() + ": " + Files.readString(log));
     }
-    return new ChildProcess(seconds, most);
+    return new ChildProcess(seconds, max);
   }
 
   /** Starts it and does not wait. */

@@ -27,8 +27,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
- * The merge of 8 float32 models, beside a copy of the bytes that it reads and writes. One thread,
- * data beyond the caches.
+ * The merge of 8 float32 models, compared with a copy of the bytes that it reads and writes. One
+ * thread; the data are larger than the caches.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -109,7 +109,7 @@ public class KernelBench {
     }
   }
 
-  /** The merge's bandwidth over the copy's. */
+  /** The merge's bandwidth divided by the copy's. */
   static double run(PrintWriter out) throws RunnerException {
     Collection<RunResult> results =
         new Runner(

@@ -8,7 +8,7 @@ import org.apache.kafka.clients.admin.LogDirDescription;
 import org.apache.kafka.common.Node;
 import org.apache.kafka.common.TopicPartition;
 
-/** How large logs are. */
+/** The sizes of topics' logs. */
 final class LogSizes {
   private LogSizes() {}
 

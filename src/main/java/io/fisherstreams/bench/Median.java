@@ -2,7 +2,7 @@ package io.fisherstreams.bench;
 
 import java.util.Arrays;
 
-/** The middle of a few measurements. */
+/** The median of an odd number of measurements; of an even number, the upper middle one. */
 final class Median {
   private Median() {}
 

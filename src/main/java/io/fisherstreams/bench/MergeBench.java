@@ -16,8 +16,8 @@ import java.util.Map;
  * start-up on a tiny pool.
  */
 final class MergeBench {
-  // Files are shared between models in turn: their content does not matter to memory, their disk
-  // space does.
+  // Models share files in turn: the content of files does not matter for memory, but their disk
+  // space is limited.
   private static final int DISTINCT = 4;
 
   private final Path directory;

@@ -17,9 +17,10 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.config.TopicConfig;
 
 /**
- * The topics of a pool that payloads come through. A dozen arrivals of one run would leave more in
- * them than the disk cache has room for, which compaction takes away over an hour; the kernel then
- * frees pages while it is measured who wants them. So what the merge stage has read is deleted.
+ * The payload topics of a pool. A dozen arrivals in one run would leave more in them than fits into
+ * the page cache, and log compaction would remove it only after an hour. The kernel would then free
+ * pages during a measurement, at the expense of the process that needs them. So records that the
+ * merge stage has read are deleted.
  */
 final class PayloadTopics {
   private static final long PAUSE_MILLIS = 100;
@@ -52,17 +53,17 @@ final class PayloadTopics {
     return new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
   }
 
-  /** Deletes all that is there now: only when the merge stage has read it. */
+  /** Deletes all present records; call it only when the merge stage has read them. */
   void delete() {
     Offsets.deleteBefore(admin, Offsets.ends(admin, partitions));
   }
 
-  /** Waits until the broker has removed the files of what was deleted. */
+  /** Waits until the broker has removed the files of deleted records. */
   void awaitDeleted() throws Exception {
     boolean isDeleted = false;
     while (!isDeleted) {
       Map<TopicPartition, Long> bytes = LogSizes.of(admin);
-      // The segment that is written to stays.
+      // The active segment stays.
       isDeleted =
           partitions.stream()
               .allMatch(partition -> bytes.get(partition) <= EmbeddedBroker.SEGMENT_BYTES);

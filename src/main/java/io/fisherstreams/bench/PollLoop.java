@@ -2,14 +2,21 @@ package io.fisherstreams.bench;
 
 import io.fisherstreams.kafka.KafkaSettings;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Collection;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
 import java.util.function.Supplier;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** A consumer that polls and does nothing else: what reading a topic costs without a stage. */
+/** A consumer that only polls: the cost of reading a topic without a stage. */
 final class PollLoop {
   private PollLoop() {}
 
@@ -22,10 +29,11 @@ final class PollLoop {
   }
 
   /**
-   * What a loop has done.
+   * The result of a loop.
    *
-   * @param records how many it got
-   * @param nanos when it had the last one, by {@link System#nanoTime}; closing comes after
+   * @param records how many it polled
+   * @param nanos when it had polled the last one, by {@link System#nanoTime}; closing is not
+   *     included
    */
   record Polled(long records, long nanos) {}
 
@@ -52,5 +60,41 @@ final class PollLoop {
       throw new IllegalStateException("nothing was polled");
     }
     return new Polled(count, nanos);
+  }
+
+  /**
+   * Seconds until the loops of several threads, each with its share of the partitions, have polled
+   * all records.
+   */
+  static double seconds(
+      Supplier<Consumer<byte[], byte[]>> consumers,
+      int threads,
+      Map<TopicPartition, Long> starts,
+      Map<TopicPartition, Long> ends,
+      long records)
+      throws Exception {
+    ExecutorService executor = Executors.newFixedThreadPool(threads);
+    try {
+      long start = System.nanoTime();
+      List<Future<Polled>> loops = new ArrayList<>();
+      for (int thread = 0; thread < threads; thread++) {
+        Map<TopicPartition, Long> mine = new HashMap<>(starts);
+        int remainder = thread;
+        mine.keySet().removeIf(partition -> partition.partition() % threads != remainder);
+        loops.add(executor.submit((Callable<Polled>) () -> poll(consumers, mine, ends)));
+      }
+      long polled = 0;
+      long end = start;
+      for (Future<Polled> loop : loops) {
+        polled += loop.get().records();
+        end = Math.max(end, loop.get().nanos());
+      }
+      if (polled != records) {
+        throw new IllegalStateException("polled " + polled + " of " + records + " records");
+      }
+      return (end - start) / 1e9;
+    } finally {
+      executor.shutdown();
+    }
   }
 }

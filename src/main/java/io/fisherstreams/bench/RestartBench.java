@@ -1,7 +1,6 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -35,11 +34,11 @@ import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 
 /**
- * How soon a pool whose stages were ended gives its next release, and how soon a withdrawal does.
- * The stages run in a process of their own, which is stopped, killed, or killed and robbed of its
- * state directory; each time a model is re-weighted and the stages start again. Beside it a bare
- * consumer reads the topics that payloads are restored from, and a loop the files that a withdrawal
- * reads.
+ * How soon a pool makes its next release after its stages have ended, and after a withdrawal. The
+ * stages run in a process of their own, which is stopped, killed, or killed and loses its state
+ * directory; each time a model gets another weight and the stages start again. The yardsticks are a
+ * bare consumer of the topics from which payloads are restored, and a loop that reads the files
+ * that a withdrawal reads.
  */
 final class RestartBench {
   private static final int PARTITIONS = 4;
@@ -47,11 +46,8 @@ final class RestartBench {
   private final Path directory;
   private final PrintWriter out;
   private final int models;
-  private EmbeddedBroker broker;
-  private EmbeddedRegistry registry;
+  private StageProcess stages;
   private ReleaseFeed feed;
-  private TemporaryDirectory state;
-  private Process stages;
 
   RestartBench(Path directory, PrintWriter out, int models) {
     this.directory = directory;
@@ -60,29 +56,31 @@ final class RestartBench {
   }
 
   void run() throws Exception {
-    broker = EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
-    registry = EmbeddedRegistry.start();
-    state = TemporaryDirectory.create(directory);
-    KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
-    PoolTopics topics = new PoolTopics("bench", SchemaRegistry.connect(registry.url(), Map.of()));
-    try (Admin admin = kafka.admin()) {
-      new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
-    }
-    try (Producer<byte[], byte[]> producer = kafka.newProducer();
-        ReleaseFeed releases = new ReleaseFeed(kafka, topics)) {
-      feed = releases;
-      start();
-      Publisher publisher = new Publisher(topics, producer);
-      ModelManifest last = publish(publisher);
-      awaitRelease(models, null);
-      measure(kafka, topics, publisher, last);
-    } finally {
-      if (stages != null) {
-        stages.destroyForcibly().waitFor();
+    try (EmbeddedBroker broker =
+            EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
+        EmbeddedRegistry registry = EmbeddedRegistry.start();
+        StageProcess process =
+            new StageProcess(
+                directory,
+                List.of(
+                    "--pool=bench",
+                    "--bootstrap-servers=" + broker.bootstrapServers(),
+                    "--schema-registry=" + registry.url()))) {
+      stages = process;
+      KafkaSettings kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
+      PoolTopics topics = new PoolTopics("bench", SchemaRegistry.connect(registry.url(), Map.of()));
+      try (Admin admin = kafka.admin()) {
+        new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
       }
-      state.close();
-      registry.close();
-      broker.close();
+      try (Producer<byte[], byte[]> producer = kafka.newProducer();
+          ReleaseFeed releases = new ReleaseFeed(kafka, topics)) {
+        feed = releases;
+        stages.start();
+        Publisher publisher = new Publisher(topics, producer);
+        ModelManifest last = publish(publisher);
+        awaitRelease(models, null);
+        measure(kafka, topics, publisher, last);
+      }
     }
   }
 
@@ -94,14 +92,12 @@ final class RestartBench {
     out.printf(
         "state of %d models of %,d float32 parameters: %.0f MiB%n",
         models, SyntheticModel.clip(DType.F32).parameters(), mebibytes);
-    stages.destroy();
-    stages.waitFor();
+    stages.stop();
     restart(publisher, last, 0.9, "after a clean stop");
-    stages.destroyForcibly().waitFor();
+    stages.kill();
     double killed = restart(publisher, last, 0.8, "after a kill");
-    stages.destroyForcibly().waitFor();
-    state.close();
-    state = TemporaryDirectory.create(directory);
+    stages.kill();
+    stages.loseState();
     double lost = restart(publisher, last, 0.7, "after a kill, state directory lost");
     double bare = bare(kafka, topics);
     out.printf(
@@ -116,19 +112,6 @@ final class RestartBench {
         "withdrawal of one of %d models: released after %.2f s; reading the same state from disk once: %.2f s; ratio %.2f%n",
         models, withdrawal, read, withdrawal / read);
     out.flush();
-  }
-
-  private void start() throws IOException {
-    stages =
-        ChildProcess.start(
-            directory.resolve("stages.log"),
-            List.of(
-                "run",
-                "--stages=coordinator,merge",
-                "--pool=bench",
-                "--bootstrap-servers=" + broker.bootstrapServers(),
-                "--schema-registry=" + registry.url(),
-                "--state-directory=" + state.path()));
   }
 
   /** Publishes base and models; returns the manifest of the last. */
@@ -158,7 +141,7 @@ final class RestartBench {
       throws IOException {
     publisher.announce(ModelManifest.newBuilder(model).setCoefficient(coefficient).build());
     long start = System.nanoTime();
-    start();
+    stages.start();
     awaitRelease(models, coefficient);
     double seconds = (System.nanoTime() - start) / 1e9;
     out.printf("first release %s: %.1f s after the start of the process%n", what, seconds);
@@ -180,10 +163,7 @@ final class RestartBench {
           return;
         }
       }
-      if (!stages.isAlive()) {
-        throw new IllegalStateException(
-            "the stages have ended: " + Files.readString(directory.resolve("stages.log")));
-      }
+      stages.requireRunning();
     }
   }
 
@@ -204,7 +184,7 @@ final class RestartBench {
   private double readFiles(String without) throws IOException {
     long start = System.nanoTime();
     ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
-    try (Stream<Path> files = Files.walk(state.path().resolve("merge").resolve("payloads"))) {
+    try (Stream<Path> files = Files.walk(stages.payloads())) {
       for (Path file :
           files
               .filter(Files::isRegularFile)

@@ -13,18 +13,19 @@ import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 
 /**
- * A disk cache that costs what it costs on a machine in use, for reading and for writing.
+ * A page cache that is as fast as on a busy machine, for reading and for writing.
  *
- * <p>A virtual machine may give free memory back to its host within a second; touching it again
- * then costs several times a write (0.85 to 1.4 ms a mebibyte against 0.2 where we measured).
- * Without this, whoever of two contestants writes more, or later, is measured by the host's page
- * faults. So this holds memory as the cache of a file, and while a contestant runs it frees it bit
- * by bit, about as fast as that one writes: the kernel hands out first what was freed last.
+ * <p>A virtual machine may return free memory to its host within a second. To touch it again then
+ * costs several times a write (0.85 to 1.4 ms a mebibyte against 0.2 where we measured). Without
+ * this class, of two measured programs the one that writes more, or later, would pay for the host's
+ * page faults. So this class fills memory as the page cache of a file. While a program is measured,
+ * it frees that memory bit by bit, about as fast as the program writes: the kernel reuses first the
+ * pages that were freed last.
  *
- * <p>Such a machine may also drop from its cache, however much memory is free, what has not been
- * read several times a minute (Linux's DAMON, {@code /sys/kernel/mm/damon/admin}): in the quarter
- * of a minute between two arrivals some 50 MiB of a pool's files, in small pieces all over, and the
- * arrival waited 0.3 s for the disk. So what a contestant is going to read is read once more before
+ * <p>Such a machine may also drop pages that are not read several times a minute, however much
+ * memory is free (Linux's DAMON, {@code /sys/kernel/mm/damon/admin}). In the quarter of a minute
+ * between two arrivals it dropped some 50 MiB of a pool's files, in small pieces, and the arrival
+ * waited 0.3 s for the disk. So the files that a program is going to read are read once more before
  * it starts.
  */
 final class WarmMemory implements AutoCloseable {
@@ -39,9 +40,9 @@ final class WarmMemory implements AutoCloseable {
   private long held;
 
   /**
-   * Takes the memory, as the cache of a file in a directory, and begins to free it.
+   * Fills the memory, as the page cache of a file in a directory, and begins to free it.
    *
-   * @param read files and folders that the contestant is going to read
+   * @param read files and folders that the measured program is going to read
    */
   WarmMemory(Path directory, List<Path> read) throws IOException {
     force(directory);
@@ -55,7 +56,7 @@ final class WarmMemory implements AutoCloseable {
     while (held < HELD) {
       held += file.write(block.clear());
     }
-    // Unwritten, it would come near the share of dirty memory from which the kernel slows writers.
+    // Its dirty pages would come near the share of memory at which the kernel slows writers down.
     file.force(false);
     for (Path root : read) {
       FileTree.walk(root, file -> read(file, block), folder -> {});
@@ -71,8 +72,8 @@ final class WarmMemory implements AutoCloseable {
   }
 
   /**
-   * Writes out what the contestant before has left: it would slow the next one down. Meanwhile the
-   * broker may delete segments.
+   * Writes back the dirty pages of the previous measurement, which would slow the next one down.
+   * The broker may delete segments meanwhile.
    */
   private static void force(Path directory) throws IOException {
     FileTree.walk(

@@ -8,8 +8,9 @@ import io.fisherstreams.cli.options.OutputDtype;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.coordinator.PlanPolicy;
-import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.PoolView;
+import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
@@ -296,7 +297,7 @@ final class MergeCommand implements Callable<Integer> {
         runner.requireRunning();
         if (estimated && System.nanoTime() - looked >= LOOK.toNanos()) {
           pool(runner)
-              .refusals()
+              .rejections()
               .forEach(
                   (model, reason) -> {
                     throw new InvalidInput("model '%s': %s".formatted(model, reason));
@@ -308,11 +309,11 @@ final class MergeCommand implements Callable<Integer> {
   }
 
   private static PoolView pool(PoolRunner runner) {
-    return PoolStatus.readView(runner.kafka(), runner.topics());
+    return PoolViewReader.read(runner.kafka(), runner.topics());
   }
 
   private static List<Shares.Takeover> takeovers(PoolRunner runner) {
-    return pool(runner).propose().map(PoolView.Proposal::takeovers).orElse(List.of());
+    return pool(runner).propose().map(Proposal::takeovers).orElse(List.of());
   }
 
   private void print(Release release) {

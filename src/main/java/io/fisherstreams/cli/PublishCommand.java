@@ -8,7 +8,7 @@ import io.fisherstreams.cli.options.EstimatorName;
 import io.fisherstreams.cli.options.EstimatorOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.OutputDtype;
-import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
@@ -391,7 +391,7 @@ final class PublishCommand implements Runnable {
   /** What the model has already changes nothing when it is sent again; all else is refused. */
   private void warnWhenSealed(KafkaSettings kafka, PoolTopics topics, ModelManifest manifest) {
     if (manifest.getRefineEvery() == 0
-        && PoolStatus.readView(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
+        && PoolViewReader.read(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
       spec.commandLine()
           .getErr()
           .printf(

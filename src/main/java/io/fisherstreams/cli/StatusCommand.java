@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.StageLag;
 import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
@@ -56,11 +57,10 @@ final class StatusCommand implements Callable<Integer> {
     connection
         .config()
         .gate()
-        .ifPresent(
-            gate -> lags.put(GateStage.STAGE, PoolStatus.lag(kafka, topics, GateStage.STAGE)));
+        .ifPresent(gate -> lags.put(GateStage.STAGE, StageLag.of(kafka, topics, GateStage.STAGE)));
     for (Webhook hook : connection.config().webhooks()) {
       String stage = WebhookStage.stage(hook.name());
-      lags.put(stage, PoolStatus.lag(kafka, topics, stage));
+      lags.put(stage, StageLag.of(kafka, topics, stage));
     }
     out.println();
     lags.forEach((stage, lag) -> out.printf("%-20s lag %d records%n", stage, lag));

@@ -16,23 +16,24 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
 
-/** Which release each alias points to, and what becomes of a request to move it. */
+/** The release to which each alias points, and the answers to requests that move an alias. */
 final class Aliases {
   /** Earlier releases that an alias remembers. */
   static final int REMEMBERED = 10;
 
   private final Map<String, Alias> aliases = new TreeMap<>();
 
-  /** Takes an alias as it was answered before. */
+  /** Restores an alias from the newest answer. */
   void put(Alias alias) {
     aliases.put(alias.getAlias(), alias);
   }
 
   /**
-   * Grants or refuses a request.
+   * Grants or rejects a request. The answer to a rejected request leaves the alias where it is and
+   * has the reason as its refusal.
    *
-   * @param kept complete releases whose tensors are kept, less those that a gate rejected
-   * @throws RejectedRecord when it is no request that could be answered
+   * @param kept complete releases whose tensors are kept, without those that a gate rejected
+   * @throws RejectedRecord when the request cannot be answered at all
    */
   Alias answer(String name, AliasRequest request, Set<Long> kept, Instant at)
       throws RejectedRecord {
@@ -114,7 +115,7 @@ final class Aliases {
     return aliases.getOrDefault(name, AliasName.unset(name));
   }
 
-  /** Whether a request carries a verdict on a release, found where the alias is now. */
+  /** Whether a request has a verdict, and the alias has not moved since the gate began to judge. */
   boolean judges(String name, AliasRequest request) {
     return request != null
         && request.getAction() == AliasAction.JUDGE
@@ -127,8 +128,9 @@ final class Aliases {
   }
 
   /**
-   * What the next release is compared with after one that passed. A release that is worse leaves
-   * the better one in place: else accuracy could fall by the limit again and again.
+   * The release with which the next one is compared after one that passed; 0 for the one that
+   * passed. If that one is worse than its reference, the reference stays. Otherwise accuracy could
+   * fall by the limit again and again.
    */
   private static long baseline(GateVerdict verdict) {
     Double reference = verdict.getReferenceAccuracy();
@@ -179,7 +181,7 @@ final class Aliases {
   }
 
   /**
-   * Releases that retention spares: what an alias points to, and where its rollback would go.
+   * Releases that retention must keep: those to which an alias points, or would roll back.
    *
    * @param kept as for {@link #answer}
    */

@@ -13,7 +13,7 @@ import org.apache.kafka.clients.admin.Admin;
 public final class CoordinatorStage {
   private CoordinatorStage() {}
 
-  /** An instance that is not started; refuses topics that cannot serve. */
+  /** An instance that is not started; rejects a pool whose topics are missing or do not fit. */
   public static StageRunner create(
       KafkaSettings kafka, PoolTopics topics, StreamsOptions options, PlanPolicy policy) {
     int partitions;

@@ -2,11 +2,11 @@ package io.fisherstreams.coordinator;
 
 import java.util.List;
 
-/** Topic {@code merged-tensors}, as far as the coordinator needs it. */
+/** The operations on topic {@code merged-tensors} that the coordinator needs. */
 public interface MergedTensorLog {
   /** The offset after the last record of each partition. */
   List<Long> endOffsets();
 
-  /** Drops the records of each partition before an offset. Repeating it is harmless. */
+  /** Deletes the records of each partition before an offset. Idempotent. */
   void deleteBefore(List<Long> offsets);
 }

@@ -8,11 +8,11 @@ import java.util.Map;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
-/** Says for people what changed in the pool from one plan to the next. */
+/** Describes for people what changed in the pool from one plan to the next. */
 final class PlanCause {
   private PlanCause() {}
 
-  static String of(MergePlan previous, PoolView.Proposal next) {
+  static String of(MergePlan previous, Proposal next) {
     Map<String, PlannedModel> before = byName(previous == null ? List.of() : previous.getModels());
     Map<String, PlannedModel> after = byName(next.models());
     List<String> changes = new ArrayList<>();

@@ -4,23 +4,23 @@ import java.time.Duration;
 import java.util.Set;
 
 /**
- * When a change of the pool becomes a plan.
+ * When a change of the pool becomes a plan, and how many releases keep their tensors.
  *
- * @param quiet how long the pool must stay as it is, so that a burst of arrivals makes one plan
+ * @param quiet how long the pool must stay unchanged, so that a burst of arrivals makes one plan
  * @param longest how long the first change of a burst waits at most
  * @param keep how many complete releases keep their tensors, at least
  * @param keepFor how long a complete release keeps its tensors, at least
- * @param await models without which no plan is made; empty for a pool that is merged as it grows.
- *     Who names them knows their Fishers: takeovers are not logged
+ * @param await models without which no plan is made; empty for a pool that is merged as it grows. A
+ *     caller that sets it has checked the Fishers, so takeovers are not logged
  */
 public record PlanPolicy(
     Duration quiet, Duration longest, int keep, Duration keepFor, Set<String> await) {
-  /** Complete releases that keep their tensors when nothing is said. */
+  /** By default, so many complete releases keep their tensors. */
   public static final int KEEP = 10;
 
   /**
-   * Abandoned plans in a row after which the one under way is left to finish, so that a busy pool
-   * still gets releases.
+   * After so many abandoned plans in a row the next plan finishes, so that a busy pool still gets
+   * releases.
    */
   static final int MAX_ABANDONED = 3;
 
@@ -39,8 +39,7 @@ public record PlanPolicy(
   }
 
   /**
-   * No waiting, for a pool that somebody watches: a plan at every change once these models are
-   * ready.
+   * No waiting, for a pool whose user waits: a plan at every change once these models are ready.
    */
   public static PlanPolicy atOnce(Set<String> await) {
     return new PlanPolicy(Duration.ZERO, Duration.ZERO, KEEP, Duration.ZERO, await);

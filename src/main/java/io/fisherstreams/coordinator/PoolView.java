@@ -1,8 +1,6 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -15,7 +13,6 @@ import io.fisherstreams.tensor.DType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
@@ -24,36 +21,15 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Pattern;
 import java.util.regex.PatternSyntaxException;
 
 /**
- * The pool as its manifests and its progress records describe it. Pure: it knows no Kafka, the
- * coordinator stage and the {@code status} command feed it alike.
+ * The pool as its manifests and its progress records describe it. Pure: it knows no Kafka. Both the
+ * coordinator stage and the {@code status} command fill one.
  */
 public final class PoolView {
-  /**
-   * What a plan would merge now.
-   *
-   * @param base the base model
-   * @param models the ready models in the order of their names, with norms, weights and shares
-   * @param versions the version of each that is used
-   * @param takeovers models that dominate because of epsilon, not of their Fisher
-   */
-  public record Proposal(
-      PoolModel base,
-      List<PlannedModel> models,
-      SortedMap<String, Long> versions,
-      List<Shares.Takeover> takeovers) {
-    /** Whether a plan merges exactly this. */
-    public boolean isPlannedBy(MergePlan plan) {
-      return plan.getBaseModel().equals(base.manifest().getModel())
-          && plan.getBaseVersion() == base.manifest().getVersion()
-          && plan.getMethod().equals(base.manifest().getMethod())
-          && plan.getModels().equals(models);
-    }
-  }
-
   private final int partitions;
   private final SortedMap<String, NavigableMap<Long, PoolModel>> models = new TreeMap<>();
   private final Map<String, Long> retired;
@@ -62,19 +38,19 @@ public final class PoolView {
   /**
    * An empty pool.
    *
-   * @param retired by model: the highest version that was withdrawn or replaced; kept up to date
+   * @param retired by model: the highest version that was withdrawn or replaced before
    */
   public PoolView(int partitions, Map<String, Long> retired) {
     this.partitions = partitions;
     this.retired = new HashMap<>(retired);
   }
 
-  /** The highest retired version by model. */
+  /** By model: the highest version that was withdrawn or replaced. */
   public Map<String, Long> retired() {
     return Collections.unmodifiableMap(retired);
   }
 
-  /** All versions that are in use or may come to be, by model. */
+  /** All versions that are used or may still be, by model. */
   public SortedMap<String, NavigableMap<Long, PoolModel>> models() {
     return Collections.unmodifiableSortedMap(models);
   }
@@ -84,7 +60,13 @@ public final class PoolView {
     return Optional.ofNullable(base);
   }
 
-  /** Takes a manifest; refuses it with {@link RejectedRecord}. */
+  /**
+   * Adds a manifest's version, or updates the coefficient and method of one that is there.
+   *
+   * @param key the manifest's key in its topic
+   * @throws RejectedRecord when the manifest makes no sense, or is stale, or has other content than
+   *     an earlier one of its version
+   */
   public void announce(String key, ModelManifest manifest) {
     String model = manifest.getModel();
     if (!model.equals(key)) {
@@ -189,8 +171,8 @@ public final class PoolView {
   }
 
   /**
-   * Takes a partition's report of a model; one of a version that is gone, or not announced yet, is
-   * looked at and passed over.
+   * Adds a partition's report on a version. A report on a version that is retired or not announced
+   * yet is checked and then ignored.
    *
    * @throws RejectedRecord when its sums are no numbers
    */
@@ -205,69 +187,28 @@ public final class PoolView {
   }
 
   /**
-   * What can be merged now; empty while base or every model is incomplete, or no model has any
-   * weight.
+   * The models that can be merged now; empty while the base or every model is incomplete, or no
+   * model has any weight.
    */
   public Optional<Proposal> propose() {
-    Optional<PoolModel> ready = readyBase();
-    if (ready.isEmpty()) {
-      return Optional.empty();
-    }
-    PoolModel baseModel = ready.get();
-    MergeMethod method = baseModel.manifest().getMethod();
-    MergeSet mergeSet = baseModel.mergeSet();
-    Map<String, PoolModel> chosen = new LinkedHashMap<>();
+    return readyBase().flatMap(baseModel -> Proposal.of(baseModel, candidates(baseModel)));
+  }
+
+  private List<Proposal.Candidate> candidates(PoolModel baseModel) {
+    List<Proposal.Candidate> candidates = new ArrayList<>();
     models.forEach(
         (name, versions) -> {
           if (!name.equals(base)) {
-            ready(versions, baseModel).ifPresent(model -> chosen.put(name, model));
+            // the newest manifest's coefficient, even while that version's tensors are incomplete
+            Double coefficient = versions.lastEntry().getValue().manifest().getCoefficient();
+            ready(versions, baseModel)
+                .ifPresent(model -> candidates.add(new Proposal.Candidate(model, coefficient)));
           }
         });
-    double epsilon = method.getMinimalFisherWeight();
-    long entries = 0;
-    for (String name : mergeSet.names()) {
-      entries += baseModel.tensors().get(name).elements();
-    }
-    Map<String, Shares.Weight> weights = new TreeMap<>();
-    chosen.forEach(
-        (name, model) -> {
-          // the newest manifest's coefficient, also while its own tensors are still on their way
-          Double given = models.get(name).lastEntry().getValue().manifest().getCoefficient();
-          PoolModel.Sums sums = model.sums(model.epoch().orElseThrow(), mergeSet);
-          weights.put(
-              name,
-              new Shares.Weight(
-                  given != null ? given : 1.0 / chosen.size(), sums.total(), sums.norm()));
-        });
-    boolean normalize = method.getNormalizeFisherWeight();
-    Map<String, Double> shares = Shares.of(weights, epsilon, entries, normalize);
-    List<PlannedModel> planned = new ArrayList<>();
-    SortedMap<String, Long> versions = new TreeMap<>();
-    weights.forEach(
-        (name, weight) -> {
-          PoolModel model = chosen.get(name);
-          versions.put(name, model.manifest().getVersion());
-          planned.add(
-              new PlannedModel(
-                  name,
-                  model.manifest().getVersion(),
-                  model.epoch().orElseThrow(),
-                  weight.coefficient(),
-                  weight.norm(),
-                  normalize
-                      ? weight.coefficient() / (weight.norm() + epsilon)
-                      : weight.coefficient(),
-                  shares.get(name)));
-        });
-    List<Shares.Takeover> takeovers =
-        normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
-    boolean weighted = planned.stream().anyMatch(model -> model.getWeight() > 0);
-    return weighted
-        ? Optional.of(new Proposal(baseModel, planned, versions, takeovers))
-        : Optional.empty();
+    return candidates;
   }
 
-  /** Whether everything that a plan merges is in the pool and there, as far as was reported. */
+  /** Whether every version that a plan merges is in the pool and, as reported, still complete. */
   public boolean canFinish(MergePlan plan) {
     return find(plan.getBaseModel(), plan.getBaseVersion()).filter(PoolModel::isPresent).isPresent()
         && plan.getModels().stream()
@@ -278,7 +219,7 @@ public final class PoolView {
                         .isPresent());
   }
 
-  /** Whether a version has all its shards and its whole Fisher, as far as was reported. */
+  /** Whether a version has all its shards and its whole Fisher, as reported. */
   public boolean isReady(String model, long version) {
     return find(model, version).flatMap(PoolModel::epoch).isPresent();
   }
@@ -287,7 +228,7 @@ public final class PoolView {
     return Optional.ofNullable(models.get(model)).map(versions -> versions.get(version));
   }
 
-  /** Whether there is a base model with all its shards, without which nothing is merged. */
+  /** Whether the pool has a base model with all its shards; without one nothing is merged. */
   public boolean hasReadyBase() {
     return readyBase().isPresent();
   }
@@ -304,11 +245,11 @@ public final class PoolView {
   private static Optional<PoolModel> ready(
       NavigableMap<Long, PoolModel> versions, PoolModel baseModel) {
     return versions.descendingMap().values().stream()
-        .filter(model -> model.epoch().isPresent() && refusal(model, baseModel).isEmpty())
+        .filter(model -> model.epoch().isPresent() && rejection(model, baseModel).isEmpty())
         .findFirst();
   }
 
-  private static Optional<String> refusal(PoolModel model, PoolModel baseModel) {
+  private static Optional<String> rejection(PoolModel model, PoolModel baseModel) {
     Optional<String> mismatch = model.mismatch(baseModel);
     MergeMethod method = baseModel.manifest().getMethod();
     if (mismatch.isEmpty()
@@ -325,22 +266,26 @@ public final class PoolView {
   }
 
   /** Why a model that has all its shards is not merged, by model. */
-  public SortedMap<String, String> refusals() {
-    SortedMap<String, String> refusals = new TreeMap<>();
+  public SortedMap<String, String> rejections() {
+    SortedMap<String, String> rejections = new TreeMap<>();
     Optional<PoolModel> ready = readyBase();
     if (ready.isPresent()) {
       models.forEach(
           (name, versions) -> {
             if (!name.equals(base)) {
-              refusal(versions.lastEntry().getValue(), ready.get())
-                  .ifPresent(reason -> refusals.put(name, reason));
+              rejection(versions.lastEntry().getValue(), ready.get())
+                  .ifPresent(reason -> rejections.put(name, reason));
             }
           });
     }
-    return refusals;
+    return rejections;
   }
 
-  /** Retires the versions that a proposal no longer uses, and tells which models lost one. */
+  /**
+   * Retires the versions that a proposal no longer uses.
+   *
+   * @return the models that lost a version
+   */
   public Set<String> retireBefore(Proposal proposal) {
     Map<String, Long> used = new HashMap<>(proposal.versions());
     used.put(base, proposal.base().manifest().getVersion());
@@ -350,7 +295,7 @@ public final class PoolView {
           .get(planned.getVersion())
           .forgetEpochsBefore(planned.getEpoch());
     }
-    Set<String> touched = new java.util.TreeSet<>();
+    Set<String> touched = new TreeSet<>();
     used.forEach(
         (name, version) -> {
           NavigableMap<Long, PoolModel> older = models.get(name).headMap(version, false);

@@ -10,9 +10,9 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * One partition's Fisher sums by parameter, exact and small: each sum is held as float64 terms that
- * add up to it, two or three of them, since it is a sum of float64 numbers. A pool of a thousand
- * models has millions of such sums.
+ * One partition's Fisher sums by parameter, exact and small. Each sum is stored as float64 terms
+ * that add up to it. As it is a sum of float64 numbers, two or three terms are enough. A pool of a
+ * thousand models has millions of such sums.
  */
 final class ReportedSums {
   private final String[] parameters;
@@ -27,7 +27,7 @@ final class ReportedSums {
   }
 
   /**
-   * What a partition reported; refuses what is no number with {@link RejectedRecord}.
+   * The sums that a partition reported; rejects text that is no number with {@link RejectedRecord}.
    *
    * @param names gives each parameter's name as one shared object
    */

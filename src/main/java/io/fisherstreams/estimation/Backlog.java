@@ -4,14 +4,11 @@ import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Runs;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Comparator;
-import java.util.Deque;
 import java.util.HashMap;
 import java.util.HashSet;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -19,33 +16,24 @@ import java.util.Set;
 import java.util.TreeMap;
 
 /**
- * What one worker has read of its partitions of topic {@code examples} and not yet committed, and
- * which examples of these partitions are counted. It knows no Kafka client.
+ * The examples that one worker has read of its partitions of topic {@code examples} and not yet
+ * committed, and the runs of examples that are counted in these partitions. It knows no Kafka
+ * client.
  *
- * <p>Models are served in the order in which their oldest example arrived, whatever lies between
- * their examples: an example that is counted out of turn is known by its model's runs of counted
- * places, and a partition is committed up to the first record that is not handled. A record behind
- * that is read again after a restart, and skipped when it is counted.
+ * <p>Models are served in the order in which their oldest example arrived. So an example may be
+ * counted before records of other models that have lower offsets. Such an example is read again
+ * after a restart, and skipped because its model's runs contain it.
  */
 final class Backlog {
   private static final class Partition {
-    final Deque<PendingExample> records = new ArrayDeque<>();
+    final CommitFront front = new CommitFront();
     final Map<ModelVersion, List<Long>> counted = new HashMap<>();
   }
-
-  /**
-   * The front of a partition.
-   *
-   * @param refused records that were handled at its front, and refused
-   * @param nextOffset offset of the first record that is not handled
-   * @param advanced whether records were handled at its front
-   */
-  record Front(List<PendingExample> refused, long nextOffset, boolean advanced) {}
 
   private final int partitions;
   private final Map<Integer, Partition> owned = new TreeMap<>();
   private final Map<ModelVersion, List<PendingExample>> waiting = new HashMap<>();
-  private final Set<Long> taken = new HashSet<>();
+  private final Set<Long> claimed = new HashSet<>();
   private final Map<ModelVersion, Long> missing = new HashMap<>();
   private long arrivals;
 
@@ -58,7 +46,7 @@ final class Backlog {
     this.partitions = partitions;
   }
 
-  /** Begins with a partition, given the runs of counted places in it. */
+  /** Adds a partition, given the runs of counted positions in it. */
   void assign(int partition, Map<ModelVersion, List<Long>> counted) {
     Partition fresh = new Partition();
     fresh.counted.putAll(counted);
@@ -66,7 +54,7 @@ final class Backlog {
     missing.clear();
   }
 
-  /** Gives a partition up. */
+  /** Removes a partition. */
   void revoke(int partition) {
     rewind(partition);
     owned.remove(partition);
@@ -78,10 +66,7 @@ final class Backlog {
    * @return the offset of the first of them
    */
   OptionalLong rewind(int partition) {
-    Deque<PendingExample> records = owned.get(partition).records;
-    OptionalLong first =
-        records.isEmpty() ? OptionalLong.empty() : OptionalLong.of(records.peekFirst().offset());
-    records.clear();
+    OptionalLong first = owned.get(partition).front.clear();
     waiting.values().forEach(list -> list.removeIf(example -> example.partition() == partition));
     missing.clear();
     prune();
@@ -93,9 +78,9 @@ final class Backlog {
     return owned.containsKey(partition);
   }
 
-  /** Takes a record in, the next of its partition. */
+  /** Adds a record, the next of its partition. */
   void add(PendingExample record) {
-    owned.get(record.partition()).records.addLast(record);
+    owned.get(record.partition()).front.add(record);
     if (record.isHandled()) {
       return;
     }
@@ -116,15 +101,12 @@ final class Backlog {
     return Runs.contains(runs, model.place(index, partitions));
   }
 
-  /** Bytes that the records hold. */
+  /** Bytes that the records still hold. */
   long bytes() {
-    return owned.values().stream()
-        .flatMap(partition -> partition.records.stream())
-        .mapToLong(PendingExample::bytes)
-        .sum();
+    return owned.values().stream().mapToLong(partition -> partition.front.bytes()).sum();
   }
 
-  /** The models with examples that wait, that with the oldest first. */
+  /** The models with waiting examples; the model with the oldest one is first. */
   List<EstimatedModel> waiting() {
     return waiting.values().stream()
         .map(examples -> examples.get(0))
@@ -139,23 +121,23 @@ final class Backlog {
   }
 
   /**
-   * Takes batches of a model for the claim under way; there is one at a time. They are full batches
-   * in the order of the examples' indexes, so that sums do not depend on how partitions were read;
-   * one behind an example that is still to come waits for it. The last batch of all wanted examples
-   * may be shorter.
+   * Adds batches of a model to the claim under way; there is one at a time. These are full batches
+   * in the order of the examples' indexes, so that sums do not depend on the order in which
+   * partitions were read: an example behind one that has not arrived yet waits for it. The last
+   * batch of all wanted examples may be shorter. Batches of an estimator that depends on them are
+   * taken only when they are complete.
    *
-   * @param most examples, at most, up to a batch
-   * @param all whether to take what waits as it is. Batches of an estimator that depends on them
-   *     are taken when they are complete, whatever is asked
+   * @param max examples; the last batch may exceed it
+   * @param all whether to take the waiting examples without waiting for those before them
    */
-  List<List<PendingExample>> take(EstimatedModel model, long most, boolean all) {
-    List<List<PendingExample>> batches = select(model, most, all);
+  List<List<PendingExample>> take(EstimatedModel model, long max, boolean all) {
+    List<List<PendingExample>> batches = select(model, max, all);
     batches.stream()
         .flatMap(List::stream)
         .forEach(
             example -> {
-              example.take();
-              taken.add(example.index());
+              example.claim();
+              claimed.add(example.index());
             });
     waiting
         .getOrDefault(model.version(), new ArrayList<>())
@@ -164,46 +146,41 @@ final class Backlog {
     return batches;
   }
 
-  private List<List<PendingExample>> select(EstimatedModel model, long most, boolean all) {
-    Map<Long, PendingExample> free = new LinkedHashMap<>();
+  private List<List<PendingExample>> select(EstimatedModel model, long max, boolean all) {
+    TreeMap<Long, PendingExample> free = new TreeMap<>();
     for (PendingExample example : waiting.getOrDefault(model.version(), List.of())) {
-      if (!taken.contains(example.index())) {
+      if (!claimed.contains(example.index())) {
         free.putIfAbsent(example.index(), example);
       }
     }
-    return model.estimator().dependsOnBatches()
-        ? neighbours(model, free, most)
-        : inTurn(model, new TreeMap<>(free), most, all);
-  }
-
-  private List<List<PendingExample>> inTurn(
-      EstimatedModel model, TreeMap<Long, PendingExample> free, long most, boolean all) {
+    if (model.estimator().dependsOnBatches()) {
+      return BatchSelection.ofNeighbours(
+          model,
+          free,
+          max,
+          index ->
+              claimed.contains(index)
+                  || isCounted(model, model.partition(index, partitions), index));
+    }
     long wanted = model.manifest().getExamples();
     long next = all ? wanted : missing(model, free.keySet());
-    List<PendingExample> inOrder =
+    List<PendingExample> examples =
         free.values().stream()
             .filter(example -> example.index() < next || example.index() >= wanted)
             .toList();
-    boolean last = all || (next >= wanted && model.manifest().getRefineEvery() == 0);
-    List<List<PendingExample>> batches = new ArrayList<>();
-    for (int from = 0; from < inOrder.size() && from < most; from += model.batchSize()) {
-      int to = Math.min(inOrder.size(), from + model.batchSize());
-      if (last || to - from == model.batchSize()) {
-        batches.add(inOrder.subList(from, to));
-      }
-    }
-    return batches;
+    boolean isLast = all || (next >= wanted && model.manifest().getRefineEvery() == 0);
+    return BatchSelection.inOrder(examples, model.batchSize(), max, isLast);
   }
 
   /**
-   * The lowest wanted index of the worker's partitions that is neither counted nor taken nor free;
-   * the number of wanted examples when there is none.
+   * The lowest wanted index in the worker's partitions that is neither counted nor claimed nor
+   * free; the number of wanted examples when there is none.
    */
   private long missing(EstimatedModel model, Set<Long> free) {
     long wanted = model.manifest().getExamples();
     long index = missing.getOrDefault(model.version(), 0L);
     while (index < wanted
-        && (free.contains(index) || taken.contains(index) || isElsewhere(model, index))) {
+        && (free.contains(index) || claimed.contains(index) || isElsewhere(model, index))) {
       index++;
     }
     missing.put(model.version(), index);
@@ -216,63 +193,34 @@ final class Backlog {
     return !owned.containsKey(partition) || isCounted(model, partition, index);
   }
 
-  /** Whether every example that the model takes is counted, taken, or another worker's. */
+  /**
+   * Whether every wanted example is counted, claimed, or another worker's, and no more can come.
+   */
   boolean isComplete(EstimatedModel model) {
     return model.manifest().getRefineEvery() == 0
         && !waiting.containsKey(model.version())
         && missing(model, Set.of()) >= model.manifest().getExamples();
   }
 
-  private List<List<PendingExample>> neighbours(
-      EstimatedModel model, Map<Long, PendingExample> free, long most) {
-    Map<Long, List<PendingExample>> byBatch = new TreeMap<>();
-    new TreeMap<>(free)
-        .forEach(
-            (index, example) ->
-                byBatch
-                    .computeIfAbsent(model.batch(index).first(), b -> new ArrayList<>())
-                    .add(example));
-    List<List<PendingExample>> batches = new ArrayList<>();
-    long count = 0;
-    for (Map.Entry<Long, List<PendingExample>> batch : byBatch.entrySet()) {
-      if (count < most && isComplete(model, model.batch(batch.getKey()), free.keySet())) {
-        batches.add(batch.getValue());
-        count += batch.getValue().size();
-      }
-    }
-    return batches;
-  }
-
-  private boolean isComplete(EstimatedModel model, EstimatedModel.Batch batch, Set<Long> free) {
-    for (long index = batch.first(); index < batch.end(); index++) {
-      if (!free.contains(index)
-          && !taken.contains(index)
-          && !isCounted(model, model.partition(index, partitions), index)) {
-        return false;
-      }
-    }
-    return true;
-  }
-
-  /** The claim under way is given up; its partitions are to be rewound or revoked. */
+  /** Abandons the claim under way; the caller rewinds or revokes its partitions. */
   void abandonClaim() {
-    taken.clear();
+    claimed.clear();
     missing.clear();
   }
 
-  /** Refuses all of a version that wait. */
-  void refuseWaiting(ModelVersion version, String reason) {
+  /** Rejects all waiting examples of a version. */
+  void rejectWaiting(ModelVersion version, String reason) {
     List<PendingExample> examples = waiting.remove(version);
     if (examples != null) {
-      examples.forEach(example -> example.refuse(reason));
+      examples.forEach(example -> example.reject(reason));
     }
   }
 
   /**
-   * Counts the examples of the claim under way, which is over then, and skips what waits under the
+   * Counts the examples of the claim under way, which ends it, and skips waiting examples with the
    * same indexes.
    *
-   * @return by partition what is now counted of the model
+   * @return by partition: what is now counted of the model
    */
   Map<Integer, CountedExamples> count(EstimatedModel model, Collection<PendingExample> examples) {
     Map<Integer, CountedExamples> changed = new TreeMap<>();
@@ -287,7 +235,7 @@ final class Backlog {
           example.partition(), new CountedExamples(version.model(), version.version(), runs));
       example.count();
     }
-    taken.clear();
+    claimed.clear();
     List<PendingExample> others = waiting.getOrDefault(version, new ArrayList<>());
     others.stream().filter(this::isCounted).forEach(PendingExample::count);
     others.removeIf(PendingExample::isHandled);
@@ -295,7 +243,7 @@ final class Backlog {
     return changed;
   }
 
-  /** The versions of which something is counted. */
+  /** The versions that have counted examples. */
   Set<ModelVersion> counted() {
     Set<ModelVersion> versions = new HashSet<>();
     owned.values().forEach(partition -> versions.addAll(partition.counted.keySet()));
@@ -303,9 +251,9 @@ final class Backlog {
   }
 
   /**
-   * Forgets what is counted of a version that takes no more examples.
+   * Forgets the counted examples of a version that accepts no more.
    *
-   * @return the partitions in which something was
+   * @return the partitions that had any
    */
   List<Integer> forget(ModelVersion version) {
     missing.remove(version);
@@ -315,39 +263,18 @@ final class Backlog {
         .toList();
   }
 
-  /** How many handled records lie at the partitions' fronts. */
+  /** How many records could be committed now. */
   long handled() {
-    return owned.values().stream()
-        .mapToLong(
-            partition -> partition.records.stream().takeWhile(PendingExample::isHandled).count())
-        .sum();
+    return owned.values().stream().mapToLong(partition -> partition.front.handled()).sum();
   }
 
-  /** Takes the handled records off the front of each partition that has records. */
-  Map<Integer, Front> takeHandled() {
-    Map<Integer, Front> fronts = new TreeMap<>();
+  /** Removes the records that can be committed now, of each partition that has records. */
+  Map<Integer, CommitFront.Committable> takeHandled() {
+    Map<Integer, CommitFront.Committable> committable = new TreeMap<>();
     owned.forEach(
-        (number, partition) -> {
-          Deque<PendingExample> records = partition.records;
-          if (records.isEmpty()) {
-            return;
-          }
-          List<PendingExample> refused = new ArrayList<>();
-          long before = records.peekFirst().offset();
-          long next = before;
-          while (!records.isEmpty() && records.peekFirst().isHandled()) {
-            PendingExample record = records.removeFirst();
-            next = record.offset() + 1;
-            if (record.isRefused()) {
-              refused.add(record);
-            }
-          }
-          if (!records.isEmpty()) {
-            next = records.peekFirst().offset();
-          }
-          fronts.put(number, new Front(refused, next, next > before));
-        });
-    return fronts;
+        (number, partition) ->
+            partition.front.advance().ifPresent(front -> committable.put(number, front)));
+    return committable;
   }
 
   private void prune() {

@@ -2,9 +2,9 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.record.ModelVersion;
 
-/** Is told how far an instance of the gradient stage is, on threads of the instance. */
+/** Is notified of the progress of an instance of the gradient stage, on the instance's threads. */
 public interface ClaimListener {
-  /** Nobody listens. */
+  /** Ignores everything. */
   ClaimListener NONE =
       new ClaimListener() {
         @Override
@@ -15,11 +15,11 @@ public interface ClaimListener {
       };
 
   /**
-   * How many examples the sums of the claim under way hold: 0 when the model is in memory, and
-   * again fewer after a claim was given up.
+   * The claim under way has so many examples in its sums: 0 when its model is loaded, and fewer
+   * than before after a claim was abandoned.
    */
   void claimed(ModelVersion version, long examples);
 
-  /** So many more examples are counted for good, and the claim is over. */
+  /** So many more examples are counted, which is final, and the claim has ended. */
   void counted(ModelVersion version, long examples);
 }

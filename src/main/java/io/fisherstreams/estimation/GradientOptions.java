@@ -8,14 +8,14 @@ import java.util.Optional;
 /**
  * How an instance of the gradient stage works.
  *
- * @param claimExamples examples of one model, at most, between two flushes of its sums: more make
- *     fewer bytes, and more work to do again after a kill
+ * @param claimExamples examples of one model, at most, between two flushes of its sums. More
+ *     examples mean fewer bytes, and more work to repeat after a kill
  * @param linger how long a claim waits for more examples of its model before it flushes
  * @param torchScripts folder with the operator's own modules, {@code <model>.pt}. A module is code:
  *     only the operator's configuration may name it
  */
 public record GradientOptions(long claimExamples, Duration linger, Optional<Path> torchScripts) {
-  /** What holds when nothing is said. */
+  /** The defaults. */
   public static GradientOptions standard() {
     return new GradientOptions(1024, Duration.ofSeconds(1), Optional.empty());
   }

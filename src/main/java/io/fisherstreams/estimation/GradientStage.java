@@ -20,7 +20,7 @@ import org.slf4j.LoggerFactory;
 
 /**
  * One instance of the gradient stage: a {@link GradientWorker} on a thread of its own, replaced
- * when it dies of something that trying again may mend.
+ * when it fails with an error that a retry may fix.
  */
 public final class GradientStage implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(GradientStage.class);
@@ -35,7 +35,7 @@ public final class GradientStage implements StageInstance {
   private final int partitions;
   private final DirectoryLock lock;
   private final String instance;
-  private final FailureBudget deaths;
+  private final FailureBudget failures;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final Thread thread = new Thread(this::work, "gradient");
   private GradientWorker worker;
@@ -56,21 +56,21 @@ public final class GradientStage implements StageInstance {
     this.directory = directory;
     this.partitions = partitions;
     this.lock = lock;
-    this.deaths = new FailureBudget(directory);
+    this.failures = new FailureBudget(directory);
     this.instance = instance(directory.resolve(IDENTITY));
   }
 
   /**
-   * An instance that is not started; refuses topics that cannot serve.
+   * An instance that is not started; rejects a pool whose topics are missing or do not fit.
    *
-   * @param directory its own folder
+   * @param directory used by this instance only
    */
   public static GradientStage create(
       KafkaSettings kafka, PoolTopics topics, GradientOptions options, Path directory) {
     return create(kafka, topics, options, ClaimListener.NONE, directory);
   }
 
-  /** The same with a listener that is told of its claims. */
+  /** The same with a listener that is notified of its claims. */
   public static GradientStage create(
       KafkaSettings kafka,
       PoolTopics topics,
@@ -90,7 +90,7 @@ public final class GradientStage implements StageInstance {
     }
   }
 
-  /** The instance's name: with it, it ends the transaction that it left open when it was killed. */
+  /** The instance's lasting name: by it a restarted instance ends the transaction it left open. */
   private static String instance(Path file) {
     try {
       if (Files.exists(file)) {
@@ -101,7 +101,7 @@ public final class GradientStage implements StageInstance {
       Files.move(written, file);
       return fresh;
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot keep the instance's name in " + file, e);
+      throw new UncheckedIOException("cannot read or write the instance's name in " + file, e);
     }
   }
 
@@ -120,12 +120,13 @@ public final class GradientStage implements StageInstance {
     while (end.isEmpty() && !isClosed()) {
       try (GradientWorker current = next()) {
         current.run();
-      } catch (Throwable death) {
-        end = deaths.fatal(death);
+      } catch (Throwable failure) {
+        end = failures.fatal(failure);
         if (end.isPresent()) {
-          LOG.error("stage gradient ends: {}", end.get().toString(), death);
+          LOG.error("stage gradient ends: {}", end.get().toString(), failure);
         } else if (!isClosed()) {
-          LOG.warn("stage gradient: a worker is replaced after: {}", deaths.cause(death), death);
+          LOG.warn(
+              "stage gradient: a worker is replaced after: {}", failures.cause(failure), failure);
           pause();
         }
       }

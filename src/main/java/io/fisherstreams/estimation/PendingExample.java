@@ -9,9 +9,9 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 final class PendingExample {
   private enum State {
     WAITING,
-    TAKEN,
+    CLAIMED,
     COUNTED,
-    REFUSED
+    REJECTED
   }
 
   private final int partition;
@@ -21,7 +21,7 @@ final class PendingExample {
   private ConsumerRecord<byte[], byte[]> source;
   private Example example;
   private State state;
-  private String refusal;
+  private String rejection;
   private long arrival;
 
   private PendingExample(
@@ -41,10 +41,10 @@ final class PendingExample {
     return new PendingExample(source, model, example);
   }
 
-  /** A record that is refused at once. */
-  static PendingExample refused(ConsumerRecord<byte[], byte[]> source, String reason) {
+  /** A record that is rejected at once. */
+  static PendingExample rejected(ConsumerRecord<byte[], byte[]> source, String reason) {
     PendingExample record = new PendingExample(source, null, null);
-    record.refuse(reason);
+    record.reject(reason);
     return record;
   }
 
@@ -56,7 +56,7 @@ final class PendingExample {
     return offset;
   }
 
-  /** The record as it came; null once its content went into sums. */
+  /** The record as it was read; null once its content is in sums. */
   ConsumerRecord<byte[], byte[]> source() {
     return source;
   }
@@ -69,7 +69,7 @@ final class PendingExample {
     return model.version();
   }
 
-  /** Null once it went into sums or is refused. */
+  /** Null once it is in sums or rejected. */
   Example example() {
     return example;
   }
@@ -83,36 +83,36 @@ final class PendingExample {
     return source == null ? 0 : Math.max(0, source.serializedValueSize());
   }
 
-  /** Gives it its place in the order of arrival. */
-  void arrive(long place) {
-    arrival = place;
+  /** Numbers it in the order of arrival. */
+  void arrive(long number) {
+    arrival = number;
   }
 
   long arrival() {
     return arrival;
   }
 
-  /** It belongs to the claim under way. */
-  void take() {
-    state = State.TAKEN;
+  /** Marks it as part of the claim under way. */
+  void claim() {
+    state = State.CLAIMED;
   }
 
-  /** It is in the claim's sums, and its content no longer needed. */
+  /** Drops its content, which is now in the claim's sums. */
   void release() {
     source = null;
     example = null;
   }
 
-  /** It is counted for good. */
+  /** Marks it as counted, which is final. */
   void count() {
     release();
     state = State.COUNTED;
   }
 
-  /** It goes to the dead letters. */
-  void refuse(String reason) {
-    state = State.REFUSED;
-    refusal = reason;
+  /** Marks it as rejected, so that its commit dead-letters it. */
+  void reject(String reason) {
+    state = State.REJECTED;
+    rejection = reason;
     example = null;
   }
 
@@ -120,17 +120,17 @@ final class PendingExample {
     return state == State.WAITING;
   }
 
-  boolean isRefused() {
-    return state == State.REFUSED;
+  boolean isRejected() {
+    return state == State.REJECTED;
   }
 
-  /** Whether it is counted or refused. */
+  /** Whether it is counted or rejected. */
   boolean isHandled() {
-    return state == State.COUNTED || state == State.REFUSED;
+    return state == State.COUNTED || state == State.REJECTED;
   }
 
-  /** Why it is refused. */
-  String refusal() {
-    return refusal;
+  /** Why it is rejected. */
+  String rejection() {
+    return rejection;
   }
 }

@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.coordinator.PlanPolicy;
-import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.StageLag;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.record.Release;
@@ -105,7 +105,7 @@ class WebhookIT {
       await().atMost(PATIENCE).until(() -> steady.size() == 3 && flaky.size() == 2);
       await()
           .atMost(PATIENCE)
-          .until(() -> PoolStatus.lag(pool.kafka, pool.topics, WebhookStage.stage("steady")) == 0);
+          .until(() -> StageLag.of(pool.kafka, pool.topics, WebhookStage.stage("steady")) == 0);
       stage.close();
       assertThat(steady)
           .extracting(Delivery::event)

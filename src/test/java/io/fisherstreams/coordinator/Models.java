@@ -57,7 +57,7 @@ final class Models {
   /** One shard's sums over its Fisher. */
   record Sums(double total, double squares) {}
 
-  /** What every shard of a model has. */
+  /** The sums of a model's shards. */
   interface ShardSums {
     Sums of(String parameter, int shard);
   }

@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
-import io.fisherstreams.coordinator.PoolView.Proposal;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -158,7 +157,7 @@ class PoolViewTest {
     pool.withdraw("a");
     assertThat(planned()).containsExactly("b@1/1");
     assertThat(pool.retired()).isEqualTo(Map.of("a", 5L));
-    assertRefused(Models.model("a", 5).build(), "a@5 is stale");
+    assertRejected(Models.model("a", 5).build(), "a@5 is stale");
     ready(Models.model("a", 6).build(), 1, NINE);
     assertThat(planned()).containsExactly("a@6/1", "b@1/1");
   }
@@ -208,9 +207,9 @@ class PoolViewTest {
     ready(
         Models.model("b", 1).setParameters(Models.parameters(true).subList(0, 2)).build(), 1, NINE);
     assertThat(planned()).containsExactly("a@1/1");
-    assertThat(pool.refusals()).containsOnlyKeys("a", "b");
-    assertThat(pool.refusals().get("a")).contains("head", "[1, 5]", "[5]");
-    assertThat(pool.refusals().get("b")).contains("weight", "missing");
+    assertThat(pool.rejections()).containsOnlyKeys("a", "b");
+    assertThat(pool.rejections().get("a")).contains("head", "[1, 5]", "[5]");
+    assertThat(pool.rejections().get("b")).contains("weight", "missing");
   }
 
   @Test
@@ -219,7 +218,7 @@ class PoolViewTest {
     ready(Models.model("a", 1).build(), 1, NINE);
     ready(Models.model("zero", 1).build(), 1, (parameter, shard) -> new Sums(0, 0));
     assertThat(planned()).containsExactly("a@1/1");
-    assertThat(pool.refusals().get("zero")).contains("zero everywhere");
+    assertThat(pool.rejections().get("zero")).contains("zero everywhere");
   }
 
   @Test
@@ -285,15 +284,15 @@ class PoolViewTest {
 
   @ParameterizedTest
   @MethodSource("badManifests")
-  void aManifestThatMakesNoSenseIsRefusedWithTheReason(ModelManifest manifest, String reason) {
+  void aManifestThatMakesNoSenseIsRejectedWithTheReason(ModelManifest manifest, String reason) {
     readyBase();
     ready(Models.model("x", 1).build(), 1, NINE);
-    assertRefused(manifest, reason);
+    assertRejected(manifest, reason);
     assertThat(planned()).containsExactly("x@1/1");
   }
 
   @Test
-  void aManifestUnderAnotherModelsKeyIsRefused() {
+  void aManifestUnderAnotherModelsKeyIsRejected() {
     assertThatExceptionOfType(RejectedRecord.class)
         .isThrownBy(() -> pool.announce("b", Models.model("a", 1).build()))
         .withMessageContaining("key is 'b'");
@@ -304,11 +303,11 @@ class PoolViewTest {
     pool.announce("a", Models.model("a", 3).setContentHash("x").build());
     pool.announce("a", Models.model("a", 3).setContentHash("x").setCoefficient(0.5).build());
     assertThat(pool.models().get("a").get(3L).manifest().getCoefficient()).isEqualTo(0.5);
-    assertRefused(Models.model("a", 3).setContentHash("y").build(), "other content");
-    assertRefused(Models.model("a", 2).setContentHash("x").build(), "a@2 is stale");
+    assertRejected(Models.model("a", 3).setContentHash("y").build(), "other content");
+    assertRejected(Models.model("a", 2).setContentHash("x").build(), "a@2 is stale");
   }
 
-  private void assertRefused(ModelManifest manifest, String reason) {
+  private void assertRejected(ModelManifest manifest, String reason) {
     assertThatExceptionOfType(RejectedRecord.class)
         .isThrownBy(() -> pool.announce(manifest.getModel(), manifest))
         .withMessageContaining(reason);

@@ -3,13 +3,10 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.gradient.EstimatedModel;
-import io.fisherstreams.gradient.example.Example;
-import io.fisherstreams.record.Estimation;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
-import io.fisherstreams.record.Role;
 import io.fisherstreams.record.Runs;
 import java.util.ArrayList;
+import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -18,7 +15,6 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.stream.LongStream;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -30,22 +26,11 @@ class BacklogTest {
   private final Map<Integer, Long> ends = new HashMap<>();
 
   private static EstimatedModel model(String name, String estimator, int batchSize, long examples) {
-    return EstimatedModel.of(
-        ModelManifest.newBuilder()
-            .setModel(name)
-            .setVersion(1)
-            .setRole(Role.FINE_TUNED)
-            .setParameters(List.of())
-            .setExamples(examples)
-            .setEstimation(new Estimation(estimator, 1, 0L, batchSize, List.of()))
-            .build());
+    return Pending.model(name, estimator, batchSize, examples);
   }
 
   private static PendingExample record(EstimatedModel model, int partition, long offset, long i) {
-    return PendingExample.of(
-        new ConsumerRecord<>("examples", partition, offset, null, new byte[10]),
-        model,
-        new Example("topic", i, 0, Map.of()));
+    return Pending.example(model, partition, offset, i);
   }
 
   private void assign(Integer... partitions) {
@@ -64,9 +49,7 @@ class BacklogTest {
 
   private PendingExample arrivesBad(int partition) {
     long offset = ends.merge(partition, 1L, Long::sum) - 1;
-    PendingExample record =
-        PendingExample.refused(
-            new ConsumerRecord<>("examples", partition, offset, null, new byte[10]), "bad");
+    PendingExample record = Pending.rejected(partition, offset, "bad");
     backlog.add(record);
     return record;
   }
@@ -108,7 +91,7 @@ class BacklogTest {
   }
 
   @Test
-  void whatAnotherWorkerHasOrIsCountedIsNotWaitedFor() {
+  void examplesThatAreCountedOrAnotherWorkersAreNotWaitedFor() {
     EstimatedModel model = model("m", "exact", 2, 12);
     backlog.assign(1, Map.of(model.version(), List.of(0L, 0L)));
     backlog.assign(3, Map.of());
@@ -165,15 +148,17 @@ class BacklogTest {
     arrives(a, 4);
     backlog.count(b, takeAll(b));
     assertThat(backlog.handled()).isZero();
-    assertThat(backlog.takeHandled().get(0)).isEqualTo(new Backlog.Front(List.of(), 0, false));
+    assertThat(backlog.takeHandled().get(0))
+        .isEqualTo(new CommitFront.Committable(List.of(), 0, false));
     backlog.count(a, takeAll(a));
     assertThat(backlog.handled()).isEqualTo(4);
-    assertThat(backlog.takeHandled().get(0)).isEqualTo(new Backlog.Front(List.of(bad), 4, true));
+    assertThat(backlog.takeHandled().get(0))
+        .isEqualTo(new CommitFront.Committable(List.of(bad), 4, true));
     assertThat(backlog.takeHandled()).isEmpty();
   }
 
   @Test
-  void whatIsCountedIsNotTakenAgain() {
+  void aCountedExampleIsNotTakenAgain() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1, 2, 3);
     arrives(model, 5);
@@ -189,7 +174,7 @@ class BacklogTest {
   }
 
   @Test
-  void aNextOwnerSkipsWhatIsCounted() {
+  void aNextOwnerSkipsCountedExamples() {
     EstimatedModel model = model("m", "exact", 8, 100);
     backlog.assign(1, Map.of(model.version(), List.of(0L, 2L)));
     LongStream.of(1, 5, 9, 13).forEach(index -> arrives(model, index));
@@ -197,13 +182,13 @@ class BacklogTest {
   }
 
   @Test
-  void anotherExampleMayTakeARefusedOnesPlace() {
+  void anotherExampleMayReplaceARejectedOne() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1, 2, 3);
     arrives(model, 2);
     arrives(model, 2);
     List<PendingExample> taken = takeAll(model);
-    taken.get(0).refuse("bad label");
+    taken.get(0).reject("bad label");
     backlog.count(model, List.of());
     assertThat(takeAll(model)).hasSize(1).doesNotContainAnyElementsOf(taken);
   }
@@ -221,12 +206,12 @@ class BacklogTest {
   }
 
   @Test
-  void aBatchIsCompletedByTheMendedExampleThatItLacked() {
+  void aBatchIsCompletedByTheFixedExampleThatItLacked() {
     EstimatedModel model = model("m", "fusion_bench", 3, 3);
     assign(0, 1, 2, 3);
     LongStream.range(0, 3).forEach(index -> arrives(model, index));
     List<PendingExample> taken = takeAll(model);
-    taken.get(1).refuse("bad label");
+    taken.get(1).reject("bad label");
     backlog.count(model, List.of(taken.get(0), taken.get(2)));
     assertThat(backlog.canTake(model, true)).isFalse();
     arrives(model, 1);
@@ -250,25 +235,25 @@ class BacklogTest {
   }
 
   @Test
-  void aVersionThatTakesNoMoreExamplesIsForgotten() {
+  void aVersionThatAcceptsNoMoreExamplesIsForgotten() {
     EstimatedModel model = model("m", "exact", 8, 100);
     assign(0, 1);
     arrives(model, 0);
     backlog.count(model, takeAll(model));
     arrives(model, 1);
-    backlog.refuseWaiting(model.version(), "stale");
+    backlog.rejectWaiting(model.version(), "stale");
     assertThat(backlog.waiting()).isEmpty();
     assertThat(backlog.counted()).containsExactly(new ModelVersion("m", 1));
     assertThat(backlog.forget(model.version())).containsExactly(0);
     assertThat(backlog.counted()).isEmpty();
-    assertThat(backlog.takeHandled().get(1).refused())
-        .extracting(PendingExample::refusal)
+    assertThat(backlog.takeHandled().get(1).rejected())
+        .extracting(PendingExample::rejection)
         .containsExactly("stale");
   }
 
   /**
    * Two models' examples, some sent several times, claimed, committed, abandoned and crashed at
-   * random: each counts once. What a crash leaves is the committed offsets and runs.
+   * random: each counts once. A crash leaves the committed offsets and runs.
    */
   @ParameterizedTest
   @ValueSource(longs = {1, 2, 3, 4, 5})
@@ -288,7 +273,7 @@ class BacklogTest {
         }
       }
     }
-    java.util.Collections.shuffle(sent, random);
+    Collections.shuffle(sent, random);
     for (Object[] one : sent) {
       EstimatedModel model = (EstimatedModel) one[0];
       long index = (long) one[1];

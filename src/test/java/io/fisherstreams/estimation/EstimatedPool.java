@@ -73,7 +73,7 @@ public final class EstimatedPool {
     return start(directory, Optional.empty());
   }
 
-  /** The same, whose operator has TorchScript modules. */
+  /** As before, with TorchScript modules of the operator. */
   GradientStage start(Path directory, Optional<Path> torchScripts) {
     GradientOptions options = new GradientOptions(1024, Duration.ofMillis(300), torchScripts);
     GradientStage stage = GradientStage.create(kafka, topics, options, directory);
@@ -209,7 +209,7 @@ public final class EstimatedPool {
     return new EstimatedSums(manifest, batches);
   }
 
-  /** Waits until every shard's batches stand for so many examples. */
+  /** Waits until the batches of every shard count so many examples. */
   public void awaitCounts(ModelManifest manifest, long examples) {
     await()
         .atMost(PATIENCE)

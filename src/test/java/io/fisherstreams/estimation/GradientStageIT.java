@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Examples on a topic become the Fishers that are known from elsewhere. */
+/** Examples on a topic become the Fishers that independent programs computed. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
 class GradientStageIT {
   private static final double TOLERANCE = 1e-4;
@@ -157,7 +157,7 @@ class GradientStageIT {
 
   @ParameterizedTest
   @CsvSource({"exact, 8", "fusion_bench, 3"})
-  void aBadExampleIsDeadLetteredAndTheOthersCountUntilItIsMended(String estimator, int batchSize) {
+  void aBadExampleIsDeadLetteredAndTheOthersCountUntilItIsFixed(String estimator, int batchSize) {
     EstimatedPool pool = pool("bad-" + estimator);
     try (GradientStage stage = pool.start(directory.resolve("bad-" + estimator))) {
       ModelManifest model = pool.publish("m", "gpt2", how(estimator, batchSize), EXAMPLES, 0);
@@ -181,7 +181,7 @@ class GradientStageIT {
   }
 
   @Test
-  void whatIsNoExampleOfACurrentModelIsDeadLettered() {
+  void aRecordThatIsNoExampleOfACurrentModelIsDeadLettered() {
     EstimatedPool pool = pool("refused");
     try (GradientStage stage = pool.start(directory.resolve("refused"))) {
       ModelManifest model = pool.publish("m", "gpt2", how("exact", 8), EXAMPLES, 0);
@@ -247,7 +247,7 @@ class GradientStageIT {
   }
 
   @Test
-  void aModelWhoseCheckpointIsNotCompleteHoldsNobodyUp() {
+  void aModelWhoseCheckpointIsNotCompleteDoesNotBlockOthers() {
     EstimatedPool pool = pool("incomplete");
     try (GradientStage stage = pool.start(directory.resolve("incomplete"))) {
       ModelManifest late = pool.announce("late", "clip-vit", how("exact", 8), EXAMPLES);

@@ -4,7 +4,7 @@ import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.NoAcceptedShardIsCompactedAway;
@@ -323,7 +323,7 @@ final class FaultedPool implements AutoCloseable {
   /** Whether all that was published has a sealed Fisher, by the merge stage's reports. */
   boolean isSealed() {
     Set<String> sealed = new HashSet<>();
-    PoolStatus.readView(kafka, topics)
+    PoolViewReader.read(kafka, topics)
         .models()
         .forEach(
             (model, versions) ->

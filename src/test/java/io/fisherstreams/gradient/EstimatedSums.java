@@ -23,7 +23,7 @@ import java.util.stream.IntStream;
  * @param batches its gradient batches, whose data are read once
  */
 public record EstimatedSums(ModelManifest manifest, List<GradientBatch> batches) {
-  /** By shard, the examples that its batches stand for. */
+  /** By shard: the examples that its batches count. */
   public Map<String, Long> counts() {
     Map<String, Long> counts = new TreeMap<>();
     ModelCheck.merged(manifest)

@@ -26,7 +26,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-class TopicCheckpointTest {
+class CheckpointFetcherTest {
   private static final int PARTITIONS = 2;
 
   @TempDir private Path directory;
@@ -35,10 +35,10 @@ class TopicCheckpointTest {
   private final String topic = topics.checkpointShards().name();
   private final Map<TopicPartition, List<ConsumerRecord<String, byte[]>>> log = new HashMap<>();
   private final List<String> read = new ArrayList<>();
-  private final TopicCheckpoint checkpoint =
-      new TopicCheckpoint(topics, this::consumer, PARTITIONS);
+  private final CheckpointFetcher fetcher =
+      new CheckpointFetcher(topics, this::consumer, PARTITIONS);
 
-  TopicCheckpointTest() {
+  CheckpointFetcherTest() {
     for (int partition = 0; partition < PARTITIONS; partition++) {
       log.put(new TopicPartition(topic, partition), new ArrayList<>());
     }
@@ -115,7 +115,7 @@ class TopicCheckpointTest {
 
   private boolean fetch(String model) {
     read.clear();
-    return checkpoint.fetch(manifest(model), directory.resolve(model), () -> false);
+    return fetcher.fetch(manifest(model), directory.resolve(model), () -> false);
   }
 
   private void assertHolds(String model, float first) {

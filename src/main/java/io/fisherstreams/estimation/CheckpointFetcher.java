@@ -25,18 +25,18 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.SerializationException;
 
 /**
- * Brings a model version's tensors from topic {@code checkpoint-shards} into one local file. What
- * it has read once it does not read again for another model: it remembers between which offsets of
- * each partition a version's shards lie. For one thread.
+ * Copies a model version's tensors from topic {@code checkpoint-shards} into one local file. It
+ * does not read records of other models again: it remembers between which offsets of each partition
+ * a version's shards are. For one thread.
  */
-final class TopicCheckpoint {
+final class CheckpointFetcher {
   private static final Duration POLL = Duration.ofMillis(200);
 
   private final PoolTopics topics;
   private final Supplier<Consumer<String, byte[]>> consumers;
   private final List<TopicPartition> partitions;
   private final Map<TopicPartition, Long> read = new HashMap<>();
-  private final Map<String, Map<TopicPartition, Range>> places = new HashMap<>();
+  private final Map<String, Map<TopicPartition, Range>> ranges = new HashMap<>();
 
   /** From the first to the last offset of a version's records in a partition. */
   private record Range(long first, long last) {
@@ -46,11 +46,12 @@ final class TopicCheckpoint {
   }
 
   /**
-   * Takes its consumers (no group, committed records only) from the supplier and closes them.
+   * Gets its consumers (no group, committed records only) from the supplier and closes them.
    *
    * @param partitions of the topic
    */
-  TopicCheckpoint(PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
+  CheckpointFetcher(
+      PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
     this.topics = topics;
     this.consumers = consumers;
     this.partitions =
@@ -60,10 +61,10 @@ final class TopicCheckpoint {
   }
 
   /**
-   * Reads what the topic holds of a version up to its present end, passing over what its keys say
-   * is of other models.
+   * Reads a version's shards up to the present end of the topic. Records whose keys name other
+   * models are skipped.
    *
-   * @param file where the tensors go, a safetensors file that appears when they are complete
+   * @param file for the tensors, a safetensors file that appears when they are complete
    * @param cancelled asked between reads
    * @return whether all shards are there
    */
@@ -83,7 +84,7 @@ final class TopicCheckpoint {
         Consumer<String, byte[]> consumer = consumers.get()) {
       consumer.assign(partitions);
       Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
-      Map<TopicPartition, Range> known = Map.copyOf(places.getOrDefault(owner, Map.of()));
+      Map<TopicPartition, Range> known = Map.copyOf(ranges.getOrDefault(owner, Map.of()));
       for (TopicPartition partition : partitions) {
         Range range = known.get(partition);
         consumer.seek(partition, range == null ? read(partition) : range.first);
@@ -126,13 +127,14 @@ final class TopicCheckpoint {
     if (record.key() == null || record.offset() < read(partition)) {
       return;
     }
-    // A tombstone is of its version too: where it is not the pipeline's own, the shard comes again.
-    places
+    // A tombstone counts as its version's record: if the merge stage did not send it, that stage
+    // sends the shard again behind it.
+    ranges
         .computeIfAbsent(ShardKey.modelVersion(record.key()), owner -> new HashMap<>())
         .merge(partition, new Range(record.offset(), record.offset()), Range::with);
   }
 
-  /** The newest record of a key holds: refused content is followed by the accepted one. */
+  /** The newest record of a key is used: after rejected content the accepted one is sent again. */
   private boolean take(CheckpointWriter writer, Shard shard, byte[] value) {
     try {
       CheckpointShard record =

@@ -17,24 +17,24 @@ import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.errors.SerializationException;
 
-/** Reads records of topic {@code examples}, and says why one is refused. */
-final class LabelledExamples {
+/** Decodes records of topic {@code examples}, and says why a record is rejected. */
+final class ExampleDecoder {
   private final PoolTopics topics;
   private final ModelCatalog catalog;
   private final int partitions;
 
-  LabelledExamples(PoolTopics topics, ModelCatalog catalog, int partitions) {
+  ExampleDecoder(PoolTopics topics, ModelCatalog catalog, int partitions) {
     this.topics = topics;
     this.catalog = catalog;
     this.partitions = partitions;
   }
 
-  /** The record as an example of a current model version, or refused with the reason. */
+  /** The record as an example of a current model version; otherwise rejected with the reason. */
   PendingExample read(ConsumerRecord<byte[], byte[]> record) {
     try {
       return accept(record);
     } catch (RejectedRecord | SerializationException e) {
-      return PendingExample.refused(record, e.getMessage());
+      return PendingExample.rejected(record, e.getMessage());
     }
   }
 

@@ -16,8 +16,8 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** Reads topic {@code counted-examples}. */
-final class CountedLog {
+/** Reads from topic {@code counted-examples} which examples of a partition are counted. */
+final class CountedExamplesReader {
   private static final Duration POLL = Duration.ofMillis(100);
 
   private final PoolTopics topics;
@@ -25,22 +25,23 @@ final class CountedLog {
   private final Supplier<Consumer<byte[], byte[]>> consumers;
 
   /**
-   * Takes its consumers (no group, committed records only) from the supplier and closes them.
+   * Gets its consumers (no group, committed records only) from the supplier and closes them.
    *
-   * @param admin stays the caller's
+   * @param admin closed by the caller
    */
-  CountedLog(PoolTopics topics, Admin admin, Supplier<Consumer<byte[], byte[]>> consumers) {
+  CountedExamplesReader(
+      PoolTopics topics, Admin admin, Supplier<Consumer<byte[], byte[]>> consumers) {
     this.topics = topics;
     this.admin = admin;
     this.consumers = consumers;
   }
 
   /**
-   * The runs of counted places of one partition, by model version. Waits for the end of a
-   * transaction that is open in it: it is that of the partition's last owner, which may have
-   * committed the offsets that the next one goes on from.
+   * The runs of counted positions of one partition, by model version. Waits for the end of an open
+   * transaction: it belongs to the partition's last owner, which may have committed the offsets
+   * from which the next owner continues.
    *
-   * @param cancelled asked between reads; what is returned then is not complete
+   * @param cancelled asked between reads; when it is true, the result is incomplete
    */
   Map<ModelVersion, List<Long>> read(int partition, BooleanSupplier cancelled) {
     String topic = topics.countedExamples().name();

@@ -1,0 +1,161 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.RejectedRecord;
+import java.math.BigDecimal;
+import java.math.MathContext;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+
+/**
+ * What the merge stage's partitions have reported of one model version: which checkpoint shards
+ * have arrived, which epochs of its Fisher are sealed, and the sums over them.
+ */
+final class PartitionReports {
+  /**
+   * Shards of the version that belong to one partition.
+   *
+   * @param checkpoint all of them
+   * @param fisher those that are merged, so that each needs a Fisher
+   */
+  record ShardCount(int checkpoint, int fisher) {
+    static final ShardCount NONE = new ShardCount(0, 0);
+
+    ShardCount plus(ShardCount other) {
+      return new ShardCount(checkpoint + other.checkpoint, fisher + other.fisher);
+    }
+  }
+
+  private record KnownSums(int epoch, MergeSet mergeSet, PoolModel.Sums sums) {}
+
+  private final Map<Integer, ShardCount> expected;
+  private final Map<String, String> names;
+  private final Map<Integer, ModelProgress> newest = new HashMap<>();
+  private final TreeMap<Integer, Map<Integer, ReportedSums>> epochs = new TreeMap<>();
+  private KnownSums knownSums;
+
+  /**
+   * No report yet.
+   *
+   * @param expected the version's shards, by partition; partitions without any are left out
+   * @param names gives each parameter's name as one shared object
+   */
+  PartitionReports(Map<Integer, ShardCount> expected, Map<String, String> names) {
+    this.expected = Map.copyOf(expected);
+    this.names = Map.copyOf(names);
+  }
+
+  /** Adds a partition's report; rejects sums that are no numbers with {@link RejectedRecord}. */
+  void add(int partition, ModelProgress progress) {
+    ReportedSums sums = ReportedSums.of(progress.getSums(), names);
+    newest.put(partition, withoutSums(progress));
+    knownSums = null;
+    if (isComplete(partition, progress)) {
+      epochs.computeIfAbsent(progress.getEpoch(), e -> new HashMap<>()).put(partition, sums);
+    } else {
+      // the partition has lost a payload, so its earlier reports are no longer true
+      epochs.values().forEach(reports -> reports.remove(partition));
+    }
+  }
+
+  private static ModelProgress withoutSums(ModelProgress progress) {
+    return new ModelProgress(
+        progress.getModel(),
+        progress.getVersion(),
+        progress.getShards(),
+        progress.getPresent(),
+        progress.getFisherShards(),
+        progress.getEpoch(),
+        progress.getSealed(),
+        progress.getMissing(),
+        List.of());
+  }
+
+  private boolean isComplete(int partition, ModelProgress progress) {
+    ShardCount count = expected.getOrDefault(partition, ShardCount.NONE);
+    return progress.getPresent() == count.checkpoint
+        && (count.fisher == 0 || progress.getEpoch() > 0);
+  }
+
+  /** Whether all checkpoint shards have arrived. */
+  boolean isPresent() {
+    return expected.entrySet().stream()
+        .allMatch(
+            entry ->
+                newest.containsKey(entry.getKey())
+                    && newest.get(entry.getKey()).getPresent() == entry.getValue().checkpoint);
+  }
+
+  /** The newest epoch that every partition has sealed, when all shards are present. */
+  Optional<Integer> epoch() {
+    if (!isPresent()) {
+      return Optional.empty();
+    }
+    return epochs.descendingKeySet().stream().filter(this::isSealed).findFirst();
+  }
+
+  /** Whether all shards are present and every partition has sealed an epoch. */
+  boolean has(int epoch) {
+    return isPresent() && isSealed(epoch);
+  }
+
+  private boolean isSealed(int epoch) {
+    Map<Integer, ReportedSums> reports = epochs.getOrDefault(epoch, Map.of());
+    return epoch > 0
+        && expected.entrySet().stream()
+            .allMatch(entry -> entry.getValue().fisher == 0 || reports.containsKey(entry.getKey()));
+  }
+
+  /** Forgets epochs before one that a plan uses. */
+  void forgetEpochsBefore(int epoch) {
+    epochs.headMap(epoch).clear();
+  }
+
+  /**
+   * Sums of a sealed epoch over the merged parameters. They are exact up to one rounding, so they
+   * do not depend on how shards are spread over partitions.
+   */
+  PoolModel.Sums sums(int epoch, MergeSet merged) {
+    if (knownSums == null || knownSums.epoch != epoch || knownSums.mergeSet != merged) {
+      BigDecimal[] sums = {BigDecimal.ZERO, BigDecimal.ZERO};
+      epochs.get(epoch).values().forEach(report -> report.addTo(sums, merged));
+      knownSums =
+          new KnownSums(
+              epoch,
+              merged,
+              new PoolModel.Sums(
+                  sums[0].doubleValue(), sums[1].sqrt(MathContext.DECIMAL128).doubleValue()));
+    }
+    return knownSums.sums;
+  }
+
+  /** Checkpoint shards that have arrived, over all partitions. */
+  int present() {
+    return newest.values().stream().mapToInt(ModelProgress::getPresent).sum();
+  }
+
+  /** Shards of the version, over all partitions. */
+  ShardCount expected() {
+    return expected.values().stream().reduce(ShardCount.NONE, ShardCount::plus);
+  }
+
+  /** Shards that have sealed the first epoch. */
+  int sealed() {
+    return newest.values().stream()
+        .mapToInt(p -> p.getEpoch() > 0 ? p.getFisherShards() : p.getSealed())
+        .sum();
+  }
+
+  /** The first shards that are missing, by name. */
+  List<String> missing() {
+    List<String> missing = new ArrayList<>();
+    newest.values().forEach(progress -> missing.addAll(progress.getMissing()));
+    missing.sort(null);
+    return missing;
+  }
+}

@@ -1,0 +1,68 @@
+package io.fisherstreams.coordinator;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fisherstreams.coordinator.Models.ShardSums;
+import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Parameter;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+
+class PoolStatusTest {
+  private static final int PARTITIONS = 2;
+  private static final ShardSums NINE = (parameter, shard) -> new Sums(3, 9);
+
+  private final PoolView view = new PoolView(PARTITIONS, Map.of());
+  private final ModelManifest base = Models.base(1, Models.method(true, 1e-6));
+  private final ModelManifest model = Models.model("a", 1).build();
+
+  private String state(ModelManifest manifest) {
+    String name = manifest.getModel();
+    return new PoolStatus(PARTITIONS, view, Map.of())
+        .state(name, view.models().get(name).get(manifest.getVersion()));
+  }
+
+  private void announce(ModelManifest manifest) {
+    view.announce(manifest.getModel(), manifest);
+  }
+
+  private void complete(ModelManifest manifest) {
+    Models.complete(manifest, PARTITIONS, 1, NINE).forEach(view::progress);
+  }
+
+  @Test
+  void aBaseModelIsReadyWhenAllItsShardsHaveArrived() {
+    announce(base);
+    assertThat(state(base)).isEqualTo("base, incomplete");
+    complete(base);
+    assertThat(state(base)).isEqualTo("base, ready");
+  }
+
+  @Test
+  void aModelIsReadyWhenItsFisherAndTheBaseAreToo() {
+    announce(model);
+    assertThat(state(model)).isEqualTo("incomplete");
+    Models.complete(model, PARTITIONS, 1, NINE)
+        .forEach((partition, report) -> view.progress(partition, Models.less(report, false)));
+    assertThat(state(model)).isEqualTo("awaits its Fisher");
+    complete(model);
+    assertThat(state(model)).isEqualTo("ready, awaits the base");
+    announce(base);
+    complete(base);
+    assertThat(state(model)).isEqualTo("ready");
+  }
+
+  @Test
+  void aModelThatDoesNotFitTheBaseIsRejectedWithTheReason() {
+    announce(base);
+    complete(base);
+    List<Parameter> two = Models.parameters(true).subList(0, 2);
+    ModelManifest other = Models.model("b", 1).setParameters(two).build();
+    announce(other);
+    complete(other);
+    assertThat(state(other))
+        .isEqualTo("rejected: parameter weight [2, 300000] of the base model is missing");
+  }
+}
