@@ -84,23 +84,23 @@ public final class FisherSum {
     for (int j = start; j < elements; j++) {
       terms[j] = floats[j];
     }
-    double[] upper = high;
-    double[] lower = low;
+    double[] sums = high;
+    double[] rests = low;
     double[] errors = terms;
     for (int j = start; j < elements; j++) {
       double term = errors[j] * multiplier;
-      double before = upper[j];
+      double before = sums[j];
       double sum = before + term;
       double part = sum - before;
-      upper[j] = sum;
+      sums[j] = sum;
       errors[j] = (before - (sum - part)) + (term - part);
     }
     for (int j = start; j < elements; j++) {
-      double rest = lower[j] + errors[j];
-      double before = upper[j];
+      double rest = rests[j] + errors[j];
+      double before = sums[j];
       double sum = before + rest;
-      upper[j] = sum;
-      lower[j] = rest - (sum - before);
+      sums[j] = sum;
+      rests[j] = rest - (sum - before);
     }
   }
 

@@ -1,7 +1,7 @@
 package io.fisherstreams.fisher;
 
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -25,7 +25,7 @@ public final class GradientPayload {
     if (VectorUnit.IS_USABLE && VectorSums.areSquares(data, elements)) {
       return;
     }
-    long bad = FloatCodec.firstNegativeOrNotFinite(DType.F32, data, elements);
+    long bad = FloatScan.firstNegativeOrNotFinite(DType.F32, data, elements);
     if (bad >= 0) {
       throw notASquare(bad, floats(data).get((int) bad));
     }

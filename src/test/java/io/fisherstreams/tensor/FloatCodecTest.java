@@ -230,9 +230,9 @@ class FloatCodecTest {
       Arrays.setAll(values, i -> i % 3 == 0 ? -0.0 : Math.scalb(1.0, i % 14));
       FloatCodec.fromDouble(dtype, values, 0, elements, bytes, 3);
       bytes.position(3);
-      assertThat(FloatCodec.firstNaN(dtype, bytes, elements)).isEqualTo(-1);
-      assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(-1);
-      assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(-1);
+      assertThat(FloatScan.firstNaN(dtype, bytes, elements)).isEqualTo(-1);
+      assertThat(FloatScan.firstNotFinite(dtype, bytes, elements)).isEqualTo(-1);
+      assertThat(FloatScan.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(-1);
 
       for (int at : new int[] {0, elements / 2, elements - 2, elements - 1}) {
         if (at < 0) {
@@ -242,12 +242,12 @@ class FloatCodecTest {
           double good = values[at];
           FloatCodec.fromDouble(dtype, new double[] {bad}, 0, 1, bytes, 3 + at * dtype.bytes());
           boolean finite = Double.isFinite(bad);
-          assertThat(FloatCodec.firstNaN(dtype, bytes, elements))
+          assertThat(FloatScan.firstNaN(dtype, bytes, elements))
               .isEqualTo(Double.isNaN(bad) ? at : -1);
-          assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(finite ? -1 : at);
-          assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(at);
+          assertThat(FloatScan.firstNotFinite(dtype, bytes, elements)).isEqualTo(finite ? -1 : at);
+          assertThat(FloatScan.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(at);
           // What lies beyond the elements asked for is not looked at.
-          assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, at)).isEqualTo(-1);
+          assertThat(FloatScan.firstNegativeOrNotFinite(dtype, bytes, at)).isEqualTo(-1);
           FloatCodec.fromDouble(dtype, new double[] {good}, 0, 1, bytes, 3 + at * dtype.bytes());
         }
       }
@@ -263,13 +263,13 @@ class FloatCodecTest {
         bytes.putShort(2 * lane, (short) pattern);
         double value = format.value(pattern);
         String what = "0x%04x in lane %d".formatted(pattern, lane);
-        assertThat(FloatCodec.firstNaN(format.dtype, bytes, 5))
+        assertThat(FloatScan.firstNaN(format.dtype, bytes, 5))
             .as(what)
             .isEqualTo(Double.isNaN(value) ? lane : -1);
-        assertThat(FloatCodec.firstNotFinite(format.dtype, bytes, 5))
+        assertThat(FloatScan.firstNotFinite(format.dtype, bytes, 5))
             .as(what)
             .isEqualTo(Double.isFinite(value) ? -1 : lane);
-        assertThat(FloatCodec.firstNegativeOrNotFinite(format.dtype, bytes, 5))
+        assertThat(FloatScan.firstNegativeOrNotFinite(format.dtype, bytes, 5))
             .as(what)
             .isEqualTo(Double.isFinite(value) && value >= 0 ? -1 : lane);
       }
@@ -324,9 +324,9 @@ class FloatCodecTest {
         notFinite = Double.isFinite(value) ? notFinite : at;
         negative = Double.isFinite(value) && value >= 0 ? negative : at;
       }
-      assertThat(FloatCodec.firstNaN(dtype, bytes, elements)).isEqualTo(nan);
-      assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(notFinite);
-      assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(negative);
+      assertThat(FloatScan.firstNaN(dtype, bytes, elements)).isEqualTo(nan);
+      assertThat(FloatScan.firstNotFinite(dtype, bytes, elements)).isEqualTo(notFinite);
+      assertThat(FloatScan.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(negative);
     }
   }
 
@@ -337,7 +337,7 @@ class FloatCodecTest {
       FloatCodec.toDouble(dtype, nothing, 0, new double[0], 0, 0);
       FloatCodec.toFloat(dtype, nothing, 0, new float[0], 0, 0);
       FloatCodec.fromDouble(dtype, new double[0], 0, 0, nothing, 0);
-      assertThat(FloatCodec.firstNaN(dtype, nothing, 0)).isEqualTo(-1);
+      assertThat(FloatScan.firstNaN(dtype, nothing, 0)).isEqualTo(-1);
     }
   }
 
@@ -355,7 +355,7 @@ class FloatCodecTest {
     assertThatThrownBy(() -> FloatCodec.toDouble(DType.I32, bytes, 0, new double[9], 0, 1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("I32");
-    assertThatThrownBy(() -> FloatCodec.firstNaN(DType.F8_E4M3, bytes, 1))
+    assertThatThrownBy(() -> FloatScan.firstNaN(DType.F8_E4M3, bytes, 1))
         .isInstanceOf(IllegalArgumentException.class);
   }
 

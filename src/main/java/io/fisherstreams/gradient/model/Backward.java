@@ -71,11 +71,11 @@ final class Backward {
    * @param leftIsActivation which of the two is by example; the other is by direction
    */
   void addMatrixSquares(
-      Parameter parameter, NDArray left, NDArray right, boolean leftIsActivation) {
+      LoadedParameter parameter, NDArray left, NDArray right, boolean leftIsActivation) {
     if (!parameter.estimated()) {
       return;
     }
-    SquaredSums.Dense sum = sums.dense(parameter);
+    DenseSquares sum = sums.dense(parameter);
     int rows = Math.toIntExact(left.getShape().get(1));
     if (squaring == Squaring.TOTAL || rows == 1) {
       NDArray flatLeft = flat(leftIsActivation ? byDirection(left) : left);
@@ -110,7 +110,7 @@ final class Backward {
    *
    * @param gradients (directions, rows, elements)
    */
-  void addRowSumSquares(Parameter parameter, NDArray gradients) {
+  void addRowSumSquares(LoadedParameter parameter, NDArray gradients) {
     if (parameter.estimated()) {
       addSquares(parameter, gradients.sum(new int[] {1}));
     }
@@ -121,7 +121,7 @@ final class Backward {
    *
    * @param gradients directions first; the other dimensions have the parameter's elements
    */
-  void addSquares(Parameter parameter, NDArray gradients) {
+  void addSquares(LoadedParameter parameter, NDArray gradients) {
     if (parameter.estimated()) {
       sums.dense(parameter)
           .addSquares(squaring == Squaring.TOTAL ? gradients.sum(new int[] {0}, true) : gradients);
@@ -135,11 +135,11 @@ final class Backward {
    * @param gradients (directions, positions, width)
    * @param lookedUp for each example, the table's row by position
    */
-  void addEmbeddingSquares(Parameter table, NDArray gradients, int[][] lookedUp) {
+  void addEmbeddingSquares(LoadedParameter table, NDArray gradients, int[][] lookedUp) {
     if (!table.estimated()) {
       return;
     }
-    SquaredSums.Rows sum = sums.rows(table);
+    RowSquares sum = sums.rows(table);
     int width = sum.columns();
     int positions = Math.toIntExact(gradients.getShape().get(1));
     float[] values = gradients.toFloatArray();

@@ -32,9 +32,9 @@ final class ClipVision implements Network {
   private final int imageSize;
   private final int patchSize;
   private final int side;
-  private final Parameter classEmbedding;
+  private final LoadedParameter classEmbedding;
   private final Linear patchEmbedding;
-  private final Parameter positionEmbedding;
+  private final LoadedParameter positionEmbedding;
   private final LayerNorm preNorm;
   private final List<TransformerBlock> blocks;
   private final LayerNorm postNorm;
@@ -73,25 +73,29 @@ final class ClipVision implements Network {
     positionEmbedding =
         parameters.take(embeddings + "position_embedding.weight", (long) side * side + 1, width);
     // The misspelling is Hugging Face's.
-    preNorm = norm(parameters, prefix + "pre_layrnorm", width, epsilon);
+    preNorm = LayerNorm.of(parameters, prefix + "pre_layrnorm", width, epsilon);
     blocks = new ArrayList<>();
     for (int i = 0; i < config.positive("num_hidden_layers", 12); i++) {
       String block = prefix + "encoder.layers." + i + ".";
       blocks.add(
           new TransformerBlock(
-              norm(parameters, block + "layer_norm1", width, epsilon),
+              LayerNorm.of(parameters, block + "layer_norm1", width, epsilon),
               List.of(
-                  linear(parameters, block + "self_attn.q_proj", width, width),
-                  linear(parameters, block + "self_attn.k_proj", width, width),
-                  linear(parameters, block + "self_attn.v_proj", width, width)),
+                  Linear.of(
+                      parameters, block + "self_attn.q_proj", width, width, Linear.Layout.OUT_IN),
+                  Linear.of(
+                      parameters, block + "self_attn.k_proj", width, width, Linear.Layout.OUT_IN),
+                  Linear.of(
+                      parameters, block + "self_attn.v_proj", width, width, Linear.Layout.OUT_IN)),
               new Attention(heads, 1 / Math.sqrt(headWidth)),
-              linear(parameters, block + "self_attn.out_proj", width, width),
-              norm(parameters, block + "layer_norm2", width, epsilon),
-              linear(parameters, block + "mlp.fc1", width, inner),
+              Linear.of(
+                  parameters, block + "self_attn.out_proj", width, width, Linear.Layout.OUT_IN),
+              LayerNorm.of(parameters, block + "layer_norm2", width, epsilon),
+              Linear.of(parameters, block + "mlp.fc1", width, inner, Linear.Layout.OUT_IN),
               activation,
-              linear(parameters, block + "mlp.fc2", inner, width)));
+              Linear.of(parameters, block + "mlp.fc2", inner, width, Linear.Layout.OUT_IN)));
     }
-    postNorm = norm(parameters, prefix + "post_layernorm", width, epsilon);
+    postNorm = LayerNorm.of(parameters, prefix + "post_layernorm", width, epsilon);
 
     TensorInfo text =
         parameters
@@ -127,18 +131,6 @@ final class ClipVision implements Network {
   /** The architecture for {@code model_type} "clip_vision_model" and, as a whole, "clip". */
   static Architecture architecture() {
     return new Architecture(Set.of("clip_vision_model", "clip"), ClipVision::new);
-  }
-
-  private static LayerNorm norm(Parameters parameters, String name, int width, float epsilon) {
-    return new LayerNorm(
-        parameters.take(name + ".weight", width), parameters.take(name + ".bias", width), epsilon);
-  }
-
-  private static Linear linear(Parameters parameters, String name, int inputs, int outputs) {
-    return new Linear(
-        parameters.take(name + ".weight", outputs, inputs),
-        Optional.of(parameters.take(name + ".bias", outputs)),
-        Linear.Layout.OUT_IN);
   }
 
   @Override

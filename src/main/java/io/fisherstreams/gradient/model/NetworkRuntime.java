@@ -23,7 +23,7 @@ final class NetworkRuntime implements ModelRuntime {
   NetworkRuntime(Network network, Parameters parameters) {
     this.network = network;
     this.parameters = parameters;
-    this.estimated = parameters.finish().stream().map(Parameter::info).toList();
+    this.estimated = parameters.finish().stream().map(LoadedParameter::info).toList();
     this.embeddings = network.embeddings();
   }
 

@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -35,7 +36,7 @@ final class Parameters implements AutoCloseable {
   private final Optional<TensorSource> head;
   private final Map<String, TensorInfo> checkpointTensors;
   private final Map<String, TensorInfo> headTensors;
-  private final Map<String, Parameter> taken = new HashMap<>();
+  private final Map<String, LoadedParameter> taken = new HashMap<>();
   private final Set<String> ignored = new HashSet<>();
   private final NDManager manager;
 
@@ -77,12 +78,12 @@ final class Parameters implements AutoCloseable {
    *
    * @throws InvalidInput when it is missing, not of a floating type, or of another shape
    */
-  Parameter take(String name, long... shape) {
+  LoadedParameter take(String name, long... shape) {
     return load(name, shape, true);
   }
 
   /** Loads a tensor that is never estimated, wherever it comes from. */
-  Parameter takeFrozen(String name, long... shape) {
+  LoadedParameter takeFrozen(String name, long... shape) {
     return load(name, shape, false);
   }
 
@@ -96,7 +97,7 @@ final class Parameters implements AutoCloseable {
    *
    * @throws InvalidInput when a tensor of checkpoint or head was neither taken nor ignored
    */
-  List<Parameter> finish() {
+  List<LoadedParameter> finish() {
     for (String name : checkpointTensors.keySet()) {
       if (!taken.containsKey(name) && !ignored.contains(name)) {
         throw new InvalidInput(
@@ -128,7 +129,7 @@ final class Parameters implements AutoCloseable {
     manager.close();
   }
 
-  private Parameter load(String name, long[] shape, boolean estimated) {
+  private LoadedParameter load(String name, long[] shape, boolean estimated) {
     boolean fromHead = headTensors.containsKey(name);
     TensorSource source = fromHead ? head.orElseThrow() : checkpoint;
     TensorInfo info = fromHead ? headTensors.get(name) : checkpointTensors.get(name);
@@ -148,7 +149,8 @@ final class Parameters implements AutoCloseable {
           "%s: tensor %s: expected a floating type (F64, F32, F16, BF16), found %s"
               .formatted(source.origin(), name, info.dtype()));
     }
-    Parameter parameter = new Parameter(info, read(source, info), estimated && !fromHead);
+    LoadedParameter parameter =
+        new LoadedParameter(info, read(source, info), estimated && !fromHead);
     taken.put(name, parameter);
     return parameter;
   }
@@ -164,7 +166,7 @@ final class Parameters implements AutoCloseable {
     for (long done = 0; done < info.elements(); done += chunk.length) {
       int n = (int) Math.min(chunk.length, info.elements() - done);
       ByteBuffer bytes = source.slice(info.name(), done, n);
-      long bad = FloatCodec.firstNotFinite(info.dtype(), bytes, n);
+      long bad = FloatScan.firstNotFinite(info.dtype(), bytes, n);
       if (bad >= 0) {
         throw new InvalidInput(
             "%s: tensor %s: element %d is NaN or infinite"

@@ -29,7 +29,7 @@ final class PlainLoopRuntime implements ModelRuntime {
   }
 
   private final Forward forward;
-  private final List<Parameter> parameters;
+  private final List<LoadedParameter> parameters;
   private final NDManager manager;
   private final AutoCloseable owner;
 
@@ -41,7 +41,7 @@ final class PlainLoopRuntime implements ModelRuntime {
    * @param owner of everything native, closed with the runtime
    */
   PlainLoopRuntime(
-      Forward forward, List<Parameter> parameters, NDManager manager, AutoCloseable owner) {
+      Forward forward, List<LoadedParameter> parameters, NDManager manager, AutoCloseable owner) {
     this.forward = forward;
     this.parameters = parameters;
     this.manager = manager;
@@ -57,7 +57,7 @@ final class PlainLoopRuntime implements ModelRuntime {
 
   @Override
   public List<TensorInfo> parameters() {
-    return parameters.stream().map(Parameter::info).toList();
+    return parameters.stream().map(LoadedParameter::info).toList();
   }
 
   @Override
@@ -156,7 +156,7 @@ final class PlainLoopRuntime implements ModelRuntime {
           });
     }
 
-    private void add(Parameter parameter, SquaredSums sums) {
+    private void add(LoadedParameter parameter, SquaredSums sums) {
       try (NDArray gradient = parameter.value().getGradient()) {
         sums.dense(parameter).addSquareInPlace(gradient);
       }

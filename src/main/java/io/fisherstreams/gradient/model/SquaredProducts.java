@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
  * does not depend on the number of threads (those of the common pool). Keeps its packed operands
  * for the next call; not for use by several threads.
  */
-public final class SquaredProducts {
+final class SquaredProducts {
   /** Rows of left that a register tile takes. */
   static final int TILE_ROWS = 4;
 
@@ -35,7 +35,7 @@ public final class SquaredProducts {
   private float[] packedRight = {};
 
   /** Whether the Java module that this is written with was asked for at start. */
-  public static boolean isUsable() {
+  static boolean isUsable() {
     return VectorUnit.IS_USABLE;
   }
 
@@ -47,7 +47,7 @@ public final class SquaredProducts {
    * @param first for each example, its first row
    */
   @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
-  public record Operand(FloatBuffer values, int width, int[] first) {}
+  record Operand(FloatBuffer values, int width, int[] first) {}
 
   /**
    * Adds the squared products of some examples.
@@ -55,7 +55,7 @@ public final class SquaredProducts {
    * @param sums (left's width, right's width), row-major
    * @param rows for each example, how many rows it has in both operands
    */
-  public void add(FloatBuffer sums, Operand left, Operand right, int[] rows) {
+  void add(FloatBuffer sums, Operand left, Operand right, int[] rows) {
     long width = (long) padded(left.width, TILE_ROWS) + padded(right.width, panel());
     int from = 0;
     while (from < rows.length) {

@@ -59,7 +59,7 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     try {
       PtNDManager manager = (PtNDManager) parameters.manager();
       TorchScript script = new TorchScript(file, module(file, manager));
-      List<Parameter> replaced = script.replaceParameters(parameters, manager);
+      List<LoadedParameter> replaced = script.replaceParameters(parameters, manager);
       return new PlainLoopRuntime(script, replaced, manager, parameters);
     } catch (RuntimeException e) {
       parameters.close();
@@ -79,14 +79,14 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     }
   }
 
-  private List<Parameter> replaceParameters(Parameters parameters, PtNDManager manager) {
+  private List<LoadedParameter> replaceParameters(Parameters parameters, PtNDManager manager) {
     Map<String, NDArray> own = new LinkedHashMap<>();
     for (NDArray array : JniUtils.moduleGetParams(module, manager)) {
       if (array.hasGradient()) {
         own.put(array.getName(), array);
       }
     }
-    Map<String, Parameter> replaced = new LinkedHashMap<>();
+    Map<String, LoadedParameter> replaced = new LinkedHashMap<>();
     own.forEach(
         (name, array) -> {
           if (array.getDataType() != DataType.FLOAT32) {
@@ -94,16 +94,16 @@ final class TorchScript implements PlainLoopRuntime.Forward {
                 "%s: parameter %s: expected float32, found %s"
                     .formatted(file, name, array.getDataType()));
           }
-          Parameter parameter = parameters.take(name, array.getShape().getShape());
+          LoadedParameter parameter = parameters.take(name, array.getShape().getShape());
           array.setRequiresGradient(false);
           try (NDArray value = parameter.value()) {
             value.copyTo(array);
           }
-          replaced.put(name, new Parameter(parameter.info(), array, true));
+          replaced.put(name, new LoadedParameter(parameter.info(), array, true));
         });
     refuseBuffers(own.keySet(), parameters);
-    List<Parameter> inOrder = new ArrayList<>();
-    for (Parameter parameter : parameters.finish()) {
+    List<LoadedParameter> inOrder = new ArrayList<>();
+    for (LoadedParameter parameter : parameters.finish()) {
       inOrder.add(replaced.get(parameter.name()));
     }
     return inOrder;

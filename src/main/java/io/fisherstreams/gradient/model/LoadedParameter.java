@@ -10,7 +10,7 @@ import io.fisherstreams.tensor.TensorInfo;
  * @param value the same shape in float32; owned by the {@link Parameters} that loaded it
  * @param estimated whether the Fisher covers it; a frozen head's tensors are not
  */
-record Parameter(TensorInfo info, NDArray value, boolean estimated) {
+record LoadedParameter(TensorInfo info, NDArray value, boolean estimated) {
   String name() {
     return info.name();
   }
