@@ -1,6 +1,6 @@
 package io.fisherstreams.files;
 
-/** Checks of file names that come from elsewhere. */
+/** Checks file names that come from other files or callers. */
 public final class FileName {
   private FileName() {}
 

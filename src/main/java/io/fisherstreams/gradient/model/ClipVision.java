@@ -22,8 +22,9 @@ import java.util.Set;
  * logit_c = exp(logit_scale) · cos(visual_projection · pooled, text_embeds_c).
  *
  * <p>The head's tensors are {@code visual_projection.weight} (projection, width), {@code
- * logit_scale} () and {@code text_embeds} (classes, projection). They have no Fisher, whether they
- * come from the head or, in a whole {@code CLIPModel}, the first two from the checkpoint.
+ * logit_scale} () and {@code text_embeds} (classes, projection). They have no Fisher, wherever they
+ * come from: all from the head, or, in a whole {@code CLIPModel}, the first two from the
+ * checkpoint.
  *
  * <p>Input: {@code pixel_values} (channels, image_size, image_size), normalised.
  */
@@ -188,8 +189,8 @@ final class ClipVision implements Network {
     /**
      * Runs the images.
      *
-     * @param readOutOnly whether the last block computes no row but the one that is read, without
-     *     which there is no {@link #backward}
+     * @param readOutOnly whether the last block computes only the row that the logits need; {@link
+     *     #backward} requires this
      */
     ClipPass(NDManager scope, NDArray pixels, boolean readOutOnly) {
       batch = Math.toIntExact(pixels.getShape().get(0));
@@ -197,7 +198,7 @@ final class ClipVision implements Network {
       NDArray embedded =
           Scratch.scoped(
               () -> {
-                // Begun from the scope: a result belongs to its first operand's manager.
+                // Created from the scope: a result belongs to its first operand's manager.
                 NDArray first =
                     scope
                         .ones(new Shape(batch, 1, 1))

@@ -15,15 +15,15 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A plain network: convolutions, if any, then linear layers, with one activation between all of
- * them and none after the last.
+ * A plain network: optional convolutions, then linear layers, with the same activation after every
+ * layer except the last.
  *
  * <p>{@code model_type} "mlp": {@code input_size}, {@code hidden_sizes} (a list), {@code
  * activation}, and the number of classes as {@code num_labels} or {@code id2label}. Tensors: {@code
  * layers.N.weight} (outputs, inputs) and {@code layers.N.bias} (outputs), N from 0. Input: {@code
  * pixel_values} of any shape with input_size elements.
  *
- * <p>{@code model_type} "cnn": the same with {@code num_channels}, {@code image_size}, {@code
+ * <p>{@code model_type} "cnn": as "mlp", but with {@code num_channels}, {@code image_size}, {@code
  * conv_channels} (a list), {@code kernel_size}, {@code stride} and {@code padding} instead of
  * input_size. Tensors: also {@code conv.N.weight} (outputs, inputs, kernel_size, kernel_size) and
  * {@code conv.N.bias}. Input: {@code pixel_values} (num_channels, image_size, image_size). The last

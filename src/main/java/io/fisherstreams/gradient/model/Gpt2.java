@@ -86,11 +86,13 @@ final class Gpt2 implements Network {
             parameters.take("score.weight", classes, width),
             Optional.empty(),
             Linear.Layout.OUT_IN);
-    // Old checkpoints carry the causal mask as a tensor; it is computed here.
+    // Old checkpoints contain the causal mask as a tensor; here it is computed.
     parameters.ignore(name -> name.endsWith(".attn.bias") || name.endsWith(".attn.masked_bias"));
   }
 
-  /** Hugging Face takes one label for regression; as a class its Fisher would be 0 everywhere. */
+  /**
+   * Hugging Face treats a single label as regression. As a class its Fisher would be 0 everywhere.
+   */
   private void requireClasses(ModelConfig config) {
     String problem = config.text("problem_type", SINGLE_LABEL);
     config.requireClasses(classes, "score.weight or num_labels");
@@ -135,12 +137,12 @@ final class Gpt2 implements Network {
     /**
      * Runs the batch.
      *
-     * @param readOutOnly whether the last block computes no row but the one that is read, without
-     *     which there is no {@link #backward}
+     * @param readOutOnly whether the last block computes only the row that the logits need; {@link
+     *     #backward} requires this
      */
     Gpt2Pass(NDManager scope, TokenBatch batch, boolean readOutOnly) {
       this.batch = batch;
-      // Automatic differentiation reads the ids again: they live as long as the pass.
+      // Automatic differentiation reads the ids again, so they must exist as long as the pass.
       NDArray ids = batch.ids(scope);
       NDArray x =
           Scratch.scoped(

@@ -54,7 +54,7 @@ final class LayerNorm {
     }
 
     /**
-     * Adds the squared gradients of γ and β, and gives the input's.
+     * Adds the squared gradients of γ and β, and returns the input's gradients.
      *
      * @param d (directions, rows, width)
      */

@@ -22,12 +22,12 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Loads a model's tensors into native float32 memory, holding the checkpoint to what the
- * architecture expects: each tensor that is asked for must exist with exactly that shape, and in
- * the end none may be left over.
+ * Loads a model's tensors into native float32 memory, and checks that the checkpoint is what the
+ * architecture expects: each requested tensor must exist with exactly the given shape, and at the
+ * end no tensor may be left over.
  *
- * <p>Tensors of the head, when there is one, come before the checkpoint's of the same name and are
- * frozen: they take part in the forward pass and have no Fisher.
+ * <p>Tensors of the head, if there is one, replace the checkpoint's of the same name and are
+ * frozen: the forward pass uses them, and they have no Fisher.
  */
 final class Parameters implements AutoCloseable {
   private static final int CHUNK_ELEMENTS = 1 << 20;
@@ -59,7 +59,7 @@ final class Parameters implements AutoCloseable {
     return checkpoint.origin();
   }
 
-  /** Everything that the checkpoint holds. */
+  /** All tensors of the checkpoint. */
   List<TensorInfo> checkpointTensors() {
     return checkpoint.tensors();
   }
@@ -68,13 +68,13 @@ final class Parameters implements AutoCloseable {
     return headTensors.containsKey(name) || checkpointTensors.containsKey(name);
   }
 
-  /** Shape of a tensor that the head brings, if it does. */
+  /** A tensor of the head, if the head has it. */
   Optional<TensorInfo> headTensor(String name) {
     return Optional.ofNullable(headTensors.get(name));
   }
 
   /**
-   * Loads a tensor that the Fisher covers, unless the head brings it.
+   * Loads a tensor that the Fisher covers, unless it comes from the head.
    *
    * @throws InvalidInput when it is missing, not of a floating type, or of another shape
    */
@@ -82,12 +82,12 @@ final class Parameters implements AutoCloseable {
     return load(name, shape, true);
   }
 
-  /** Loads a tensor that is never estimated, wherever it comes from. */
+  /** Loads a tensor that the Fisher does not cover, wherever it comes from. */
   LoadedParameter takeFrozen(String name, long... shape) {
     return load(name, shape, false);
   }
 
-  /** Marks tensors of the checkpoint that the model neither reads nor learns. */
+  /** Marks tensors of the checkpoint that the model does not use. */
   void ignore(Predicate<String> names) {
     checkpointTensors.keySet().stream().filter(names).forEach(ignored::add);
   }
@@ -95,7 +95,7 @@ final class Parameters implements AutoCloseable {
   /**
    * The parameters that the Fisher covers, in the checkpoint's order.
    *
-   * @throws InvalidInput when a tensor of checkpoint or head was neither taken nor ignored
+   * @throws InvalidInput when a tensor of checkpoint or head was neither loaded nor ignored
    */
   List<LoadedParameter> finish() {
     for (String name : checkpointTensors.keySet()) {

@@ -9,16 +9,16 @@ import java.util.stream.IntStream;
 
 /**
  * Σ over examples of (leftᵀ·right)², element by element, in float32: the squared weight gradients
- * of a linear layer, left and right its inputs and output gradients with a row per token. A product
- * is squared and added where it is formed, in the machine's registers; no example's gradient ever
- * lies in memory.
+ * of a linear layer. Left and right are its inputs and output gradients, with a row per token. A
+ * product is squared and added in the processor's registers; no example's gradient is ever stored
+ * in memory.
  *
- * <p>Written with {@code jdk.incubator.vector}, to be used only where {@link #isUsable}. The result
- * does not depend on the number of threads (those of the common pool). Keeps its packed operands
- * for the next call; not for use by several threads.
+ * <p>Written with {@code jdk.incubator.vector}, so it may only be used where {@link #isUsable} is
+ * true. The result does not depend on the number of threads (those of the common pool). Keeps its
+ * packed operands for the next call; not for use by several threads.
  */
 final class SquaredProducts {
-  /** Rows of left that a register tile takes. */
+  /** Columns of left in one register tile. */
   static final int TILE_ROWS = 4;
 
   // A block of sums stays in a core's second cache while all examples are added to it: 128 KiB.
@@ -34,7 +34,7 @@ final class SquaredProducts {
   private float[] packedLeft = {};
   private float[] packedRight = {};
 
-  /** Whether the Java module that this is written with was asked for at start. */
+  /** Whether the Java module that this class needs was requested at start. */
   static boolean isUsable() {
     return VectorUnit.IS_USABLE;
   }
@@ -46,7 +46,7 @@ final class SquaredProducts {
    * @param width elements of a row
    * @param first for each example, its first row
    */
-  @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+  @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
   record Operand(FloatBuffer values, int width, int[] first) {}
 
   /**
@@ -113,7 +113,7 @@ final class SquaredProducts {
         });
   }
 
-  /** Runs tasks on all threads, each taking the next one when it has done one. */
+  /** Runs tasks on all threads. A thread starts the next task when it has finished one. */
   private static void share(int tasks, IntConsumer task) {
     AtomicInteger next = new AtomicInteger();
     IntStream.rangeClosed(0, ForkJoinPool.getCommonPoolParallelism())
@@ -151,8 +151,8 @@ final class SquaredProducts {
   }
 
   /**
-   * Copies an example's rows as panels of some columns, each panel contiguous, so that a tile reads
-   * them in order; columns that fill up the last panel are 0.
+   * Copies an example's rows as panels of some columns. Each panel is contiguous, so that a tile
+   * reads it in order. Missing columns of the last panel are 0.
    */
   private static void pack(
       Operand operand, int example, int rows, int columns, float[] packed, int start) {

@@ -29,8 +29,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Any model as a TorchScript file, whose parameters are replaced by the checkpoint's. It runs in
- * evaluation mode; its only output is the logits, (examples, classes).
+ * Any model as a TorchScript file. The checkpoint's parameters replace the file's. The module runs
+ * in evaluation mode, and its only output is the logits, (examples, classes).
  *
  * <p>A TorchScript file is code: it must come from a path that the operator configured.
  */
@@ -101,7 +101,7 @@ final class TorchScript implements PlainLoopRuntime.Forward {
           }
           replaced.put(name, new LoadedParameter(parameter.info(), array, true));
         });
-    refuseBuffers(own.keySet(), parameters);
+    rejectBuffers(own.keySet(), parameters);
     List<LoadedParameter> inOrder = new ArrayList<>();
     for (LoadedParameter parameter : parameters.finish()) {
       inOrder.add(replaced.get(parameter.name()));
@@ -109,8 +109,8 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     return inOrder;
   }
 
-  /** Buffers cannot be reached through DJL, so those of the checkpoint would silently not count. */
-  private void refuseBuffers(Set<String> own, Parameters parameters) {
+  /** DJL gives no access to buffers, so those of the checkpoint would silently have no effect. */
+  private void rejectBuffers(Set<String> own, Parameters parameters) {
     for (TensorInfo tensor : parameters.checkpointTensors()) {
       if (!own.contains(tensor.name()) && tensor.dtype().mergeable()) {
         throw new InvalidInput(
