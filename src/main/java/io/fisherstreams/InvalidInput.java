@@ -1,13 +1,14 @@
 package io.fisherstreams;
 
 import java.io.IOException;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
 /**
- * Something the user handed in cannot be used. The message is for the user: it names the file or
- * topic, the tensor, what was expected and what was found. The command line prints it without a
- * stack trace and exits with 1.
+ * An input of the user cannot be used. The message is for the user: it names the file or topic, the
+ * tensor, the expected and the found value. The command line prints it without a stack trace and
+ * exits with 1.
  */
 public final class InvalidInput extends RuntimeException {
   private static final long serialVersionUID = 1L;
@@ -20,12 +21,23 @@ public final class InvalidInput extends RuntimeException {
     super(message, cause);
   }
 
-  /**
-   * A file that cannot be read, with the reason; Java's own message for a missing one is its name.
-   */
+  /** A file that cannot be read, with the reason. */
   public static InvalidInput unreadable(Path file, IOException cause) {
+    return new InvalidInput("%s: cannot be read: %s".formatted(file, reason(cause)), cause);
+  }
+
+  /** A file that cannot be written, with the reason. */
+  public static InvalidInput unwritable(Path file, IOException cause) {
     String reason =
-        cause instanceof NoSuchFileException ? "there is no such file" : cause.getMessage();
-    return new InvalidInput("%s: cannot be read: %s".formatted(file, reason), cause);
+        cause instanceof NoSuchFileException ? "its folder does not exist" : reason(cause);
+    return new InvalidInput("%s cannot be written: %s".formatted(file, reason), cause);
+  }
+
+  /** The messages of Java's own exceptions for these reasons are only the file's name. */
+  private static String reason(IOException cause) {
+    if (cause instanceof NoSuchFileException) {
+      return "there is no such file";
+    }
+    return cause instanceof AccessDeniedException ? "permission denied" : cause.getMessage();
   }
 }

@@ -3,20 +3,12 @@ package io.fisherstreams.checkpoint;
 import static io.fisherstreams.checkpoint.StrictJson.shown;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.files.MappedMemory;
 import io.fisherstreams.tensor.TensorInfo;
-import java.io.IOException;
-import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.MappedByteBuffer;
-import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -33,44 +25,30 @@ import java.util.TreeSet;
  * folder with {@code model.safetensors}, or with {@code model.safetensors.index.json} and its
  * parts.
  *
- * <p>Opening reads and checks the headers only. A tensor is mapped when it is first asked for, and
- * all maps are given back by {@link #close()}, which is the only owner they have: <b>a slice must
- * not be touched after it</b>, for its memory is gone and the process would crash. Until then
- * slices may be read from any number of threads.
+ * <p>Opening reads and checks the headers only. A tensor is mapped when it is first asked for.
+ * {@link #close()} unmaps everything: <b>a slice must not be touched after that</b>, because
+ * touching unmapped memory crashes the process. Until then any number of threads may read slices.
  */
 public final class Checkpoint implements AutoCloseable {
   /** The name of a Hugging Face folder's file when it has only one. */
   static final String SINGLE_FILE = "model.safetensors";
 
-  // A map is addressed by an int. Windows of a larger tensor begin every gibibyte and reach nearly
-  // two, so that a slice of up to one gibibyte always lies within the window it begins in.
-  private static final long WINDOW_STRIDE = 1L << 30;
-
   private final Path path;
   private final Optional<Path> folder;
   private final SortedMap<String, TensorInfo> tensors;
   private final Map<String, String> metadata;
-  private final Map<String, Source> sources;
-  private final List<Part> parts;
+  private final Map<String, Source> sources = new HashMap<>();
+  private final List<SafetensorsFile> parts;
 
-  private final Object lock = new Object();
-  private final Map<Window, MappedByteBuffer> windows = new HashMap<>();
-  private boolean closed;
+  private record Source(SafetensorsFile part, SafetensorsHeader.Tensor tensor) {}
 
-  private record Part(Path file, FileChannel channel, SafetensorsHeader header) {}
-
-  private record Source(Part part, SafetensorsHeader.Tensor tensor) {}
-
-  private record Window(String tensor, long index) {}
-
-  private Checkpoint(Path path, Optional<Path> folder, List<Part> parts) {
+  private Checkpoint(Path path, Optional<Path> folder, List<SafetensorsFile> parts) {
     this.path = path;
     this.folder = folder;
     this.parts = parts;
     SortedMap<String, TensorInfo> infos = new TreeMap<>();
-    this.sources = new HashMap<>();
-    for (Part part : parts) {
-      part.header
+    for (SafetensorsFile part : parts) {
+      part.header()
           .tensors()
           .forEach(
               (name, tensor) -> {
@@ -102,12 +80,12 @@ public final class Checkpoint implements AutoCloseable {
               .formatted(fileOrFolder, SINGLE_FILE, FolderIndex.NAME));
     }
     FolderIndex index = FolderIndex.read(fileOrFolder);
-    List<Part> parts = openAll(new ArrayList<>(new TreeSet<>(index.parts().values())));
+    List<SafetensorsFile> parts = openAll(new TreeSet<>(index.parts().values()));
     try {
       checkIndex(fileOrFolder.resolve(FolderIndex.NAME), index, parts);
       return new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), parts);
     } catch (RuntimeException e) {
-      closeAll(parts, e);
+      parts.forEach(SafetensorsFile::close);
       throw e;
     }
   }
@@ -121,7 +99,7 @@ public final class Checkpoint implements AutoCloseable {
 
   /** The files that hold the tensors, in the order of their names. */
   public List<Path> files() {
-    return parts.stream().map(part -> part.file).sorted().toList();
+    return parts.stream().map(SafetensorsFile::path).sorted().toList();
   }
 
   /** The file or folder that was opened. */
@@ -140,7 +118,7 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   /**
-   * The headers' {@code __metadata__}. Of several parts, the entries that no two parts give
+   * The headers' {@code __metadata__}. Of several parts, the entries for which no two parts have
    * different values.
    */
   public Map<String, String> metadata() {
@@ -149,7 +127,7 @@ public final class Checkpoint implements AutoCloseable {
 
   /**
    * A run of a tensor's flattened elements: a read-only, little-endian view of the mapped file with
-   * position 0 and as many bytes as the elements take. It is valid until {@link #close()}.
+   * position 0 and exactly the elements' bytes. It is valid until {@link #close()}.
    *
    * @param name a tensor of {@link #tensors()}
    * @param firstElement index of the first element
@@ -164,160 +142,63 @@ public final class Checkpoint implements AutoCloseable {
     if (source == null) {
       throw new IllegalArgumentException("%s has no tensor '%s'".formatted(path, shown(name)));
     }
-    TensorInfo info = source.tensor.info();
-    if (firstElement < 0 || elements < 0 || firstElement > info.elements() - elements) {
-      throw new IndexOutOfBoundsException(
-          "%d elements from %d on of tensor '%s' with %d elements"
-              .formatted(elements, firstElement, shown(name), info.elements()));
-    }
-    long from = firstElement * info.dtype().bytes();
-    long bytes = (long) elements * info.dtype().bytes();
-    long index = info.bytes() <= Integer.MAX_VALUE ? 0 : from / WINDOW_STRIDE;
-    if (bytes > (info.bytes() <= Integer.MAX_VALUE ? Integer.MAX_VALUE : WINDOW_STRIDE)) {
-      throw new IllegalArgumentException(
-          "a slice of %d bytes of tensor '%s', at most %d at a time"
-              .formatted(bytes, shown(name), WINDOW_STRIDE));
-    }
-    MappedByteBuffer window;
-    synchronized (lock) {
-      if (closed) {
-        throw new IllegalStateException(path + " is closed");
-      }
-      if (bytes == 0) {
-        return ByteBuffer.allocate(0).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
-      }
-      window = windows.computeIfAbsent(new Window(name, index), w -> map(source, w.index));
-    }
-    return window
-        .slice((int) (from - index * WINDOW_STRIDE), (int) bytes)
-        .order(ByteOrder.LITTLE_ENDIAN);
+    return source.part.slice(source.tensor, firstElement, elements);
   }
 
-  /** Gives all maps back and closes the files. Slices are invalid from here on. */
+  /** Unmaps everything and closes the files. Slices are invalid from now on. */
   @Override
   public void close() {
-    synchronized (lock) {
-      if (closed) {
-        return;
-      }
-      closed = true;
-      windows.values().forEach(MappedMemory::unmap);
-      windows.clear();
-    }
-    closeAll(parts, null);
+    parts.forEach(SafetensorsFile::close);
   }
 
-  private static MappedByteBuffer map(Source source, long index) {
-    long begin = index * WINDOW_STRIDE;
-    long size = Math.min(source.tensor.info().bytes() - begin, Integer.MAX_VALUE);
-    long end = source.tensor.position() + begin + size;
-    try {
-      // Mapping beyond a file's end succeeds on some systems and kills the process on access.
-      if (source.part.channel.size() < end) {
-        throw new InvalidInput(
-            "%s was truncated while it was read: tensor '%s' reaches to byte %d, the file to %d"
-                .formatted(
-                    source.part.file,
-                    shown(source.tensor.info().name()),
-                    end,
-                    source.part.channel.size()));
-      }
-      return source.part.channel.map(
-          FileChannel.MapMode.READ_ONLY, source.tensor.position() + begin, size);
-    } catch (IOException e) {
-      throw new UncheckedIOException(
-          "%s: tensor '%s' cannot be mapped: %s"
-              .formatted(source.part.file, shown(source.tensor.info().name()), e.getMessage()),
-          e);
-    }
-  }
-
-  private static List<Part> openAll(List<Path> files) {
-    List<Part> parts = new ArrayList<>();
+  private static List<SafetensorsFile> openAll(Collection<Path> files) {
+    List<SafetensorsFile> parts = new ArrayList<>();
     try {
       for (Path file : files) {
-        parts.add(openPart(file));
+        parts.add(SafetensorsFile.open(file));
       }
       return List.copyOf(parts);
     } catch (RuntimeException e) {
-      closeAll(parts, e);
+      parts.forEach(SafetensorsFile::close);
       throw e;
     }
   }
 
-  private static Part openPart(Path file) {
-    if (file.getFileName() != null && file.getFileName().toString().equals(FolderIndex.NAME)) {
-      throw new InvalidInput("%s is an index: give the folder that it lies in".formatted(file));
-    }
-    // Opening a pipe or a device would wait for it, or never end.
-    if (Files.exists(file) && !Files.isRegularFile(file)) {
-      throw new InvalidInput(file + " is no regular file");
-    }
-    try {
-      FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
-      try {
-        return new Part(file, channel, SafetensorsHeader.read(file, channel));
-      } catch (IOException | RuntimeException e) {
-        channel.close();
-        throw e;
-      }
-    } catch (NoSuchFileException e) {
-      throw new InvalidInput(file + " does not exist", e);
-    } catch (AccessDeniedException e) {
-      throw new InvalidInput(file + " may not be read: permission denied", e);
-    } catch (IOException e) {
-      throw new UncheckedIOException(file + " cannot be read: " + e.getMessage(), e);
-    }
-  }
-
-  private static void closeAll(List<Part> parts, RuntimeException because) {
-    for (Part part : parts) {
-      try {
-        part.channel.close();
-      } catch (IOException e) {
-        // A file that was only read loses nothing by a failing close.
-        if (because != null) {
-          because.addSuppressed(e);
-        }
-      }
-    }
-  }
-
-  private static void checkIndex(Path indexFile, FolderIndex index, List<Part> parts) {
-    Map<Path, Part> byFile = new HashMap<>();
-    parts.forEach(part -> byFile.put(part.file, part));
+  private static void checkIndex(Path indexFile, FolderIndex index, List<SafetensorsFile> parts) {
+    Map<Path, SafetensorsFile> byFile = new HashMap<>();
+    parts.forEach(part -> byFile.put(part.path(), part));
     index
         .parts()
         .forEach(
             (tensor, file) -> {
-              if (!byFile.get(file).header.tensors().containsKey(tensor)) {
+              if (!byFile.get(file).header().tensors().containsKey(tensor)) {
                 throw new InvalidInput(
-                    "%s says that tensor '%s' lies in %s, but it does not"
+                    "%s says that tensor '%s' is in %s, but it is not"
                         .formatted(indexFile, shown(tensor), file.getFileName()));
               }
             });
-    for (Part part : parts) {
-      for (String tensor : part.header.tensors().keySet()) {
+    for (SafetensorsFile part : parts) {
+      for (String tensor : part.header().tensors().keySet()) {
         Path listed = index.parts().get(tensor);
         if (listed == null) {
           throw new InvalidInput(
               "%s: tensor '%s' is not listed in %s"
-                  .formatted(part.file, shown(tensor), indexFile.getFileName()));
+                  .formatted(part.path(), shown(tensor), indexFile.getFileName()));
         }
-        if (!listed.equals(part.file)) {
+        if (!listed.equals(part.path())) {
           throw new InvalidInput(
-              "tensor '%s' lies in two parts, %s and %s: only one may have it"
-                  .formatted(shown(tensor), listed, part.file));
+              "tensor '%s' is in two parts, %s and %s: only one may have it"
+                  .formatted(shown(tensor), listed, part.path()));
         }
       }
     }
   }
 
-  private static Map<String, String> commonMetadata(List<Part> parts) {
+  private static Map<String, String> commonMetadata(List<SafetensorsFile> parts) {
     Map<String, String> common = new TreeMap<>();
     Set<String> disputed = new HashSet<>();
-    for (Part part : parts) {
-      part.header
+    for (SafetensorsFile part : parts) {
+      part.header()
           .metadata()
           .forEach(
               (key, value) -> {

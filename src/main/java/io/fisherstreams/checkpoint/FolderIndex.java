@@ -2,30 +2,38 @@ package io.fisherstreams.checkpoint;
 
 import static io.fisherstreams.checkpoint.StrictJson.shown;
 
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.core.JsonParser;
 import com.fasterxml.jackson.core.JsonToken;
+import com.fasterxml.jackson.core.util.DefaultPrettyPrinter;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.FileName;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * The {@code model.safetensors.index.json} of a Hugging Face folder whose tensors lie in several
+ * The {@code model.safetensors.index.json} of a Hugging Face folder whose tensors are in several
  * files.
  *
  * @param parts the file, within the folder, that holds each tensor
  */
 record FolderIndex(SortedMap<String, Path> parts) {
+  private static final JsonFactory JSON = new JsonFactory();
+
   static final String NAME = "model.safetensors.index.json";
 
   /**
-   * Reads the index; its parts are looked at by nobody yet.
+   * Reads the index. It does not open the parts.
    *
-   * @throws InvalidInput when it is too large, no such JSON, or names a part outside the folder
+   * @throws InvalidInput when it is too large, is not such JSON, or names a part outside the folder
    */
   static FolderIndex read(Path folder) {
     Path file = folder.resolve(NAME);
@@ -80,9 +88,9 @@ record FolderIndex(SortedMap<String, Path> parts) {
     }
   }
 
-  /** Parts lie beside their index: a name that leads anywhere else comes from no honest tool. */
+  /** Parts are beside their index. No honest tool writes a name that leads elsewhere. */
   private static Path part(Path file, Path folder, String tensor, String name) {
-    if (!isPlainFileName(name)) {
+    if (!FileName.isPlain(name)) {
       throw new InvalidInput(
           "%s: the part '%s' of tensor '%s' is no plain file name within the folder"
               .formatted(file, shown(name), shown(tensor)));
@@ -90,11 +98,24 @@ record FolderIndex(SortedMap<String, Path> parts) {
     return folder.resolve(name);
   }
 
-  /** Whether a name can only mean a file right within a folder. */
-  static boolean isPlainFileName(String name) {
-    return !name.isEmpty()
-        && !name.equals(".")
-        && !name.equals("..")
-        && name.chars().noneMatch(c -> c == '/' || c == '\\' || c == 0);
+  /** The index's content, which lists each tensor with its file's name. */
+  static byte[] json(SortedMap<String, String> fileOfTensor, long bytesOfTensors) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    try (JsonGenerator json = JSON.createGenerator(bytes)) {
+      json.setPrettyPrinter(new DefaultPrettyPrinter());
+      json.writeStartObject();
+      json.writeObjectFieldStart("metadata");
+      json.writeNumberField("total_size", bytesOfTensors);
+      json.writeEndObject();
+      json.writeObjectFieldStart("weight_map");
+      for (Map.Entry<String, String> entry : fileOfTensor.entrySet()) {
+        json.writeStringField(entry.getKey(), entry.getValue());
+      }
+      json.writeEndObject();
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e); // writing to memory does not fail
+    }
+    return bytes.toByteArray();
   }
 }

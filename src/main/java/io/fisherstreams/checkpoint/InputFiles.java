@@ -9,19 +9,19 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 
-/** The files that something is made from. */
+/** Protects the files that an output is made from. */
 public final class InputFiles {
-  /** What a Hugging Face folder holds that is read beside the tensors. */
+  /** Files of a Hugging Face folder that are read in addition to the tensors. */
   private static final List<String> COMPANIONS =
       List.of(FolderIndex.NAME, "config.json", "tokenizer.json", "preprocessor_config.json");
 
   private InputFiles() {}
 
   /**
-   * An output may replace an earlier output, never what it is made from.
+   * Rejects an output that would replace one of its own inputs. It may replace an earlier output.
    *
-   * @param name what the user calls the output
-   * @param inputs files, and Hugging Face folders, which stand for the model's files in them
+   * @param name the output's name in messages
+   * @param inputs files and Hugging Face folders; a folder means the model's files in it
    * @throws InvalidInput when the output is one of the inputs
    */
   public static void requireOther(String name, Path output, Collection<Path> inputs) {
@@ -44,7 +44,7 @@ public final class InputFiles {
     return files;
   }
 
-  /** Links are followed: a download cache's folders are made of them. */
+  /** Follows links, because the folders of a download cache consist of links. */
   private static Path real(Path path) {
     try {
       return Files.exists(path) ? path.toRealPath() : path.toAbsolutePath().normalize();

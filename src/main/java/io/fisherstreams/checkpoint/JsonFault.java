@@ -3,19 +3,19 @@ package io.fisherstreams.checkpoint;
 import com.fasterxml.jackson.core.JsonProcessingException;
 import java.util.regex.Pattern;
 
-/** What is wrong with a JSON text, in words for its writer. */
+/** Explains an error in a JSON text to the person who wrote it. */
 public final class JsonFault {
-  private static final Pattern PLACE =
+  private static final Pattern POSITION =
       Pattern.compile("\\[Source: .*?; (line: \\d+, column: \\d+)]");
 
   private JsonFault() {}
 
   /**
-   * The parser's reason. Where that names another place of the text, as for a brace that is never
-   * closed, Jackson adds what it knows of the source, which is nothing; this leaves line and
-   * column.
+   * The parser's reason. When the reason names another position of the text, for example of a brace
+   * that is never closed, Jackson adds a description of the source, which says nothing here. Only
+   * line and column are kept.
    */
   public static String reason(JsonProcessingException fault) {
-    return PLACE.matcher(fault.getOriginalMessage()).replaceAll("$1");
+    return POSITION.matcher(fault.getOriginalMessage()).replaceAll("$1");
   }
 }

@@ -7,8 +7,8 @@ import io.fisherstreams.InvalidInput;
 import java.util.Optional;
 
 /**
- * A model's {@code config.json}, read key by key; a value of the wrong kind is refused with file,
- * key and value.
+ * A model's {@code config.json}, read key by key. A value of the wrong kind is rejected with a
+ * message that names file, key and value.
  */
 public final class ModelConfig {
   private final String origin;
@@ -52,7 +52,7 @@ public final class ModelConfig {
     return type.textValue();
   }
 
-  /** The object under a key, when there is one. */
+  /** The object under a key, if there is one. */
   public Optional<ModelConfig> section(String key) {
     JsonNode node = root.get(key);
     return node != null && node.isObject()
@@ -65,7 +65,7 @@ public final class ModelConfig {
     return root.hasNonNull(key);
   }
 
-  /** A positive integer that must be there. */
+  /** A required positive integer. */
   public int positive(String key) {
     if (!has(key)) {
       throw new InvalidInput("%s: %s is missing".formatted(origin, key));
@@ -169,7 +169,7 @@ public final class ModelConfig {
         : positive("num_labels", 2);
   }
 
-  /** Refuses fewer than two classes: with one, log p is 0 and so is every gradient. */
+  /** Rejects fewer than two classes: with one class, log p and every gradient are 0. */
   public void requireClasses(long classes, String where) {
     if (classes < 2) {
       throw new InvalidInput(
@@ -177,7 +177,7 @@ public final class ModelConfig {
     }
   }
 
-  /** The class that {@code label2id}, or else {@code id2label}, gives a name, if one does. */
+  /** The class with this name in {@code label2id}, or else in {@code id2label}, if there is one. */
   public Optional<Long> classNamed(String name) {
     JsonNode id = root.path("label2id").get(name);
     if (id != null && id.isIntegralNumber()) {
@@ -190,7 +190,7 @@ public final class ModelConfig {
         .findFirst();
   }
 
-  /** Width of one head. */
+  /** Width of one attention head. */
   public int headWidth(String widthKey, int width, String headsKey, int heads) {
     if (width % heads != 0) {
       throw new InvalidInput(

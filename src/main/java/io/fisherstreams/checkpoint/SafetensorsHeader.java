@@ -25,11 +25,12 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * What the header of a safetensors file says, checked against the format's definition and the
- * file's size: eight bytes with the header's length, a JSON object of tensors, then the tensors'
- * bytes without a hole, an overlap or a rest.
+ * The header of a safetensors file, checked against the format's definition and the file's size:
+ * eight bytes with the header's length, a JSON object of tensors, then the tensors' bytes without a
+ * gap, an overlap or a rest. Written by hand because no library rejects everything that the format
+ * forbids.
  *
- * @param tensors every tensor by its name
+ * @param tensors every tensor by name
  * @param metadata the free texts under {@code __metadata__}
  */
 record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> metadata) {
@@ -38,12 +39,12 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
 
   static final String METADATA = "__metadata__";
 
-  // Far beyond the 64 dimensions that NumPy and PyTorch know; without a limit, 100 MB of header
-  // could ask for half a gigabyte of sizes.
+  // Far more than the 64 dimensions of NumPy and PyTorch. Without a limit, a header of 100 MB could
+  // need half a gigabyte of sizes.
   private static final int MAX_DIMENSIONS = 256;
 
   /**
-   * A tensor and where its bytes lie.
+   * A tensor and the position of its bytes.
    *
    * @param info its name, type and shape
    * @param position of its first byte in the file
@@ -53,7 +54,7 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
   private record Offsets(long begin, long end) {}
 
   /**
-   * Reads and checks the header.
+   * Reads and checks the header of an open file.
    *
    * @throws InvalidInput for everything that the format does not allow
    */
@@ -142,10 +143,10 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
 
     private void tensor(String name, JsonParser parser) throws IOException {
       if (!StrictJson.isUnicode(name)) {
-        throw refused(name, "its name holds half a surrogate pair, which is no Unicode text");
+        throw invalid(name, "its name holds half a surrogate pair, which is no Unicode text");
       }
       if (parser.currentToken() != JsonToken.START_OBJECT) {
-        throw refused(name, "expected an object, found " + parser.currentToken());
+        throw invalid(name, "expected an object, found " + parser.currentToken());
       }
       DType dtype = null;
       List<Long> shape = null;
@@ -159,30 +160,30 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
           case "data_offsets" -> {
             List<Long> pair = integers(name, "data_offsets", 2, parser);
             if (pair.size() != 2) {
-              throw refused(name, "data_offsets must be two integers, found " + pair);
+              throw invalid(name, "data_offsets must be two integers, found " + pair);
             }
             offsets = new Offsets(pair.get(0), pair.get(1));
           }
-          // The reference implementation reads past further keys too.
+          // The reference implementation ignores further keys too.
           default -> parser.skipChildren();
         }
       }
       if (dtype == null || shape == null || offsets == null) {
         String missing = dtype == null ? "dtype" : shape == null ? "shape" : "data_offsets";
-        throw refused(name, missing + " is missing");
+        throw invalid(name, missing + " is missing");
       }
-      tensors.put(name, placed(name, dtype, shape, offsets));
+      tensors.put(name, located(name, dtype, shape, offsets));
     }
 
     private DType dtype(String name, JsonParser parser) throws IOException {
       if (parser.currentToken() != JsonToken.VALUE_STRING) {
-        throw refused(name, "dtype must be a text, found " + parser.currentToken());
+        throw invalid(name, "dtype must be a text, found " + parser.currentToken());
       }
       String dtype = parser.getText();
       return DType.of(dtype)
           .orElseThrow(
               () ->
-                  refused(
+                  invalid(
                       name,
                       "unknown dtype '%s', expected one of %s"
                           .formatted(shown(dtype), Arrays.toString(DType.values()))));
@@ -191,16 +192,16 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
     private List<Long> integers(String name, String key, int most, JsonParser parser)
         throws IOException {
       if (parser.currentToken() != JsonToken.START_ARRAY) {
-        throw refused(name, key + " must be an array, found " + parser.currentToken());
+        throw invalid(name, key + " must be an array, found " + parser.currentToken());
       }
       List<Long> integers = new ArrayList<>();
       while (parser.nextToken() != JsonToken.END_ARRAY) {
         if (integers.size() == most) {
-          throw refused(name, key + " has more than " + most + " entries");
+          throw invalid(name, key + " has more than " + most + " entries");
         }
         if (parser.currentToken() != JsonToken.VALUE_NUMBER_INT
             || parser.getText().startsWith("-")) {
-          throw refused(
+          throw invalid(
               name,
               "%s holds %s, expected integers from 0 on"
                   .formatted(key, shown(String.valueOf(parser.getText()))));
@@ -208,24 +209,24 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
         try {
           integers.add(parser.getLongValue());
         } catch (InputCoercionException e) {
-          throw refused(name, key + " overflows 64 bits: " + shown(parser.getText()));
+          throw invalid(name, key + " overflows 64 bits: " + shown(parser.getText()));
         }
       }
       return integers;
     }
 
-    private Tensor placed(String name, DType dtype, List<Long> shape, Offsets offsets) {
+    private Tensor located(String name, DType dtype, List<Long> shape, Offsets offsets) {
       TensorInfo info;
       try {
         info = new TensorInfo(name, dtype, shape);
       } catch (ArithmeticException e) {
-        throw refused(
+        throw invalid(
             name, "the byte count of shape %s × %s overflows 64 bits".formatted(shape, dtype));
       }
       if (offsets.begin > offsets.end || offsets.end > dataBytes) {
-        throw refused(
+        throw invalid(
             name,
-            "data_offsets [%d, %d] lie outside the file's %d bytes of data%s"
+            "data_offsets [%d, %d] are outside the file's %d bytes of data%s"
                 .formatted(
                     offsets.begin,
                     offsets.end,
@@ -233,7 +234,7 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
                     offsets.end > dataBytes ? " (is the file truncated?)" : ""));
       }
       if (offsets.end - offsets.begin != info.bytes()) {
-        throw refused(
+        throw invalid(
             name,
             "shape %s × %s takes %d bytes, but its data_offsets [%d, %d] hold %d"
                 .formatted(
@@ -256,13 +257,13 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
       for (Tensor tensor : inFile) {
         String name = tensor.info().name();
         if (tensor.position() < end) {
-          throw refused(
+          throw invalid(
               name,
               "its bytes from %d on overlap those of %s, which end at %d"
                   .formatted(tensor.position() - dataStart, previous, end - dataStart));
         }
         if (tensor.position() > end) {
-          throw refused(
+          throw invalid(
               name,
               "%d bytes between the end of %s and this tensor belong to no tensor"
                   .formatted(tensor.position() - end, previous));
@@ -279,7 +280,7 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
           Collections.unmodifiableSortedMap(tensors), Collections.unmodifiableSortedMap(metadata));
     }
 
-    private InvalidInput refused(String tensor, String why) {
+    private InvalidInput invalid(String tensor, String why) {
       return new InvalidInput("%s: tensor '%s': %s".formatted(file, shown(tensor), why));
     }
   }

@@ -20,9 +20,9 @@ import java.util.Map;
 import java.util.TreeMap;
 
 /**
- * Where everything goes in a safetensors file that is to be written, laid out as the reference
- * implementation does: tensors by descending alignment of their type, then by name; the header
- * padded with spaces so that the tensors begin at a multiple of eight.
+ * The layout of a safetensors file that is to be written, equal to the reference implementation's:
+ * tensors by descending alignment of their type, then by name; the header is padded with spaces so
+ * that the tensors begin at a multiple of eight.
  *
  * @param header the file's first bytes: the header's length and the header
  * @param positions of each tensor's first byte in the file
@@ -60,7 +60,7 @@ record SafetensorsLayout(byte[] header, Map<String, Long> positions) {
       json.writeStartObject();
       if (!metadata.isEmpty()) {
         json.writeObjectFieldStart(SafetensorsHeader.METADATA);
-        // By name: an unordered map would give the same content other bytes in every process.
+        // By name: an unordered map would give the same metadata different bytes in every process.
         for (Map.Entry<String, String> entry : new TreeMap<>(metadata).entrySet()) {
           requireUnicode(entry.getKey());
           requireUnicode(entry.getValue());
@@ -87,7 +87,7 @@ record SafetensorsLayout(byte[] header, Map<String, Long> positions) {
       }
       json.writeEndObject();
     } catch (IOException e) {
-      throw new UncheckedIOException(e); // a byte array takes everything
+      throw new UncheckedIOException(e); // writing to memory does not fail
     }
     return bytes.toByteArray();
   }

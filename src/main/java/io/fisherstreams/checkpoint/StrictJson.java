@@ -15,13 +15,16 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 
-/** Reads one JSON object of untrusted UTF-8 strictly, token by token. */
+/**
+ * Reads one JSON object of untrusted UTF-8 strictly, token by token. Written by hand on Jackson's
+ * tokens because no library is as strict about encoding, duplicate keys and trailing text.
+ */
 final class StrictJson {
-  // Names come from files nobody vouches for: they must not fill the process-wide symbol tables.
+  // Names come from untrusted files and must not fill the process-wide symbol tables.
   private static final JsonFactory FACTORY =
       new JsonFactoryBuilder()
           .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
-          .disable(StreamReadFeature.AUTO_CLOSE_SOURCE) // the file is still to be mapped
+          .disable(StreamReadFeature.AUTO_CLOSE_SOURCE) // the file will still be mapped
           .disable(JsonFactory.Feature.INTERN_FIELD_NAMES)
           .disable(JsonFactory.Feature.CANONICALIZE_FIELD_NAMES)
           .build();
@@ -30,18 +33,19 @@ final class StrictJson {
 
   private StrictJson() {}
 
-  /** Takes the parser at the object's opening brace and leaves it at the closing one. */
+  /** Reads from the object's opening brace to its closing one. */
   interface ObjectReader {
     void read(JsonParser parser) throws IOException;
   }
 
   /**
-   * Hands the stream's one object to the reader and refuses everything else: other text around it,
-   * bytes that are not UTF-8 (a guess at UTF-16 included), a key that an object has twice.
+   * Gives the stream's only object to the reader. Rejects everything else: other text around the
+   * object, bytes that are not UTF-8 (Jackson alone would guess UTF-16), a duplicate key in an
+   * object.
    *
    * <p>The stream is left open.
    *
-   * @param what what is being read, for messages: the file, and the part of it
+   * @param what the file, and the part of it that is being read, for messages
    */
   static void readObject(String what, InputStream in, ObjectReader reader) {
     InputStreamReader utf8 =
@@ -74,7 +78,7 @@ final class StrictJson {
     }
   }
 
-  /** A name or text of the input as messages show it: one line, not endless. */
+  /** A name or text of the input for messages: one line, of limited length. */
   static String shown(String text) {
     StringBuilder line = new StringBuilder();
     for (int i = 0; i < text.length() && i < SHOWN_CHARACTERS; i++) {
@@ -88,7 +92,10 @@ final class StrictJson {
     return text.length() > SHOWN_CHARACTERS ? line + "…" : line.toString();
   }
 
-  /** Whether a text can be written as UTF-8: JSON's escapes can spell half a surrogate pair. */
+  /**
+   * Whether a text can be written as UTF-8. JSON's escapes can contain half a surrogate pair, which
+   * cannot.
+   */
   static boolean isUnicode(String text) {
     return text.codePoints()
         .noneMatch(c -> c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE);

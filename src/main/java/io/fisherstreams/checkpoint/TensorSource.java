@@ -9,10 +9,10 @@ import java.util.Map;
 import java.util.Set;
 import java.util.function.Predicate;
 
-/** Where named tensors come from: a checkpoint's files, or the shards of a topic. */
+/** A source of named tensors: a checkpoint's files, or the shards of a topic. */
 public interface TensorSource {
 
-  /** What the user calls it in messages: the file or topic. */
+  /** The file or topic, for messages. */
   String origin();
 
   /** All tensors, in the source's order. */
@@ -28,7 +28,7 @@ public interface TensorSource {
    */
   ByteBuffer slice(String name, long firstElement, int elements);
 
-  /** The tensors of matching names alone. */
+  /** Only the tensors whose names match. */
   default TensorSource only(Predicate<String> names) {
     return of(origin(), tensors().stream().filter(t -> names.test(t.name())).toList(), this);
   }
@@ -58,10 +58,10 @@ public interface TensorSource {
   }
 
   /**
-   * These tensors, with those of another source whose names match instead or in addition: a merged
-   * model under the head of one of its models.
+   * These tensors, and the matching tensors of another source. A matching tensor replaces one of
+   * the same name. Example: a merged model with the head of one of its models.
    *
-   * @param other where the matching tensors come from
+   * @param other the source of the matching tensors
    * @param names which of its tensors to take
    */
   default TensorSource with(TensorSource other, Predicate<String> names) {
@@ -94,7 +94,7 @@ public interface TensorSource {
     };
   }
 
-  /** The tensors of an open checkpoint, which stays the caller's to close. */
+  /** The tensors of an open checkpoint. The caller closes the checkpoint. */
   static TensorSource of(Checkpoint checkpoint) {
     return new TensorSource() {
       @Override

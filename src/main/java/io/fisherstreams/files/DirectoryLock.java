@@ -10,7 +10,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 
-/** Keeps other instances out of a folder until it is closed or the process ends. */
+/** Locks a folder against other instances until the lock is closed or the process ends. */
 public final class DirectoryLock implements AutoCloseable {
   private final FileChannel lockFile;
 
@@ -19,9 +19,9 @@ public final class DirectoryLock implements AutoCloseable {
   }
 
   /**
-   * Locks a folder, creating it.
+   * Locks a folder, and creates it if it does not exist.
    *
-   * @throws InvalidInput when another instance has it
+   * @throws InvalidInput when another instance has locked it
    */
   public static DirectoryLock lock(Path directory) {
     try {
@@ -33,7 +33,7 @@ public final class DirectoryLock implements AutoCloseable {
       try {
         lock = channel.tryLock();
       } catch (OverlappingFileLockException e) {
-        // held by this very process: the same answer as for another one
+        // this process has the lock already: reported like another process's lock
       }
       if (lock == null) {
         channel.close();

@@ -9,11 +9,14 @@ import java.nio.file.Path;
 import java.nio.file.SimpleFileVisitor;
 import java.nio.file.attribute.BasicFileAttributes;
 
-/** Walks a folder from which others delete files meanwhile: what has vanished is passed over. */
+/**
+ * Walks a folder from which others may delete files at the same time. Files that have vanished are
+ * skipped.
+ */
 public final class FileTree {
   private FileTree() {}
 
-  /** What is done with a file or folder. */
+  /** An action on a file or folder. */
   public interface Action {
     /**
      * @throws NoSuchFileException if it has vanished
@@ -25,8 +28,9 @@ public final class FileTree {
    * Walks a folder, depth first.
    *
    * @param onFile gets each file
-   * @param onFolder gets each folder after what it holds, {@code root} last
-   * @throws IOException if something that is still there cannot be read or acted on
+   * @param onFolder gets each folder after its content, {@code root} last
+   * @throws IOException if a file or folder that still exists cannot be read, or the action fails
+   *     on it
    */
   public static void walk(Path root, Action onFile, Action onFolder) throws IOException {
     Files.walkFileTree(
@@ -53,7 +57,7 @@ public final class FileTree {
         });
   }
 
-  /** Removes a folder with all it holds, if it is there. */
+  /** Removes a folder with its content, if it exists. */
   public static void delete(Path root) {
     try {
       walk(root, Files::delete, Files::delete);

@@ -8,10 +8,10 @@ import java.nio.ByteBuffer;
 import java.nio.MappedByteBuffer;
 
 /**
- * Gives a memory map back to the operating system at once.
+ * Unmaps a memory map immediately.
  *
- * <p>JDK 17 has no public call for that: left alone, a map lives until its buffer happens to be
- * garbage collected, so address space and a deleted file's disk blocks stay taken for as long. The
+ * <p>JDK 17 has no public call for that. Without this class a map exists until its buffer is
+ * garbage collected; until then it occupies address space, and a deleted file its disk blocks. The
  * foreign-memory API that replaces this is an incubator module in 17. {@code
  * sun.misc.Unsafe.invokeCleaner}, in the supported module {@code jdk.unsupported}, is the call that
  * the JDK keeps for this purpose; Kafka, Lucene and Netty release their maps through it too.
@@ -22,8 +22,8 @@ public final class MappedMemory {
   private MappedMemory() {}
 
   /**
-   * Unmaps. Whoever touches the buffer, or a view of it, afterwards crashes the process: only the
-   * map's owner may call this.
+   * Unmaps a buffer. Touching the buffer or a view of it afterwards crashes the process, so only
+   * the map's owner may call this.
    */
   public static void unmap(MappedByteBuffer buffer) {
     try {

@@ -6,8 +6,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /**
- * A folder that is removed with all it holds when it is closed, and when the process is stopped
- * before.
+ * A folder that is removed with its content by {@link #close()}, or when the process is stopped
+ * before that.
  */
 public final class TemporaryDirectory implements AutoCloseable {
   private final Path path;
@@ -27,7 +27,9 @@ public final class TemporaryDirectory implements AutoCloseable {
               ? Files.createTempDirectory("fisher-streams-")
               : Files.createTempDirectory(parent, "fisher-streams-"));
     } catch (IOException e) {
-      throw new InvalidInput("cannot make a work directory in " + parent + ": " + e, e);
+      throw parent == null
+          ? new InvalidInput("cannot create a temporary folder: " + e.getMessage(), e)
+          : InvalidInput.unwritable(parent, e);
     }
   }
 
@@ -42,7 +44,7 @@ public final class TemporaryDirectory implements AutoCloseable {
     try {
       Runtime.getRuntime().removeShutdownHook(hook);
     } catch (IllegalStateException e) {
-      // already shutting down: the hook finds nothing left
+      // already shutting down: the hook finds nothing to remove
     }
   }
 

@@ -7,7 +7,11 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
-/** Small files that appear whole or not at all; an earlier one of the name is replaced. */
+/**
+ * Writes small files that appear whole or not at all. An existing file of the same name is
+ * replaced. For large files, whose bytes must reach the disk before they appear, see {@link
+ * AtomicOutput}.
+ */
 public final class WholeFile {
   private WholeFile() {}
 
@@ -32,7 +36,7 @@ public final class WholeFile {
         Files.deleteIfExists(temporary);
       }
     } catch (IOException e) {
-      throw new InvalidInput(file + " cannot be written: " + e, e);
+      throw InvalidInput.unwritable(file, e);
     }
   }
 }

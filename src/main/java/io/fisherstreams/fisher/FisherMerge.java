@@ -14,13 +14,13 @@ import java.util.Arrays;
  * </pre>
  *
  * <p>Models are added one after another, in the order of their names, so that the rounding of the
- * sums is always the same. Where no model gives an entry any weight (ε = 0 and every Fisher 0) the
- * formula is 0/0; such an entry takes the limit for a vanishing ε, {@code Σ c_m θ_m / Σ c_m}, and
- * is counted. Formula: Matena and Raffel, "Merging Models with Fisher-Weighted Averaging" (2022),
- * with ε added to every entry as the FusionBench implementation does. Not thread-safe.
+ * sums is always the same. When no model gives an entry any weight (ε = 0 and every Fisher 0), the
+ * formula is 0/0; the entry then becomes the limit for ε → 0, {@code Σ c_m θ_m / Σ c_m}, and is
+ * counted. Formula: Matena and Raffel, "Merging Models with Fisher-Weighted Averaging" (2022), with
+ * ε added to every entry as the FusionBench implementation does. Not thread-safe.
  */
 public final class FisherMerge {
-  /** ε where nobody gives another. */
+  /** The default ε. */
   public static final double DEFAULT_EPSILON = 1e-6;
 
   private final double[] numerator;
@@ -55,22 +55,22 @@ public final class FisherMerge {
   }
 
   /**
-   * What one model gives to a run, as little-endian bytes, each buffer's from its first byte on.
+   * One model's part in a run, as little-endian bytes that begin at the first byte of each buffer.
    *
    * @param type the dtype of {@code theta}, a {@linkplain DType#mergeable() mergeable} one
    * @param theta its parameters θ_m
    * @param fisher the payload S_m of its diagonal Fisher, F32
-   * @param divisor n_m, what the payload is divided by
+   * @param divisor n_m, by which the payload is divided
    * @param weight c_m, at least 0
    */
   public record Term(
       DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double weight) {
-    /** What an entry S_m is multiplied by in c_m W_m. */
+    /** The factor of an entry S_m in c_m W_m. */
     double scale() {
       return weight / divisor;
     }
 
-    /** What ε adds to c_m W_m. */
+    /** The part of ε in c_m W_m. */
     double bias(double epsilon) {
       return weight * epsilon;
     }
@@ -89,7 +89,10 @@ public final class FisherMerge {
     }
   }
 
-  /** Adds one model and then another; where both can be read at once, in little more time. */
+  /**
+   * Adds one model and then another. When both are read at once, this takes little more time than
+   * one.
+   */
   public void add(Term term, Term next) {
     if (isVectorized() && term.type() == next.type()) {
       int first = VectorSums.add(numerator, denominator, term, next, epsilon, elements);
@@ -121,9 +124,10 @@ public final class FisherMerge {
   }
 
   /**
-   * Writes the merged run and returns how many of its entries no model gave a weight.
+   * Writes the merged run.
    *
    * @param merged receives θ
+   * @return how many entries got no weight from any model
    */
   public int finish(double[] merged) {
     int unweighted = 0;

@@ -3,9 +3,10 @@ package io.fisherstreams.fisher;
 import io.fisherstreams.tensor.VectorUnit;
 
 /**
- * Sums over the entries of one shard's diagonal Fisher, in float64. Entry j goes to sum j mod 8, in
- * order, and the eight are added in pairs: a single sum would wait for its own last addition, and
- * eight fill the vectors of any machine, with the same bits.
+ * Sums over the entries of one shard's diagonal Fisher, in float64. Entry j is added to sum j mod
+ * 8, in order, and the eight sums are added in pairs. With a single sum, each addition would wait
+ * for the one before. Eight sums fill the vectors of any processor, and the result has the same
+ * bits everywhere.
  *
  * @param total {@code Σ_j F[j]}
  * @param squares {@code Σ_j F[j]²}
@@ -33,7 +34,7 @@ public record FisherMoments(double total, double squares) {
     return new FisherMoments(inPairs(sums) / divisor, inPairs(squares) / divisor / divisor);
   }
 
-  /** Two sums at a time, which stay in registers. */
+  /** Computes two sums at a time, which stay in registers. */
   private static void sumPlain(float[] payload, int end, double[] sums, double[] squares) {
     for (int lane = 0; lane < SUMS; lane += 2) {
       double even = 0;

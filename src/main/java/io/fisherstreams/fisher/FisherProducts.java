@@ -7,19 +7,18 @@ import java.util.TreeMap;
 
 /**
  * Scalar products of several models' Fishers, pair by pair and layer by layer, summed in float64
- * from one run of entries after another; nothing of the Fishers themselves is kept. Not
- * thread-safe.
+ * over one run of entries after another. The Fishers themselves are not kept. Not thread-safe.
  */
 public final class FisherProducts {
   private final int models;
   private final SortedMap<String, Sums> layers = new TreeMap<>(Layers.ORDER);
 
-  /** Products of so many models, without an entry yet. */
+  /** Products of this many models, over no entries yet. */
   public FisherProducts(int models) {
     this.models = models;
   }
 
-  /** What the entries of one layer, or of several together, add up to. */
+  /** The sums over the entries of one layer, or of several together. */
   public static final class Sums {
     private final double[] totals;
     // ⟨F_i, F_k⟩ for k ≤ i, row by row
@@ -31,7 +30,7 @@ public final class FisherProducts {
       products = new double[models * (models + 1) / 2];
     }
 
-    private static int place(int model, int other) {
+    private static int index(int model, int other) {
       int row = Math.max(model, other);
       return row * (row + 1) / 2 + Math.min(model, other);
     }
@@ -45,14 +44,14 @@ public final class FisherProducts {
         }
         totals[model] += sum / divisors[model];
         for (int other = 0; other <= model; other++) {
-          products[place(model, other)] +=
+          products[index(model, other)] +=
               product(payload, payloads[other], count) / divisors[model] / divisors[other];
         }
       }
       entries += count;
     }
 
-    /** Four sums apart, since one would wait for its own last addition. */
+    /** Uses four separate sums: with one, each addition would wait for the one before. */
     private static double product(float[] left, float[] right, int count) {
       double first = 0;
       double second = 0;
@@ -93,7 +92,7 @@ public final class FisherProducts {
 
     /** {@code √Σ_j F[j]²} of a model. */
     public double norm(int model) {
-      return Math.sqrt(products[place(model, model)]);
+      return Math.sqrt(products[index(model, model)]);
     }
 
     /**
@@ -106,21 +105,21 @@ public final class FisherProducts {
         return OptionalDouble.empty();
       }
       return OptionalDouble.of(
-          model == other ? 1 : Math.min(1, products[place(model, other)] / norms));
+          model == other ? 1 : Math.min(1, products[index(model, other)] / norms));
     }
   }
 
   /**
    * Adds a run of entries of one layer.
    *
-   * @param payloads by model: the entries, of which the first {@code count} are taken
-   * @param divisors by model: what the payload is divided by to give the Fisher
+   * @param payloads by model: the entries, of which the first {@code count} are used
+   * @param divisors by model: the Fisher is the payload divided by this
    */
   public void add(String layer, float[][] payloads, double[] divisors, int count) {
     layers.computeIfAbsent(layer, name -> new Sums(models)).add(payloads, divisors, count);
   }
 
-  /** Adds what other entries of the same models add up to. */
+  /** Adds the sums over other entries of the same models. */
   public void add(FisherProducts other) {
     other.layers.forEach(
         (layer, sums) -> layers.computeIfAbsent(layer, name -> new Sums(models)).add(sums));

@@ -9,14 +9,13 @@ import java.nio.DoubleBuffer;
 import java.util.Arrays;
 
 /**
- * A running sum of squared gradients that does not show in which order its terms came. Each entry
- * is an unevaluated pair of float64 values with about 106 bits between them (Knuth's TwoSum: "The
- * Art of Computer Programming", volume 2, 4.2.2), so sums of float32 terms are exact unless they
- * span more than 80 binary orders of magnitude. Not thread-safe; allocates nothing after
- * construction.
+ * A running sum of squared gradients that does not depend on the order of its terms. Each entry is
+ * an unevaluated pair of float64 values with about 106 bits between them (Knuth's TwoSum: "The Art
+ * of Computer Programming", volume 2, 4.2.2), so sums of float32 terms are exact unless they span
+ * more than 80 binary orders of magnitude. Not thread-safe; allocates nothing after construction.
  */
 public final class FisherSum {
-  /** Bytes that {@link #store} and {@link #load} take for an entry. */
+  /** Bytes of one entry in {@link #store} and {@link #load}. */
   public static final int BYTES = 2 * Double.BYTES;
 
   private final double[] high;
@@ -56,7 +55,10 @@ public final class FisherSum {
         multiplier);
   }
 
-  /** Adds two terms, one after the other, from the same {@code position} on: faster than singly. */
+  /**
+   * Adds two terms, one after the other, both from byte {@code position} on. This is faster than
+   * adding each on its own.
+   */
   public void add(
       ByteBuffer first,
       double firstMultiplier,
@@ -79,42 +81,44 @@ public final class FisherSum {
     }
     FloatCodec.toFloat(
         DType.F32, values, position + start * Float.BYTES, floats, start, elements - start);
-    // Three loops, because one that widens float32, or that does all of this, is not compiled to
-    // vector instructions: 0.8 ns an entry against 1.9.
+    // Three loops: a loop that widens float32, or one that does everything, is not compiled to
+    // vector
+    // instructions. 0.8 ns an entry instead of 1.9.
     for (int j = start; j < elements; j++) {
       terms[j] = floats[j];
     }
-    double[] upper = high;
-    double[] lower = low;
+    double[] sums = high;
+    double[] rests = low;
     double[] errors = terms;
     for (int j = start; j < elements; j++) {
       double term = errors[j] * multiplier;
-      double before = upper[j];
+      double before = sums[j];
       double sum = before + term;
       double part = sum - before;
-      upper[j] = sum;
+      sums[j] = sum;
       errors[j] = (before - (sum - part)) + (term - part);
     }
     for (int j = start; j < elements; j++) {
-      double rest = lower[j] + errors[j];
-      double before = upper[j];
+      double rest = rests[j] + errors[j];
+      double before = sums[j];
       double sum = before + rest;
-      upper[j] = sum;
-      lower[j] = rest - (sum - before);
+      sums[j] = sum;
+      rests[j] = rest - (sum - before);
     }
   }
 
   /**
    * Writes every entry, rounded once, to the nearest float32; infinite when it is too large.
    *
-   * @param offset element of {@code target} that takes the first entry
+   * @param offset element of {@code target} that receives the first entry
    */
   public void toFloats(float[] target, int offset) {
     for (int j = 0; j < elements; j++) {
       double sum = high[j] + low[j];
       double rest = low[j] - (sum - high[j]);
-      // A second rounding of the rounded sum would go wrong where the sum looks like a tie of
-      // floats and is none: an odd last bit stands for what the first rounding left out.
+      // Rounding the rounded sum again would go wrong where the sum looks like a tie between floats
+      // but is
+      // not one. An odd last bit represents the part that the first rounding dropped.
       if (rest != 0 && (Double.doubleToRawLongBits(sum) & 1) == 0) {
         sum = rest > 0 ? Math.nextUp(sum) : Math.nextDown(sum);
       }
@@ -133,7 +137,7 @@ public final class FisherSum {
   }
 
   /**
-   * Replaces the entries by {@code elements} that {@link #store} wrote.
+   * Replaces all entries by {@code elements} entries that {@link #store} wrote.
    *
    * @param position byte of {@code source} at which they begin
    */

@@ -1,7 +1,7 @@
 package io.fisherstreams.fisher;
 
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.VectorUnit;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -9,15 +9,15 @@ import java.nio.FloatBuffer;
 import java.util.Arrays;
 
 /**
- * Reads a gradient batch's bytes as float32 sums of squares over one shard. A refusal is an {@link
- * IllegalArgumentException} that says what was expected and found. Allocates nothing per call but
- * views.
+ * Reads a gradient batch's bytes as float32 sums of squares over one shard. Unusable bytes are
+ * rejected with an {@link IllegalArgumentException} that names the expected and the found value. A
+ * call allocates only buffer views.
  */
 public final class GradientPayload {
   private GradientPayload() {}
 
   /**
-   * Refuses bytes that are no dense sums (or means) of squares: {@code elements} values, each
+   * Rejects bytes that are not dense sums (or means) of squares: {@code elements} values, each
    * finite and not negative.
    */
   public static void requireDense(ByteBuffer data, int elements) {
@@ -25,15 +25,15 @@ public final class GradientPayload {
     if (VectorUnit.IS_USABLE && VectorSums.areSquares(data, elements)) {
       return;
     }
-    long bad = FloatCodec.firstNegativeOrNotFinite(DType.F32, data, elements);
+    long bad = FloatScan.firstNegativeOrNotFinite(DType.F32, data, elements);
     if (bad >= 0) {
       throw notASquare(bad, floats(data).get((int) bad));
     }
   }
 
   /**
-   * Raw gradients of {@code examples} examples, one behind the other, each finite; {@code target[j]
-   * = Σ_b g_b[j]²}, summed in float64.
+   * Raw gradients of {@code examples} examples, one after another, each finite; {@code target[j] =
+   * Σ_b g_b[j]²}, summed in float64.
    *
    * @param sums scratch of at least {@code elements}
    */
@@ -46,7 +46,7 @@ public final class GradientPayload {
         bytes > 0 && examples > Long.MAX_VALUE / bytes ? Long.MAX_VALUE : examples * bytes,
         examples + " examples x " + elements + " float32");
     if (elements == 0) {
-      return; // nothing vouches for the number of examples
+      return; // no byte confirms the number of examples
     }
     FloatBuffer gradients = floats(data);
     Arrays.fill(sums, 0, elements, 0);

@@ -5,14 +5,16 @@ import java.util.Comparator;
 import java.util.List;
 
 /**
- * The layer that a parameter belongs to, told from its name alone: the name's dotted parts up to
- * and with the first that is a number ({@code encoder.layers.3.mlp.fc1.weight} lies in {@code
- * encoder.layers.3}, {@code h.0.attn.c_attn.bias} in {@code h.0}); a name without a number is its
- * layer less its last part ({@code embeddings.position.weight} lies in {@code
- * embeddings.position}), and one without a dot is a layer of its own.
+ * The layer of a parameter, derived from its name alone. The layer is the name's dotted parts up to
+ * and including the first number ({@code encoder.layers.3.mlp.fc1.weight} is in {@code
+ * encoder.layers.3}, {@code h.0.attn.c_attn.bias} in {@code h.0}). Without a number it is the name
+ * without its last part ({@code embeddings.position.weight} is in {@code embeddings.position}). A
+ * name without a dot is a layer of its own.
  */
 public final class Layers {
-  /** Numbers by their value, so that layer 2 comes before layer 10; all else as text. */
+  /**
+   * Compares numbers by value, so that layer 2 comes before layer 10, and everything else as text.
+   */
   public static final Comparator<String> ORDER =
       Comparator.comparing((String layer) -> List.of(layer.split("\\.", -1)), Layers::compare)
           .thenComparing(Comparator.naturalOrder());

@@ -13,10 +13,10 @@ import java.util.regex.PatternSyntaxException;
 /**
  * Which parameters of a base model are merged: every tensor of a {@linkplain
  * io.fisherstreams.tensor.DType#mergeable() mergeable} type whose name no exclusion pattern
- * matches. All other tensors of the base keep the base's value.
+ * matches. All other tensors keep the base's value.
  *
- * <p>A pattern is matched at the start of the name and need not reach its end: {@code head}
- * excludes {@code head.weight} and keeps {@code my.head.weight}.
+ * <p>A pattern must match at the start of the name, not up to its end: {@code head} excludes {@code
+ * head.weight} and keeps {@code my.head.weight}.
  */
 public final class MergeSet {
   private final Set<String> names;

@@ -3,8 +3,8 @@ package io.fisherstreams.fisher;
 import java.util.Arrays;
 
 /**
- * The arithmetic mean of models over one run of elements, summed in float64: what Fisher merging is
- * compared with. Not thread-safe; allocates nothing after construction.
+ * The arithmetic mean of models over one run of elements, summed in float64. Fisher merging is
+ * compared with it. Not thread-safe; allocates nothing after construction.
  */
 public final class PlainAverage {
   private final double[] sum;

@@ -8,7 +8,7 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * How much of a merge each model gives: its share of the weights that all models put on all merged
+ * How much each model contributes to a merge: its share of the weights of all models on all merged
  * entries,
  *
  * <pre>
@@ -17,23 +17,20 @@ import java.util.TreeMap;
  *
  * <p>with J merged entries and N_m = √ΣF_m². As ε is added to every entry of every Fisher and to
  * the norm, a model whose Fisher is near or below ε is <em>lifted</em> by normalisation: divided by
- * a tiny norm, its ε outweighs everyone else's Fisher. Such a {@link Takeover} is told from its
- * share with ε = 0.
+ * a tiny norm, its ε outweighs every other model's Fisher. Such a {@link Takeover} is recognised by
+ * comparing the share with the one for ε = 0.
  */
 public final class Shares {
   /** A takeover is a share that ε raises by more than this ... */
   static final double TAKEOVER = 0.05;
 
-  /**
-   * ... while ε adds at least so much to the sum of the model's weights as its Fisher, in parts of
-   * the latter.
-   */
+  /** ... while ε adds at least this multiple of the model's Fisher to the sum of its weights. */
   static final double NEAR_EPSILON = 0.5;
 
   private Shares() {}
 
   /**
-   * What a model's share is made of.
+   * The values from which a model's share is computed.
    *
    * @param coefficient λ, at least 0
    * @param total ΣF over the merged entries
@@ -52,7 +49,7 @@ public final class Shares {
    */
   public record Takeover(
       String model, double norm, double epsilon, double share, double shareWithoutEpsilon) {
-    /** Says what happens and what to do, for the user. */
+    /** Tells the user what happens and what to do. */
     public String message() {
       return ("model '%s' takes over the merge: its share is %.4f, and %.4f without"
               + " minimal_fisher_weight, because its Fisher (norm %.3g) is small against"

@@ -16,9 +16,9 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loops of {@link FisherMerge}, {@link FisherSum} and {@link GradientPayload} with the
- * machine's vectors. Products and sums are rounded one by one, as there, never fused: the bits are
- * the same.
+ * The loops of {@link FisherMerge}, {@link FisherSum}, {@link FisherMoments} and {@link
+ * GradientPayload} with the processor's vectors. Every product and every sum is rounded on its own,
+ * never fused, so the bits are those of the plain loops.
  */
 final class VectorSums {
   private static final VectorSpecies<Integer> BITS = HALF.withLanes(int.class);
@@ -28,37 +28,48 @@ final class VectorSums {
   private VectorSums() {}
 
   /**
-   * Adds the first entries of a model to the sums of a {@link FisherMerge} and returns how many:
-   * the rest does not fill a vector, or its type has no loop here. Reading the payloads where they
-   * lie, instead of copying a block first, lets the machine wait for memory while it computes.
+   * Adds the first entries of a model to the sums of a {@link FisherMerge}, as many as fill whole
+   * vectors. Reading the payloads directly, instead of copying a block first, lets the processor
+   * compute while it waits for memory.
+   *
+   * @return how many entries it added: 0 for a type that has no loop here
    */
-  static int add(double[] upper, double[] lower, Term term, double epsilon, int elements) {
+  static int add(
+      double[] numerator, double[] denominator, Term term, double epsilon, int elements) {
     if (!hasLoop(term.type())) {
       return 0;
     }
     int end = WIDE.loopBound(elements);
     if (term.type() == DType.F32) {
-      addFloat32(upper, lower, term, epsilon, end);
+      addFloat32(numerator, denominator, term, epsilon, end);
     } else {
-      addBfloat16(upper, lower, term, epsilon, end);
+      addBfloat16(numerator, denominator, term, epsilon, end);
     }
     return end;
   }
 
   /**
-   * The same for two models of one type, one after the other: the sums are read and written once,
-   * and the machine waits for twice as many places of memory at a time.
+   * Adds two models of one type, one after the other, as {@link #add(double[], double[], Term,
+   * double, int)} does. The sums are read and written only once, and twice as many loads are in
+   * flight.
+   *
+   * @return how many entries it added: 0 for a type that has no loop here
    */
   static int add(
-      double[] upper, double[] lower, Term term, Term next, double epsilon, int elements) {
+      double[] numerator,
+      double[] denominator,
+      Term term,
+      Term next,
+      double epsilon,
+      int elements) {
     if (!hasLoop(term.type())) {
       return 0;
     }
     int end = WIDE.loopBound(elements);
     if (term.type() == DType.F32) {
-      addFloat32(upper, lower, term, next, epsilon, end);
+      addFloat32(numerator, denominator, term, next, epsilon, end);
     } else {
-      addBfloat16(upper, lower, term, next, epsilon, end);
+      addBfloat16(numerator, denominator, term, next, epsilon, end);
     }
     return end;
   }
@@ -67,37 +78,38 @@ final class VectorSums {
     return type == DType.F32 || (type == DType.BF16 && QUARTER != null);
   }
 
-  // Each loop is a method of its own, which the launcher keeps from being inlined: two in one
-  // outgrow what Java 17's compiler inlines, and its vectors become objects.
+  // Each loop is a method of its own, and bin/fisher-streams keeps these methods from being inlined
+  // (CompileCommand=dontinline). Two loops in one method outgrow what Java 17's compiler inlines,
+  // and it would then allocate their vectors as objects.
 
   private static void addFloat32(
-      double[] upper, double[] lower, Term term, double epsilon, int end) {
+      double[] numerator, double[] denominator, Term term, double epsilon, int end) {
     double scale = term.scale();
     double bias = term.bias(epsilon);
     ByteBuffer theta = term.theta();
     ByteBuffer fisher = term.fisher();
     for (int j = 0; j < end; j += WIDE.length()) {
       DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      increase(upper, j, w.mul(widen(theta, j)));
-      increase(lower, j, w);
+      increase(numerator, j, w.mul(widen(theta, j)));
+      increase(denominator, j, w);
     }
   }
 
   private static void addBfloat16(
-      double[] upper, double[] lower, Term term, double epsilon, int end) {
+      double[] numerator, double[] denominator, Term term, double epsilon, int end) {
     double scale = term.scale();
     double bias = term.bias(epsilon);
     ByteBuffer theta = term.theta();
     ByteBuffer fisher = term.fisher();
     for (int j = 0; j < end; j += WIDE.length()) {
       DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      increase(upper, j, w.mul(widenBfloat16(theta, j)));
-      increase(lower, j, w);
+      increase(numerator, j, w.mul(widenBfloat16(theta, j)));
+      increase(denominator, j, w);
     }
   }
 
   private static void addFloat32(
-      double[] upper, double[] lower, Term term, Term next, double epsilon, int end) {
+      double[] numerator, double[] denominator, Term term, Term next, double epsilon, int end) {
     double scale = term.scale();
     double bias = term.bias(epsilon);
     ByteBuffer theta = term.theta();
@@ -109,13 +121,13 @@ final class VectorSums {
     for (int j = 0; j < end; j += WIDE.length()) {
       DoubleVector w = widen(fisher, j).mul(scale).add(bias);
       DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
-      increase(upper, j, w.mul(widen(theta, j)), nextW.mul(widen(nextTheta, j)));
-      increase(lower, j, w, nextW);
+      increase(numerator, j, w.mul(widen(theta, j)), nextW.mul(widen(nextTheta, j)));
+      increase(denominator, j, w, nextW);
     }
   }
 
   private static void addBfloat16(
-      double[] upper, double[] lower, Term term, Term next, double epsilon, int end) {
+      double[] numerator, double[] denominator, Term term, Term next, double epsilon, int end) {
     double scale = term.scale();
     double bias = term.bias(epsilon);
     ByteBuffer theta = term.theta();
@@ -127,8 +139,9 @@ final class VectorSums {
     for (int j = 0; j < end; j += WIDE.length()) {
       DoubleVector w = widen(fisher, j).mul(scale).add(bias);
       DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
-      increase(upper, j, w.mul(widenBfloat16(theta, j)), nextW.mul(widenBfloat16(nextTheta, j)));
-      increase(lower, j, w, nextW);
+      increase(
+          numerator, j, w.mul(widenBfloat16(theta, j)), nextW.mul(widenBfloat16(nextTheta, j)));
+      increase(denominator, j, w, nextW);
     }
   }
 
@@ -141,10 +154,11 @@ final class VectorSums {
   }
 
   /**
-   * Adds {@code multiplier · values[j]} to the first pairs of a {@link FisherSum} and returns how
-   * many: the rest does not fill a vector.
+   * Adds {@code multiplier · values[j]} to the first pairs of a {@link FisherSum}, as many as fill
+   * whole vectors.
    *
    * @param values little-endian float32 from byte {@code position} on
+   * @return how many pairs it added to
    */
   static int addExactly(
       double[] high,
@@ -166,7 +180,11 @@ final class VectorSums {
     return end;
   }
 
-  /** The same for two terms, one after the other: the pairs are read and written once. */
+  /**
+   * Adds two terms, one after the other. The pairs are read and written only once.
+   *
+   * @return how many pairs it added to
+   */
   static int addExactly(
       double[] high,
       double[] low,
@@ -195,7 +213,7 @@ final class VectorSums {
     return end;
   }
 
-  /** What rounding took from a sum (Knuth's TwoSum). */
+  /** The rounding error of a sum (Knuth's TwoSum). */
   private static DoubleVector error(DoubleVector before, DoubleVector term, DoubleVector sum) {
     DoubleVector part = sum.sub(before);
     return before.sub(sum.sub(part)).add(term.sub(part));
@@ -203,7 +221,9 @@ final class VectorSums {
 
   /**
    * Sets the sums of a {@link FisherMoments} over the first {@code end} entries, a multiple of the
-   * number of sums; false where a vector is longer than there are sums.
+   * number of sums.
+   *
+   * @return false, without setting them, on a machine whose vectors are longer than {@code sums}
    */
   static boolean moments(float[] entries, int end, double[] sums, double[] squares) {
     if (WIDE.length() > sums.length) {
@@ -224,8 +244,9 @@ final class VectorSums {
   }
 
   /**
-   * Whether little-endian float32 from the buffer's position on are finite and not negative. False
-   * is no last word: negative zeros get it too, and elements that do not fill a vector.
+   * Whether little-endian float32 from the buffer's position on are finite and not negative. True
+   * is certain. False may be wrong: it is also the answer for negative zeros, and for elements that
+   * do not fill whole vectors.
    */
   static boolean areSquares(ByteBuffer values, int elements) {
     if (WORDS.loopBound(elements) != elements) {

@@ -24,7 +24,7 @@ public final class AveragedTensors implements TensorSource {
   /**
    * Averages some tensors.
    *
-   * @param tensors what the average has, in the types that it has
+   * @param tensors the average's tensors and their types
    * @param models at least one; each has these tensors in these shapes, in any floating type
    */
   public AveragedTensors(List<TensorInfo> tensors, List<TensorSource> models) {

@@ -10,7 +10,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.zip.CRC32;
 
 /**
- * A model version whose Fisher is estimated from topic {@code examples}, and how.
+ * A model version whose Fisher is estimated from topic {@code examples}, and the settings of the
+ * estimation.
  *
  * @param manifest its manifest
  * @param estimator which gradients are squared
@@ -18,12 +19,12 @@ import java.util.zip.CRC32;
  */
 public record EstimatedModel(ModelManifest manifest, Estimator estimator, int batchSize) {
 
-  /** Reads a manifest; refuses one without a usable estimation. */
+  /** Reads a manifest. Rejects one without a usable estimation. */
   public static EstimatedModel of(ModelManifest manifest) {
     Estimation estimation = manifest.getEstimation();
     if (estimation == null) {
       throw new RejectedRecord(
-          version(manifest) + " takes no examples: its manifest has no estimation");
+          version(manifest) + " accepts no examples: its manifest has no estimation");
     }
     try {
       new ModelName(manifest.getModel());
@@ -36,7 +37,7 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
           estimation.getBatchSize());
     } catch (InvalidInput e) {
       throw new RejectedRecord(
-          version(manifest) + " takes no examples: its estimation: " + e.getMessage());
+          version(manifest) + " accepts no examples: its estimation:  " + e.getMessage());
     }
   }
 
@@ -50,8 +51,8 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
   }
 
   /**
-   * The partition of an example: by its index, so that the instances of the stage share a model's
-   * examples; all in one when batches must be formed of neighbours.
+   * The partition of an example. It depends on the index, so that the instances of the stage share
+   * a model's examples. When batches must consist of neighbours, all examples go to one partition.
    */
   public int partition(long index, int partitions) {
     if (estimator.dependsOnBatches()) {
@@ -62,27 +63,27 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
     return (int) (index % partitions);
   }
 
-  /** The example's place among those of its partition: neighbours are 1 apart. */
+  /** The example's position among those of its partition, where neighbours differ by 1. */
   public long place(long index, int partitions) {
     return estimator.dependsOnBatches() ? index : index / partitions;
   }
 
-  /** Refuses an index that the model does not take. */
+  /** Rejects an index that the model does not accept. */
   public void requireTaken(long index) {
     if (index < 0) {
       throw new RejectedRecord("index is " + index + ", expected at least 0");
     }
     if (index >= manifest.getExamples() && manifest.getRefineEvery() == 0) {
       throw new RejectedRecord(
-          "%s: example %d is beyond the %d that it takes (refineEvery is 0)"
+          "%s: example %d is beyond the %d that it accepts (refineEvery is 0)"
               .formatted(version(), index, manifest.getExamples()));
     }
   }
 
   /**
-   * The batch that an example belongs to when batches are formed of neighbours: they are counted
-   * from example 0, and anew from the first beyond the wanted ones, so that every instance and
-   * every run forms the same.
+   * The batch of an example when batches consist of neighbours. Batches are counted from example 0,
+   * and again from the first example beyond the wanted ones, so every instance and every run forms
+   * the same batches.
    */
   public Batch batch(long index) {
     long wanted = manifest.getExamples();

@@ -12,15 +12,15 @@ import java.util.TreeMap;
 /**
  * How the diagonal Fisher E_x E_{y~p(y|x)} (∂ log p(y|x) / ∂θ)² is estimated from examples.
  *
- * <p>An estimator says along which directions of the logits z gradients are squared. Since log p =
- * log softmax(z), ∂ log p_c / ∂z = e_c − p, with e_c the unit vector of class c.
+ * <p>An estimator chooses the directions of the logits z along which gradients are squared. Since
+ * log p = log softmax(z), ∂ log p_c / ∂z = e_c − p, with e_c the unit vector of class c.
  */
 public sealed interface Estimator {
 
   /**
    * The estimator of a name.
    *
-   * @param samples draws an example, for {@code sampled}
+   * @param samples number of draws for each example, for {@code sampled}
    * @param seed of the draws
    * @throws InvalidInput for an unknown name, or no samples
    */
@@ -40,7 +40,7 @@ public sealed interface Estimator {
   /** Its name in {@code merge.yaml}, on the command line and in manifests. */
   String name();
 
-  /** Directions whose squared gradients a batch adds to the sum over examples. */
+  /** The directions whose squared gradients a batch adds to the sum over examples. */
   Cotangents directions(Predictions predictions);
 
   /** Whether the result depends on how examples are batched. */
@@ -48,7 +48,7 @@ public sealed interface Estimator {
     return false;
   }
 
-  /** The settings that, besides the name, make up the result; for provenance. */
+  /** The settings other than the name on which the result depends, for provenance. */
   default Map<String, String> settings() {
     return Map.of();
   }
@@ -61,9 +61,9 @@ public sealed interface Estimator {
    * ordered by falling probability and r_k = Σ_{j≥k} p_j: L_kk = √(p_k r_{k+1} / r_k), L_jk = −p_j
    * √(p_k / (r_k r_{k+1})) for j > k. Two classes cost one backward pass.
    *
-   * <p>Directions that together hold less than 2⁻²⁴ of an example's Σ|L_·k|², the rounding unit of
-   * the float32 sums that they would go to, are not walked: a confident model over hundreds of
-   * classes needs a few.
+   * <p>Directions that together make up less than 2⁻²⁴ of an example's Σ|L_·k|² are skipped: that
+   * is the rounding unit of the float32 sums. A confident model over hundreds of classes then needs
+   * only a few directions.
    */
   record Exact() implements Estimator {
     private static final double NEGLIGIBLE = 0x1p-24;
@@ -126,16 +126,16 @@ public sealed interface Estimator {
 
   /**
    * The mean over classes drawn from p, (1/k) Σ (∂ log p_ŷ)². A draw depends on seed, the example's
-   * index and the draw's number alone. Equal draws of one example are one direction.
+   * index and the draw's number alone. Equal draws for one example become one direction.
    *
-   * @param samples k, draws an example
+   * @param samples k, the number of draws for each example
    * @param seed of the draws
    */
   record Sampled(int samples, long seed) implements Estimator {
     // SplitMix64 (Steele, Lea and Flood 2014): increment and finaliser.
     private static final long GOLDEN = 0x9E3779B97F4A7C15L;
 
-    /** Refuses fewer than one sample. */
+    /** Rejects fewer than one sample. */
     public Sampled {
       if (samples < 1) {
         throw new InvalidInput("estimator sampled: samples must be at least 1, found " + samples);
@@ -216,8 +216,8 @@ public sealed interface Estimator {
   }
 
   /**
-   * What the tool FusionBench computes: (∇ Σ_{i in batch} Σ_c √p_ic · log p_ic)² with √p held
-   * constant, for people who must reproduce its numbers. It is not the Fisher and depends on the
+   * The result of the tool FusionBench, (∇ Σ_{i in batch} Σ_c √p_ic · log p_ic)² with √p as a
+   * constant, for users who must reproduce its numbers. It is not the Fisher, and it depends on the
    * batch size. The logits' direction is √p − p · Σ_c √p_c.
    */
   record FusionBench() implements Estimator {

@@ -1,9 +1,9 @@
 package io.fisherstreams.gradient;
 
-/** Is told how far a run over examples has come. */
+/** Is notified of the progress of a run over examples. */
 @FunctionalInterface
 public interface ExampleProgress {
-  /** Tells nobody. */
+  /** Ignores the progress. */
   ExampleProgress SILENT = (done, total) -> {};
 
   /**

@@ -20,7 +20,7 @@ import java.util.TreeMap;
  * Estimates one model's diagonal Fisher and writes it as a safetensors file: float32, one tensor of
  * the same name and shape for each parameter, the mean over the examples.
  *
- * <p>The file's metadata says where it comes from: {@code estimator}, {@code examples}, {@code
+ * <p>The file's metadata records its provenance: {@code estimator}, {@code examples}, {@code
  * batch_size} ({@code any}, unless the result depends on it), {@code samples} and {@code seed} when
  * labels are drawn, {@code checkpoint_sha256}, {@code examples_sha256} and, with a head, {@code
  * head_sha256}.
@@ -36,8 +36,8 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
    * Runs the job. The file appears complete or not at all.
    *
    * @param output where the file is to appear
-   * @throws InvalidInput when files, model and examples do not suit each other, or there are fewer
-   *     examples than asked for
+   * @throws InvalidInput when files, model and examples do not belong together, or there are fewer
+   *     examples than requested
    */
   public void run(Path output, ExampleProgress progress) {
     try (ExampleSource source = model.examples(examples)) {

@@ -10,13 +10,13 @@ import io.fisherstreams.InvalidInput;
  * @param batchSize examples that go through the model together
  */
 public record FisherSettings(Estimator estimator, long examples, int batchSize) {
-  /** Examples, when nothing is said. */
+  /** The default number of examples. */
   public static final long DEFAULT_EXAMPLES = 256;
 
-  /** Batch size, when nothing is said: enough rows for full-speed products of 50 to 64 tokens. */
+  /** The default batch size: enough rows for full-speed matrix products with 50 to 64 tokens. */
   public static final int DEFAULT_BATCH_SIZE = 8;
 
-  /** Refuses counts below 1. */
+  /** Rejects counts below 1. */
   public FisherSettings {
     if (examples < 1) {
       throw new InvalidInput("num_fisher_examples must be at least 1, found " + examples);

@@ -27,8 +27,8 @@ import java.util.function.Predicate;
  * The files that make a model runnable.
  *
  * @param checkpoint a safetensors file or a Hugging Face folder
- * @param folder where {@code config.json}, {@code tokenizer.json} and {@code
- *     preprocessor_config.json} lie; the last two are read when examples need them
+ * @param folder the folder of {@code config.json}, {@code tokenizer.json} and {@code
+ *     preprocessor_config.json}; the last two are read when examples need them
  * @param head a safetensors file with a frozen head, see {@link Head}
  * @param torchScript a module to run instead of one of the built-in architectures. It is code, so
  *     only the operator's own configuration may name it
@@ -37,7 +37,7 @@ public record ModelFiles(
     Path checkpoint, Path folder, Optional<Path> head, Optional<Path> torchScript) {
 
   /**
-   * A model whose other files lie in its folder, or beside its file.
+   * A model whose other files are in its folder, or beside its file.
    *
    * @throws InvalidInput when there is neither folder nor file
    */
@@ -66,7 +66,7 @@ public record ModelFiles(
   }
 
   /**
-   * Loads the model with other tensors than its checkpoint's: a merged model under this model's
+   * Loads the model with other tensors than its checkpoint's: a merged model with this model's
    * config and head.
    *
    * @throws InvalidInput when a file is missing or they do not belong together
@@ -84,11 +84,11 @@ public record ModelFiles(
   }
 
   /**
-   * Loads the model with some tensors of another in place of its own: a release, under the config
-   * and with the head of one of the pool's models.
+   * Loads the model with some of its tensors replaced by another's: a release, with the config and
+   * the head of one of the pool's models.
    *
    * @param other has the named tensors
-   * @param names the tensors to take from it; all others are the checkpoint's own
+   * @param names the tensors to read from it; all others come from the checkpoint
    * @throws InvalidInput when a file is missing or they do not belong together
    */
   public ModelRuntime load(TensorSource other, Predicate<String> names) {
@@ -123,15 +123,15 @@ public record ModelFiles(
     };
   }
 
-  /** Whether the folder holds a checkpoint and not only the files beside one. */
+  /** Whether there is a checkpoint, and not only the files that accompany one. */
   public boolean hasCheckpoint() {
     return Checkpoint.isIn(checkpoint);
   }
 
   /**
-   * Refuses an output that would replace a file of the model or of its examples.
+   * Rejects an output that would replace a file of the model or of its examples.
    *
-   * @param name what the user calls the output
+   * @param name the output's name in messages
    */
   public void requireOther(String name, Path output, ExampleSource examples) {
     List<Path> inputs = new ArrayList<>(examples.files());

@@ -4,13 +4,13 @@ import io.fisherstreams.gradient.example.Example;
 import java.util.List;
 
 /**
- * What a model says about a batch, in float64.
+ * A model's predictions for a batch, in float64.
  *
  * @param examples the batch
  * @param labels each example's class, in range
  * @param logProbabilities log p(c|x) by example and class
  */
-@SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+@SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
 record Predictions(List<Example> examples, int[] labels, double[][] logProbabilities) {
 
   /**
@@ -70,7 +70,7 @@ record Predictions(List<Example> examples, int[] labels, double[][] logProbabili
     return p;
   }
 
-  /** The class of largest probability; of equals, the first. */
+  /** The most probable class; the first of several equal ones. */
   int mostLikely(int example) {
     double[] row = logProbabilities[example];
     int best = 0;

@@ -12,7 +12,7 @@ import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -133,7 +133,7 @@ final class Intake {
               + ")");
     }
     if (shard.tensor().dtype().mergeable()) {
-      long bad = FloatCodec.firstNaN(shard.tensor().dtype(), data, shard.elements());
+      long bad = FloatScan.firstNaN(shard.tensor().dtype(), data, shard.elements());
       if (bad >= 0) {
         throw new RejectedRecord(shard.id() + ": element " + bad + " is NaN");
       }

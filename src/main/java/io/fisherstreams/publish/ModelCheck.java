@@ -8,7 +8,7 @@ import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
@@ -114,7 +114,7 @@ public final class ModelCheck {
     scan(
         checkpoint,
         tensor,
-        (shard, data) -> FloatCodec.firstNaN(tensor.dtype(), data, shard.elements()),
+        (shard, data) -> FloatScan.firstNaN(tensor.dtype(), data, shard.elements()),
         "is NaN");
   }
 
@@ -150,7 +150,7 @@ public final class ModelCheck {
           fisher,
           found,
           (shard, data) ->
-              FloatCodec.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
+              FloatScan.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
           "is negative, NaN or infinite");
     }
   }
@@ -186,7 +186,7 @@ public final class ModelCheck {
       scan(
           gradients,
           found,
-          (shard, data) -> FloatCodec.firstNotFinite(DType.F32, data, shard.elements()),
+          (shard, data) -> FloatScan.firstNotFinite(DType.F32, data, shard.elements()),
           "is NaN or infinite");
     }
     return examples;

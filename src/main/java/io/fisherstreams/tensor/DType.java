@@ -4,10 +4,10 @@ import java.util.Optional;
 
 /**
  * The element types of the safetensors format, by the names that its headers use. All are
- * little-endian. The format's packed types below one byte (F4, F6) are not among them.
+ * little-endian. The format's packed types below one byte (F4, F6) are missing.
  *
- * <p>The constants stand in the order in which the reference implementation lays tensors out in a
- * file: descending alignment, so that every tensor starts aligned.
+ * <p>The constants are in the order in which the reference implementation writes tensors to a file:
+ * by descending alignment, so that every tensor starts aligned.
  */
 public enum DType {
   U64(8, false),
@@ -48,9 +48,7 @@ public enum DType {
     return mergeable;
   }
 
-  /**
-   * The type of this safetensors name ({@code "F32"}), empty when the format has none of that name.
-   */
+  /** The type with this safetensors name ({@code "F32"}); empty for an unknown name. */
   public static Optional<DType> of(String name) {
     for (DType dtype : values()) {
       if (dtype.name().equals(name)) {

@@ -6,12 +6,12 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * The shards of one model that belong to one partition, and where each lies when they are written
- * one behind the other: a file of such a layout needs no index.
+ * The shards of one model that belong to one partition, and the position of each when they are
+ * written one after another. A file with this layout needs no index.
  */
 public final class PartitionLayout {
   /**
-   * One shard's place.
+   * One shard's position.
    *
    * @param ordinal the shard's number in this layout, from 0
    * @param shard the shard
@@ -44,14 +44,14 @@ public final class PartitionLayout {
     }
   }
 
-  /** All places, in the order of the tensors and of their shards. */
+  /** All positions, in the order of the tensors and of their shards. */
   public List<Slot> slots() {
     return slots;
   }
 
   /**
-   * The place of a shard, or null when the parameter is unknown or the shard belongs to another
-   * partition or to none.
+   * The position of a shard, or null when the parameter is unknown, has no such shard, or the shard
+   * belongs to another partition.
    */
   public Slot slot(String parameter, int shard) {
     return byParameter.getOrDefault(parameter, Map.of()).get(shard);

@@ -5,17 +5,19 @@ import java.util.zip.CRC32;
 
 /**
  * A contiguous run of one parameter's flattened elements: {@value #ELEMENTS} of them, fewer in a
- * tensor's last shard. A tensor of no element has one empty shard, so that it too arrives, is
- * merged and is released.
+ * tensor's last shard. A tensor without elements has one empty shard, so that it too is received,
+ * merged and released.
  *
  * @param tensor the parameter
- * @param index the shard's place in it, from 0
+ * @param index the shard's number in it, from 0
  */
 public record Shard(TensorInfo tensor, int index) {
   /** Elements of a full shard: 1 MiB in float32, 2 MiB in float64. */
   public static final int ELEMENTS = 262_144;
 
-  /** The most shards of one tensor: a tebibyte in float32, more than any model's whole. */
+  /**
+   * The maximum number of shards of one tensor: a tebibyte in float32, more than any whole model.
+   */
   public static final int MAX_SHARDS = 1 << 20;
 
   /** Bytes of the largest shard, float64. */
@@ -29,8 +31,8 @@ public record Shard(TensorInfo tensor, int index) {
   }
 
   /**
-   * Number of shards of a tensor, at least 1; refuses a tensor of more than {@value #MAX_SHARDS}
-   * with {@link IllegalArgumentException}.
+   * Number of shards of a tensor, at least 1. A tensor with more than {@value #MAX_SHARDS} is
+   * rejected with {@link IllegalArgumentException}.
    */
   public static int count(TensorInfo tensor) {
     long elements = tensor.elements();
@@ -73,9 +75,9 @@ public record Shard(TensorInfo tensor, int index) {
   }
 
   /**
-   * The partition that this shard of every model belongs to. It is given by arithmetic that any
-   * language has, not by a client's default partitioner, which differs between clients; consecutive
-   * shards of a large parameter go round the partitions.
+   * The partition of this shard, the same for every model. It is computed by arithmetic that every
+   * language has, because default partitioners differ between clients. Consecutive shards of a
+   * large parameter go to consecutive partitions.
    */
   public int partition(int partitions) {
     return partition(tensor.name(), index, partitions);

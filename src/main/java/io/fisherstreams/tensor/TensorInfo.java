@@ -11,8 +11,8 @@ import java.util.List;
  */
 public record TensorInfo(String name, DType dtype, List<Long> shape) {
   /**
-   * Refuses a negative size and an element or byte count beyond a {@code long} with {@link
-   * IllegalArgumentException}.
+   * Rejects a negative size with {@link IllegalArgumentException}, and an element or byte count
+   * beyond a {@code long} with {@link ArithmeticException}.
    */
   public TensorInfo {
     shape = List.copyOf(shape);
@@ -21,7 +21,7 @@ public record TensorInfo(String name, DType dtype, List<Long> shape) {
       if (size < 0) {
         throw new IllegalArgumentException("negative size in shape " + shape);
       }
-      // A zero elsewhere in the shape must not hide an overflow: readers multiply in their own
+      // A zero elsewhere in the shape must not hide an overflow: other readers multiply in another
       // order.
       elements = Math.multiplyExact(elements, Math.max(size, 1));
     }

@@ -12,15 +12,17 @@ import jdk.incubator.vector.VectorMask;
 import jdk.incubator.vector.VectorOperators;
 
 /**
- * The rounding of {@link FloatCodec#fromDouble} with the machine's vectors, to the bits of the
- * plain loop.
+ * The rounding of {@link FloatCodec#fromDouble} with the processor's vectors. Gives the same bits
+ * as the plain loop.
  */
 final class VectorFloatCodec {
   private VectorFloatCodec() {}
 
   /**
-   * Rounds the first elements to the beginning of {@code target} and returns how many: the rest
-   * does not fill a vector, or the type has no loop here.
+   * Rounds as many of the first elements as fill whole vectors, and writes them from the beginning
+   * of {@code target} on.
+   *
+   * @return how many elements it wrote: 0 for a type that has no loop here
    */
   static int round(DType dtype, double[] source, int offset, int elements, ByteBuffer target) {
     int end = WIDE.loopBound(elements);
@@ -50,23 +52,23 @@ final class VectorFloatCodec {
     LongVector magnitude = bits.and(Long.MAX_VALUE);
     VectorMask<Long> isNormal =
         magnitude
-            .compare(VectorOperators.GE, FloatCodec.BF16_NORMAL)
-            .and(magnitude.compare(VectorOperators.LT, FloatCodec.BF16_BEYOND));
+            .compare(VectorOperators.GE, SixteenBitFloats.BF16_MIN_NORMAL)
+            .and(magnitude.compare(VectorOperators.LT, SixteenBitFloats.BF16_BEYOND));
     if (!isNormal.allTrue()) {
       for (int lane = 0; lane < WIDE.length(); lane++) {
         target.putShort(
-            position + lane * Short.BYTES, FloatCodec.toBfloat16(source[offset + lane]));
+            position + lane * Short.BYTES, SixteenBitFloats.toBfloat16(source[offset + lane]));
       }
       return;
     }
-    LongVector last = magnitude.lanewise(VectorOperators.LSHR, FloatCodec.BF16_DROP).and(1);
+    LongVector last = magnitude.lanewise(VectorOperators.LSHR, SixteenBitFloats.BF16_DROP).and(1);
     bits.lanewise(VectorOperators.LSHR, 48)
         .and(0x8000)
         .or(
             magnitude
-                .sub(FloatCodec.BF16_REBIAS - (1L << (FloatCodec.BF16_DROP - 1)) + 1)
+                .sub(SixteenBitFloats.BF16_REBIAS - (1L << (SixteenBitFloats.BF16_DROP - 1)) + 1)
                 .add(last)
-                .lanewise(VectorOperators.LSHR, FloatCodec.BF16_DROP))
+                .lanewise(VectorOperators.LSHR, SixteenBitFloats.BF16_DROP))
         .convertShape(VectorOperators.L2S, QUARTER, 0)
         .intoByteBuffer(target, position, ByteOrder.LITTLE_ENDIAN);
   }

@@ -4,16 +4,18 @@ import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.VectorShape;
 import jdk.incubator.vector.VectorSpecies;
 
-/** Vectors with as many lanes as the machine's vectors of float64. See {@link VectorUnit}. */
+/** Vector types that have as many lanes as a vector of float64. See {@link VectorUnit}. */
 public final class VectorShapes {
-  /** Vectors of float64, as long as the machine has them. */
+  /** Float64, as many as the processor's longest vector holds. */
   public static final VectorSpecies<Double> WIDE = DoubleVector.SPECIES_PREFERRED;
 
-  /** As many float32. */
+  /** The same number of float32. */
   public static final VectorSpecies<Float> HALF =
       VectorSpecies.of(float.class, VectorShape.forBitSize(WIDE.vectorBitSize() / 2));
 
-  /** As many numbers of 16 bits; null where they would be below the smallest vector's 64 bits. */
+  /**
+   * The same number of 16-bit numbers; null where that is less than the smallest vector, 64 bits.
+   */
   public static final VectorSpecies<Short> QUARTER =
       WIDE.vectorBitSize() < 256
           ? null

@@ -1,12 +1,17 @@
 package io.fisherstreams.tensor;
 
 /**
- * Whether loops may be written with {@code jdk.incubator.vector}. Java 17's compiler does not
- * vectorise a loop that changes the width of its numbers, as widening float32 to float64 does; that
- * module does. It is an incubator and has to be asked for ({@code --add-modules
- * jdk.incubator.vector}, as {@code bin/fisher-streams} does); without it the plain loops give the
- * same bits, slower (the squared products of an estimate alone have no such twin). A class that
- * names the module's types must only be reached where this is true.
+ * Whether loops written with {@code jdk.incubator.vector} can be used. Java 17's compiler does not
+ * vectorise a loop that changes the width of its numbers, for example from float32 to float64; this
+ * module does. It is an incubator module that must be requested at start ({@code --add-modules
+ * jdk.incubator.vector}; {@code bin/fisher-streams} does so). Without it the plain loops give the
+ * same bits, more slowly. (Only the squared products of an estimate have no plain loop: PyTorch
+ * computes them instead, and rounds differently.) Code that uses a class with the module's types
+ * must first check {@link #IS_USABLE}.
+ *
+ * <p>A vector loop handles as many elements as fill whole vectors and returns how many; its plain
+ * loop does the rest, from 0 on where there are no vectors. So each plain loop exists once, and
+ * needs no interface with two implementations.
  */
 public final class VectorUnit {
   /** Whether the module was resolved at start. */

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.net.URI;
@@ -91,7 +91,7 @@ class CheckpointTest {
         ByteBuffer all = checkpoint.slice(tensor.name(), 0, (int) tensor.elements());
         assertThat((long) all.remaining()).isEqualTo(tensor.bytes());
         if (tensor.dtype() == DType.F32) {
-          assertThat(FloatCodec.firstNotFinite(DType.F32, all, (int) tensor.elements()))
+          assertThat(FloatScan.firstNotFinite(DType.F32, all, (int) tensor.elements()))
               .isEqualTo(-1);
         }
       }
@@ -223,11 +223,11 @@ class CheckpointTest {
         Arguments.of(f32.formatted("[2]", "[0,8]"), 9, "1 bytes after the end of tensor 't'"),
         Arguments.of(f32.formatted("[2]", "[1,9]"), 9, "'t'.*1 bytes between.*the header"),
         Arguments.of(f32.formatted("[3]", "[0,8]"), 8, "'t'.*\\[3\\] × F32 takes 12.*hold 8"),
-        Arguments.of(f32.formatted("[2]", "[8,0]"), 8, "'t'.*\\[8, 0\\] lie outside"),
+        Arguments.of(f32.formatted("[2]", "[8,0]"), 8, "'t'.*\\[8, 0\\] are outside"),
         Arguments.of(f32.formatted("[2]", "[0,8,9]"), 8, "'t'.*data_offsets has more than 2"),
         Arguments.of(f32.formatted("[2]", "[0]"), 8, "'t'.*data_offsets must be two"),
         Arguments.of(f32.formatted("[2]", "[-8,0]"), 8, "'t'.*data_offsets holds -8"),
-        Arguments.of(f32.formatted("[2]", "[0,9223372036854775807]"), 8, "'t'.*lie outside"),
+        Arguments.of(f32.formatted("[2]", "[0,9223372036854775807]"), 8, "'t'.*are outside"),
         Arguments.of(f32.formatted("[2]", "[0,18446744073709551615]"), 8, "'t'.*overflows"),
         Arguments.of(f32.formatted("[-2]", "[0,8]"), 8, "'t'.*shape holds -2"),
         Arguments.of(f32.formatted("[-0]", "[0,0]"), 0, "'t'.*shape holds -0"),
@@ -504,9 +504,9 @@ class CheckpointTest {
     index(Map.of("a", "model-1.safetensors", "b", "model-3.safetensors"));
     assertRefused("model-3.safetensors does not exist");
     index(Map.of("a", "model-1.safetensors", "z", "model-1.safetensors"));
-    assertRefused("tensor 'z' lies in model-1.safetensors, but it does not");
+    assertRefused("tensor 'z' is in model-1.safetensors, but it is not");
     index(Map.of("a", "model-1.safetensors", "b", "model-2.safetensors"));
-    assertRefused("tensor 'a' lies in two parts");
+    assertRefused("tensor 'a' is in two parts");
     index(Map.of("a", "model-2.safetensors"));
     assertRefused("tensor 'b' is not listed in model.safetensors.index.json");
   }

@@ -109,7 +109,7 @@ final class PoolCommandsIT {
       assertThat(output(with(announce, "--estimator", "sampled", "--samples", "3")))
           .isEqualTo(announced);
       refused(
-          "takes no examples: its manifest has no estimation",
+          "accepts no examples: its manifest has no estimation",
           "publish",
           "examples",
           examples,

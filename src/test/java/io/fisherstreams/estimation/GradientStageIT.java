@@ -215,8 +215,8 @@ class GradientStageIT {
               "the record has no key",
               "m@2 is unknown: the newest version is 1",
               "model x is unknown or withdrawn",
-              "m@1: example 7 is beyond the 7 that it takes",
-              "plain@1 takes no examples: its manifest has no estimation",
+              "m@1: example 7 is beyond the 7 that it accepts",
+              "plain@1 accepts no examples: its manifest has no estimation",
               "config of model other@1: input_size is missing");
       assertIsTheConformanceFisher(pool, model, "gpt2", "exact");
     }

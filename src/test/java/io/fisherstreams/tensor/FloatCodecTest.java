@@ -219,130 +219,18 @@ class FloatCodecTest {
     assertThat(floats[0]).isEqualTo(Math.nextUp(1f));
   }
 
-  @ParameterizedTest
-  @EnumSource(names = {"F64", "F32", "BF16", "F16"})
-  void findsTheFirstBadElementWhereverItLies(DType dtype) {
-    double nan = Double.NaN;
-    double inf = Double.POSITIVE_INFINITY;
-    for (int elements : new int[] {1, 2, 3, 4, 5, 7, 8, 9, 4_096, 4_099, 8_191}) {
-      ByteBuffer bytes = ByteBuffer.allocate(3 + elements * dtype.bytes());
-      double[] values = new double[elements];
-      Arrays.setAll(values, i -> i % 3 == 0 ? -0.0 : Math.scalb(1.0, i % 14));
-      FloatCodec.fromDouble(dtype, values, 0, elements, bytes, 3);
-      bytes.position(3);
-      assertThat(FloatCodec.firstNaN(dtype, bytes, elements)).isEqualTo(-1);
-      assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(-1);
-      assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(-1);
-
-      for (int at : new int[] {0, elements / 2, elements - 2, elements - 1}) {
-        if (at < 0) {
-          continue;
-        }
-        for (double bad : new double[] {nan, inf, -inf, -1, -0x1p-14}) {
-          double good = values[at];
-          FloatCodec.fromDouble(dtype, new double[] {bad}, 0, 1, bytes, 3 + at * dtype.bytes());
-          boolean finite = Double.isFinite(bad);
-          assertThat(FloatCodec.firstNaN(dtype, bytes, elements))
-              .isEqualTo(Double.isNaN(bad) ? at : -1);
-          assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(finite ? -1 : at);
-          assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(at);
-          // What lies beyond the elements asked for is not looked at.
-          assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, at)).isEqualTo(-1);
-          FloatCodec.fromDouble(dtype, new double[] {good}, 0, 1, bytes, 3 + at * dtype.bytes());
-        }
-      }
-    }
-  }
-
-  @ParameterizedTest
-  @MethodSource("sixteenBitTypes")
-  void judgesEverySixteenBitPatternInEveryLane(Format format) {
-    for (int lane = 0; lane < 5; lane++) { // four in a long, one in the tail
-      ByteBuffer bytes = ByteBuffer.allocate(10).order(ByteOrder.LITTLE_ENDIAN);
-      for (int pattern = 0; pattern < 65_536; pattern++) {
-        bytes.putShort(2 * lane, (short) pattern);
-        double value = format.value(pattern);
-        String what = "0x%04x in lane %d".formatted(pattern, lane);
-        assertThat(FloatCodec.firstNaN(format.dtype, bytes, 5))
-            .as(what)
-            .isEqualTo(Double.isNaN(value) ? lane : -1);
-        assertThat(FloatCodec.firstNotFinite(format.dtype, bytes, 5))
-            .as(what)
-            .isEqualTo(Double.isFinite(value) ? -1 : lane);
-        assertThat(FloatCodec.firstNegativeOrNotFinite(format.dtype, bytes, 5))
-            .as(what)
-            .isEqualTo(Double.isFinite(value) && value >= 0 ? -1 : lane);
-      }
-    }
-  }
-
-  @ParameterizedTest
-  @EnumSource(names = {"F64", "F32"})
-  void judgesRandomBitsAsJavaDoes(DType dtype) {
-    Random random = new Random(9);
-    long[] edges = {
-      0,
-      1,
-      0x7F7F_FFFFL,
-      0x7F80_0000L,
-      0x7F80_0001L,
-      0x7FFF_FFFFL,
-      0x8000_0000L,
-      0x8000_0001L,
-      0xFF7F_FFFFL,
-      0xFF80_0000L,
-      0xFF80_0001L,
-      0xFFFF_FFFFL,
-      0x7FEF_FFFF_FFFF_FFFFL,
-      0x7FF0_0000_0000_0000L,
-      0x7FF0_0000_0000_0001L,
-      Long.MAX_VALUE,
-      Long.MIN_VALUE,
-      Long.MIN_VALUE + 1,
-      0xFFEF_FFFF_FFFF_FFFFL,
-      0xFFF0_0000_0000_0000L,
-      0xFFF0_0000_0000_0001L,
-      -1L
-    };
-    for (int i = 0; i < 50_000; i++) {
-      int elements = 1 + random.nextInt(5);
-      ByteBuffer bytes = ByteBuffer.allocate(40).order(ByteOrder.LITTLE_ENDIAN);
-      int nan = -1;
-      int notFinite = -1;
-      int negative = -1;
-      for (int at = elements - 1; at >= 0; at--) {
-        long bits = random.nextBoolean() ? edges[random.nextInt(edges.length)] : random.nextLong();
-        double value;
-        if (dtype == DType.F32) {
-          bytes.putInt(4 * at, (int) bits);
-          value = Float.intBitsToFloat((int) bits);
-        } else {
-          bytes.putLong(8 * at, bits);
-          value = Double.longBitsToDouble(bits);
-        }
-        nan = Double.isNaN(value) ? at : nan;
-        notFinite = Double.isFinite(value) ? notFinite : at;
-        negative = Double.isFinite(value) && value >= 0 ? negative : at;
-      }
-      assertThat(FloatCodec.firstNaN(dtype, bytes, elements)).isEqualTo(nan);
-      assertThat(FloatCodec.firstNotFinite(dtype, bytes, elements)).isEqualTo(notFinite);
-      assertThat(FloatCodec.firstNegativeOrNotFinite(dtype, bytes, elements)).isEqualTo(negative);
-    }
-  }
-
   @Test
-  void takesZeroElements() {
+  void convertsZeroElements() {
     ByteBuffer nothing = ByteBuffer.allocate(0);
     for (DType dtype : List.of(DType.F64, DType.F32, DType.BF16, DType.F16)) {
       FloatCodec.toDouble(dtype, nothing, 0, new double[0], 0, 0);
       FloatCodec.toFloat(dtype, nothing, 0, new float[0], 0, 0);
       FloatCodec.fromDouble(dtype, new double[0], 0, 0, nothing, 0);
-      assertThat(FloatCodec.firstNaN(dtype, nothing, 0)).isEqualTo(-1);
     }
   }
 
   @Test
-  void refusesShortBuffersAndTypesThatAreNoFloats() {
+  void rejectsShortBuffersAndTypesThatAreNoFloats() {
     ByteBuffer bytes = ByteBuffer.allocate(10);
     assertThatThrownBy(() -> FloatCodec.toDouble(DType.F32, bytes, 0, new double[9], 0, 3))
         .isInstanceOf(IndexOutOfBoundsException.class)
@@ -355,8 +243,6 @@ class FloatCodecTest {
     assertThatThrownBy(() -> FloatCodec.toDouble(DType.I32, bytes, 0, new double[9], 0, 1))
         .isInstanceOf(IllegalArgumentException.class)
         .hasMessageContaining("I32");
-    assertThatThrownBy(() -> FloatCodec.firstNaN(DType.F8_E4M3, bytes, 1))
-        .isInstanceOf(IllegalArgumentException.class);
   }
 
   private static ByteBuffer allPatterns(int position) {

@@ -13,7 +13,7 @@ import java.util.Map;
  */
 public record Example(String origin, long index, long label, Map<String, InputTensor> inputs) {
 
-  /** Takes a copy of the map. */
+  /** Copies the map. */
   public Example {
     inputs = Map.copyOf(inputs);
   }
@@ -43,7 +43,7 @@ public record Example(String origin, long index, long label, Map<String, InputTe
     return (int) label;
   }
 
-  /** The refusal of this example, to be thrown. */
+  /** The exception that rejects this example, to be thrown by the caller. */
   public InvalidInput invalid(String reason) {
     return new InvalidInput("%s: example %d: %s".formatted(origin, index, reason));
   }

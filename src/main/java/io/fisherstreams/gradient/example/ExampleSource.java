@@ -7,7 +7,7 @@ import java.util.function.Consumer;
 
 /** A numbered collection of labelled examples that is read a few at a time. */
 public interface ExampleSource extends AutoCloseable {
-  /** Examples that {@link #forEach} holds at once. */
+  /** Examples that {@link #forEach} reads at a time. */
   int READ = 32;
 
   /** The file or folder, for messages. */
@@ -33,7 +33,7 @@ public interface ExampleSource extends AutoCloseable {
     }
   }
 
-  /** Refuses, with {@link InvalidInput}, a source of fewer examples than a Fisher needs. */
+  /** Rejects, with {@link InvalidInput}, a source with fewer examples than a Fisher needs. */
   default void requireCount(long examples) {
     if (count() < examples) {
       throw new InvalidInput(

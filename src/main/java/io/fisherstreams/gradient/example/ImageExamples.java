@@ -64,14 +64,14 @@ public final class ImageExamples implements ExampleSource {
   }
 
   /**
-   * Opens a folder of one subfolder a class. Subfolders are named by class name, when the model
-   * knows names, or by class number; otherwise they are the classes in the order of their names.
-   * Examples take turns by class (the first image of each, then the second), each class in the
-   * order of file names, so that the first N are balanced.
+   * Opens a folder of one subfolder a class. A subfolder's name is a class name, when the model has
+   * class names, or a class number. Otherwise the subfolders are the classes in the order of their
+   * names. Examples alternate between classes (the first image of each, then the second), each
+   * class in the order of file names, so that the first N are balanced.
    *
    * @param classNamed the model's class of a name
-   * @throws InvalidInput when it has no subfolders or one is no class, or holds a file that is no
-   *     image
+   * @throws InvalidInput when it has no subfolders, or one of them is no class or contains a file
+   *     that is no image
    */
   public static ImageExamples folder(
       Path path, ImageProcessor processor, Function<String, Optional<Long>> classNamed) {
@@ -134,7 +134,7 @@ public final class ImageExamples implements ExampleSource {
     return turns;
   }
 
-  /** What a folder holds, by name; hidden files are none of it. */
+  /** The content of a folder, by name, without hidden files. */
   private static List<Path> list(Path folder) {
     try (Stream<Path> files = Files.list(folder)) {
       return files.filter(file -> !file.getFileName().toString().startsWith(".")).sorted().toList();

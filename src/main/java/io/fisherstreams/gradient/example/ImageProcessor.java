@@ -10,15 +10,16 @@ import java.util.Optional;
 import javax.imageio.ImageIO;
 
 /**
- * From an image file to {@code pixel_values}, as Hugging Face's {@code CLIPImageProcessor}: resize,
- * centre crop, scale to 0 … 1 and normalise by channel, each step only if the settings say so.
+ * Converts an image file to {@code pixel_values}, as Hugging Face's {@code CLIPImageProcessor}
+ * does: resize, centre crop, scale to 0 … 1 and normalise by channel. Each step can be turned off
+ * by the settings.
  *
  * @param channels 1 or 3
  * @param resize how to resize first, if at all
  * @param crop size of the centre crop, if there is one; beyond the image it is black
- * @param factor what pixels 0 … 255 are multiplied by
- * @param mean what is then subtracted, by channel
- * @param deviation what is then divided by, by channel
+ * @param factor the factor of pixels 0 … 255
+ * @param mean is then subtracted, by channel
+ * @param deviation is the divisor after that, by channel
  */
 @SuppressWarnings("ArrayRecordComponent") // never compared
 public record ImageProcessor(
@@ -62,7 +63,7 @@ public record ImageProcessor(
    *
    * @param model the model's config
    * @param settings its {@code preprocessor_config.json}, if there is one
-   * @throws InvalidInput when a setting cannot be followed
+   * @throws InvalidInput when a setting is not supported
    */
   public static ImageProcessor of(ModelConfig model, Optional<ModelConfig> settings) {
     ModelConfig vision = model.section("vision_config").orElse(model);
@@ -133,7 +134,7 @@ public record ImageProcessor(
    * Reads an image file.
    *
    * @return float32 (channels, height, width)
-   * @throws InvalidInput when it is no image that can be decoded
+   * @throws InvalidInput when it is not an image that can be decoded
    */
   InputTensor read(Path file) {
     BufferedImage image;

@@ -15,7 +15,7 @@ import java.util.List;
  */
 public record InputTensor(DType dtype, List<Long> shape, ByteBuffer bytes) {
 
-  /** Refuses bytes that do not fit dtype and shape with {@link IllegalArgumentException}. */
+  /** Rejects bytes that do not fit dtype and shape with {@link IllegalArgumentException}. */
   public InputTensor {
     shape = List.copyOf(shape);
     long elements = shape.stream().reduce(1L, Math::multiplyExact);

@@ -20,8 +20,8 @@ import java.util.Optional;
 import java.util.function.Function;
 
 /**
- * A JSON Lines file, read by line number. Opening it scans for line ends once and remembers 8 bytes
- * a line. Lines of white space alone are not counted.
+ * A JSON Lines file, read by line number. Opening it scans for line ends once and remembers 16
+ * bytes a line. Lines with only white space are not counted.
  */
 final class JsonLines implements AutoCloseable {
   private static final int BUFFER = 1 << 16;
@@ -111,7 +111,7 @@ final class JsonLines implements AutoCloseable {
     ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(ends[i] - starts[i]));
     try {
       while (bytes.hasRemaining() && channel.read(bytes, starts[i] + bytes.position()) > 0) {
-        // A short read is continued.
+        // Continue after a short read.
       }
       String text = StandardCharsets.UTF_8.newDecoder().decode(bytes.flip()).toString();
       JsonNode node = mapper.readTree(text);
@@ -129,13 +129,13 @@ final class JsonLines implements AutoCloseable {
     }
   }
 
-  /** A string that must be there. */
+  /** A required string. */
   String text(JsonNode line, long index, String key) {
     return optionalText(line, index, key)
         .orElseThrow(() -> invalid(index, "%s is missing".formatted(key)));
   }
 
-  /** A string that may be there. */
+  /** An optional string. */
   Optional<String> optionalText(JsonNode line, long index, String key) {
     JsonNode value = line.get(key);
     if (value == null || value.isNull()) {

@@ -4,7 +4,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fisherstreams.InvalidInput;
 import java.nio.file.Path;
 
-/** What a JSON Lines file's examples are. */
+/** The kind of examples in a JSON Lines file. */
 public enum LineKind {
   TEXT,
   IMAGE;

@@ -11,13 +11,13 @@ import java.awt.image.Raster;
  * @param width columns
  * @param values (channels, height, width), unsigned
  */
-@SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+@SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
 record Pixels(int channels, int height, int width, byte[] values) {
 
   /**
-   * Takes an image's colours, dropping any transparency.
+   * Reads an image's colours, without transparency.
    *
-   * @param channels 1 weighs the colours by ITU-R 601 luma, 3 repeats gray
+   * @param channels 1 combines the colours to ITU-R 601 luma, 3 repeats gray
    */
   static Pixels of(BufferedImage image, int channels) {
     int size = image.getHeight() * image.getWidth();
@@ -29,7 +29,7 @@ record Pixels(int channels, int height, int width, byte[] values) {
       for (int x = 0; x < image.getWidth(); x++) {
         int at = y * image.getWidth() + x;
         if (gray) {
-          // Not getRGB: it would take linear gray and apply a gamma curve.
+          // Not getRGB: it would treat gray as linear and apply a gamma curve.
           int sample = raster.getSample(x, y, 0);
           int level = depth > 8 ? sample >> (depth - 8) : sample * 255 / ((1 << depth) - 1);
           for (int c = 0; c < channels; c++) {

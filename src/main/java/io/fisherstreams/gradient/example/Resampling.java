@@ -3,9 +3,11 @@ package io.fisherstreams.gradient.example;
 import io.fisherstreams.InvalidInput;
 
 /**
- * Resizing of 8-bit images as Pillow, and with it Hugging Face's image processors, does it: a
- * separable filter that widens when the image shrinks (so that nothing is skipped), horizontal pass
- * first, with weights of 22 fractional bits and rounding to 8 bits after each pass.
+ * Resizes 8-bit images to exactly the pixels of Pillow, which Hugging Face's image processors use.
+ * Equality with Pillow is the point, and the reason why this is written by hand: a model's
+ * gradients belong to the pixels that it was trained on, and Java's own resizing gives others. It
+ * is a separable filter that becomes wider when the image shrinks (so that no pixel is skipped).
+ * The horizontal pass is first, weights have 22 fractional bits, and each pass rounds to 8 bits.
  */
 enum Resampling {
   BILINEAR(1) {
@@ -37,13 +39,13 @@ enum Resampling {
     this.support = support;
   }
 
-  /** The filter at a distance from its centre, in pixels of the coarser image. */
+  /** The filter's weight at a distance from its centre, in pixels of the coarser image. */
   abstract double weight(double x);
 
   /**
-   * The filter that a {@code preprocessor_config.json} means by Pillow's number.
+   * The filter with this number, which Pillow defines and {@code preprocessor_config.json} uses.
    *
-   * @throws InvalidInput for one that is not implemented
+   * @throws InvalidInput for a filter that is not implemented
    */
   static Resampling numbered(String origin, int number) {
     return switch (number) {

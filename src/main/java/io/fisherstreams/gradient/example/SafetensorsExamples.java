@@ -99,7 +99,7 @@ public final class SafetensorsExamples implements ExampleSource {
   private InputTensor row(TensorInfo tensor, long index) {
     List<Long> shape = tensor.shape().subList(1, tensor.shape().size());
     int elements = Math.toIntExact(tensor.elements() / count);
-    // Copied: the file's memory map ends with this source, the example may live on.
+    // A copy: closing this source unmaps the file, and the example may be used longer.
     ByteBuffer bytes =
         ByteBuffer.allocate(elements * tensor.dtype().bytes()).order(ByteOrder.LITTLE_ENDIAN);
     bytes.put(file.slice(tensor.name(), index * elements, elements)).flip();

@@ -15,7 +15,7 @@ import java.util.function.Function;
 /**
  * Examples in a JSON Lines file with {@code text}, optionally {@code text_pair}, and {@code label},
  * tokenised by the model's {@code tokenizer.json}. Gives {@code input_ids} and {@code
- * attention_mask}, neither padded nor cut.
+ * attention_mask}, not padded and not truncated.
  */
 public final class TextExamples implements ExampleSource {
   private final JsonLines lines;

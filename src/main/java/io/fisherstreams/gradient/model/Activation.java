@@ -103,7 +103,7 @@ enum Activation {
   /** f(x), element by element. */
   abstract NDArray apply(NDArray x);
 
-  /** f′(x), element by element; x is what {@link #apply} was given. */
+  /** f′(x), element by element; x is the argument of {@link #apply}. */
   abstract NDArray derivative(NDArray x);
 
   /**
@@ -131,7 +131,7 @@ enum Activation {
     return x.getNDArrayInternal().sigmoid();
   }
 
-  /** σ + x·σ(1 − σ)·g′, in place where it can be: these arrays are the widest of a block. */
+  /** σ + x·σ(1 − σ)·g′, in place where possible: these arrays are the widest of a block. */
   private static NDArray gatedDerivative(NDArray x, NDArray gate, NDArray slope) {
     return gate.neg().addi(1f).muli(gate).muli(x).muli(slope).addi(gate);
   }

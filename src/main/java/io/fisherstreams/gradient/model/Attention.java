@@ -5,7 +5,7 @@ import ai.djl.ndarray.NDList;
 
 /**
  * Multi-head scaled dot-product attention on projected queries, keys and values (Vaswani et al.
- * 2017), which has no parameters of its own.
+ * 2017), which has no parameters.
  */
 final class Attention {
   private final int heads;
@@ -60,7 +60,10 @@ final class Attention {
       return output;
     }
 
-    /** Keeps what {@link #backward} needs beyond the scratch scope of the forward pass. */
+    /**
+     * Keeps the arrays that {@link #backward} needs when the scratch scope of the forward pass
+     * ends.
+     */
     Pass kept() {
       for (NDArray array : new NDArray[] {q, k, v, weights, output}) {
         Scratch.keep(array);
@@ -81,7 +84,7 @@ final class Attention {
       NDArray weighted = dWeights.muli(w);
       NDArray dScores = weighted.sub(w.mul(weighted.sum(new int[] {3}, true)));
       NDArray dQuery = dScores.matMul(backward.byDirection(k)).muli(scale);
-      // The saved queries carry the scale already.
+      // The saved queries include the scale already.
       NDArray dKey = dScores.transpose(0, 1, 3, 2).matMul(backward.byDirection(q));
       return new NDList(merge(dQuery), merge(dKey), merge(dValue));
     }

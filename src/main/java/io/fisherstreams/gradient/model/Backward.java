@@ -8,9 +8,9 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * One walk backwards through a network: which example each direction belongs to, and where the
- * squares go. Arrays of output gradients have directions first, arrays of activations examples
- * first; both have three dimensions, the middle one rows (tokens, patches).
+ * One backward pass through a network: the example of each direction, and the sums that receive the
+ * squares. Arrays of output gradients have directions first, arrays of activations examples first;
+ * both have three dimensions, the middle one rows (tokens, patches).
  */
 final class Backward {
   private final int[] examples;
@@ -20,18 +20,18 @@ final class Backward {
   private final NDArray gather;
 
   /**
-   * The rows of each example that can carry a gradient; all others have none.
+   * The rows of each example that can have a gradient.
    *
    * @param from first row, by example
    * @param to one past the last row, by example
    */
-  @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+  @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
   record RowRanges(int[] from, int[] to) {}
 
   /**
-   * A walk along some directions.
+   * A backward pass along some directions.
    *
-   * @param scope owns what the walk itself allocates
+   * @param scope owns the arrays that this object allocates
    * @param batch number of examples of the forward pass
    */
   Backward(NDManager scope, int batch, Cotangents directions, RowRanges ranges, SquaredSums sums) {
@@ -58,7 +58,7 @@ final class Backward {
     return examples.length;
   }
 
-  /** Activations by direction instead of by example; the same array when that is no difference. */
+  /** Activations by direction instead of by example; the given array itself when both are equal. */
   NDArray byDirection(NDArray activations) {
     return gather == null ? activations : activations.get(new NDIndex("{}", gather));
   }
@@ -68,14 +68,15 @@ final class Backward {
    *
    * @param left (directions or examples, rows, parameter's first dimension)
    * @param right (directions or examples, rows, parameter's other dimensions)
-   * @param leftIsActivation which of the two is by example; the other is by direction
+   * @param leftIsActivation whether left is by example and right by direction, or the other way
+   *     round
    */
   void addMatrixSquares(
-      Parameter parameter, NDArray left, NDArray right, boolean leftIsActivation) {
+      LoadedParameter parameter, NDArray left, NDArray right, boolean leftIsActivation) {
     if (!parameter.estimated()) {
       return;
     }
-    SquaredSums.Dense sum = sums.dense(parameter);
+    DenseSquares sum = sums.dense(parameter);
     int rows = Math.toIntExact(left.getShape().get(1));
     if (squaring == Squaring.TOTAL || rows == 1) {
       NDArray flatLeft = flat(leftIsActivation ? byDirection(left) : left);
@@ -110,7 +111,7 @@ final class Backward {
    *
    * @param gradients (directions, rows, elements)
    */
-  void addRowSumSquares(Parameter parameter, NDArray gradients) {
+  void addRowSumSquares(LoadedParameter parameter, NDArray gradients) {
     if (parameter.estimated()) {
       addSquares(parameter, gradients.sum(new int[] {1}));
     }
@@ -121,7 +122,7 @@ final class Backward {
    *
    * @param gradients directions first; the other dimensions have the parameter's elements
    */
-  void addSquares(Parameter parameter, NDArray gradients) {
+  void addSquares(LoadedParameter parameter, NDArray gradients) {
     if (parameter.estimated()) {
       sums.dense(parameter)
           .addSquares(squaring == Squaring.TOTAL ? gradients.sum(new int[] {0}, true) : gradients);
@@ -135,11 +136,11 @@ final class Backward {
    * @param gradients (directions, positions, width)
    * @param lookedUp for each example, the table's row by position
    */
-  void addEmbeddingSquares(Parameter table, NDArray gradients, int[][] lookedUp) {
+  void addEmbeddingSquares(LoadedParameter table, NDArray gradients, int[][] lookedUp) {
     if (!table.estimated()) {
       return;
     }
-    SquaredSums.Rows sum = sums.rows(table);
+    RowSquares sum = sums.rows(table);
     int width = sum.columns();
     int positions = Math.toIntExact(gradients.getShape().get(1));
     float[] values = gradients.toFloatArray();

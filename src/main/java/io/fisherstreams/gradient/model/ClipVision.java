@@ -22,8 +22,9 @@ import java.util.Set;
  * logit_c = exp(logit_scale) · cos(visual_projection · pooled, text_embeds_c).
  *
  * <p>The head's tensors are {@code visual_projection.weight} (projection, width), {@code
- * logit_scale} () and {@code text_embeds} (classes, projection). They have no Fisher, whether they
- * come from the head or, in a whole {@code CLIPModel}, the first two from the checkpoint.
+ * logit_scale} () and {@code text_embeds} (classes, projection). They have no Fisher, wherever they
+ * come from: all from the head, or, in a whole {@code CLIPModel}, the first two from the
+ * checkpoint.
  *
  * <p>Input: {@code pixel_values} (channels, image_size, image_size), normalised.
  */
@@ -32,9 +33,9 @@ final class ClipVision implements Network {
   private final int imageSize;
   private final int patchSize;
   private final int side;
-  private final Parameter classEmbedding;
+  private final LoadedParameter classEmbedding;
   private final Linear patchEmbedding;
-  private final Parameter positionEmbedding;
+  private final LoadedParameter positionEmbedding;
   private final LayerNorm preNorm;
   private final List<TransformerBlock> blocks;
   private final LayerNorm postNorm;
@@ -73,25 +74,29 @@ final class ClipVision implements Network {
     positionEmbedding =
         parameters.take(embeddings + "position_embedding.weight", (long) side * side + 1, width);
     // The misspelling is Hugging Face's.
-    preNorm = norm(parameters, prefix + "pre_layrnorm", width, epsilon);
+    preNorm = LayerNorm.of(parameters, prefix + "pre_layrnorm", width, epsilon);
     blocks = new ArrayList<>();
     for (int i = 0; i < config.positive("num_hidden_layers", 12); i++) {
       String block = prefix + "encoder.layers." + i + ".";
       blocks.add(
           new TransformerBlock(
-              norm(parameters, block + "layer_norm1", width, epsilon),
+              LayerNorm.of(parameters, block + "layer_norm1", width, epsilon),
               List.of(
-                  linear(parameters, block + "self_attn.q_proj", width, width),
-                  linear(parameters, block + "self_attn.k_proj", width, width),
-                  linear(parameters, block + "self_attn.v_proj", width, width)),
+                  Linear.of(
+                      parameters, block + "self_attn.q_proj", width, width, Linear.Layout.OUT_IN),
+                  Linear.of(
+                      parameters, block + "self_attn.k_proj", width, width, Linear.Layout.OUT_IN),
+                  Linear.of(
+                      parameters, block + "self_attn.v_proj", width, width, Linear.Layout.OUT_IN)),
               new Attention(heads, 1 / Math.sqrt(headWidth)),
-              linear(parameters, block + "self_attn.out_proj", width, width),
-              norm(parameters, block + "layer_norm2", width, epsilon),
-              linear(parameters, block + "mlp.fc1", width, inner),
+              Linear.of(
+                  parameters, block + "self_attn.out_proj", width, width, Linear.Layout.OUT_IN),
+              LayerNorm.of(parameters, block + "layer_norm2", width, epsilon),
+              Linear.of(parameters, block + "mlp.fc1", width, inner, Linear.Layout.OUT_IN),
               activation,
-              linear(parameters, block + "mlp.fc2", inner, width)));
+              Linear.of(parameters, block + "mlp.fc2", inner, width, Linear.Layout.OUT_IN)));
     }
-    postNorm = norm(parameters, prefix + "post_layernorm", width, epsilon);
+    postNorm = LayerNorm.of(parameters, prefix + "post_layernorm", width, epsilon);
 
     TensorInfo text =
         parameters
@@ -127,18 +132,6 @@ final class ClipVision implements Network {
   /** The architecture for {@code model_type} "clip_vision_model" and, as a whole, "clip". */
   static Architecture architecture() {
     return new Architecture(Set.of("clip_vision_model", "clip"), ClipVision::new);
-  }
-
-  private static LayerNorm norm(Parameters parameters, String name, int width, float epsilon) {
-    return new LayerNorm(
-        parameters.take(name + ".weight", width), parameters.take(name + ".bias", width), epsilon);
-  }
-
-  private static Linear linear(Parameters parameters, String name, int inputs, int outputs) {
-    return new Linear(
-        parameters.take(name + ".weight", outputs, inputs),
-        Optional.of(parameters.take(name + ".bias", outputs)),
-        Linear.Layout.OUT_IN);
   }
 
   @Override
@@ -196,8 +189,8 @@ final class ClipVision implements Network {
     /**
      * Runs the images.
      *
-     * @param readOutOnly whether the last block computes no row but the one that is read, without
-     *     which there is no {@link #backward}
+     * @param readOutOnly whether the last block computes only the row that the logits need; {@link
+     *     #backward} requires this
      */
     ClipPass(NDManager scope, NDArray pixels, boolean readOutOnly) {
       batch = Math.toIntExact(pixels.getShape().get(0));
@@ -205,7 +198,7 @@ final class ClipVision implements Network {
       NDArray embedded =
           Scratch.scoped(
               () -> {
-                // Begun from the scope: a result belongs to its first operand's manager.
+                // Created from the scope: a result belongs to its first operand's manager.
                 NDArray first =
                     scope
                         .ones(new Shape(batch, 1, 1))

@@ -5,15 +5,15 @@ import java.util.Comparator;
 import java.util.stream.IntStream;
 
 /**
- * Directions in the space of logits along which gradients are wanted: for each, the gradient of Σ_c
- * {@code values[c]} · logit_c of one example. (The vector of a vector–Jacobian product.)
+ * Directions in the space of logits. A direction asks for the gradient of Σ_c {@code values[c]} ·
+ * logit_c of one example. (The vector of a vector–Jacobian product.)
  *
  * @param examples for each direction, its example's position in the batch; several directions may
  *     name one example
  * @param values for each direction, one value per class
- * @param squaring what is squared
+ * @param squaring what is squared, each gradient or their sum
  */
-@SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
+@SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
 public record Cotangents(int[] examples, float[][] values, Squaring squaring) {
 
   /** What is squared: each direction's gradient, or their sum. */
@@ -24,7 +24,7 @@ public record Cotangents(int[] examples, float[][] values, Squaring squaring) {
     TOTAL
   }
 
-  /** Refuses unequal lengths with {@link IllegalArgumentException}. */
+  /** Rejects unequal lengths with {@link IllegalArgumentException}. */
   public Cotangents {
     if (examples.length != values.length) {
       throw new IllegalArgumentException(
@@ -38,8 +38,8 @@ public record Cotangents(int[] examples, float[][] values, Squaring squaring) {
   }
 
   /**
-   * The same directions, first one of each example in turn, then a second one of each, and so on: a
-   * round of all examples needs no activations rearranged.
+   * The same directions in rounds: first one of each example, then a second one of each, and so on.
+   * A round of all examples does not need rearranged activations.
    *
    * @param batch number of examples
    */

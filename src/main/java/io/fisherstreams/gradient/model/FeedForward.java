@@ -3,12 +3,8 @@ package io.fisherstreams.gradient.model;
 import static io.fisherstreams.gradient.model.Scratch.keep;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
@@ -19,15 +15,15 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * A plain network: convolutions, if any, then linear layers, with one activation between all of
- * them and none after the last.
+ * A plain network: optional convolutions, then linear layers, with the same activation after every
+ * layer except the last.
  *
  * <p>{@code model_type} "mlp": {@code input_size}, {@code hidden_sizes} (a list), {@code
  * activation}, and the number of classes as {@code num_labels} or {@code id2label}. Tensors: {@code
  * layers.N.weight} (outputs, inputs) and {@code layers.N.bias} (outputs), N from 0. Input: {@code
  * pixel_values} of any shape with input_size elements.
  *
- * <p>{@code model_type} "cnn": the same with {@code num_channels}, {@code image_size}, {@code
+ * <p>{@code model_type} "cnn": as "mlp", but with {@code num_channels}, {@code image_size}, {@code
  * conv_channels} (a list), {@code kernel_size}, {@code stride} and {@code padding} instead of
  * input_size. Tensors: also {@code conv.N.weight} (outputs, inputs, kernel_size, kernel_size) and
  * {@code conv.N.bias}. Input: {@code pixel_values} (num_channels, image_size, image_size). The last
@@ -56,7 +52,7 @@ final class FeedForward implements Network {
             new Convolution(config, parameters, "conv." + i, channels, convChannels[i], side);
         convolutions.add(convolution);
         channels = convChannels[i];
-        side = convolution.outputSide;
+        side = convolution.outputSide();
       }
       width = channels * side * side;
     } else {
@@ -68,11 +64,7 @@ final class FeedForward implements Network {
     int[] hidden = config.positives("hidden_sizes");
     for (int i = 0; i <= hidden.length; i++) {
       int outputs = i < hidden.length ? hidden[i] : config.classes();
-      layers.add(
-          new Linear(
-              parameters.take("layers." + i + ".weight", outputs, width),
-              Optional.of(parameters.take("layers." + i + ".bias", outputs)),
-              Linear.Layout.OUT_IN));
+      layers.add(Linear.of(parameters, "layers." + i, width, outputs, Linear.Layout.OUT_IN));
       width = outputs;
     }
   }
@@ -116,87 +108,6 @@ final class FeedForward implements Network {
     return input;
   }
 
-  /** A convolution as a linear layer over unfolded patches: (examples, patches, channels·k²). */
-  private static final class Convolution {
-    private final int channels;
-    private final int kernel;
-    private final int stride;
-    private final int padding;
-    private final int inputSide;
-    private final int outputSide;
-    private final Linear linear;
-
-    Convolution(
-        ModelConfig config, Parameters parameters, String name, int inputs, int outputs, int side) {
-      channels = inputs;
-      kernel = config.positive("kernel_size");
-      stride = config.positive("stride", 1);
-      double pad = config.number("padding", 0);
-      padding = (int) pad;
-      inputSide = side;
-      int room = side + 2 * padding - kernel;
-      if (padding != pad || room < 0) {
-        throw new InvalidInput(
-            "%s: %s: kernel_size %d and padding %s do not fit an image of %d pixels"
-                .formatted(config.origin(), name, kernel, pad, side));
-      }
-      outputSide = room / stride + 1;
-      linear =
-          new Linear(
-              parameters.take(name + ".weight", outputs, inputs, kernel, kernel),
-              Optional.of(parameters.take(name + ".bias", outputs)),
-              Linear.Layout.OUT_IN);
-    }
-
-    /** (examples, channels·side²) to (examples, patches, channels·k²). */
-    NDArray unfold(NDArray images) {
-      long batch = images.getShape().get(0);
-      NDArray padded =
-          images
-              .reshape(batch, channels, inputSide, inputSide)
-              .pad(new Shape(padding, padding, padding, padding), 0);
-      NDList taps = new NDList();
-      for (int i = 0; i < kernel * kernel; i++) {
-        taps.add(padded.get(tap(i)));
-      }
-      return NDArrays.stack(taps, 2)
-          .reshape(batch, (long) channels * kernel * kernel, (long) outputSide * outputSide)
-          .transpose(0, 2, 1);
-    }
-
-    /** The transpose of {@link #unfold}. */
-    NDArray fold(NDArray patches) {
-      long batch = patches.getShape().get(0);
-      int padded = inputSide + 2 * padding;
-      NDArray images = patches.getManager().zeros(new Shape(batch, channels, padded, padded));
-      NDArray taps =
-          patches
-              .transpose(0, 2, 1)
-              .reshape(batch, channels, (long) kernel * kernel, outputSide, outputSide);
-      for (int i = 0; i < kernel * kernel; i++) {
-        images.get(tap(i)).addi(taps.get(new NDIndex().addAllDim(2).addIndices(i)));
-      }
-      return images
-          .get(
-              new NDIndex()
-                  .addAllDim(2)
-                  .addSliceDim(padding, padding + inputSide)
-                  .addSliceDim(padding, padding + inputSide))
-          .reshape(batch, -1);
-    }
-
-    /** The pixels that one place of the kernel meets: (examples, channels, side, side). */
-    private NDIndex tap(int place) {
-      int row = place / kernel;
-      int column = place % kernel;
-      int span = (outputSide - 1) * stride + 1;
-      return new NDIndex()
-          .addAllDim(2)
-          .addSliceDim(row, row + span, stride)
-          .addSliceDim(column, column + span, stride);
-    }
-  }
-
   private final class FeedForwardPass implements Pass {
     private final int batch;
     private final List<NDArray> inputs = new ArrayList<>();
@@ -212,7 +123,7 @@ final class FeedForward implements Network {
                 for (Convolution convolution : convolutions) {
                   NDArray patches = keep(convolution.unfold(x));
                   inputs.add(patches);
-                  NDArray z = keep(convolution.linear.forward(patches));
+                  NDArray z = keep(convolution.linear().forward(patches));
                   preActivations.add(z);
                   x = activation.apply(z).transpose(0, 2, 1).reshape(batch, -1);
                 }
@@ -261,11 +172,11 @@ final class FeedForward implements Network {
             d = d.reshape(directions, -1);
             for (int i = convolutions.size() - 1; i >= 0; i--) {
               Convolution convolution = convolutions.get(i);
-              long patches = (long) convolution.outputSide * convolution.outputSide;
+              long patches = (long) convolution.outputSide() * convolution.outputSide();
               d = d.reshape(directions, -1, patches).transpose(0, 2, 1).mul(slope(i, backward));
-              convolution.linear.addSquares(inputs.get(i), d, backward);
+              convolution.linear().addSquares(inputs.get(i), d, backward);
               if (i > 0) {
-                d = convolution.fold(convolution.linear.inputGradient(d));
+                d = convolution.fold(convolution.linear().inputGradient(d));
               }
             }
           });

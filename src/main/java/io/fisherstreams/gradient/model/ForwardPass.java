@@ -10,7 +10,7 @@ public interface ForwardPass extends AutoCloseable {
    * Adds squared gradients along the given directions; may be called more than once.
    *
    * @param directions at least one
-   * @param sums takes the squares; its example count stays as it is
+   * @param sums receives the squares; its example count does not change
    */
   void addSquaredGradients(Cotangents directions, SquaredSums sums);
 

@@ -16,11 +16,11 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * A frozen head's tensors, and its classes' names if the file gives them.
+ * A frozen head's tensors, and the names of its classes if the file has them.
  *
- * <p>For a zero-shot head the class embeddings come as one tensor {@code text_embeds} (classes,
- * projection), with the names in the metadata entry {@code class_names} (a JSON list) if at all; or
- * as one tensor {@code text_embeds.NAME} a class, (projection) or (prompts, projection). Several
+ * <p>For a zero-shot head the class embeddings are one tensor {@code text_embeds} (classes,
+ * projection), optionally with the names in the metadata entry {@code class_names} (a JSON list);
+ * or one tensor {@code text_embeds.NAME} per class, (projection) or (prompts, projection). Several
  * prompts are each scaled to length 1 and averaged; the classes are in the order of their names.
  *
  * @param tensors the head's tensors
@@ -30,7 +30,7 @@ public record Head(TensorSource tensors, List<String> classNames) {
   private static final String EMBEDDINGS = "text_embeds";
   private static final String CLASS_PREFIX = EMBEDDINGS + ".";
 
-  /** Takes a copy of the names. */
+  /** Copies the names. */
   public Head {
     classNames = List.copyOf(classNames);
   }
@@ -50,7 +50,7 @@ public record Head(TensorSource tensors, List<String> classNames) {
     }
     if (file.tensors().containsKey(EMBEDDINGS)) {
       throw new InvalidInput(
-          "%s: holds both %s and %s".formatted(file.path(), EMBEDDINGS, byClass.get(0).name()));
+          "%s: contains both %s and %s".formatted(file.path(), EMBEDDINGS, byClass.get(0).name()));
     }
     List<String> names =
         byClass.stream().map(tensor -> tensor.name().substring(CLASS_PREFIX.length())).toList();
@@ -88,7 +88,7 @@ public record Head(TensorSource tensors, List<String> classNames) {
     return names;
   }
 
-  /** A head whose {@code text_embeds} is put together from one tensor a class. */
+  /** A head whose {@code text_embeds} is composed of one tensor per class. */
   private static final class Stacked implements TensorSource {
     private final Checkpoint file;
     private final List<TensorInfo> tensors;

@@ -7,16 +7,27 @@ import ai.djl.ndarray.types.Shape;
 
 /** y = γ·x̂ + β with x̂ = (x − mean) / √(variance + ε) over the last dimension. */
 final class LayerNorm {
-  private final Parameter gamma;
-  private final Parameter beta;
+  private final LoadedParameter gamma;
+  private final LoadedParameter beta;
   private final float epsilon;
 
-  LayerNorm(Parameter gamma, Parameter beta, float epsilon) {
+  private LayerNorm(LoadedParameter gamma, LoadedParameter beta, float epsilon) {
     this.gamma = gamma;
     this.beta = beta;
     this.epsilon = epsilon;
   }
 
+  /**
+   * The layer whose parameters are {@code name.weight} (γ) and {@code name.bias} (β).
+   *
+   * @param width elements of the last dimension
+   */
+  static LayerNorm of(Parameters parameters, String name, int width, float epsilon) {
+    return new LayerNorm(
+        parameters.take(name + ".weight", width), parameters.take(name + ".bias", width), epsilon);
+  }
+
+  /** Applies the layer to (examples, rows, width). */
   Pass forward(NDArray x) {
     Shape normalized = gamma.value().getShape();
     NDArray y =
@@ -25,7 +36,7 @@ final class LayerNorm {
     return new Pass(x, y);
   }
 
-  /** One application; what only gradients need is computed at the first of them. */
+  /** One application. Values that only gradients need are computed at the first backward pass. */
   final class Pass {
     private final NDArray x;
     private final NDArray output;
@@ -43,7 +54,7 @@ final class LayerNorm {
     }
 
     /**
-     * Adds the squared gradients of γ and β, and gives the input's.
+     * Adds the squared gradients of γ and β, and returns the input's gradients.
      *
      * @param d (directions, rows, width)
      */

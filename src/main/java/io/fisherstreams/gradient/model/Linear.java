@@ -5,7 +5,7 @@ import java.util.Optional;
 
 /** y = x·W + b on the last dimension. */
 final class Linear {
-  /** How the weight lies in the checkpoint. */
+  /** The order of the weight's dimensions in the checkpoint. */
   enum Layout {
     /** (inputs, outputs), as GPT-2's Conv1D. */
     IN_OUT,
@@ -13,19 +13,29 @@ final class Linear {
     OUT_IN
   }
 
-  private final Parameter weight;
-  private final Optional<Parameter> bias;
+  private final LoadedParameter weight;
+  private final Optional<LoadedParameter> bias;
   private final Layout layout;
 
-  Linear(Parameter weight, Optional<Parameter> bias, Layout layout) {
+  Linear(LoadedParameter weight, Optional<LoadedParameter> bias, Layout layout) {
     this.weight = weight;
     this.bias = bias;
     this.layout = layout;
   }
 
+  /** The layer whose parameters are {@code name.weight} and {@code name.bias}. */
+  static Linear of(Parameters parameters, String name, int inputs, int outputs, Layout layout) {
+    LoadedParameter weight =
+        layout == Layout.IN_OUT
+            ? parameters.take(name + ".weight", inputs, outputs)
+            : parameters.take(name + ".weight", outputs, inputs);
+    return new Linear(weight, Optional.of(parameters.take(name + ".bias", outputs)), layout);
+  }
+
   /** (…, inputs) to (…, outputs). */
   NDArray forward(NDArray x) {
-    return ai.djl.nn.core.Linear.linear(x, outputsFirst(), bias.map(Parameter::value).orElse(null))
+    return ai.djl.nn.core.Linear.linear(
+            x, outputsFirst(), bias.map(LoadedParameter::value).orElse(null))
         .singletonOrThrow();
   }
 

@@ -5,8 +5,8 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 
 /**
- * A classifier that can be run on examples and differentiated: logits, and squared gradients of
- * linear combinations of them with respect to its parameters.
+ * A classifier that can be run on examples and differentiated. It gives logits, and squared
+ * gradients of linear combinations of logits with respect to its parameters.
  *
  * <p>Owns native memory until {@link #close()}. Not for use by several threads.
  */
@@ -15,11 +15,11 @@ public interface ModelRuntime extends AutoCloseable {
   /** The parameters that gradients are taken for, in the checkpoint's order. */
   List<TensorInfo> parameters();
 
-  /** Whether an example touches only few rows of this (two-dimensional) parameter. */
+  /** Whether an example touches only a few rows of this (two-dimensional) parameter. */
   boolean sparse(String parameter);
 
   /**
-   * Runs the model on a batch and keeps what its gradients need.
+   * Runs the model on a batch and keeps the activations for the gradients.
    *
    * @param batch at least one example
    * @return the pass, to be closed before the next one
@@ -29,7 +29,8 @@ public interface ModelRuntime extends AutoCloseable {
   ForwardPass forward(List<Example> batch);
 
   /**
-   * Refuses an example that does not suit the model, as {@link #forward} would; labels aside.
+   * Rejects an example that does not suit the model, as {@link #forward} would. Does not check the
+   * label.
    *
    * @throws io.fisherstreams.InvalidInput with the example and the reason
    */

@@ -22,8 +22,8 @@ public final class ModelRuntimes {
    *
    * @param config the model's {@code config.json}
    * @param checkpoint the model's tensors, in any floating type
-   * @param head tensors of a frozen head, which come before the checkpoint's of the same name and
-   *     have no Fisher
+   * @param head tensors of a frozen head, which replace the checkpoint's of the same name and have
+   *     no Fisher
    * @throws InvalidInput when no architecture has this {@code model_type}, or the tensors are not
    *     what the config describes
    */
@@ -34,8 +34,8 @@ public final class ModelRuntimes {
 
   /**
    * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
-   * differentiation, one backward pass a direction: the slow road that the fast one is held
-   * against.
+   * differentiation, with one backward pass per direction: the slow implementation that the fast
+   * one is compared with.
    */
   public static ModelRuntime loadPlain(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
@@ -45,7 +45,7 @@ public final class ModelRuntimes {
   /**
    * Loads a TorchScript module with a checkpoint's parameters.
    *
-   * @param file the module. It is code that will run: take the path from the operator's
+   * @param file the module. It is code that will run: the path must come from the operator's
    *     configuration, never from a topic or a model's folder
    * @throws InvalidInput when it is no TorchScript module, or its parameters and the checkpoint's
    *     tensors differ in name or shape
@@ -58,7 +58,7 @@ public final class ModelRuntimes {
       ModelConfig config,
       TensorSource checkpoint,
       Optional<TensorSource> head,
-      BiFunction<Network, Parameters, ModelRuntime> road) {
+      BiFunction<Network, Parameters, ModelRuntime> implementation) {
     Architecture architecture =
         ARCHITECTURES.stream()
             .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
@@ -66,7 +66,7 @@ public final class ModelRuntimes {
             .orElseThrow(() -> unknown(config));
     Parameters parameters = new Parameters(checkpoint, head);
     try {
-      return road.apply(architecture.build().apply(config, parameters), parameters);
+      return implementation.apply(architecture.build().apply(config, parameters), parameters);
     } catch (RuntimeException e) {
       parameters.close();
       throw e;

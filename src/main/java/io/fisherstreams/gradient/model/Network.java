@@ -7,11 +7,11 @@ import java.util.List;
 import java.util.Set;
 
 /**
- * An architecture with its parameters: the forward pass, and the rules by which each layer's
- * per-example gradients are squared on the spot.
+ * An architecture with its parameters: the forward pass, and for each layer the rule that computes
+ * and squares its per-example gradients.
  *
- * <p>{@link #logits} uses differentiable operations only, so that automatic differentiation of it
- * is a second, slow road to the same gradients.
+ * <p>{@link #logits} uses differentiable operations only, so that automatic differentiation is a
+ * second, slow way to the same gradients.
  */
 interface Network {
 
@@ -19,7 +19,7 @@ interface Network {
   Set<String> embeddings();
 
   /**
-   * Refuses an example that {@link #forward} would refuse, without running it.
+   * Rejects an example that {@link #forward} would reject, without running it.
    *
    * @throws io.fisherstreams.InvalidInput with the example and the reason
    */
@@ -35,8 +35,8 @@ interface Network {
   Pass forward(NDManager scope, List<Example> batch);
 
   /**
-   * The logits as the architecture's definition has them, for automatic differentiation: without
-   * leaving out rows that nothing reads.
+   * The logits by the architecture's definition, for automatic differentiation: rows that have no
+   * effect are computed too.
    *
    * @param scope owns the arrays
    * @param batch as for {@link #forward}
@@ -52,11 +52,11 @@ interface Network {
     /** (examples, classes). */
     NDArray logits();
 
-    /** Which rows of each example can carry a gradient. */
+    /** The rows of each example that can have a gradient. */
     Backward.RowRanges ranges();
 
     /**
-     * Walks backwards and adds all squares.
+     * Does the backward pass and adds all squares.
      *
      * @param d gradients of the logits, (directions, 1, classes)
      */

@@ -8,10 +8,11 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 import java.util.Set;
 
-/** Runs a {@link Network}: one batched forward pass, and one batched walk backwards. */
+/** Runs a {@link Network}: one batched forward pass, and one batched backward pass. */
 final class NetworkRuntime implements ModelRuntime {
-  // Directions that go through the walk together even when the batch has fewer examples: enough
-  // rows for full-speed matrix products.
+  // Directions of one backward pass even when the batch has fewer examples: enough rows for
+  // full-speed
+  // matrix products.
   private static final int MIN_DIRECTIONS = 8;
 
   private final Network network;
@@ -19,11 +20,11 @@ final class NetworkRuntime implements ModelRuntime {
   private final List<TensorInfo> estimated;
   private final Set<String> embeddings;
 
-  /** Takes over the parameters, which it closes. */
+  /** Owns the parameters from now on, and closes them. */
   NetworkRuntime(Network network, Parameters parameters) {
     this.network = network;
     this.parameters = parameters;
-    this.estimated = parameters.finish().stream().map(Parameter::info).toList();
+    this.estimated = parameters.finish().stream().map(LoadedParameter::info).toList();
     this.embeddings = network.embeddings();
   }
 

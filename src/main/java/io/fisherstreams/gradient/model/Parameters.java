@@ -7,6 +7,7 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.FloatBuffer;
@@ -21,12 +22,12 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Loads a model's tensors into native float32 memory, holding the checkpoint to what the
- * architecture expects: each tensor that is asked for must exist with exactly that shape, and in
- * the end none may be left over.
+ * Loads a model's tensors into native float32 memory, and checks that the checkpoint is what the
+ * architecture expects: each requested tensor must exist with exactly the given shape, and at the
+ * end no tensor may be left over.
  *
- * <p>Tensors of the head, when there is one, come before the checkpoint's of the same name and are
- * frozen: they take part in the forward pass and have no Fisher.
+ * <p>Tensors of the head, if there is one, replace the checkpoint's of the same name and are
+ * frozen: the forward pass uses them, and they have no Fisher.
  */
 final class Parameters implements AutoCloseable {
   private static final int CHUNK_ELEMENTS = 1 << 20;
@@ -35,7 +36,7 @@ final class Parameters implements AutoCloseable {
   private final Optional<TensorSource> head;
   private final Map<String, TensorInfo> checkpointTensors;
   private final Map<String, TensorInfo> headTensors;
-  private final Map<String, Parameter> taken = new HashMap<>();
+  private final Map<String, LoadedParameter> taken = new HashMap<>();
   private final Set<String> ignored = new HashSet<>();
   private final NDManager manager;
 
@@ -58,7 +59,7 @@ final class Parameters implements AutoCloseable {
     return checkpoint.origin();
   }
 
-  /** Everything that the checkpoint holds. */
+  /** All tensors of the checkpoint. */
   List<TensorInfo> checkpointTensors() {
     return checkpoint.tensors();
   }
@@ -67,26 +68,26 @@ final class Parameters implements AutoCloseable {
     return headTensors.containsKey(name) || checkpointTensors.containsKey(name);
   }
 
-  /** Shape of a tensor that the head brings, if it does. */
+  /** A tensor of the head, if the head has it. */
   Optional<TensorInfo> headTensor(String name) {
     return Optional.ofNullable(headTensors.get(name));
   }
 
   /**
-   * Loads a tensor that the Fisher covers, unless the head brings it.
+   * Loads a tensor that the Fisher covers, unless it comes from the head.
    *
    * @throws InvalidInput when it is missing, not of a floating type, or of another shape
    */
-  Parameter take(String name, long... shape) {
+  LoadedParameter take(String name, long... shape) {
     return load(name, shape, true);
   }
 
-  /** Loads a tensor that is never estimated, wherever it comes from. */
-  Parameter takeFrozen(String name, long... shape) {
+  /** Loads a tensor that the Fisher does not cover, wherever it comes from. */
+  LoadedParameter takeFrozen(String name, long... shape) {
     return load(name, shape, false);
   }
 
-  /** Marks tensors of the checkpoint that the model neither reads nor learns. */
+  /** Marks tensors of the checkpoint that the model does not use. */
   void ignore(Predicate<String> names) {
     checkpointTensors.keySet().stream().filter(names).forEach(ignored::add);
   }
@@ -94,9 +95,9 @@ final class Parameters implements AutoCloseable {
   /**
    * The parameters that the Fisher covers, in the checkpoint's order.
    *
-   * @throws InvalidInput when a tensor of checkpoint or head was neither taken nor ignored
+   * @throws InvalidInput when a tensor of checkpoint or head was neither loaded nor ignored
    */
-  List<Parameter> finish() {
+  List<LoadedParameter> finish() {
     for (String name : checkpointTensors.keySet()) {
       if (!taken.containsKey(name) && !ignored.contains(name)) {
         throw new InvalidInput(
@@ -128,7 +129,7 @@ final class Parameters implements AutoCloseable {
     manager.close();
   }
 
-  private Parameter load(String name, long[] shape, boolean estimated) {
+  private LoadedParameter load(String name, long[] shape, boolean estimated) {
     boolean fromHead = headTensors.containsKey(name);
     TensorSource source = fromHead ? head.orElseThrow() : checkpoint;
     TensorInfo info = fromHead ? headTensors.get(name) : checkpointTensors.get(name);
@@ -148,7 +149,8 @@ final class Parameters implements AutoCloseable {
           "%s: tensor %s: expected a floating type (F64, F32, F16, BF16), found %s"
               .formatted(source.origin(), name, info.dtype()));
     }
-    Parameter parameter = new Parameter(info, read(source, info), estimated && !fromHead);
+    LoadedParameter parameter =
+        new LoadedParameter(info, read(source, info), estimated && !fromHead);
     taken.put(name, parameter);
     return parameter;
   }
@@ -164,7 +166,7 @@ final class Parameters implements AutoCloseable {
     for (long done = 0; done < info.elements(); done += chunk.length) {
       int n = (int) Math.min(chunk.length, info.elements() - done);
       ByteBuffer bytes = source.slice(info.name(), done, n);
-      long bad = FloatCodec.firstNotFinite(info.dtype(), bytes, n);
+      long bad = FloatScan.firstNotFinite(info.dtype(), bytes, n);
       if (bad >= 0) {
         throw new InvalidInput(
             "%s: tensor %s: element %d is NaN or infinite"

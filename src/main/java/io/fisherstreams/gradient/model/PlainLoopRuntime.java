@@ -12,9 +12,9 @@ import java.util.List;
 import java.util.function.Supplier;
 
 /**
- * Squared gradients by PyTorch's automatic differentiation: a forward pass an example and a
- * backward pass a direction. Exact for any model, and slow; it serves models without rules of their
- * own (TorchScript), and the fast road is held against it.
+ * Squared gradients by PyTorch's automatic differentiation: one forward pass per example and one
+ * backward pass per direction. It is exact for any model, and slow. Models without rules of their
+ * own (TorchScript) use it, and tests compare the fast implementation with it.
  */
 final class PlainLoopRuntime implements ModelRuntime {
 
@@ -29,19 +29,19 @@ final class PlainLoopRuntime implements ModelRuntime {
   }
 
   private final Forward forward;
-  private final List<Parameter> parameters;
+  private final List<LoadedParameter> parameters;
   private final NDManager manager;
   private final AutoCloseable owner;
 
   /**
    * A runtime over some function.
    *
-   * @param parameters what gradients are taken for
+   * @param parameters the parameters that gradients are computed for
    * @param manager owns the passes' arrays
    * @param owner of everything native, closed with the runtime
    */
   PlainLoopRuntime(
-      Forward forward, List<Parameter> parameters, NDManager manager, AutoCloseable owner) {
+      Forward forward, List<LoadedParameter> parameters, NDManager manager, AutoCloseable owner) {
     this.forward = forward;
     this.parameters = parameters;
     this.manager = manager;
@@ -57,7 +57,7 @@ final class PlainLoopRuntime implements ModelRuntime {
 
   @Override
   public List<TensorInfo> parameters() {
-    return parameters.stream().map(Parameter::info).toList();
+    return parameters.stream().map(LoadedParameter::info).toList();
   }
 
   @Override
@@ -70,7 +70,7 @@ final class PlainLoopRuntime implements ModelRuntime {
     return recording(true, () -> new Pass(manager.newSubManager(), batch));
   }
 
-  /** All examples at once, and nothing recorded. */
+  /** Runs all examples at once, without recording. */
   @Override
   public float[] logits(List<Example> batch) {
     return recording(
@@ -101,7 +101,7 @@ final class PlainLoopRuntime implements ModelRuntime {
     }
   }
 
-  /** Each example's own forward pass, whose graph serves all of its directions. */
+  /** One forward pass per example; its graph is used for all directions of the example. */
   private final class Pass implements ForwardPass {
     private final NDManager scope;
     private final List<NDArray> outputs = new ArrayList<>();
@@ -156,7 +156,7 @@ final class PlainLoopRuntime implements ModelRuntime {
           });
     }
 
-    private void add(Parameter parameter, SquaredSums sums) {
+    private void add(LoadedParameter parameter, SquaredSums sums) {
       try (NDArray gradient = parameter.value().getGradient()) {
         sums.dense(parameter).addSquareInPlace(gradient);
       }

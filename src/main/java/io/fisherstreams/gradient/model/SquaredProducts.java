@@ -9,16 +9,16 @@ import java.util.stream.IntStream;
 
 /**
  * Σ over examples of (leftᵀ·right)², element by element, in float32: the squared weight gradients
- * of a linear layer, left and right its inputs and output gradients with a row per token. A product
- * is squared and added where it is formed, in the machine's registers; no example's gradient ever
- * lies in memory.
+ * of a linear layer. Left and right are its inputs and output gradients, with a row per token. A
+ * product is squared and added in the processor's registers; no example's gradient is ever stored
+ * in memory.
  *
- * <p>Written with {@code jdk.incubator.vector}, to be used only where {@link #isUsable}. The result
- * does not depend on the number of threads (those of the common pool). Keeps its packed operands
- * for the next call; not for use by several threads.
+ * <p>Written with {@code jdk.incubator.vector}, so it may only be used where {@link #isUsable} is
+ * true. The result does not depend on the number of threads (those of the common pool). Keeps its
+ * packed operands for the next call; not for use by several threads.
  */
-public final class SquaredProducts {
-  /** Rows of left that a register tile takes. */
+final class SquaredProducts {
+  /** Columns of left in one register tile. */
   static final int TILE_ROWS = 4;
 
   // A block of sums stays in a core's second cache while all examples are added to it: 128 KiB.
@@ -34,8 +34,8 @@ public final class SquaredProducts {
   private float[] packedLeft = {};
   private float[] packedRight = {};
 
-  /** Whether the Java module that this is written with was asked for at start. */
-  public static boolean isUsable() {
+  /** Whether the Java module that this class needs was requested at start. */
+  static boolean isUsable() {
     return VectorUnit.IS_USABLE;
   }
 
@@ -46,8 +46,8 @@ public final class SquaredProducts {
    * @param width elements of a row
    * @param first for each example, its first row
    */
-  @SuppressWarnings("ArrayRecordComponent") // a carrier between two loops, never compared
-  public record Operand(FloatBuffer values, int width, int[] first) {}
+  @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
+  record Operand(FloatBuffer values, int width, int[] first) {}
 
   /**
    * Adds the squared products of some examples.
@@ -55,7 +55,7 @@ public final class SquaredProducts {
    * @param sums (left's width, right's width), row-major
    * @param rows for each example, how many rows it has in both operands
    */
-  public void add(FloatBuffer sums, Operand left, Operand right, int[] rows) {
+  void add(FloatBuffer sums, Operand left, Operand right, int[] rows) {
     long width = (long) padded(left.width, TILE_ROWS) + padded(right.width, panel());
     int from = 0;
     while (from < rows.length) {
@@ -113,7 +113,7 @@ public final class SquaredProducts {
         });
   }
 
-  /** Runs tasks on all threads, each taking the next one when it has done one. */
+  /** Runs tasks on all threads. A thread starts the next task when it has finished one. */
   private static void share(int tasks, IntConsumer task) {
     AtomicInteger next = new AtomicInteger();
     IntStream.rangeClosed(0, ForkJoinPool.getCommonPoolParallelism())
@@ -151,8 +151,8 @@ public final class SquaredProducts {
   }
 
   /**
-   * Copies an example's rows as panels of some columns, each panel contiguous, so that a tile reads
-   * them in order; columns that fill up the last panel are 0.
+   * Copies an example's rows as panels of some columns. Each panel is contiguous, so that a tile
+   * reads it in order. Missing columns of the last panel are 0.
    */
   private static void pack(
       Operand operand, int example, int rows, int columns, float[] packed, int start) {

@@ -29,8 +29,8 @@ import java.util.Optional;
 import java.util.Set;
 
 /**
- * Any model as a TorchScript file, whose parameters are replaced by the checkpoint's. It runs in
- * evaluation mode; its only output is the logits, (examples, classes).
+ * Any model as a TorchScript file. The checkpoint's parameters replace the file's. The module runs
+ * in evaluation mode, and its only output is the logits, (examples, classes).
  *
  * <p>A TorchScript file is code: it must come from a path that the operator configured.
  */
@@ -59,7 +59,7 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     try {
       PtNDManager manager = (PtNDManager) parameters.manager();
       TorchScript script = new TorchScript(file, module(file, manager));
-      List<Parameter> replaced = script.replaceParameters(parameters, manager);
+      List<LoadedParameter> replaced = script.replaceParameters(parameters, manager);
       return new PlainLoopRuntime(script, replaced, manager, parameters);
     } catch (RuntimeException e) {
       parameters.close();
@@ -79,14 +79,14 @@ final class TorchScript implements PlainLoopRuntime.Forward {
     }
   }
 
-  private List<Parameter> replaceParameters(Parameters parameters, PtNDManager manager) {
+  private List<LoadedParameter> replaceParameters(Parameters parameters, PtNDManager manager) {
     Map<String, NDArray> own = new LinkedHashMap<>();
     for (NDArray array : JniUtils.moduleGetParams(module, manager)) {
       if (array.hasGradient()) {
         own.put(array.getName(), array);
       }
     }
-    Map<String, Parameter> replaced = new LinkedHashMap<>();
+    Map<String, LoadedParameter> replaced = new LinkedHashMap<>();
     own.forEach(
         (name, array) -> {
           if (array.getDataType() != DataType.FLOAT32) {
@@ -94,23 +94,23 @@ final class TorchScript implements PlainLoopRuntime.Forward {
                 "%s: parameter %s: expected float32, found %s"
                     .formatted(file, name, array.getDataType()));
           }
-          Parameter parameter = parameters.take(name, array.getShape().getShape());
+          LoadedParameter parameter = parameters.take(name, array.getShape().getShape());
           array.setRequiresGradient(false);
           try (NDArray value = parameter.value()) {
             value.copyTo(array);
           }
-          replaced.put(name, new Parameter(parameter.info(), array, true));
+          replaced.put(name, new LoadedParameter(parameter.info(), array, true));
         });
-    refuseBuffers(own.keySet(), parameters);
-    List<Parameter> inOrder = new ArrayList<>();
-    for (Parameter parameter : parameters.finish()) {
+    rejectBuffers(own.keySet(), parameters);
+    List<LoadedParameter> inOrder = new ArrayList<>();
+    for (LoadedParameter parameter : parameters.finish()) {
       inOrder.add(replaced.get(parameter.name()));
     }
     return inOrder;
   }
 
-  /** Buffers cannot be reached through DJL, so those of the checkpoint would silently not count. */
-  private void refuseBuffers(Set<String> own, Parameters parameters) {
+  /** DJL gives no access to buffers, so those of the checkpoint would silently have no effect. */
+  private void rejectBuffers(Set<String> own, Parameters parameters) {
     for (TensorInfo tensor : parameters.checkpointTensors()) {
       if (!own.contains(tensor.name()) && tensor.dtype().mergeable()) {
         throw new InvalidInput(

@@ -13,12 +13,12 @@ import java.util.zip.ZipEntry;
 import java.util.zip.ZipFile;
 
 /**
- * The names of a TorchScript module's inputs, which libtorch does not tell through DJL. The file is
- * a zip: {@code data.pkl} begins with the class of the outermost module, and {@code code/} holds
- * the classes' source, with one {@code def forward(self: …, name: Tensor, …)} each. Nothing is run.
+ * Reads the names of a TorchScript module's inputs, which DJL does not give. The file is a zip:
+ * {@code data.pkl} begins with the class of the outermost module, and {@code code/} contains the
+ * classes' source, with one {@code def forward(self: …, name: Tensor, …)} each. Nothing is run.
  */
 final class TorchScriptSignature {
-  // The pickle's first instruction but the protocol: GLOBAL, module, newline, name, newline.
+  // The pickle's first instruction after the protocol: GLOBAL, module, newline, name, newline.
   private static final Pattern FIRST_CLASS =
       Pattern.compile("\\A\u0080.c([\\w.]+)\n(\\w+)\n", Pattern.DOTALL);
   private static final Pattern ARGUMENT = Pattern.compile("\\s*(\\w+)\\s*:\\s*Tensor\\s*");

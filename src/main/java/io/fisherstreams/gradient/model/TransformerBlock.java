@@ -11,8 +11,8 @@ import java.util.List;
  * A pre-norm transformer block: y = x + out(attention(qkv(ln₁ x))), result = y + down(f(up(ln₂
  * y))).
  *
- * <p>A model that reads only one row of its last block lets that block compute this row alone:
- * queries, residual and MLP then have one row, keys and values all.
+ * <p>When a model reads only one row of its last block, that block computes only this row: queries,
+ * residual and MLP then have one row, keys and values have all rows.
  */
 final class TransformerBlock {
   private final LayerNorm attentionNorm;
@@ -27,7 +27,7 @@ final class TransformerBlock {
   /**
    * A block of these layers.
    *
-   * @param queryKeyValue one layer with the three side by side, or three
+   * @param queryKeyValue one layer with all three side by side, or three layers
    */
   TransformerBlock(
       LayerNorm attentionNorm,
@@ -110,9 +110,10 @@ final class TransformerBlock {
     }
 
     /**
-     * Adds all squared gradients, and gives the input's gradients (directions, rows, width).
+     * Adds all squared gradients.
      *
      * @param d the output's gradients, (directions, rows or 1, width)
+     * @return the input's gradients, (directions, rows, width)
      */
     NDArray backward(NDArray d, Backward backward) {
       return Scratch.scoped(() -> walk(d, backward));
@@ -135,10 +136,10 @@ final class TransformerBlock {
     }
 
     /**
-     * Squares the projections' gradients, and gives their input's.
+     * Adds the squares of the projections' gradients, and returns their input's gradients.
      *
-     * <p>The key bias has no gradient: it shifts all scores of a query alike, which softmax does
-     * not see. It is left at exactly 0 instead of at rounding noise.
+     * <p>The key bias has no gradient: it shifts all scores of a query equally, which does not
+     * change softmax. Its sum stays exactly 0 instead of rounding noise.
      *
      * @param d gradients of queries, keys and values
      */

@@ -3,7 +3,7 @@ package io.fisherstreams.gradient.model;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.VectorSpecies;
 
-/** The inner loop of {@link SquaredProducts}: one tile of a product, kept in registers. */
+/** The inner loop of {@link SquaredProducts}: one tile of a product, which stays in registers. */
 final class VectorProducts {
   private static final VectorSpecies<Float> LANES = FloatVector.SPECIES_PREFERRED;
   private static final int HALF = LANES.length();

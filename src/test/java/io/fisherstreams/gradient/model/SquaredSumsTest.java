@@ -20,8 +20,8 @@ class SquaredSumsTest {
 
   private final NDManager manager = NDManager.newBaseManager("PyTorch");
   private final SquaredSums sums = new SquaredSums(new Shapes());
-  private final Parameter dense = new Parameter(DENSE, null, true);
-  private final Parameter table = new Parameter(TABLE, null, true);
+  private final LoadedParameter dense = new LoadedParameter(DENSE, null, true);
+  private final LoadedParameter table = new LoadedParameter(TABLE, null, true);
 
   @AfterEach
   void close() {
@@ -57,7 +57,7 @@ class SquaredSumsTest {
   void manyExamplesDoNotLosePrecision() {
     // The worst that (1024 + 100,001/1024) roundings of 2⁻²⁴ can do is 6.7e-5.
     TensorInfo small = new TensorInfo("small", DType.F32, List.of(3L));
-    Parameter parameter = new Parameter(small, null, true);
+    LoadedParameter parameter = new LoadedParameter(small, null, true);
     float naive = 0;
     try (SquaredSums own = new SquaredSums(new Shapes(small));
         NDArray gradient = manager.create(new float[] {0.1f, 0.2f, 0}, new Shape(1, 3))) {

@@ -2,30 +2,33 @@ package io.fisherstreams.checkpoint;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.BitSet;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
 import org.junit.jupiter.api.Test;
 
-class CoverageTest {
+class TensorSlotTest {
   @RepeatedTest(50)
   void agreesWithOneBitPerElement(RepetitionInfo repetition) {
     Random random = new Random(repetition.getCurrentRepetition());
     int elements = 1 + random.nextInt(60);
-    Coverage coverage = new Coverage(elements);
+    TensorSlot slot = slot(elements);
     BitSet written = new BitSet();
     for (int i = 0; i < 80; i++) {
       int begin = random.nextInt(elements + 1);
       int end = Math.min(elements, begin + random.nextInt(6));
-      coverage.add(begin, end);
+      slot.markWritten(begin, end);
       written.set(begin, end);
 
-      assertThat(coverage.complete()).isEqualTo(written.cardinality() == elements);
-      if (!coverage.complete()) {
+      assertThat(slot.isComplete()).isEqualTo(written.cardinality() == elements);
+      if (!slot.isComplete()) {
         int gap = written.nextClearBit(0);
         int next = written.nextSetBit(gap);
-        assertThat(coverage.firstGap())
+        assertThat(slot.firstGap())
             .isEqualTo(
                 "elements %d to %d of %d"
                     .formatted(gap, (next < 0 ? elements : next) - 1, elements));
@@ -35,6 +38,10 @@ class CoverageTest {
 
   @Test
   void nothingIsMissingFromNoElements() {
-    assertThat(new Coverage(0).complete()).isTrue();
+    assertThat(slot(0).isComplete()).isTrue();
+  }
+
+  private static TensorSlot slot(long elements) {
+    return new TensorSlot(new TensorInfo("t", DType.U8, List.of(elements)), null, 0);
   }
 }

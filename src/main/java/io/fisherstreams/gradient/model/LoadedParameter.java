@@ -8,9 +8,9 @@ import io.fisherstreams.tensor.TensorInfo;
  *
  * @param info name, stored dtype and shape, as in the checkpoint
  * @param value the same shape in float32; owned by the {@link Parameters} that loaded it
- * @param estimated whether the Fisher covers it; a frozen head's tensors are not
+ * @param estimated whether the Fisher covers it, which is false for a frozen head's tensors
  */
-record Parameter(TensorInfo info, NDArray value, boolean estimated) {
+record LoadedParameter(TensorInfo info, NDArray value, boolean estimated) {
   String name() {
     return info.name();
   }
