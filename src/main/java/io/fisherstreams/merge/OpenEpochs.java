@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.fisher.FisherSum;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -18,25 +19,21 @@ import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 
 /**
- * The sums of epochs that are not sealed yet. A shard's batches wait one by one in local files;
- * every {@value #MAX_OPEN} of them are folded into a partial sum. So neither the files nor the
- * state that goes to the changelog with each batch grow with the number of batches: folded ones are
- * listed in a store of their own, a fold each. A partial sum that is lost is made again from the
- * topic.
+ * Sums the gradient batches of epochs that are not sealed yet, from and to the payload files of one
+ * partition. Neither the files nor the state, which goes to the changelog with each batch, grow
+ * with the number of batches, because every {@value #MAX_OPEN} of a shard's batches are added to
+ * its partial sum. A partial sum that is lost is computed again from the topic.
  */
 final class OpenEpochs {
-  /** Batches of one shard that wait one by one. */
+  /** Batches of one shard that are kept one by one. */
   static final int MAX_OPEN = 16;
 
-  // A block's sums and terms stay in a core's own cache while one batch after another is added; a
-  // smaller one would be read by more calls.
+  // The sums and terms of a block stay in a core's own cache while one batch after another is
+  // added. A smaller block would need more read calls.
   private static final int BLOCK = 16_384;
 
-  // Sums lie in it block by block: a file of another size of blocks would be misread, and its
-  // checksum hold.
-  private static final String PARTIAL = "partial-" + BLOCK;
+  private static final PayloadName PARTIAL = PayloadName.partial(BLOCK);
 
-  private final Ledger ledger;
   private final PartitionPayloads payloads;
   private final FisherSum sum = new FisherSum(BLOCK);
   private final ByteBuffer bytes = direct(Shard.ELEMENTS * FisherSum.BYTES);
@@ -44,8 +41,7 @@ final class OpenEpochs {
   private final ByteBuffer block = direct(BLOCK * Float.BYTES);
   private final ByteBuffer nextBlock = direct(BLOCK * Float.BYTES);
 
-  OpenEpochs(Ledger ledger, PartitionPayloads payloads) {
-    this.ledger = ledger;
+  OpenEpochs(PartitionPayloads payloads) {
     this.payloads = payloads;
   }
 
@@ -53,72 +49,54 @@ final class OpenEpochs {
     return ByteBuffer.allocateDirect(bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** The file of a batch that waits. */
-  static String openFile(int place) {
-    return "open-" + place;
-  }
-
-  /** The file of a folded batch that is needed again. */
-  static String againFile(int place) {
-    return "again-" + place;
-  }
-
-  /** Whether one more batch makes a fold. */
-  static boolean isFoldDue(ShardState state) {
-    return state.getOpen().size() + 1 >= MAX_OPEN;
-  }
-
-  /** Folds the batches that wait; the partial sum is at hand, and the state is not put. */
-  void fold(KnownModel model, Slot slot, ShardState state) {
-    addToPartial(model, slot, state, state.getOpen(), OpenEpochs::openFile);
-    ledger.fold(model, slot.shard(), state);
-  }
-
-  /** Adds the next fold to a partial sum that is made again; its batches lie in their files. */
-  void foldAgain(KnownModel model, Slot slot, ShardState state) {
-    List<OpenBatch> batches = ledger.folded(model, slot.shard(), state.getPartialFolds());
-    addToPartial(model, slot, state, batches, OpenEpochs::againFile);
-  }
-
-  private void addToPartial(
-      KnownModel model,
+  /**
+   * Adds the batches of one fold to a shard's partial sum; the state gets its checksum and its
+   * number of folds.
+   *
+   * @param name file of the batch at a position of the list
+   */
+  void addToPartial(
+      ModelVersion version,
       Slot slot,
       ShardState state,
       List<OpenBatch> batches,
-      IntFunction<String> file) {
+      IntFunction<PayloadName> name) {
     ByteBuffer partial = bytes.clear();
-    Terms terms = new Terms(model, slot);
-    terms.add(batches, file);
+    Terms terms = new Terms(version, slot);
+    terms.add(batches, name);
     terms.sum(state, first -> sum.store(partial));
     partial.flip();
     state.setPartialCrc(
         payloads
-            .file(model.model(), model.version(), PARTIAL)
+            .file(version, PARTIAL)
             .write(slot.ordinal(), slot.firstElement() * FisherSum.BYTES, partial));
     state.setPartialFolds(state.getPartialFolds() + 1);
   }
 
-  /** Drops the files of folded batches that were needed again. */
-  void dropAgain(ModelVersion model) {
-    for (int place = 0; place < MAX_OPEN; place++) {
-      payloads.drop(model.model(), model.version(), againFile(place));
+  /** Deletes the files of folded batches that were restored. */
+  void dropAgain(ModelVersion version) {
+    for (int position = 0; position < MAX_OPEN; position++) {
+      payloads.drop(version, PayloadName.again(position));
     }
   }
 
-  /** Drops all files of a version of which nothing is open any more. */
-  void drop(KnownModel model) {
-    payloads.drop(model.model(), model.version(), PARTIAL);
-    for (int place = 0; place < MAX_OPEN; place++) {
-      payloads.drop(model.model(), model.version(), openFile(place));
+  /** Deletes all files of a version that has no open epoch any more. */
+  void drop(ModelVersion version) {
+    payloads.drop(version, PARTIAL);
+    for (int position = 0; position < MAX_OPEN; position++) {
+      payloads.drop(version, PayloadName.open(position));
     }
   }
 
-  /** Whether the partial sum holds every fold; one that is gone holds none from now on. */
-  boolean isPartialWhole(KnownModel model, Slot slot, ShardState state) {
+  /**
+   * Whether a shard's partial sum has all its folds. If the file is missing or damaged, the state's
+   * number of folds becomes 0.
+   */
+  boolean isPartialComplete(ModelVersion version, Slot slot, ShardState state) {
     boolean isThere =
         state.getPartialFolds() == 0
             || payloads
-                .file(model.model(), model.version(), PARTIAL)
+                .file(version, PARTIAL)
                 .holds(
                     slot.ordinal(),
                     slot.firstElement() * FisherSum.BYTES,
@@ -131,54 +109,52 @@ final class OpenEpochs {
   }
 
   /**
-   * The epoch's whole sum of squares, rounded to float32.
+   * The sum of squares of a whole epoch, rounded to float32.
    *
-   * @param previous the epoch before, of which {@code decay} goes in
+   * @param previous the previous epoch
+   * @param decay how much of the previous epoch's sum is added
    */
   void sum(
-      KnownModel model,
+      ModelVersion version,
       Slot slot,
       ShardState state,
       Optional<SealedFisher> previous,
+      double decay,
       float[] target) {
-    Terms terms = new Terms(model, slot);
-    terms.add(state.getOpen(), OpenEpochs::openFile);
+    Terms terms = new Terms(version, slot);
+    terms.add(state.getOpen(), PayloadName::open);
     if (previous.isPresent()) {
-      // its payload counts divisor examples, its sum all of them
+      // The payload is a sum over divisor examples; the epoch counts all of its examples.
       double all = previous.get().getExamples() / previous.get().getDivisor();
-      terms.add(Intake.fisherFile(previous.get().getEpoch()), model.manifest().getDecay() * all);
+      terms.add(PayloadName.fisher(previous.get().getEpoch()), decay * all);
     }
     terms.sum(state, first -> sum.toFloats(target, first));
   }
 
-  /** Payloads of one shard that are summed, each times a multiplier, on top of the partial sum. */
+  /** Payloads of one shard, each with a multiplier, that are added to the partial sum. */
   private final class Terms {
-    private final KnownModel model;
+    private final ModelVersion version;
     private final Slot slot;
     private final List<PayloadFile> files = new ArrayList<>();
     private final List<Double> multipliers = new ArrayList<>();
 
-    Terms(KnownModel model, Slot slot) {
-      this.model = model;
+    Terms(ModelVersion version, Slot slot) {
+      this.version = version;
       this.slot = slot;
     }
 
-    void add(List<OpenBatch> batches, IntFunction<String> file) {
+    void add(List<OpenBatch> batches, IntFunction<PayloadName> name) {
       for (int i = 0; i < batches.size(); i++) {
-        add(file.apply(i), batches.get(i).getMultiplier());
+        add(name.apply(i), batches.get(i).getMultiplier());
       }
     }
 
-    void add(String file, double multiplier) {
-      files.add(file(file));
+    void add(PayloadName name, double multiplier) {
+      files.add(payloads.file(version, name));
       multipliers.add(multiplier);
     }
 
-    private PayloadFile file(String name) {
-      return payloads.file(model.model(), model.version(), name);
-    }
-
-    /** Sums block by block, and tells of each one's first element when it is in {@code sum}. */
+    /** Sums block by block; {@code summed} gets each block's first element, once it is summed. */
     void sum(ShardState state, IntConsumer summed) {
       int elements = slot.shard().elements();
       for (int first = 0; first < elements; first += BLOCK) {
@@ -186,8 +162,7 @@ final class OpenEpochs {
         if (state.getPartialFolds() == 0) {
           sum.clear(count);
         } else {
-          // where the pairs of the block before it end
-          read(file(PARTIAL), partialBlock, FisherSum.BYTES, first, count);
+          read(payloads.file(version, PARTIAL), partialBlock, FisherSum.BYTES, first, count);
           sum.load(partialBlock, 0, count);
         }
         addBlock(first, count);

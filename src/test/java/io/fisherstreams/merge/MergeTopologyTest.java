@@ -806,7 +806,7 @@ class MergeTopologyTest {
     stage.announce(model("a", 1).setExamples(1).build());
     stage.fisher("a", 1, "w", 1, 2, 3);
     stage.gradients(batch("a", 1, "w", "late", 0, 1, Encoding.SQUARED_SUM, floats(1, 2, 3)));
-    assertThat(stage.reasons()).singleElement().asString().contains("takes no more");
+    assertThat(stage.reasons()).singleElement().asString().contains("accepts no more");
   }
 
   @Test
