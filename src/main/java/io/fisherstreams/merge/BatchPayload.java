@@ -39,12 +39,6 @@ final class BatchPayload {
     return encode(elements);
   }
 
-  /** The payload's entries, in {@link #values}. */
-  float[] read(ByteBuffer payload, int elements) {
-    payload.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values, 0, elements);
-    return values;
-  }
-
   /** An array for one shard's entries. */
   float[] values() {
     return values;

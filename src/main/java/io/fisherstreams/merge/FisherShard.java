@@ -4,7 +4,6 @@ import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.AppliedSource;
-import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -19,10 +18,10 @@ import io.fisherstreams.record.ShardKey.BatchName;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
-import java.util.function.IntFunction;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -32,10 +31,8 @@ import org.slf4j.LoggerFactory;
  * Fisher of that epoch, and the next epoch opens if the manifest asks for refinement. A batch with
  * all examples of the first epoch is sealed as it is.
  *
- * <p>Batches of an open epoch are kept in local files one by one and listed in the shard's state.
- * Every {@value OpenEpochs#MAX_OPEN} of them are folded into a partial sum and listed in a store of
- * their own. The sum of several batches is sent to {@code gradient-batches} as one record when it
- * is sealed, and the batches are retired: from then on the sum is restored like a published Fisher,
+ * <p>The sum of several batches is sent to {@code gradient-batches} as one record when it is
+ * sealed, and the batches are retired: from then on the sum is restored like a published Fisher,
  * from one record.
  *
  * <p>A payload is written before the state that names it, and the state has its checksum, so an
@@ -57,12 +54,18 @@ final class FisherShard {
   private final KnownModel model;
   private final Slot slot;
   private ShardState state;
+  private OpenEpoch open;
 
   FisherShard(PartitionContext partition, KnownModel model, Slot slot, ShardState state) {
     this.partition = partition;
     this.model = model;
     this.slot = slot;
-    this.state = state;
+    use(state);
+  }
+
+  private void use(ShardState newState) {
+    state = newState;
+    open = new OpenEpoch(partition, model, slot, newState);
   }
 
   /** Loads a shard; one without any batch when nothing has arrived yet. */
@@ -88,56 +91,19 @@ final class FisherShard {
   }
 
   private void reload() {
-    state = partition.ledger().shard(model, slot.shard());
+    use(partition.ledger().shard(model, slot.shard()));
   }
 
   private void save() {
     partition.ledger().put(model, slot.shard(), state);
   }
 
-  private String foldKey(int fold) {
-    return Ledger.key(model, slot.shard()) + "#" + fold;
-  }
-
-  /** The batches of one fold, counted from 0. */
-  private List<OpenBatch> folded(int fold) {
-    return partition.folded().get(foldKey(fold)).getBatches();
-  }
-
-  /** All batches of the open epoch, in the order of arrival. */
-  private List<OpenBatch> openBatches() {
-    List<OpenBatch> batches = new ArrayList<>();
-    for (int fold = 0; fold < state.getFolds(); fold++) {
-      batches.addAll(folded(fold));
-    }
-    batches.addAll(state.getOpen());
-    return batches;
-  }
-
-  /** The examples in the open epoch. */
-  private long openExamples() {
-    long examples = state.getFoldedExamples();
-    for (OpenBatch batch : state.getOpen()) {
-      examples += batch.getExamples();
-    }
-    return examples;
-  }
-
-  private boolean hasOpen() {
-    return hasOpen(state);
-  }
-
-  private static boolean hasOpen(ShardState state) {
-    return state.getFolds() > 0 || !state.getOpen().isEmpty();
-  }
-
-  /** Whether any shard of this version has batches of an unsealed epoch. */
-  private boolean isAnyShardOpen() {
-    return model.fisher().slots().stream()
-        .anyMatch(other -> hasOpen(partition.ledger().shard(model, other.shard())));
-  }
-
   private Optional<SealedFisher> newest() {
+    return newest(state);
+  }
+
+  /** The Fisher of the last sealed epoch. */
+  static Optional<SealedFisher> newest(ShardState state) {
     List<SealedFisher> epochs = state.getEpochs();
     return epochs.isEmpty() ? Optional.empty() : Optional.of(epochs.get(epochs.size() - 1));
   }
@@ -160,22 +126,7 @@ final class FisherShard {
     if (!isApplied(name)) {
       return Optional.empty();
     }
-    Optional<AcceptedBatch> found = find(name, state.getOpen(), PayloadName::open);
-    for (int fold = 0; fold < state.getFolds() && found.isEmpty(); fold++) {
-      found = find(name, folded(fold), position -> PayloadName.again(0));
-    }
-    return found;
-  }
-
-  private static Optional<AcceptedBatch> find(
-      BatchName name, List<OpenBatch> batches, IntFunction<PayloadName> file) {
-    for (int i = 0; i < batches.size(); i++) {
-      OpenBatch batch = batches.get(i);
-      if (name.sequence() == batch.getSequence() && name.source().equals(batch.getSource())) {
-        return Optional.of(AcceptedBatch.of(file.apply(i), batch));
-      }
-    }
-    return Optional.empty();
+    return open.find(name);
   }
 
   /** Whether a batch of this name has been added since the shard was empty. */
@@ -231,25 +182,95 @@ final class FisherShard {
   }
 
   /**
-   * Adds a batch whose name is new, and saves the state. With it, the open epoch may be folded or
-   * sealed.
+   * Accepts a gradient batch; a repeated one changes nothing.
    *
-   * @param payload the batch's squares, float32
-   * @param scratch converts payloads; {@code payload} may be its buffer
-   * @throws RejectedRecord when the shard needs no more examples, or the sum leaves float32
+   * @throws RejectedRecord when the batch does not fit, or its name was used for different content
    */
-  void add(GradientBatch record, long offset, ByteBuffer payload, BatchPayload scratch) {
-    while (isSumDue(record.getExamples()) && !restoreOpenEpoch()) {
+  static void accept(PartitionContext partition, ShardKey key, long offset, GradientBatch record) {
+    BatchName name = key.batch().orElseThrow();
+    Optional<FisherShard> held = find(partition, key);
+    Optional<AcceptedBatch> accepted = held.flatMap(shard -> shard.find(name));
+    if (accepted.isPresent()) {
+      held.get().acceptAgain(accepted.get(), name, offset, record);
+    } else if (!name.source().equals(SEALED_SOURCE)) {
+      KnownModel model = partition.ledger().admit(key.model());
+      held.orElseGet(() -> load(partition, model, model.fisherSlot(key.parameter(), key.shard())))
+          .acceptNew(name, offset, record);
+    } // else a sum of ours that was retired since it was sent
+  }
+
+  private void acceptAgain(
+      AcceptedBatch accepted, BatchName name, long offset, GradientBatch record) {
+    ByteBuffer payload = decode(record);
+    if (accepted.isSameAs(record, payload)) {
+      return;
+    }
+    if (restore(accepted)) {
+      throw otherContent(name);
+    }
+    // The accepted content is lost, and the shard is empty: this batch is new.
+    if (!name.source().equals(SEALED_SOURCE)) {
+      partition.ledger().admit(model.version());
+      add(record, offset, payload);
+    }
+  }
+
+  private void acceptNew(BatchName name, long offset, GradientBatch record) {
+    ByteBuffer payload = decode(record);
+    if (!isApplied(name)) {
+      add(record, offset, payload);
+      return;
+    }
+    // It was summed and retired: its tombstone must be the newest record of its key again.
+    partition.outbox().retireBatch(model.version(), slot.shard(), name.source(), name.sequence());
+    if (differsFromSummed(record, payload)) {
+      throw otherContent(name);
+    }
+  }
+
+  private ByteBuffer decode(GradientBatch record) {
+    try {
+      return partition.scratch().decode(record, elements());
+    } catch (IllegalArgumentException e) {
+      throw new RejectedRecord(this + ": " + e.getMessage());
+    }
+  }
+
+  private RejectedRecord otherContent(BatchName name) {
+    return new RejectedRecord(
+        this
+            + ": "
+            + name
+            + " came before with other content; send other content under a new sequence");
+  }
+
+  /** Adds a batch whose name is new; with it, the open epoch may be folded or sealed. */
+  private void add(GradientBatch record, long offset, ByteBuffer payload) {
+    while (isSumDue(record.getExamples()) && !open.restore(newest())) {
       reload(); // this shard or another one was lost, and has none of its batches now
     }
-    boolean isWhole = isWholeEpoch(record.getExamples());
-    PayloadName name = isWhole ? PayloadName.fisher(1) : PayloadName.open(state.getOpen().size());
-    int crc = write(name, payload);
+    if (isWholeEpoch(record.getExamples())) {
+      sealWhole(record, offset, payload);
+      return;
+    }
+    open.add(record, offset, payload);
     markApplied(record.getSource(), record.getSequence());
-    if (isWhole) {
-      sealWhole(record, offset, payload, crc, scratch);
-    } else {
-      addOpen(record, offset, crc, scratch);
+    boolean isComplete = open.examples() >= wanted();
+    if (isComplete) {
+      seal(offset);
+    } else if (open.isFull()) {
+      open.fold();
+    }
+    save();
+    if (isComplete) {
+      countSealed();
+    }
+  }
+
+  private void countSealed() {
+    boolean isLast = partition.ledger().countSealed(model, newest().orElseThrow().getEpoch());
+    if (isLast && !isAnyShardOpen()) {
+      partition.sums().drop(model.version());
     }
   }
 
@@ -271,13 +292,18 @@ final class FisherShard {
 
   /** Whether a batch has all examples of the first epoch. */
   private boolean isWholeEpoch(long examples) {
-    return examples >= wanted() && state.getEpochs().isEmpty() && !hasOpen();
+    return examples >= wanted() && state.getEpochs().isEmpty() && open.isEmpty();
+  }
+
+  /** Whether any shard of this version has batches of an unsealed epoch. */
+  private boolean isAnyShardOpen() {
+    return model.fisher().slots().stream()
+        .anyMatch(other -> !load(partition, model, other).open.isEmpty());
   }
 
   /** Whether the open epoch is folded or sealed with a batch of so many examples. */
   private boolean isSumDue(long examples) {
-    return openExamples() + examples >= wanted() && !isWholeEpoch(examples)
-        || state.getOpen().size() + 1 >= OpenEpochs.MAX_OPEN;
+    return open.examples() + examples >= wanted() && !isWholeEpoch(examples) || open.isAlmostFull();
   }
 
   private int write(PayloadName name, ByteBuffer payload) {
@@ -287,77 +313,37 @@ final class FisherShard {
         .write(slot.ordinal(), slot.firstElement() * Float.BYTES, payload);
   }
 
-  private void sealWhole(
-      GradientBatch record, long offset, ByteBuffer payload, int crc, BatchPayload scratch) {
+  private void sealWhole(GradientBatch record, long offset, ByteBuffer payload) {
+    int crc = write(PayloadName.fisher(1), payload);
+    markApplied(record.getSource(), record.getSequence());
     double divisor = record.getExamples() / AcceptedBatch.multiplier(record);
-    FisherMoments moments =
-        FisherMoments.of(scratch.read(payload, elements()), elements(), divisor);
-    state
-        .getEpochs()
-        .add(
-            new SealedFisher(
-                1,
-                (double) record.getExamples(),
-                divisor,
-                crc,
-                moments.total(),
-                moments.squares(),
-                record.getSource(),
-                record.getSequence(),
-                offset));
+    float[] values = partition.scratch().values();
+    payload.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values, 0, elements());
+    FisherMoments moments = FisherMoments.of(values, elements(), divisor);
+    addEpoch(
+        1,
+        (double) record.getExamples(),
+        divisor,
+        crc,
+        moments,
+        record.getSource(),
+        record.getSequence(),
+        offset);
     save();
     partition.ledger().countSealed(model, 1);
   }
 
-  private void addOpen(GradientBatch record, long offset, int crc, BatchPayload scratch) {
-    state
-        .getOpen()
-        .add(
-            new OpenBatch(
-                record.getSource(),
-                record.getSequence(),
-                record.getExamples(),
-                offset,
-                AcceptedBatch.multiplier(record),
-                crc));
-    boolean isComplete = openExamples() >= wanted();
-    if (isComplete) {
-      seal(offset, scratch);
-    } else if (state.getOpen().size() >= OpenEpochs.MAX_OPEN) {
-      fold();
-    }
-    save();
-    if (isComplete
-        && partition.ledger().countSealed(model, newest().orElseThrow().getEpoch())
-        && !isAnyShardOpen()) {
-      partition.openEpochs().drop(model.version());
-    }
-  }
-
-  /** Folds the batches that wait one by one; their payloads and the partial sum are available. */
-  private void fold() {
-    partition
-        .openEpochs()
-        .addToPartial(model.version(), slot, state, state.getOpen(), PayloadName::open);
-    partition.folded().put(foldKey(state.getFolds()), new FoldedBatches(state.getOpen()));
-    state.setFolds(state.getFolds() + 1);
-    for (OpenBatch batch : state.getOpen()) {
-      state.setFoldedExamples(state.getFoldedExamples() + batch.getExamples());
-    }
-    state.setOpen(new ArrayList<>());
-  }
-
-  /** Seals the open epoch as one sum; its payloads and the partial sum are available. */
-  private void seal(long offset, BatchPayload scratch) {
+  /** Seals the open epoch as one sum; its payloads are available. */
+  private void seal(long offset) {
     Optional<SealedFisher> previous = newest();
     double decay = model.manifest().getDecay();
     double examples =
-        openExamples() + previous.map(epoch -> decay * epoch.getExamples()).orElse(0.0);
+        open.examples() + previous.map(epoch -> decay * epoch.getExamples()).orElse(0.0);
     int epoch = previous.map(SealedFisher::getEpoch).orElse(0) + 1;
-    float[] sum = scratch.values();
-    partition.openEpochs().sum(model.version(), slot, state, previous, decay, sum);
+    float[] sum = partition.scratch().values();
+    open.sum(previous, decay, sum);
     requireFinite(sum);
-    ByteBuffer payload = scratch.encode(elements());
+    ByteBuffer payload = partition.scratch().encode(elements());
     int crc = write(PayloadName.fisher(epoch), payload);
     FisherMoments moments = FisherMoments.of(sum, elements(), examples);
     send(
@@ -365,23 +351,35 @@ final class FisherShard {
         Math.max(1, Math.round(examples)),
         Encoding.SQUARED_SUM,
         payload.duplicate());
-    List<OpenBatch> batches = openBatches();
+    List<OpenBatch> batches = open.batches();
     retireBatches(batches);
+    addEpoch(epoch, examples, examples, crc, moments, SEALED_SOURCE, epoch, offset);
+    rememberSummed(batches);
+    open.clear();
+  }
+
+  private void addEpoch(
+      int epoch,
+      double examples,
+      double divisor,
+      int crc,
+      FisherMoments moments,
+      String source,
+      long sequence,
+      long offset) {
     state
         .getEpochs()
         .add(
             new SealedFisher(
                 epoch,
                 examples,
-                examples,
+                divisor,
                 crc,
                 moments.total(),
                 moments.squares(),
-                SEALED_SOURCE,
-                (long) epoch,
+                source,
+                sequence,
                 offset));
-    rememberSummed(batches);
-    clearOpen();
   }
 
   /** Rejects the batch with which the sum leaves float32. */
@@ -412,18 +410,6 @@ final class FisherShard {
                 payload));
   }
 
-  /** Empties the open epoch; the state is not saved. */
-  private void clearOpen() {
-    for (int fold = 0; fold < state.getFolds(); fold++) {
-      partition.folded().delete(foldKey(fold));
-    }
-    state.setOpen(new ArrayList<>());
-    state.setFolds(0);
-    state.setFoldedExamples(0);
-    state.setPartialFolds(0);
-    state.setPartialCrc(0);
-  }
-
   /**
    * Restores the payload of an accepted batch if its local copy is missing.
    *
@@ -443,80 +429,6 @@ final class FisherShard {
     return isAvailable;
   }
 
-  /**
-   * Restores all payloads that the sum of the open epoch is made of.
-   *
-   * @return whether they are available now; otherwise some are lost, and their shards are empty
-   */
-  private boolean restoreOpenEpoch() {
-    if (!restorePartial()) {
-      return false;
-    }
-    Recovery.RestoreRequest request = partition.recovery().request();
-    needOpenEpoch(request);
-    if (request.isEmpty()) {
-      return true;
-    }
-    for (Slot other : model.fisher().slots()) { // reads the topic once for many shards
-      if (other != slot && !request.isFull()) {
-        load(partition, model, other).needOpenEpoch(request);
-      }
-    }
-    return request.run();
-  }
-
-  private void needOpenEpoch(Recovery.RestoreRequest request) {
-    request.needBatches(model, slot, state.getOpen(), PayloadName::open);
-    newest().ifPresent(fisher -> request.needFisher(model, slot, fisher));
-  }
-
-  private boolean isPartialComplete() {
-    return partition.openEpochs().isPartialComplete(model.version(), slot, state);
-  }
-
-  /**
-   * Computes a lost partial sum again, fold by fold, together with those of other shards: each pass
-   * reads the part of the topic that has one fold's batches.
-   */
-  private boolean restorePartial() {
-    if (isPartialComplete()) {
-      return true;
-    }
-    boolean isAvailable = true;
-    while (isAvailable && !isPartialComplete()) {
-      Recovery.RestoreRequest request = partition.recovery().request();
-      List<FisherShard> behind = new ArrayList<>();
-      needNextFold(request, behind);
-      for (Slot other : model.fisher().slots()) {
-        if (other != slot && !request.isFull()) {
-          load(partition, model, other).needNextFold(request, behind);
-        }
-      }
-      isAvailable = request.run();
-      if (isAvailable) {
-        behind.forEach(FisherShard::foldAgain);
-      }
-    }
-    partition.openEpochs().dropAgain(model.version());
-    return isAvailable;
-  }
-
-  private void needNextFold(Recovery.RestoreRequest request, List<FisherShard> behind) {
-    if (!isPartialComplete()) {
-      request.needBatches(model, slot, folded(state.getPartialFolds()), PayloadName::again);
-      behind.add(this);
-    }
-  }
-
-  /** Adds the next fold to the partial sum; its batches are restored. Saves the state. */
-  private void foldAgain() {
-    partition
-        .openEpochs()
-        .addToPartial(
-            model.version(), slot, state, folded(state.getPartialFolds()), PayloadName::again);
-    save();
-  }
-
   /** Sends the accepted batch of a name again, dense, unless it is lost. */
   void resend(BatchName name) {
     Optional<AcceptedBatch> found = find(name);
@@ -530,7 +442,7 @@ final class FisherShard {
             .file(model.version(), accepted.file())
             .read(slot.firstElement() * Float.BYTES, elements() * Float.BYTES);
     send(name, accepted.examples(), accepted.encoding(), payload);
-    partition.openEpochs().dropAgain(model.version());
+    partition.sums().dropAgain(model.version());
   }
 
   /**
@@ -538,7 +450,7 @@ final class FisherShard {
    * publisher may send it again. Saves the state.
    */
   void lose() {
-    if (state.getEpochs().isEmpty() && !hasOpen()) {
+    if (state.getEpochs().isEmpty() && open.isEmpty()) {
       return; // another of its batches was lost before
     }
     LOG.error(
@@ -547,18 +459,10 @@ final class FisherShard {
         this);
     partition.ledger().countLostFisher(model, newest().map(SealedFisher::getEpoch).orElse(0));
     state.setEpochs(new ArrayList<>());
-    clearOpen();
+    open.clear();
     state.setApplied(new ArrayList<>());
     state.setSummed(new ArrayList<>());
     save();
-  }
-
-  /**
-   * Sends the tombstone of a summed batch again: it must be the newest record of its key when the
-   * batch arrives again.
-   */
-  void retire(BatchName name) {
-    partition.outbox().retireBatch(model.version(), slot.shard(), name.source(), name.sequence());
   }
 
   private void retireBatches(List<OpenBatch> batches) {
@@ -594,7 +498,7 @@ final class FisherShard {
   /** Retires all records that are in use and deletes the folds; the state is not saved. */
   void retireAll() {
     state.getEpochs().forEach(this::retire);
-    retireBatches(openBatches());
-    clearOpen();
+    retireBatches(open.batches());
+    open.clear();
   }
 }

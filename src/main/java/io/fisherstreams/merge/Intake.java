@@ -4,7 +4,6 @@ import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.record.ShardKey.BatchName;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -20,7 +19,6 @@ import java.util.Optional;
  */
 final class Intake {
   private final PartitionContext partition;
-  private final BatchPayload payloads = new BatchPayload();
 
   Intake(PartitionContext partition) {
     this.partition = partition;
@@ -90,34 +88,7 @@ final class Intake {
     ShardKey identity = ShardKey.of(record);
     requireKey(key, identity);
     requireSource(record);
-    BatchName name = identity.batch().orElseThrow();
-    Optional<FisherShard> held = FisherShard.find(partition, identity);
-    Optional<AcceptedBatch> accepted = held.flatMap(shard -> shard.find(name));
-    boolean isOurSum = name.source().equals(FisherShard.SEALED_SOURCE);
-    if (accepted.isEmpty() && isOurSum) {
-      return; // it was retired since it was sent
-    }
-    FisherShard shard = accepted.isPresent() ? held.get() : admitFisher(identity, held);
-    ByteBuffer payload = decode(shard, record);
-    if (accepted.isPresent()) {
-      if (accepted.get().isSameAs(record, payload)) {
-        return;
-      }
-      if (shard.restore(accepted.get())) {
-        throw otherContent(shard, name);
-      }
-      if (isOurSum) {
-        return;
-      }
-      partition.ledger().admit(identity.model()); // the accepted content is lost: this is new
-    } else if (shard.isApplied(name)) {
-      shard.retire(name);
-      if (shard.differsFromSummed(record, payload)) {
-        throw otherContent(shard, name);
-      }
-      return;
-    }
-    shard.add(record, offset, payload, payloads);
+    FisherShard.accept(partition, identity, offset, record);
   }
 
   private static void requireSource(GradientBatch record) {
@@ -131,28 +102,6 @@ final class Intake {
     if (record.getExamples() < 1) {
       throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");
     }
-  }
-
-  private FisherShard admitFisher(ShardKey key, Optional<FisherShard> held) {
-    KnownModel model = partition.ledger().admit(key.model());
-    return held.orElseGet(
-        () -> FisherShard.load(partition, model, model.fisherSlot(key.parameter(), key.shard())));
-  }
-
-  private ByteBuffer decode(FisherShard shard, GradientBatch record) {
-    try {
-      return payloads.decode(record, shard.elements());
-    } catch (IllegalArgumentException e) {
-      throw new RejectedRecord(shard + ": " + e.getMessage());
-    }
-  }
-
-  private static RejectedRecord otherContent(FisherShard shard, BatchName name) {
-    return new RejectedRecord(
-        shard
-            + ": "
-            + name
-            + " came before with other content; send other content under a new sequence");
   }
 
   /** Whether a tombstone of this checkpoint shard would delete an accepted payload. */

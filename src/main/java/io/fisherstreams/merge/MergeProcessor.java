@@ -86,7 +86,8 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             folded,
             payloads,
             new Recovery(topics, log, payloads, this::lose, number),
-            new OpenEpochs(payloads),
+            new EpochSums(payloads),
+            new BatchPayload(),
             new Outbox(context));
     intake = new Intake(partition);
     run = new PlanRun(partition, nanoTime);

@@ -8,10 +8,11 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * What the classes of one partition's task share.
  *
  * @param ledger the state of models and shards
- * @param folded the store of folded gradient batches, by {@link FisherShard}
+ * @param folded the store of folded gradient batches, of each {@link OpenEpoch}
  * @param payloads the local payload files
  * @param recovery restores payloads from the topics
- * @param openEpochs sums the batches of open epochs
+ * @param sums sums the batches of open epochs
+ * @param scratch converts the payload of the current gradient batch
  * @param outbox where records are sent
  */
 record PartitionContext(
@@ -19,5 +20,6 @@ record PartitionContext(
     KeyValueStore<String, FoldedBatches> folded,
     PartitionPayloads payloads,
     Recovery recovery,
-    OpenEpochs openEpochs,
+    EpochSums sums,
+    BatchPayload scratch,
     Outbox outbox) {}

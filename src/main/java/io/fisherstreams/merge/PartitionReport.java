@@ -86,8 +86,7 @@ final class PartitionReport {
   }
 
   private static int newestEpoch(ShardState state) {
-    List<SealedFisher> epochs = state.getEpochs();
-    return epochs.isEmpty() ? 0 : epochs.get(epochs.size() - 1).getEpoch();
+    return FisherShard.newest(state).map(SealedFisher::getEpoch).orElse(0);
   }
 
   /** The sums of an epoch for each parameter; empty when a shard no longer has that epoch. */

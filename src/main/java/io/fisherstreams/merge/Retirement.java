@@ -22,7 +22,7 @@ final class Retirement {
   }
 
   /**
-   * Continues with a plan's retired versions until {@code isOver}, at least one shard.
+   * Continues with a plan's retired versions until {@code isOver}.
    *
    * @return whether everything is removed
    */

@@ -19,15 +19,11 @@ import java.util.function.IntConsumer;
 import java.util.function.IntFunction;
 
 /**
- * Sums the gradient batches of epochs that are not sealed yet, from and to the payload files of one
- * partition. Neither the files nor the state, which goes to the changelog with each batch, grow
- * with the number of batches, because every {@value #MAX_OPEN} of a shard's batches are added to
- * its partial sum. A partial sum that is lost is computed again from the topic.
+ * Sums the gradient batches of shards' open epochs, from and to the payload files of one partition:
+ * the batches that are kept one by one, on top of a partial sum of those that are folded. Its
+ * buffers are used again for each shard.
  */
-final class OpenEpochs {
-  /** Batches of one shard that are kept one by one. */
-  static final int MAX_OPEN = 16;
-
+final class EpochSums {
   // The sums and terms of a block stay in a core's own cache while one batch after another is
   // added. A smaller block would need more read calls.
   private static final int BLOCK = 16_384;
@@ -41,7 +37,7 @@ final class OpenEpochs {
   private final ByteBuffer block = direct(BLOCK * Float.BYTES);
   private final ByteBuffer nextBlock = direct(BLOCK * Float.BYTES);
 
-  OpenEpochs(PartitionPayloads payloads) {
+  EpochSums(PartitionPayloads payloads) {
     this.payloads = payloads;
   }
 
@@ -75,7 +71,7 @@ final class OpenEpochs {
 
   /** Deletes the files of folded batches that were restored. */
   void dropAgain(ModelVersion version) {
-    for (int position = 0; position < MAX_OPEN; position++) {
+    for (int position = 0; position < OpenEpoch.MAX_BATCHES; position++) {
       payloads.drop(version, PayloadName.again(position));
     }
   }
@@ -83,7 +79,7 @@ final class OpenEpochs {
   /** Deletes all files of a version that has no open epoch any more. */
   void drop(ModelVersion version) {
     payloads.drop(version, PARTIAL);
-    for (int position = 0; position < MAX_OPEN; position++) {
+    for (int position = 0; position < OpenEpoch.MAX_BATCHES; position++) {
       payloads.drop(version, PayloadName.open(position));
     }
   }
