@@ -73,9 +73,9 @@ final class CheckpointFetcher {
     List<TensorInfo> tensors = ManifestTensors.all(manifest);
     for (TensorInfo tensor : tensors) {
       for (int index = 0; index < Shard.count(tensor); index++) {
-        ShardKey key =
-            ShardKey.of(manifest.getModel(), manifest.getVersion(), tensor.name(), index);
-        wanted.put(key.toString(), new Shard(tensor, index));
+        Shard shard = new Shard(tensor, index);
+        ModelVersion version = new ModelVersion(manifest.getModel(), manifest.getVersion());
+        wanted.put(ShardKey.of(version, shard).toString(), shard);
       }
     }
     Set<String> found = new HashSet<>();

@@ -12,11 +12,13 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A model version's manifest with what follows from it for one partition: where its checkpoint and
- * its Fisher shards lie.
+ * A model version's manifest and, computed from it, the layouts of its checkpoint and its Fisher in
+ * the payload files of one partition.
  */
 final class KnownModel {
   private final ModelManifest manifest;
+  private final ModelVersion version;
+  private final String id;
   private final PartitionLayout checkpoint;
   private final PartitionLayout fisher;
   private final int partition;
@@ -24,6 +26,8 @@ final class KnownModel {
 
   KnownModel(ModelManifest manifest, int partition, int partitions) {
     this.manifest = manifest;
+    version = new ModelVersion(manifest.getModel(), manifest.getVersion());
+    id = version.toString();
     this.partition = partition;
     this.partitions = partitions;
     List<TensorInfo> all = new ArrayList<>();
@@ -43,35 +47,31 @@ final class KnownModel {
     return manifest;
   }
 
-  String model() {
-    return manifest.getModel();
-  }
-
-  long version() {
-    return manifest.getVersion();
+  ModelVersion version() {
+    return version;
   }
 
   /** {@code model@version}. */
   String id() {
-    return id(model(), version());
+    return id;
   }
 
-  static String id(String model, long version) {
-    return new ModelVersion(model, version).toString();
-  }
-
+  /** The layout of all parameters' shards. */
   PartitionLayout checkpoint() {
     return checkpoint;
   }
 
+  /** The layout of the merged parameters' shards. */
   PartitionLayout fisher() {
     return fisher;
   }
 
+  /** Where a checkpoint shard lies; rejects a shard that is not in this partition's layout. */
   PartitionLayout.Slot checkpointSlot(String parameter, int shard) {
     return require(checkpoint, parameter, shard, "a parameter that its manifest does not list");
   }
 
+  /** Where a shard's Fisher lies; rejects a shard that is not in this partition's layout. */
   PartitionLayout.Slot fisherSlot(String parameter, int shard) {
     return require(fisher, parameter, shard, "a parameter that its manifest does not merge");
   }

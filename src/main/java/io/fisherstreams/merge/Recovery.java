@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadLog;
+import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
@@ -12,9 +13,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
-import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -26,31 +25,29 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Brings local copies of payloads back from the topics: on an instance that takes a partition over,
- * or after a crash that tore a file. Say in a {@link Batch} what is needed; what is at hand
- * already, by its checksum, is not read again. The batch then reads each topic once, from the first
- * needed record on.
+ * Restores local copies of payloads from the topics: on an instance to which a partition was
+ * assigned, or after a crash that damaged a file. A {@link RestoreRequest} lists the needed
+ * payloads; those that are available locally, by their checksums, are not read again. The request
+ * then reads each topic once, from the first needed record on. Used by one thread.
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
   private static final Duration POLL = Duration.ofMillis(200);
 
-  /** Is told of a payload that its topic no longer has. */
+  /** Is notified of each payload that its topic no longer has. */
   interface Losses {
     void lose(KnownModel model, Slot slot, boolean checkpoint);
   }
 
   private record Need(
-      KnownModel model, Slot slot, String file, long position, int crc, boolean checkpoint) {}
+      KnownModel model, Slot slot, PayloadName file, long position, int crc, boolean checkpoint) {}
 
   private final PoolTopics topics;
   private final PayloadLog log;
   private final PartitionPayloads payloads;
   private final Losses losses;
   private final int partition;
-  private final ByteBuffer scratch;
-  private final float[] values = new float[Shard.ELEMENTS];
-  private final double[] doubles = new double[Shard.ELEMENTS];
+  private final BatchPayload scratch = new BatchPayload();
 
   Recovery(
       PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Losses losses, int partition) {
@@ -59,20 +56,18 @@ final class Recovery {
     this.payloads = payloads;
     this.losses = losses;
     this.partition = partition;
-    this.scratch =
-        ByteBuffer.allocateDirect(Shard.ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  /** A batch in which nothing is needed yet. */
-  Batch batch() {
-    return new Batch();
+  /** An empty request. */
+  RestoreRequest request() {
+    return new RestoreRequest();
   }
 
   /** Payloads that are read from the topics together. */
-  final class Batch implements AutoCloseable {
-    // A few hundred bytes each; consecutive ones of a model lie together in their topic, so that
-    // several batches read no more than one.
-    private static final int FULL = 4096;
+  final class RestoreRequest implements AutoCloseable {
+    // A few hundred bytes each. Consecutive payloads of a model are neighbours in their topic, so
+    // several requests read no more than one.
+    private static final int MAX_NEEDS = 4096;
 
     private final Map<String, Need> checkpoints = new HashMap<>();
     private final Map<String, Need> fishers = new HashMap<>();
@@ -80,80 +75,68 @@ final class Recovery {
     private long firstFisher = Long.MAX_VALUE;
     private Reading<?> reading;
 
-    /** Needs a shard's checkpoint. */
+    /** Adds a shard's checkpoint. */
     void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
-      PayloadFile file = payloads.file(model.model(), model.version(), Intake.CHECKPOINT);
-      if (!file.holds(
-          slot.ordinal(), slot.firstByte(), slot.shard().bytes(), state.getCheckpointCrc())) {
+      int crc = state.getCheckpointCrc();
+      PayloadFile file = payloads.file(model.version(), PayloadName.CHECKPOINT);
+      if (!file.holds(slot.ordinal(), slot.firstByte(), slot.shard().bytes(), crc)) {
         checkpoints.put(
-            ShardKey.of(
-                    model.model(),
-                    model.version(),
-                    slot.shard().tensor().name(),
-                    slot.shard().index())
-                .toString(),
-            new Need(
-                model, slot, Intake.CHECKPOINT, slot.firstByte(), state.getCheckpointCrc(), true));
+            ShardKey.of(model.version(), slot.shard()).toString(),
+            new Need(model, slot, PayloadName.CHECKPOINT, slot.firstByte(), crc, true));
         firstCheckpoint = Math.min(firstCheckpoint, state.getCheckpointOffset());
       }
     }
 
-    /** Needs a shard's sealed Fisher. */
+    /** Adds a shard's sealed Fisher. */
     void needFisher(KnownModel model, Slot slot, SealedFisher sealed) {
-      need(
-          model,
-          slot,
-          Intake.fisherFile(sealed.getEpoch()),
-          sealed.getCrc(),
-          sealed.getSource(),
-          sealed.getSequence(),
-          sealed.getOffset());
-    }
-
-    /**
-     * Needs gradient batches of a shard's open epoch.
-     *
-     * @param file name of the file for the batch of a place in the list
-     */
-    void needBatches(
-        KnownModel model, Slot slot, List<OpenBatch> batches, IntFunction<String> file) {
-      for (int i = 0; i < batches.size(); i++) {
-        OpenBatch batch = batches.get(i);
+      if (isMissing(model, slot, PayloadName.fisher(sealed.getEpoch()), sealed.getCrc())) {
         need(
             model,
             slot,
-            file.apply(i),
-            batch.getCrc(),
-            batch.getSource(),
-            batch.getSequence(),
-            batch.getOffset());
+            PayloadName.fisher(sealed.getEpoch()),
+            sealed.getCrc(),
+            ShardKey.of(model.version(), slot.shard(), sealed.getSource(), sealed.getSequence()),
+            sealed.getOffset());
       }
     }
 
-    private void need(
-        KnownModel model,
-        Slot slot,
-        String name,
-        int crc,
-        String source,
-        long sequence,
-        long offset) {
-      PayloadFile file = payloads.file(model.model(), model.version(), name);
-      long position = slot.firstElement() * Float.BYTES;
-      int bytes = slot.shard().elements() * Float.BYTES;
-      if (!file.holds(slot.ordinal(), position, bytes, crc)) {
-        fishers.put(
-            ShardKey.of(
-                    model.model(),
-                    model.version(),
-                    slot.shard().tensor().name(),
-                    slot.shard().index(),
-                    source,
-                    sequence)
-                .toString(),
-            new Need(model, slot, name, position, crc, false));
-        firstFisher = Math.min(firstFisher, offset);
+    /**
+     * Adds gradient batches of a shard's open epoch.
+     *
+     * @param name file of the batch at a position of the list
+     */
+    void needBatches(
+        KnownModel model, Slot slot, List<OpenBatch> batches, IntFunction<PayloadName> name) {
+      for (int i = 0; i < batches.size(); i++) {
+        OpenBatch batch = batches.get(i);
+        if (isMissing(model, slot, name.apply(i), batch.getCrc())) {
+          need(
+              model,
+              slot,
+              name.apply(i),
+              batch.getCrc(),
+              ShardKey.of(model.version(), slot.shard(), batch.getSource(), batch.getSequence()),
+              batch.getOffset());
+        }
       }
+    }
+
+    private boolean isMissing(KnownModel model, Slot slot, PayloadName name, int crc) {
+      return !payloads
+          .file(model.version(), name)
+          .holds(
+              slot.ordinal(),
+              slot.firstElement() * Float.BYTES,
+              slot.shard().elements() * Float.BYTES,
+              crc);
+    }
+
+    private void need(
+        KnownModel model, Slot slot, PayloadName name, int crc, ShardKey key, long offset) {
+      fishers.put(
+          key.toString(),
+          new Need(model, slot, name, slot.firstElement() * Float.BYTES, crc, false));
+      firstFisher = Math.min(firstFisher, offset);
     }
 
     /** Whether nothing has to be read. */
@@ -161,15 +144,15 @@ final class Recovery {
       return checkpoints.isEmpty() && fishers.isEmpty();
     }
 
-    /** Whether it is time to read before more is needed. */
+    /** Whether the request should be read before more is added. */
     boolean isFull() {
-      return checkpoints.size() + fishers.size() >= FULL;
+      return checkpoints.size() + fishers.size() >= MAX_NEEDS;
     }
 
     /**
-     * Reads what is needed, to the end. A payload that the topic no longer has counts as lost.
+     * Restores all payloads of the request. A payload that its topic no longer has counts as lost.
      *
-     * @return whether everything came back
+     * @return whether all were restored
      */
     boolean run() {
       step(() -> false);
@@ -177,9 +160,9 @@ final class Recovery {
     }
 
     /**
-     * Reads on until {@code isOver}.
+     * Continues to read until {@code isOver}.
      *
-     * @return whether there is nothing more to read
+     * @return whether everything has been read
      */
     boolean step(BooleanSupplier isOver) {
       if (reading == null) {
@@ -206,9 +189,9 @@ final class Recovery {
     }
 
     /**
-     * Counts what did not come back as lost; the batch is empty then.
+     * Reports the payloads that were not restored as lost, and empties the request.
      *
-     * @return whether everything came back
+     * @return whether all were restored
      */
     boolean finish() {
       boolean complete = isEmpty();
@@ -222,7 +205,7 @@ final class Recovery {
       return complete;
     }
 
-    /** Reads no further. */
+    /** Stops reading. */
     @Override
     public void close() {
       if (reading != null) {
@@ -232,31 +215,17 @@ final class Recovery {
     }
 
     private String restoreCheckpoint(CheckpointShard record) {
-      String key =
-          ShardKey.of(
-                  record.getModel(), record.getVersion(), record.getParameter(), record.getShard())
-              .toString();
+      String key = ShardKey.of(record).toString();
       Need need = checkpoints.get(key);
       return need != null && write(need, record.getData()) ? key : null;
     }
 
     private String restoreFisher(GradientBatch record) {
-      String key =
-          ShardKey.of(
-                  record.getModel(),
-                  record.getVersion(),
-                  record.getParameter(),
-                  record.getShard(),
-                  record.getSource(),
-                  record.getSequence())
-              .toString();
+      String key = ShardKey.of(record).toString();
       Need need = fishers.get(key);
-      if (need == null) {
-        return null;
-      }
-      ByteBuffer payload =
-          BatchPayload.decode(record, need.slot().shard().elements(), doubles, values, scratch);
-      return write(need, payload) ? key : null;
+      return need != null && write(need, scratch.decode(record, need.slot().shard().elements()))
+          ? key
+          : null;
     }
   }
 
@@ -265,11 +234,11 @@ final class Recovery {
   }
 
   private interface Restorer<V> {
-    /** The need that the record meets, written to its file; null for any other record. */
+    /** Writes the record's payload to its file; returns its key, or null when it is not needed. */
     String restore(V record);
   }
 
-  /** One topic, read from the first needed record to its present end. */
+  /** Reads one topic from the first needed record to its current end. */
   private final class Reading<V> implements AutoCloseable {
     private final Topic<ShardKey, V> topic;
     private final Map<String, Need> needs;
@@ -285,7 +254,7 @@ final class Recovery {
 
     boolean step(BooleanSupplier isOver) {
       while (!needs.isEmpty() && !cursor.atEnd()) {
-        cursor.poll(POLL).forEach(this::take);
+        cursor.poll(POLL).forEach(this::restore);
         if (isOver.getAsBoolean()) {
           return false;
         }
@@ -294,18 +263,18 @@ final class Recovery {
       return true;
     }
 
-    private void take(PayloadLog.Entry entry) {
+    private void restore(PayloadLog.Entry entry) {
       if (entry.value() == null) {
         return;
       }
       try {
-        String met =
+        String restored =
             restorer.restore(topic.value().deserializer().deserialize(topic.name(), entry.value()));
-        if (met != null) {
-          needs.remove(met);
+        if (restored != null) {
+          needs.remove(restored);
         }
       } catch (SerializationException | IllegalArgumentException e) {
-        LOG.debug("{} offset {} was refused when it came", topic.name(), entry.offset(), e);
+        LOG.debug("{} offset {} was rejected when it arrived", topic.name(), entry.offset(), e);
       }
     }
 
@@ -319,10 +288,10 @@ final class Recovery {
 
   private boolean write(Need need, ByteBuffer data) {
     if (PayloadFile.crc(data) != need.crc()) {
-      return false; // another content under the same name, refused when it came
+      return false; // different content under this name, which was rejected when it arrived
     }
     payloads
-        .file(need.model().model(), need.model().version(), need.file())
+        .file(need.model().version(), need.file())
         .write(need.slot().ordinal(), need.position(), data);
     return true;
   }

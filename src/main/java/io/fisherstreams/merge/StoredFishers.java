@@ -8,6 +8,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.merge.state.SealedFisher;
@@ -15,6 +16,7 @@ import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.TensorInfo;
@@ -34,11 +36,11 @@ import java.util.concurrent.TimeUnit;
 import java.util.function.LongConsumer;
 
 /**
- * The sealed Fishers that a plan merges, read from the topics while the pool runs. Which record
- * holds which epoch of a shard, and what its entries are divided by, only the merge stage knows: it
- * stands in the changelog of the stage's shard states. The payloads come from {@code
- * gradient-batches}, partition by partition, and go through local files as the stage's own do, so
- * that models whose records lie far apart are compared in little memory.
+ * The sealed Fishers that a plan merges, read from the topics while the pool runs. Only the merge
+ * stage knows which record has which epoch of a shard and by what its entries are divided: this is
+ * in the changelog of its shard states. The payloads are read from {@code gradient-batches},
+ * partition by partition, and written to local files, as the stage does. So models whose records
+ * lie far apart are compared in little memory.
  */
 public final class StoredFishers {
   private static final int BLOCK = 16_384;
@@ -54,7 +56,7 @@ public final class StoredFishers {
   /**
    * The Fishers of a plan that was carried out.
    *
-   * @param partitions of the pool's sharded topics
+   * @param partitions number of partitions of the pool's sharded topics
    * @throws InvalidInput when the merge stage no longer has one of the plan's models
    */
   public StoredFishers(KafkaSettings kafka, PoolTopics topics, int partitions, MergePlan plan) {
@@ -78,16 +80,17 @@ public final class StoredFishers {
   }
 
   private ModelManifest require(Map<String, ModelManifest> held, String model, long version) {
-    ModelManifest manifest = held.get(KnownModel.id(model, version));
+    String id = new ModelVersion(model, version).toString();
+    ModelManifest manifest = held.get(id);
     if (manifest == null) {
-      throw gone(KnownModel.id(model, version));
+      throw gone(id);
     }
     return manifest;
   }
 
   private InvalidInput gone(String what) {
     return new InvalidInput(
-        "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Take a newer release"
+        "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release"
             .formatted(what, plan.getRelease()));
   }
 
@@ -103,12 +106,12 @@ public final class StoredFishers {
   }
 
   /**
-   * The scalar products of every two models' Fishers over the plan's merged parameters. Sums go
-   * over the partitions in order, so they do not depend on the threads.
+   * The scalar products of every two models' Fishers over the plan's merged parameters. The
+   * partitions are summed in order, so the sums do not depend on the threads.
    *
-   * @param directory takes the Fishers of as many partitions as there are threads meanwhile
-   * @param threads partitions that are read at once
-   * @param progress is told the bytes that were compared, by any thread
+   * @param directory for the payload files of as many partitions as there are threads
+   * @param threads number of partitions that are read at a time
+   * @param progress gets the number of bytes that were compared, from any thread
    * @throws InvalidInput when a Fisher was retired since the plan, or is gone from its topic
    */
   public FisherProducts products(Path directory, int threads, LongConsumer progress) {
@@ -136,7 +139,7 @@ public final class StoredFishers {
     }
   }
 
-  /** Waits for the threads, which use the directory that the caller is going to remove. */
+  /** Waits for the threads, because they use the directory that the caller removes next. */
   private static void end(ExecutorService executor) {
     executor.shutdownNow();
     try {
@@ -172,7 +175,7 @@ public final class StoredFishers {
         for (int i = 0; i < files.length; i++) {
           KnownModel model = models.get(i);
           int epoch = plan.getModels().get(i).getEpoch();
-          files[i] = payloads.file(model.model(), model.version(), Intake.fisherFile(epoch));
+          files[i] = payloads.file(model.version(), PayloadName.fisher(epoch));
           firstElements[i] = model.fisherSlot(parameter, slot.shard().index()).firstElement();
           divisors[i] = sealed.get(Ledger.key(model, slot.shard())).getDivisor();
         }
@@ -186,18 +189,20 @@ public final class StoredFishers {
         }
         progress.accept((long) elements * Float.BYTES * models.size());
       }
-      models.forEach(model -> payloads.drop(model.model(), model.version()));
+      models.forEach(model -> payloads.drop(model.version()));
     }
     return products;
   }
 
-  /** What the stage has of the planned epochs in one partition, by the ledger's key. */
+  /** The stage's Fishers of the planned epochs in one partition, by {@link Ledger#key}. */
   private Map<String, SealedFisher> sealed(int partition) {
     Map<String, Integer> epochs = new HashMap<>();
     plan.getModels()
         .forEach(
             model ->
-                epochs.put(KnownModel.id(model.getModel(), model.getVersion()), model.getEpoch()));
+                epochs.put(
+                    new ModelVersion(model.getModel(), model.getVersion()).toString(),
+                    model.getEpoch()));
     Map<String, SealedFisher> sealed = new HashMap<>();
     TopicReader.read(
         kafka,
@@ -209,7 +214,7 @@ public final class StoredFishers {
             return;
           }
           Optional<SealedFisher> found =
-              state == null ? Optional.empty() : Ledger.sealed(state, epoch);
+              state == null ? Optional.empty() : FisherShard.sealed(state, epoch);
           found.ifPresentOrElse(fisher -> sealed.put(key, fisher), () -> sealed.remove(key));
         });
     return sealed;
@@ -230,7 +235,7 @@ public final class StoredFishers {
               throw gone("the Fisher of " + slot.shard().id() + " of " + model.id());
             },
             partition);
-    try (Recovery.Batch batch = recovery.batch()) {
+    try (Recovery.RestoreRequest request = recovery.request()) {
       for (int i = 0; i < models.size(); i++) {
         KnownModel model = models.get(i);
         for (Slot slot : slots) {
@@ -239,13 +244,13 @@ public final class StoredFishers {
             throw gone("epoch " + plan.getModels().get(i).getEpoch() + " of " + model.id());
           }
           String parameter = slot.shard().tensor().name();
-          batch.needFisher(model, model.fisherSlot(parameter, slot.shard().index()), fisher);
-          if (batch.isFull()) {
-            batch.run();
+          request.needFisher(model, model.fisherSlot(parameter, slot.shard().index()), fisher);
+          if (request.isFull()) {
+            request.run();
           }
         }
       }
-      batch.run();
+      request.run();
     }
   }
 }

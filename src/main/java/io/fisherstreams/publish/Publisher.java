@@ -84,7 +84,7 @@ public final class Publisher {
         Shard shard = new Shard(tensor, index);
         send(
             topics.checkpointShards(),
-            ShardKey.of(manifest.getModel(), manifest.getVersion(), tensor.name(), index),
+            ShardKey.of(new ModelVersion(manifest.getModel(), manifest.getVersion()), shard),
             shard.partition(partitions),
             new CheckpointShard(
                 manifest.getModel(),
@@ -158,17 +158,7 @@ public final class Publisher {
 
   /** Sends one gradient batch of one shard without waiting; {@link #flush} waits. */
   public void gradientBatch(Shard shard, GradientBatch batch) {
-    send(
-        topics.gradientBatches(),
-        ShardKey.of(
-            batch.getModel(),
-            batch.getVersion(),
-            batch.getParameter(),
-            batch.getShard(),
-            batch.getSource(),
-            batch.getSequence()),
-        shard.partition(partitions),
-        batch);
+    send(topics.gradientBatches(), ShardKey.of(batch), shard.partition(partitions), batch);
   }
 
   /**

@@ -11,32 +11,32 @@ import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.streams.processor.StreamPartitioner;
 
 /**
- * Key of a record on {@code checkpoint-shards} and {@code gradient-batches}: it names one payload
- * for good, so that log compaction keeps every payload until it is retired with a tombstone.
+ * Key of a record on {@code checkpoint-shards} and {@code gradient-batches}. It names one payload
+ * forever, so log compaction keeps every payload until a tombstone retires it.
  *
  * @param parameter the parameter's name
  * @param shard index of the shard
  * @param model whose shard it is
  * @param batch which gradient batch; empty for a checkpoint shard
  */
-public record ShardKey(String parameter, int shard, ModelVersion model, Optional<Batch> batch) {
+public record ShardKey(String parameter, int shard, ModelVersion model, Optional<BatchName> batch) {
   /** How the sources of the gradient stage's batches begin. */
   public static final String GRADIENT_SOURCE = "@gradient/";
 
   private static final Pattern SHARD_OF_MODEL =
       Pattern.compile("\\[(\\d+)] ([A-Za-z0-9._/+-]{1,200})@(\\d+)(?= |\\z)");
 
-  // A parameter's or source's name may look like the middle of a key; more often than this, it is
-  // made up to keep the reader busy.
+  // The name of a parameter or a source may look like the middle of a key. A name that does so more
+  // often than this was made up to cost us time.
   private static final int MAX_READINGS = 16;
 
   /**
-   * What names a gradient batch among those of a shard.
+   * The name of a gradient batch among the batches of a shard.
    *
    * @param source who computed it
    * @param sequence its number within the source
    */
-  public record Batch(String source, long sequence) {
+  public record BatchName(String source, long sequence) {
     /** {@code source#sequence}. */
     @Override
     public String toString() {
@@ -45,18 +45,35 @@ public record ShardKey(String parameter, int shard, ModelVersion model, Optional
   }
 
   /** Key of a checkpoint shard. */
-  public static ShardKey of(String model, long version, String parameter, int shard) {
-    return new ShardKey(parameter, shard, new ModelVersion(model, version), Optional.empty());
+  public static ShardKey of(ModelVersion version, Shard shard) {
+    return new ShardKey(shard.tensor().name(), shard.index(), version, Optional.empty());
   }
 
   /** Key of a gradient batch. */
-  public static ShardKey of(
-      String model, long version, String parameter, int shard, String source, long sequence) {
+  public static ShardKey of(ModelVersion version, Shard shard, String source, long sequence) {
     return new ShardKey(
-        parameter,
-        shard,
-        new ModelVersion(model, version),
-        Optional.of(new Batch(source, sequence)));
+        shard.tensor().name(),
+        shard.index(),
+        version,
+        Optional.of(new BatchName(source, sequence)));
+  }
+
+  /** The key that a checkpoint shard must have. */
+  public static ShardKey of(CheckpointShard record) {
+    return new ShardKey(
+        record.getParameter(),
+        record.getShard(),
+        new ModelVersion(record.getModel(), record.getVersion()),
+        Optional.empty());
+  }
+
+  /** The key that a gradient batch must have. */
+  public static ShardKey of(GradientBatch record) {
+    return new ShardKey(
+        record.getParameter(),
+        record.getShard(),
+        new ModelVersion(record.getModel(), record.getVersion()),
+        Optional.of(new BatchName(record.getSource(), record.getSequence())));
   }
 
   /** The {@code model@version} that the text of a checkpoint shard's key names. */
@@ -64,7 +81,7 @@ public record ShardKey(String parameter, int shard, ModelVersion model, Optional
     return key.substring(key.lastIndexOf(' ') + 1);
   }
 
-  /** The keys that are written like this: none, or, but for odd names, one. */
+  /** The keys with this text: none or one; more only for unusual names. */
   public static Stream<ShardKey> readings(String text) {
     return SHARD_OF_MODEL
         .matcher(text)
@@ -78,21 +95,18 @@ public record ShardKey(String parameter, int shard, ModelVersion model, Optional
     String parameter = text.substring(0, found.start());
     try {
       int shard = Integer.parseInt(found.group(1));
-      String model = found.group(2);
-      long version = Long.parseLong(found.group(3));
+      ModelVersion version = new ModelVersion(found.group(2), Long.parseLong(found.group(3)));
       int number = text.lastIndexOf('#');
-      return Optional.of(
+      Optional<BatchName> batch =
           number <= found.end()
-              ? of(model, version, parameter, shard)
-              : of(
-                  model,
-                  version,
-                  parameter,
-                  shard,
-                  text.substring(found.end() + 1, number),
-                  Long.parseLong(text.substring(number + 1))));
+              ? Optional.empty()
+              : Optional.of(
+                  new BatchName(
+                      text.substring(found.end() + 1, number),
+                      Long.parseLong(text.substring(number + 1))));
+      return Optional.of(new ShardKey(parameter, shard, version, batch));
     } catch (NumberFormatException e) {
-      return Optional.empty(); // longer than any number of ours
+      return Optional.empty(); // more digits than any number of ours
     }
   }
 

@@ -15,6 +15,7 @@ import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
@@ -111,7 +112,7 @@ final class PartitionSimulation implements AutoCloseable {
     for (TensorInfo tensor : tensors) {
       stage.process(
           topics.checkpointShards(),
-          ShardKey.of(model, 1, tensor.name(), 0).toString(),
+          ShardKey.of(new ModelVersion(model, 1), new Shard(tensor, 0)).toString(),
           new CheckpointShard(model, 1L, tensor.name(), 0, element(0.5f)));
     }
   }
@@ -130,7 +131,8 @@ final class PartitionSimulation implements AutoCloseable {
           for (TensorInfo tensor : tensors) {
             stage.process(
                 topics.gradientBatches(),
-                ShardKey.of(model, 1, tensor.name(), 0, "fisher", 0).toString(),
+                ShardKey.of(new ModelVersion(model, 1), new Shard(tensor, 0), "fisher", 0)
+                    .toString(),
                 new GradientBatch(
                     model,
                     1L,

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
@@ -18,6 +19,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -89,7 +91,7 @@ class CheckpointFetcherTest {
   }
 
   private void send(String model, String parameter, Float value) {
-    ShardKey key = ShardKey.of(model, 1, parameter, 0);
+    ShardKey key = new ShardKey(parameter, 0, new ModelVersion(model, 1), Optional.empty());
     int partition = Shard.partition(parameter, 0, PARTITIONS);
     byte[] bytes = null;
     if (value != null) {

@@ -25,6 +25,7 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -283,7 +284,7 @@ final class FaultedPool implements AutoCloseable {
     List<ShardKey> keys = new ArrayList<>();
     for (TensorInfo tensor : baseTensors) {
       for (int shard = 0; shard < Shard.count(tensor); shard++) {
-        keys.add(ShardKey.of(Model.BASE, 1, tensor.name(), shard));
+        keys.add(ShardKey.of(new ModelVersion(Model.BASE, 1), new Shard(tensor, shard)));
       }
     }
     return keys;

@@ -13,6 +13,7 @@ import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ShardKey;
@@ -171,7 +172,7 @@ class KilledInstancesIT {
                 producer,
                 name,
                 shard.partition(4),
-                ShardKey.of(model.name(), 1, tensor.name(), index).toString(),
+                ShardKey.of(new ModelVersion(model.name(), 1), new Shard(tensor, index)).toString(),
                 topics
                     .checkpointShards()
                     .value()

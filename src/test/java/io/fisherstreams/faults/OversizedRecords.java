@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -64,7 +63,7 @@ record OversizedRecords() implements Fault {
               new ProducerRecord<>(
                   topic,
                   Shard.partition(parameter, 0, FaultedPool.PARTITIONS),
-                  ShardKey.of("a", 1, parameter, 0).toString().getBytes(StandardCharsets.UTF_8),
+                  (Shard.id(parameter, 0) + " a@1").getBytes(StandardCharsets.UTF_8),
                   tooMuch))
           .get();
     }

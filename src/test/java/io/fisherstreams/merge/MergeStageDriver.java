@@ -209,24 +209,12 @@ final class MergeStageDriver implements AutoCloseable {
   }
 
   void checkpoint(String model, long version, String parameter, int shard, ByteBuffer data) {
-    pipe(
-        topics.checkpointShards(),
-        ShardKey.of(model, version, parameter, shard).toString(),
-        new CheckpointShard(model, version, parameter, shard, data));
+    CheckpointShard record = new CheckpointShard(model, version, parameter, shard, data);
+    pipe(topics.checkpointShards(), ShardKey.of(record).toString(), record);
   }
 
   void gradients(GradientBatch batch) {
-    pipe(
-        topics.gradientBatches(),
-        ShardKey.of(
-                batch.getModel(),
-                batch.getVersion(),
-                batch.getParameter(),
-                batch.getShard(),
-                batch.getSource(),
-                batch.getSequence())
-            .toString(),
-        batch);
+    pipe(topics.gradientBatches(), ShardKey.of(batch).toString(), batch);
   }
 
   void fisher(String model, long version, String parameter, float... means) {

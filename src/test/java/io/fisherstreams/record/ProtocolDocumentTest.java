@@ -9,6 +9,7 @@ import io.fisherstreams.record.serde.AvroSerde;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -109,9 +110,10 @@ final class ProtocolDocumentTest {
 
   @Test
   void workedExampleHasTheRightKeysAndPartition() {
-    assertThat(ShardKey.of("a", 1, "layer.weight", 0)).hasToString("layer.weight[0] a@1");
-    assertThat(ShardKey.of("a", 1, "layer.weight", 0, "t", 0))
-        .hasToString("layer.weight[0] a@1 t#0");
+    ModelVersion version = new ModelVersion("a", 1);
+    Shard shard = new Shard(new TensorInfo("layer.weight", DType.F32, List.of(1L)), 0);
+    assertThat(ShardKey.of(version, shard)).hasToString("layer.weight[0] a@1");
+    assertThat(ShardKey.of(version, shard, "t", 0)).hasToString("layer.weight[0] a@1 t#0");
     assertThat(document)
         .contains("`layer.weight[0] a@1`", "`layer.weight[0] a@1 t#0`", "mod 4 = 1");
     assertThat(Shard.partition("layer.weight", 0, 4)).isEqualTo(1);

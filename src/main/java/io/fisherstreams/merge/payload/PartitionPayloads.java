@@ -1,5 +1,6 @@
 package io.fisherstreams.merge.payload;
 
+import io.fisherstreams.record.ModelVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.net.URLEncoder;
@@ -17,30 +18,25 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.function.IntSupplier;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * The payload files of one partition: a folder a model version, in it {@code checkpoint}, {@code
- * fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial-<block size>}.
- * Checkpoint and Fisher of a version that is retired become spares, one of each kind, for the next
- * that comes: writing over a file costs half of writing a new one, and a tenth where a virtual
- * machine has given the memory back to its host. Used by one thread, the one that runs the
- * partition's task.
+ * The payload files of one partition: a folder for each model version, with {@code checkpoint},
+ * {@code fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial-<block
+ * size>}. The checkpoint and the Fisher of a retired version become recycled files, at most one of
+ * each kind, and the next version overwrites them: this costs half as much as writing a new file,
+ * and a tenth where a virtual machine has returned the memory to its host. Used by one thread, the
+ * one that runs the partition's task.
  */
 public final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.
   private static final int MAX_NAME_LENGTH = 150;
 
-  // What every version has, a Fisher of whatever epoch. Most have no open batches, or not for long.
-  private static final Pattern SPARED = Pattern.compile("(checkpoint|fisher)(-\\d+)?");
-
-  // A call costs up to 2 µs (in a virtual machine); as much as this takes ten times that to copy.
+  // A call costs up to 2 µs (in a virtual machine); to copy this many bytes takes ten times that.
   private static final int SCRATCH_BYTES = 1 << 18;
 
   private final Path directory;
-  private final Path spares;
+  private final Path recycled;
   private final IntSupplier openFiles;
   private final Runnable onClose;
   private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES);
@@ -51,21 +47,22 @@ public final class PartitionPayloads implements AutoCloseable {
   /**
    * The files under a directory.
    *
-   * @param openFiles how many may stay open now: a plan reads every model's files for each shard in
-   *     turn
-   * @param onClose runs when they are closed
+   * @param openFiles how many files may stay open now: a plan reads every model's files for each
+   *     shard in turn
+   * @param onClose runs when the files are closed
    */
   PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {
     this.directory = directory;
-    spares = directory.resolve("spare");
+    recycled = directory.resolve("spare");
     this.openFiles = openFiles;
     this.onClose = onClose;
   }
 
-  public PayloadFile file(String model, long version, String name) {
+  /** One file of a model version; it is created by the first write. */
+  public PayloadFile file(ModelVersion version, PayloadName name) {
     return files.computeIfAbsent(
-        folder(model, version).resolve(name),
-        path -> new PayloadFile(path, this::takeSpare, this::used, scratch));
+        folder(version).resolve(name.file()),
+        path -> new PayloadFile(path, this::takeRecycled, this::used, scratch));
   }
 
   private void used(PayloadFile file) {
@@ -79,15 +76,15 @@ public final class PartitionPayloads implements AutoCloseable {
   }
 
   /** Removes all files of a model version. */
-  public void drop(String model, long version) {
-    Path folder = folder(model, version);
+  public void drop(ModelVersion version) {
+    Path folder = folder(version);
     forget(folder);
     if (!Files.exists(folder)) {
       return;
     }
     try (Stream<Path> files = Files.list(folder)) {
       for (Path file : files.toList()) {
-        putAside(file);
+        recycleOrDelete(file);
       }
       Files.delete(folder);
     } catch (IOException e) {
@@ -96,57 +93,56 @@ public final class PartitionPayloads implements AutoCloseable {
   }
 
   /** Removes one file of a model version. */
-  public void drop(String model, long version, String name) {
-    Path path = folder(model, version).resolve(name);
+  public void drop(ModelVersion version, PayloadName name) {
+    Path path = folder(version).resolve(name.file());
     forget(path);
     try {
       if (Files.exists(path)) {
-        putAside(path);
+        recycleOrDelete(path);
       }
     } catch (IOException e) {
       throw new UncheckedIOException("cannot remove " + path, e);
     }
   }
 
-  /** Where a file lies as a spare; empty for one that is not worth its disk. */
-  private Optional<Path> spare(Path file) {
-    Matcher spared = SPARED.matcher(file.getFileName().toString());
-    return spared.matches() ? Optional.of(spares.resolve(spared.group(1))) : Optional.empty();
+  /** Where a file is kept to be recycled; empty for one that is not worth its disk space. */
+  private Optional<Path> recycledPath(Path file) {
+    return PayloadName.recycled(file.getFileName().toString()).map(recycled::resolve);
   }
 
-  private void putAside(Path file) throws IOException {
-    Optional<Path> spare = spare(file);
-    if (spare.isPresent()) {
-      Files.createDirectories(spares);
-      Files.move(file, spare.get(), StandardCopyOption.REPLACE_EXISTING);
+  private void recycleOrDelete(Path file) throws IOException {
+    Optional<Path> target = recycledPath(file);
+    if (target.isPresent()) {
+      Files.createDirectories(recycled);
+      Files.move(file, target.get(), StandardCopyOption.REPLACE_EXISTING);
     } else {
       Files.delete(file);
     }
   }
 
-  private boolean takeSpare(Path file) {
-    Optional<Path> spare = spare(file);
+  private boolean takeRecycled(Path file) {
+    Optional<Path> source = recycledPath(file);
     try {
-      if (spare.isPresent()) {
-        Files.move(spare.get(), file);
+      if (source.isPresent()) {
+        Files.move(source.get(), file);
       }
-      return spare.isPresent();
+      return source.isPresent();
     } catch (NoSuchFileException e) {
       return false;
     } catch (IOException e) {
-      throw new UncheckedIOException("cannot move " + spare.get() + " to " + file, e);
+      throw new UncheckedIOException("cannot move " + source.get() + " to " + file, e);
     }
   }
 
-  private Path folder(String model, long version) {
-    String name = URLEncoder.encode(model, StandardCharsets.UTF_8);
+  private Path folder(ModelVersion version) {
+    String name = URLEncoder.encode(version.model(), StandardCharsets.UTF_8);
     if (name.length() > MAX_NAME_LENGTH) {
       name =
           name.substring(0, MAX_NAME_LENGTH)
               + "-"
-              + UUID.nameUUIDFromBytes(model.getBytes(StandardCharsets.UTF_8));
+              + UUID.nameUUIDFromBytes(version.model().getBytes(StandardCharsets.UTF_8));
     }
-    return directory.resolve(name + "@" + version);
+    return directory.resolve(name + "@" + version.version());
   }
 
   private void forget(Path prefix) {

@@ -14,18 +14,18 @@ import java.util.function.Predicate;
 import java.util.zip.CRC32C;
 
 /**
- * A local copy of payloads, each at the place that a {@link
- * io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted: what a slot holds
- * is compared with its checksum in the state store before its first use after opening, because a
- * crash or an aborted transaction may have left anything there. It is written and read by calls,
- * not through maps: a call's failure on a full disk is an exception, and reading costs the same
- * however long ago the file was used, where a map may cost a page fault for every 4 KiB each time
- * (measured in a virtual machine: 0.9 GB/s after ten seconds' rest, against 15 to 20). Used by one
- * thread.
+ * A local copy of payloads, each at the offset that a {@link
+ * io.fisherstreams.tensor.PartitionLayout} gives it. The copy is never trusted: a crash or an
+ * aborted transaction may have left anything in it, so before a slot is used for the first time
+ * after opening, its content is compared with the checksum in the state store. The file is read and
+ * written by system calls, not through a memory map: on a full disk a call fails with an exception,
+ * and a read costs the same however long ago the file was used, whereas a map may cost a page fault
+ * for every 4 KiB each time (measured in a virtual machine: 0.9 GB/s after ten idle seconds,
+ * against 15 to 20). Used by one thread.
  */
 public final class PayloadFile {
   private final Path path;
-  private final Predicate<Path> spares;
+  private final Predicate<Path> recycle;
   private final Consumer<PayloadFile> onUse;
   private final BitSet verified = new BitSet();
   private int[] crcs = new int[16];
@@ -33,14 +33,14 @@ public final class PayloadFile {
   private FileChannel channel;
 
   /**
-   * @param spares moves a file that is not needed any more to a path, if it has one: its memory in
-   *     the disk cache and its blocks are there already
-   * @param onUse called before every use of the file's handle, which {@link #release} gives back
-   * @param scratch direct; what is read to be checked goes through it
+   * @param recycle moves a recycled file to a path, if there is one: its pages are in the page
+   *     cache and its blocks are allocated already
+   * @param onUse called before every use of the file's handle, which {@link #release} closes
+   * @param scratch a direct buffer, through which a payload is read for its checksum
    */
-  PayloadFile(Path path, Predicate<Path> spares, Consumer<PayloadFile> onUse, ByteBuffer scratch) {
+  PayloadFile(Path path, Predicate<Path> recycle, Consumer<PayloadFile> onUse, ByteBuffer scratch) {
     this.path = path;
-    this.spares = spares;
+    this.recycle = recycle;
     this.onUse = onUse;
     this.scratch = scratch;
   }
@@ -66,7 +66,7 @@ public final class PayloadFile {
     return crc;
   }
 
-  /** Remembers what a slot holds: the same slot is used for one payload after another. */
+  /** Remembers a slot's checksum: one slot is used for one payload after another. */
   private void verify(int slot, int crc) {
     if (slot >= crcs.length) {
       crcs = Arrays.copyOf(crcs, Math.max(slot + 1, 2 * crcs.length));
@@ -76,10 +76,10 @@ public final class PayloadFile {
   }
 
   /**
-   * Makes {@code bytes} bytes from {@code position} on all that {@code target} holds. A direct
-   * buffer spares a copy.
+   * Replaces the content of {@code target} by {@code bytes} bytes from {@code position} on. A
+   * direct buffer saves a copy.
    *
-   * @throws IllegalStateException when the file ends before
+   * @throws IllegalStateException when the file ends earlier
    */
   public void read(long position, int bytes, ByteBuffer target) {
     onUse.accept(this);
@@ -133,6 +133,7 @@ public final class PayloadFile {
     return true;
   }
 
+  /** The CRC-32C of the remaining bytes. */
   public static int crc(ByteBuffer data) {
     CRC32C crc = new CRC32C();
     crc.update(data.duplicate());
@@ -143,7 +144,7 @@ public final class PayloadFile {
     if (channel == null) {
       if (!Files.exists(path)) {
         Files.createDirectories(path.getParent());
-        if (!spares.test(path)) {
+        if (!recycle.test(path)) {
           Files.createFile(path);
         }
       }
@@ -152,7 +153,7 @@ public final class PayloadFile {
     return channel;
   }
 
-  /** Releases the file's handle; the next use opens it again. */
+  /** Closes the file's handle; the next use opens it again. */
   void release() {
     try {
       if (channel != null) {

@@ -4,15 +4,15 @@ import java.time.Duration;
 import java.util.List;
 
 /**
- * Reads a payload topic's committed records again, to bring back payloads whose local copy is gone.
+ * Reads the committed records of a payload topic again, to restore payloads without a local copy.
  */
 public interface PayloadLog {
-  /** Begins to read one partition of a topic at an offset, or at the next one that is left. */
+  /** Starts to read one partition of a topic at an offset, or at the next one that still exists. */
   Cursor open(String topic, int partition, long offset);
 
-  /** A place in one partition; close it when done. */
+  /** A position in one partition; close it when done. */
   interface Cursor extends AutoCloseable {
-    /** The next records, an empty list when none came in time. */
+    /** The next records; an empty list when none arrived in time. */
     List<Entry> poll(Duration timeout);
 
     /** Whether all records that were in the partition when the cursor was opened have been read. */

@@ -21,15 +21,15 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * The folder under which one process keeps local copies of payloads. It lies outside Kafka Streams'
- * state directory on purpose: an unclean exit wipes the latter, while these copies are checked by
- * checksum and used again. A lock keeps a second process out. The copies of a partition that was
- * given away are kept for a while, because it often comes back. Thread-safe.
+ * The folder in which one process keeps local copies of payloads. It is outside Kafka Streams'
+ * state directory on purpose: an unclean exit deletes that directory, whereas these copies are
+ * verified by checksum and used again. A lock keeps a second process out. When a partition is
+ * reassigned, its copies are kept for a while, because the partition often comes back. Thread-safe.
  */
 public final class PayloadStore implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PayloadStore.class);
 
-  /** Files that a partition may always keep open. */
+  /** How many files a partition may always keep open. */
   static final int MIN_OPEN = 64;
 
   private static final long DESCRIPTORS =
@@ -69,7 +69,7 @@ public final class PayloadStore implements AutoCloseable {
     return open(directory, System::nanoTime);
   }
 
-  /** The same, with a clock for how long a partition is not in use. */
+  /** Opens the store with a clock that measures how long a partition is unused. */
   static PayloadStore open(Path directory, LongSupplier nanoTime) {
     return new PayloadStore(directory, DirectoryLock.lock(directory), nanoTime);
   }
@@ -87,7 +87,7 @@ public final class PayloadStore implements AutoCloseable {
     }
   }
 
-  /** The copies of one partition, to be closed by the task that has it. */
+  /** The copies of one partition; the task that runs the partition closes them. */
   public synchronized PartitionPayloads partition(int partition) {
     openPartitions.incrementAndGet();
     users.merge(partition, 1, Integer::sum);
@@ -106,20 +106,20 @@ public final class PayloadStore implements AutoCloseable {
     return directory.resolve(Integer.toString(partition));
   }
 
-  /** How many files each open partition may keep open: all together half of what we may have. */
+  /** How many files each open partition may keep open: all of them together half of our limit. */
   private int openFiles() {
     return (int) Math.max(MIN_OPEN, DESCRIPTORS / 2 / Math.max(1, openPartitions.get()));
   }
 
-  /** From now on removes the copies of every partition that no task has had for {@code keep}. */
+  /** Starts to remove the copies of every partition that no task has used for {@code keep}. */
   public void cleanAfter(Duration keep) {
     long pause = Math.max(1, keep.toMillis());
     cleaner.scheduleWithFixedDelay(() -> clean(keep), pause, pause, TimeUnit.MILLISECONDS);
   }
 
   /**
-   * Removes the copies of partitions that no task has had for {@code keep}. A task that gets one of
-   * them meanwhile waits until they are gone.
+   * Removes the copies of partitions that no task has used for {@code keep}. A task that is
+   * assigned such a partition meanwhile waits until its copies are removed.
    */
   public synchronized void clean(Duration keep) {
     long now = nanoTime.getAsLong();
@@ -131,10 +131,10 @@ public final class PayloadStore implements AutoCloseable {
   private static boolean remove(Path folder) {
     try {
       FileTree.delete(folder);
-      LOG.info("removed {}: its partition has been elsewhere for a while", folder);
+      LOG.info("removed {}: no task of this process has used its partition for a while", folder);
       return true;
     } catch (UncheckedIOException e) {
-      LOG.warn("cannot remove {}; trying again later", folder, e);
+      LOG.warn("cannot remove {}; will try again later", folder, e);
       return false;
     }
   }
@@ -142,7 +142,7 @@ public final class PayloadStore implements AutoCloseable {
   @Override
   public void close() {
     cleaner.shutdownNow();
-    synchronized (this) { // not amid a removal: the next process may have the folder then
+    synchronized (this) { // not during a removal: the next process may open the folder then
       lock.close();
     }
   }

@@ -8,12 +8,12 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** The log on Kafka consumers, one per open cursor. */
+/** A payload log that uses one Kafka consumer for each open cursor. */
 public final class TopicPayloadLog implements PayloadLog {
   private final Supplier<Consumer<byte[], byte[]>> consumers;
 
   /**
-   * A log that takes its consumers (no group, committed records only) from the supplier and closes
+   * A log that gets its consumers (no group, committed records only) from the supplier and closes
    * them.
    */
   public TopicPayloadLog(Supplier<Consumer<byte[], byte[]>> consumers) {

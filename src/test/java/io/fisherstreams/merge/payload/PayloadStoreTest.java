@@ -3,6 +3,7 @@ package io.fisherstreams.merge.payload;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.record.ModelVersion;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -34,8 +35,12 @@ class PayloadStoreTest {
 
   private PartitionPayloads use(int partition) {
     PartitionPayloads payloads = store.partition(partition);
-    payloads.file("a", 1, "checkpoint").write(0, 0, ByteBuffer.allocate(4));
-    payloads.file("b", 1, "checkpoint").write(0, 0, ByteBuffer.allocate(4));
+    payloads
+        .file(new ModelVersion("a", 1), PayloadName.CHECKPOINT)
+        .write(0, 0, ByteBuffer.allocate(4));
+    payloads
+        .file(new ModelVersion("b", 1), PayloadName.CHECKPOINT)
+        .write(0, 0, ByteBuffer.allocate(4));
     return payloads;
   }
 
@@ -117,7 +122,9 @@ class PayloadStoreTest {
     CRC32C crc = new CRC32C();
     crc.update(payload);
     try (PartitionPayloads payloads = store.partition(0)) {
-      payloads.file("a", 1, "checkpoint").write(3, 17, ByteBuffer.wrap(payload));
+      payloads
+          .file(new ModelVersion("a", 1), PayloadName.CHECKPOINT)
+          .write(3, 17, ByteBuffer.wrap(payload));
     }
     Path file = folder(0).resolve("a@1").resolve("checkpoint");
     for (int damaged : new int[] {0, 300_000, 700_000}) {
@@ -125,14 +132,14 @@ class PayloadStoreTest {
       content[17 + damaged] ^= 1;
       Files.write(file, content);
       try (PartitionPayloads payloads = store.partition(0)) {
-        PayloadFile found = payloads.file("a", 1, "checkpoint");
+        PayloadFile found = payloads.file(new ModelVersion("a", 1), PayloadName.CHECKPOINT);
         assertThat(found.holds(3, 17, payload.length, (int) crc.getValue())).isFalse();
       }
       content[17 + damaged] ^= 1;
       Files.write(file, content);
     }
     try (PartitionPayloads payloads = store.partition(0)) {
-      PayloadFile found = payloads.file("a", 1, "checkpoint");
+      PayloadFile found = payloads.file(new ModelVersion("a", 1), PayloadName.CHECKPOINT);
       assertThat(found.holds(3, 17, payload.length, (int) crc.getValue())).isTrue();
       ByteBuffer target = ByteBuffer.allocateDirect(payload.length + 5);
       found.read(17, payload.length, target);
@@ -143,10 +150,10 @@ class PayloadStoreTest {
   @Test
   void aFileThatEndsTooEarlyHoldsNothingAndCannotBeRead() {
     try (PartitionPayloads payloads = store.partition(0)) {
-      payloads.file("a", 1, "checkpoint").write(0, 0, bytes(11));
+      payloads.file(new ModelVersion("a", 1), PayloadName.CHECKPOINT).write(0, 0, bytes(11));
     }
     try (PartitionPayloads payloads = store.partition(0)) {
-      PayloadFile file = payloads.file("a", 1, "checkpoint");
+      PayloadFile file = payloads.file(new ModelVersion("a", 1), PayloadName.CHECKPOINT);
       assertThat(file.holds(0, 0, 5, 0)).isFalse();
       assertThatThrownBy(() -> file.read(2, 3, ByteBuffer.allocateDirect(7)))
           .isInstanceOf(IllegalStateException.class)
@@ -157,26 +164,29 @@ class PayloadStoreTest {
   @Test
   void theFilesOfARetiredVersionAreWrittenOverByTheNext() throws Exception {
     try (PartitionPayloads payloads = store.partition(0)) {
-      payloads.file("a", 1, "checkpoint").write(1, 4, bytes(11));
-      payloads.file("a", 1, "fisher-3").write(0, 0, bytes(13));
+      payloads.file(new ModelVersion("a", 1), PayloadName.CHECKPOINT).write(1, 4, bytes(11));
+      payloads.file(new ModelVersion("a", 1), PayloadName.fisher(3)).write(0, 0, bytes(13));
       Object checkpoint = inode("a@1/checkpoint");
       Object fisher = inode("a@1/fisher-3");
-      payloads.drop("a", 1);
+      payloads.drop(new ModelVersion("a", 1));
       assertThat(folder(0)).isDirectoryNotContaining(file -> file.endsWith("a@1"));
 
-      PayloadFile next = payloads.file("b", 7, "checkpoint");
+      PayloadFile next = payloads.file(new ModelVersion("b", 7), PayloadName.CHECKPOINT);
       assertThat(next.holds(1, 4, 4, PayloadFile.crc(bytes(11))))
           .as("nothing is written")
           .isFalse();
       next.write(0, 0, bytes(21));
-      payloads.file("b", 7, "fisher-1").write(0, 0, bytes(22));
+      payloads.file(new ModelVersion("b", 7), PayloadName.fisher(1)).write(0, 0, bytes(22));
       assertThat(inode("b@7/checkpoint")).isEqualTo(checkpoint);
       assertThat(inode("b@7/fisher-1")).isEqualTo(fisher);
       assertThat(next.holds(0, 0, 4, PayloadFile.crc(bytes(21)))).isTrue();
       assertThat(next.holds(1, 4, 4, PayloadFile.crc(bytes(23))))
           .as("what another version left is not what the state names")
           .isFalse();
-      assertThat(payloads.file("c", 1, "checkpoint").holds(0, 0, 4, PayloadFile.crc(bytes(21))))
+      assertThat(
+              payloads
+                  .file(new ModelVersion("c", 1), PayloadName.CHECKPOINT)
+                  .holds(0, 0, 4, PayloadFile.crc(bytes(21))))
           .isFalse();
     }
   }
@@ -185,13 +195,19 @@ class PayloadStoreTest {
   void ofEachKindOneFileIsSpare() {
     try (PartitionPayloads payloads = store.partition(0)) {
       for (int version = 1; version <= 3; version++) {
-        for (String name : List.of("checkpoint", "fisher-1", "fisher-2", "open-0", "open-1")) {
-          payloads.file("a", version, name).write(0, 0, bytes(version));
+        for (PayloadName name :
+            List.of(
+                PayloadName.CHECKPOINT,
+                PayloadName.fisher(1),
+                PayloadName.fisher(2),
+                PayloadName.open(0),
+                PayloadName.open(1))) {
+          payloads.file(new ModelVersion("a", version), name).write(0, 0, bytes(version));
         }
       }
-      payloads.drop("a", 1, "fisher-1");
+      payloads.drop(new ModelVersion("a", 1), PayloadName.fisher(1));
       for (int version = 1; version <= 3; version++) {
-        payloads.drop("a", version);
+        payloads.drop(new ModelVersion("a", version));
       }
       assertThat(folder(0).resolve("spare").toFile().list())
           .as("batches of an open epoch are not worth the disk")

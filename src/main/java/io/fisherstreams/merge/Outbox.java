@@ -1,0 +1,96 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.record.CheckpointShard;
+import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.MergedTensor;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.Shard;
+import org.apache.kafka.streams.processor.api.ProcessorContext;
+import org.apache.kafka.streams.processor.api.Record;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
+
+/** Every record that one partition of the merge stage sends, on the context of its task. */
+final class Outbox {
+  private final ProcessorContext<Object, Object> context;
+
+  Outbox(ProcessorContext<Object, Object> context) {
+    this.context = context;
+  }
+
+  /** Sends an accepted checkpoint shard again. */
+  void checkpointShard(CheckpointShard shard) {
+    send(MergeTopology.TO_CHECKPOINT_SHARDS, ShardKey.of(shard), shard);
+  }
+
+  /** Sends a sealed sum, or an accepted gradient batch again. */
+  void gradientBatch(GradientBatch batch) {
+    send(MergeTopology.TO_GRADIENT_BATCHES, ShardKey.of(batch), batch);
+  }
+
+  /** Sends the tombstone of a checkpoint shard. */
+  void retireCheckpoint(ModelVersion version, Shard shard) {
+    send(MergeTopology.TO_CHECKPOINT_SHARDS, ShardKey.of(version, shard), null);
+  }
+
+  /** Sends the tombstone of a gradient batch. */
+  void retireBatch(ModelVersion version, Shard shard, String source, long sequence) {
+    send(MergeTopology.TO_GRADIENT_BATCHES, ShardKey.of(version, shard, source, sequence), null);
+  }
+
+  /** Sends one shard of a release. */
+  void merged(MergedTensor tensor) {
+    send(MergeTopology.TO_MERGED_TENSORS, tensor.getParameter(), tensor);
+  }
+
+  /** Reports how much of a model version this partition has. */
+  void progress(ModelProgress progress) {
+    ModelVersion version = new ModelVersion(progress.getModel(), progress.getVersion());
+    report(progressKey(version), new PartitionProgress(partition(), progress));
+  }
+
+  /** Reports that this partition has carried a plan out. */
+  void done(ReleaseProgress progress) {
+    report("release/" + partition(), new PartitionProgress(partition(), progress));
+  }
+
+  /** Sends the tombstone of this partition's report on a model version. */
+  void retireProgress(ModelVersion version) {
+    report(progressKey(version), null);
+  }
+
+  private String progressKey(ModelVersion version) {
+    return version + "/" + partition();
+  }
+
+  /** Sends a rejected record to {@code dead-letters} as it came. */
+  void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
+    forward(
+        MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, MergeTopology.STAGE, reason));
+  }
+
+  /**
+   * Sends to {@code progress} and asks for a commit: until this thread's transaction ends, the
+   * coordinator cannot read any later record of the topic, not even one that another thread sent.
+   */
+  private void report(String key, PartitionProgress progress) {
+    send(MergeTopology.TO_PROGRESS, key, progress);
+    context.commit();
+  }
+
+  private int partition() {
+    return context.taskId().partition();
+  }
+
+  private void send(String sink, Object key, Object value) {
+    forward(sink, new Record<>(key, value, context.currentSystemTimeMs()));
+  }
+
+  private void forward(String sink, Record<?, ?> record) {
+    context.forward(record.withKey((Object) record.key()).withValue((Object) record.value()), sink);
+  }
+}

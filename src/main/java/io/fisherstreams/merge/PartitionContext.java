@@ -1,0 +1,25 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.merge.payload.PartitionPayloads;
+import io.fisherstreams.merge.state.FoldedBatches;
+import org.apache.kafka.streams.state.KeyValueStore;
+
+/**
+ * What the classes of one partition's task share.
+ *
+ * @param ledger the state of models and shards
+ * @param folded the store of folded gradient batches, of each {@link OpenEpoch}
+ * @param payloads the local payload files
+ * @param recovery restores payloads from the topics
+ * @param sums sums the batches of open epochs
+ * @param scratch converts the payload of the current gradient batch
+ * @param outbox where records are sent
+ */
+record PartitionContext(
+    Ledger ledger,
+    KeyValueStore<String, FoldedBatches> folded,
+    PartitionPayloads payloads,
+    Recovery recovery,
+    EpochSums sums,
+    BatchPayload scratch,
+    Outbox outbox) {}

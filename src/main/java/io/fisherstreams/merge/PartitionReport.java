@@ -1,0 +1,113 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.merge.state.ModelCounts;
+import io.fisherstreams.merge.state.SealedFisher;
+import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.FisherSums;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.fisherstreams.tensor.Shard;
+import java.math.BigDecimal;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+
+/**
+ * What a partition reports on a model version: how much of it has arrived, which shards are
+ * missing, and, once it can be merged, the exact sums of its Fisher.
+ */
+final class PartitionReport {
+  private static final int MAX_MISSING_NAMES = 20;
+
+  private final Ledger ledger;
+
+  PartitionReport(Ledger ledger) {
+    this.ledger = ledger;
+  }
+
+  /** The report on a version at this moment. */
+  ModelProgress of(KnownModel model) {
+    ModelCounts now = ledger.counts(model);
+    int expected = model.checkpoint().slots().size();
+    int fishers = model.fisher().slots().size();
+    int epoch = now.getEpoch();
+    int sealed = now.getSealed().isEmpty() ? 0 : now.getSealed().get(0);
+    List<String> missing = List.of();
+    Optional<List<FisherSums>> sums = Optional.empty();
+    if (now.getPresent() < expected) {
+      missing = withoutCheckpoint(model);
+    } else if (epoch == 0 && fishers > 0) {
+      missing = belowEpoch(model, 1);
+    } else {
+      sums = sums(model, epoch);
+      if (sums.isEmpty()) {
+        // A shard that has lost its Fisher seals again from the first epoch on, which the others no
+        // longer have. Nothing can be merged until it has caught up.
+        missing = belowEpoch(model, newestEpoch(model));
+        epoch = 0;
+        sealed = fishers - missing.size();
+      }
+    }
+    return new ModelProgress(
+        model.version().model(),
+        model.version().version(),
+        expected,
+        now.getPresent(),
+        fishers,
+        epoch,
+        sealed,
+        missing.subList(0, Math.min(missing.size(), MAX_MISSING_NAMES)),
+        sums.orElse(List.of()));
+  }
+
+  private List<String> withoutCheckpoint(KnownModel model) {
+    return model.checkpoint().slots().stream()
+        .map(Slot::shard)
+        .filter(shard -> ledger.shard(model, shard).getCheckpointOffset() < 0)
+        .map(Shard::id)
+        .toList();
+  }
+
+  private List<String> belowEpoch(KnownModel model, int epoch) {
+    return model.fisher().slots().stream()
+        .map(Slot::shard)
+        .filter(shard -> newestEpoch(ledger.shard(model, shard)) < epoch)
+        .map(Shard::id)
+        .toList();
+  }
+
+  private int newestEpoch(KnownModel model) {
+    return model.fisher().slots().stream()
+        .mapToInt(slot -> newestEpoch(ledger.shard(model, slot.shard())))
+        .max()
+        .orElse(0);
+  }
+
+  private static int newestEpoch(ShardState state) {
+    return FisherShard.newest(state).map(SealedFisher::getEpoch).orElse(0);
+  }
+
+  /** The sums of an epoch for each parameter; empty when a shard no longer has that epoch. */
+  private Optional<List<FisherSums>> sums(KnownModel model, int epoch) {
+    Map<String, BigDecimal[]> sums = new LinkedHashMap<>();
+    for (Slot slot : model.fisher().slots()) {
+      Optional<SealedFisher> found = FisherShard.sealed(ledger.shard(model, slot.shard()), epoch);
+      if (found.isEmpty()) {
+        return Optional.empty();
+      }
+      SealedFisher sealed = found.get();
+      BigDecimal[] sum =
+          sums.computeIfAbsent(
+              slot.shard().tensor().name(),
+              name -> new BigDecimal[] {BigDecimal.ZERO, BigDecimal.ZERO});
+      sum[0] = sum[0].add(new BigDecimal(sealed.getTotal()));
+      sum[1] = sum[1].add(new BigDecimal(sealed.getSquares()));
+    }
+    List<FisherSums> result = new ArrayList<>();
+    sums.forEach(
+        (name, sum) -> result.add(new FisherSums(name, sum[0].toString(), sum[1].toString())));
+    return Optional.of(result);
+  }
+}

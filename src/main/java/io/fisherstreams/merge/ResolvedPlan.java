@@ -1,0 +1,66 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.Shard;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+
+/**
+ * A plan with what one partition has of its models.
+ *
+ * @param base the base model
+ * @param mergeSet which parameters are merged; the others are copied from the base
+ * @param outputDtype the type of mergeable parameters in the release, null for the base's own
+ * @param participants the models that are merged
+ */
+record ResolvedPlan(
+    MergePlan plan,
+    KnownModel base,
+    MergeSet mergeSet,
+    DType outputDtype,
+    List<Participant> participants) {
+
+  /** One of the plan's models, with its manifest. */
+  record Participant(PlannedModel planned, KnownModel model) {}
+
+  /** Finds the plan's models in the ledger; empty when this partition has nothing of the base. */
+  static Optional<ResolvedPlan> of(MergePlan plan, Ledger ledger) {
+    return ledger
+        .held(new ModelVersion(plan.getBaseModel(), plan.getBaseVersion()))
+        .map(base -> of(plan, base, ledger));
+  }
+
+  private static ResolvedPlan of(MergePlan plan, KnownModel base, Ledger ledger) {
+    MergeSet mergeSet =
+        MergeSet.of(
+            ManifestTensors.all(base.manifest()), plan.getMethod().getExcludeParamNamesRegex());
+    DType outputDtype =
+        plan.getMethod().getOutputDtype() == null
+            ? null
+            : DType.of(plan.getMethod().getOutputDtype()).orElseThrow();
+    List<Participant> participants = new ArrayList<>();
+    for (PlannedModel planned : plan.getModels()) {
+      ledger
+          .held(new ModelVersion(planned.getModel(), planned.getVersion()))
+          .ifPresent(model -> participants.add(new Participant(planned, model)));
+    }
+    return new ResolvedPlan(plan, base, mergeSet, outputDtype, participants);
+  }
+
+  /** Whether a shard is merged, or copied from the base. */
+  boolean merges(Shard shard) {
+    return mergeSet.merges(shard.tensor().name());
+  }
+
+  /** The type of a shard of the base in the release. */
+  DType outputDtype(Shard shard) {
+    DType own = shard.tensor().dtype();
+    return outputDtype != null && own.mergeable() ? outputDtype : own;
+  }
+}

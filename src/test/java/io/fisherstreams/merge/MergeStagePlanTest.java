@@ -1,0 +1,61 @@
+package io.fisherstreams.merge;
+
+import static io.fisherstreams.merge.MergeStageDriver.planned;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.time.Duration;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Plans: the formula, many steps, and which plan is carried out. */
+class MergeStagePlanTest extends MergeStageFixture {
+  @Test
+  void aPlanMergesByTheFormulaAndKeepsExcludedParametersOfTheBase() {
+    twoModels();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
+    assertThat(stage.progress().releases())
+        .singleElement()
+        .satisfies(
+            done -> {
+              assertThat(done.getRelease()).isEqualTo(1);
+              assertThat(done.getShards()).isEqualTo(4);
+              assertThat(done.getUnweighted()).isZero();
+            });
+    assertThat(stage.reasons()).isEmpty();
+    planTwo(1); // the same plan again
+    stage.work();
+    assertThat(stage.merged()).isEmpty();
+  }
+
+  @Test
+  void aPlanIsPreparedAndCarriedOutInManySteps() {
+    twoModels();
+    stage.work();
+    stage.progress();
+    delete(stage.folder("b", 1));
+    stage.restart();
+    stage.hurry();
+    planTwo(1);
+    int steps = 0;
+    while (stage.progress().releases().isEmpty() && steps < 1000) {
+      stage.stage().advance(Duration.ofMillis(10));
+      steps++;
+    }
+    // four shards are looked for in the base and in both models, and then merged
+    assertThat(steps).isBetween(4 + 2 * 4 + 4, 50);
+    assertThat(stage.reads()).isEqualTo(2);
+    assertThat(stage.merged().get("1/w")).containsExactly(W_OF_TWO);
+  }
+
+  @Test
+  void aNewerPlanTakesTheOlderOnesPlace() {
+    twoModels();
+    planTwo(5);
+    stage.plan(6, EPSILON, List.of(), planned("a", 1, 1, 1));
+    planTwo(4);
+    stage.work();
+    assertThat(stage.merged()).containsOnlyKeys("6/keep", "6/scale", "6/void", "6/w");
+  }
+}

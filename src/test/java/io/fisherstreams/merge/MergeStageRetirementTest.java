@@ -1,0 +1,59 @@
+package io.fisherstreams.merge;
+
+import static io.fisherstreams.merge.MergeStageDriver.batch;
+import static io.fisherstreams.merge.MergeStageDriver.floats;
+import static io.fisherstreams.merge.MergeStageDriver.planned;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.RetiredModel;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** A retired model leaves nothing. */
+class MergeStageRetirementTest extends MergeStageFixture {
+  @Test
+  void aModelWithdrawnAmongItsBatchesLeavesNothing() {
+    twoModels();
+    stage.announce(model("c", 1).setExamples(100).build());
+    for (int i = 0; i < 40; i++) {
+      stage.gradients(batch("c", 1, "w", "s", i, 1, Encoding.SQUARED_SUM, floats(1, 2, 3)));
+    }
+    assertThat(folds()).isEqualTo(2);
+    stage.withdraw("c");
+    stage.plan(1, EPSILON, List.of(new RetiredModel("c", 1L)), planned("a", 1, 1, 0.75));
+    stage.work();
+    assertThat(folds()).isZero();
+    assertThat(stage.tombstones()).hasSize(40).contains("w[0] c@1 s#0", "w[0] c@1 s#39");
+    assertThat(stage.folder("c", 1)).doesNotExist();
+  }
+
+  @Test
+  void aRetiredModelsStateFilesAndRecordsAreDropped() {
+    twoModels();
+    planTwo(1);
+    stage.work();
+    stage.tombstones();
+    stage.merged();
+    stage.withdraw("b");
+    stage.plan(2, EPSILON, List.of(new RetiredModel("b", 1L)), planned("a", 1, 1, 0.75));
+    stage.work();
+    assertThat(stage.merged().get("2/w")).containsExactly(1, -1, 0.5f);
+    assertThat(stage.tombstones())
+        .containsExactlyInAnyOrder(
+            "scale[0] b@1",
+            "void[0] b@1",
+            "w[0] b@1",
+            "scale[0] b@1 file#0",
+            "void[0] b@1 file#0",
+            "w[0] b@1 file#0");
+    assertThat(stage.folder("b", 1)).doesNotExist();
+    assertThat(stage.folder("a", 1)).exists();
+    var shards = stage.stage().driver().getKeyValueStore(MergeTopology.SHARDS);
+    try (var all = shards.all()) {
+      all.forEachRemaining(entry -> assertThat((String) entry.key).doesNotStartWith("b@"));
+    }
+    stage.checkpoint("b", 1, "w", 0, floats(5, 7, -2));
+    assertThat(stage.reasons()).singleElement().asString().contains("unknown or withdrawn");
+  }
+}
