@@ -139,7 +139,7 @@ final class DocumentedKeysTest {
                 true,
                 1e-6,
                 256,
-                MergeFile.EstimatorName.SAMPLED,
+                "sampled",
                 4,
                 7,
                 16));
