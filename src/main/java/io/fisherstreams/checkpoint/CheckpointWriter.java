@@ -10,7 +10,6 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.FileAlreadyExistsException;
@@ -29,8 +28,6 @@ import java.util.TreeMap;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
-import java.util.regex.Matcher;
-import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
@@ -49,9 +46,6 @@ import java.util.stream.Stream;
  */
 public final class CheckpointWriter implements AutoCloseable {
   private static final JsonFactory JSON = new JsonFactory();
-
-  private static final Pattern SIZE =
-      Pattern.compile("(\\d{1,15}(?:\\.\\d{1,9})?) ?(?:([KMGT])(I)?)?B?");
 
   private static final int GAPS_SHOWN = 5;
 
@@ -284,31 +278,6 @@ public final class CheckpointWriter implements AutoCloseable {
     } finally {
       lock.writeLock().unlock();
     }
-  }
-
-  /**
-   * Reads a size such as {@code 5GB} (10⁹ bytes each, as Hugging Face counts), {@code 4GiB} (2³⁰
-   * each), {@code 1.5 GB} or {@code 1000}, in bytes.
-   *
-   * @throws InvalidInput when it is no size, or less than a byte
-   */
-  public static long parseSize(String size) {
-    Matcher matcher = SIZE.matcher(size.trim().toUpperCase(Locale.ROOT));
-    if (matcher.matches()) {
-      int power = matcher.group(2) == null ? 0 : 1 + "KMGT".indexOf(matcher.group(2));
-      BigDecimal unit = BigDecimal.valueOf(matcher.group(3) == null ? 1000 : 1024).pow(power);
-      BigDecimal bytes = new BigDecimal(matcher.group(1)).multiply(unit);
-      if (bytes.signum() > 0 && bytes.stripTrailingZeros().scale() <= 0) {
-        try {
-          return bytes.longValueExact();
-        } catch (ArithmeticException e) {
-          throw new InvalidInput("'%s' is more than 2^63 bytes".formatted(shown(size)), e);
-        }
-      }
-    }
-    throw new InvalidInput(
-        "'%s' is no size of at least one byte; write it as 5GB, 200MB, 4GiB or 1000000"
-            .formatted(shown(size)));
   }
 
   private interface Filler {

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.NamedRelease;
 import io.fisherstreams.cli.options.OutputOptions;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
@@ -63,7 +64,8 @@ final class ExportCommand implements Callable<Integer> {
               .formatted(release.getRelease(), release.getReason()));
     }
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
-    try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
+    try (TerminalProgress progress =
+        TerminalProgress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
           .export(

@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.NamedRelease;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.FisherProducts;
@@ -83,7 +84,7 @@ final class SimilarityCommand implements Callable<Integer> {
     StoredFishers fishers = new StoredFishers(kafka, topics, partitions, release.getPlan());
     Similarity similarity;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        Progress progress = Progress.of(spec, "compare Fishers")) {
+        TerminalProgress progress = TerminalProgress.of(spec, "compare Fishers")) {
       progress.total(fishers.bytes());
       FisherProducts products = fishers.products(directory.path(), threads, progress::add);
       progress.done();

@@ -13,7 +13,7 @@ import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
-import java.io.PrintWriter;
+import io.fisherstreams.text.TextTable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -38,7 +38,7 @@ public final class PoolEvaluation implements AutoCloseable {
   private final List<Task> tasks = new ArrayList<>();
   private final List<Row> rows = new ArrayList<>();
 
-  /** Runs a loaded model on examples, and tells how far it is. */
+  /** Runs a loaded model on examples and reports its progress. */
   @FunctionalInterface
   public interface Runner {
     Evaluation run(ExampleSource examples, ModelRuntime runtime, String title);
@@ -46,7 +46,7 @@ public final class PoolEvaluation implements AutoCloseable {
 
   private record Task(String name, ModelFiles files, Path examples) {}
 
-  /** A model, and what was measured of it by task. */
+  /** A model and its results by task. */
   private record Row(
       String name, String kind, TensorSource tensors, Map<Task, Evaluation> evaluations) {
 
@@ -67,7 +67,7 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   /**
-   * Opens the models and looks at the tasks' examples.
+   * Opens the models and counts the tasks' examples.
    *
    * @param torchScript a module that all models run in, or empty
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
@@ -103,13 +103,15 @@ public final class PoolEvaluation implements AutoCloseable {
     }
     if (tasks.isEmpty()) {
       throw new InvalidInput(
-          "%s: no model names evaluation_examples: there is nothing to evaluate with"
+          "%s: no model has evaluation_examples: there is nothing to evaluate on; add them to at least one model"
               .formatted(merge.file()));
     }
     models.forEach((model, tensors) -> rows.add(new Row(model.name(), "fine_tuned", tensors)));
   }
 
-  /** Each fine-tuned model on its own task: finds what does not fit before the merge is made. */
+  /**
+   * Runs each fine-tuned model on its own task: this finds files that do not fit before the merge.
+   */
   public void evaluateOwnTasks() {
     for (Task task : tasks) {
       for (Row row : rows) {
@@ -121,7 +123,7 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   /**
-   * All models on all tasks.
+   * Runs all models on all tasks.
    *
    * @param merged the merged checkpoint
    */
@@ -154,40 +156,32 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   /** Two tables, models by tasks. */
-  public void print(PrintWriter out) {
-    table(out, "accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f");
-    out.println();
-    table(out, "mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
-    out.flush();
+  public String tables() {
+    return table("accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f")
+        + System.lineSeparator()
+        + table("mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
   }
 
-  private void table(
-      PrintWriter out, String title, ToDoubleFunction<Evaluation> figure, String format) {
-    List<List<String>> lines = new ArrayList<>();
+  private String table(String title, ToDoubleFunction<Evaluation> figure, String format) {
+    TextTable table = new TextTable().left();
     List<String> head = new ArrayList<>(List.of(title));
-    tasks.forEach(task -> head.add(task.name));
+    for (Task task : tasks) {
+      table.right();
+      head.add(task.name);
+    }
+    table.right();
     head.add("average");
-    lines.add(head);
+    table.row(head);
     for (Row row : rows) {
-      List<String> line = new ArrayList<>(List.of(row.name));
+      List<String> cells = new ArrayList<>(List.of(row.name));
       for (Task task : tasks) {
-        line.add(
+        cells.add(
             String.format(Locale.ROOT, format, figure.applyAsDouble(row.evaluations.get(task))));
       }
-      line.add(String.format(Locale.ROOT, format, row.mean(figure)));
-      lines.add(line);
+      cells.add(String.format(Locale.ROOT, format, row.mean(figure)));
+      table.row(cells);
     }
-    for (List<String> line : lines) {
-      StringBuilder text = new StringBuilder();
-      for (int column = 0; column < line.size(); column++) {
-        int at = column;
-        int width = lines.stream().mapToInt(other -> other.get(at).length()).max().orElseThrow();
-        text.append(column == 0 ? "" : "  ");
-        text.append(
-            String.format(column == 0 ? "%-" + width + "s" : "%" + width + "s", line.get(column)));
-      }
-      out.println(text);
-    }
+    return table.toString();
   }
 
   /** All figures; accuracies from 0 to 1, log-likelihoods in nats. */

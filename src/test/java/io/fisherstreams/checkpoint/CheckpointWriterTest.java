@@ -31,9 +31,6 @@ import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 class CheckpointWriterTest {
   private static final TensorInfo WEIGHT = new TensorInfo("w", DType.F32, List.of(2L, 3L));
@@ -453,47 +450,6 @@ class CheckpointWriterTest {
     try (Checkpoint read = Checkpoint.open(folder.resolve("out.safetensors"))) {
       assertThat(read.slice("w", 0, 1).getFloat()).isEqualTo(1);
     }
-  }
-
-  @ParameterizedTest
-  @CsvSource({
-    "1, 1",
-    "1000, 1000",
-    "5B, 5",
-    "5GB, 5000000000",
-    "5 GB, 5000000000",
-    "200MB, 200000000",
-    "4GiB, 4294967296",
-    "4gib, 4294967296",
-    "1.5KB, 1500",
-    "0.5KiB, 512",
-    "2T, 2000000000000"
-  })
-  void readsSizes(String text, long bytes) {
-    assertThat(CheckpointWriter.parseSize(text)).isEqualTo(bytes);
-  }
-
-  @ParameterizedTest
-  @ValueSource(
-      strings = {
-        "",
-        "GB",
-        "-5GB",
-        "0",
-        "0GB",
-        "5XB",
-        "5GBs",
-        "1.5",
-        "1e9",
-        "0.0001KB",
-        "5 G B",
-        "999999999999999TB",
-        "٥GB"
-      })
-  void refusesWhatIsNoSize(String text) {
-    assertThatThrownBy(() -> CheckpointWriter.parseSize(text))
-        .isInstanceOf(InvalidInput.class)
-        .hasMessageContaining("'" + text + "'");
   }
 
   private static ByteBuffer floats(float... values) {

@@ -101,7 +101,7 @@ final class PoolCommandsIT {
       output("publish", "checkpoint", checkpoint, "--model", "base", "--base");
       output("publish", "checkpoint", checkpoint, "--model", "plain");
       List<String> announce =
-          List.of("publish", "checkpoint", checkpoint, "--model", "m", "--examples", "7");
+          List.of("publish", "checkpoint", checkpoint, "--model", "m", "--num-examples", "7");
       refused(
           "the pool merges the parameter score.weight, so it cannot be a frozen head's",
           with(announce, "--estimator", "exact", "--head", checkpoint));
@@ -117,7 +117,7 @@ final class PoolCommandsIT {
           "plain");
       String[] publish = {"publish", "examples", examples, "--model", "m"};
       refused("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
-      refused("takes 7 examples", with(List.of(publish), "--first-index", "7"));
+      refused("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
       assertThat(output(publish)).contains("published 7 examples of m@");
       await()
           .atMost(PATIENCE)
