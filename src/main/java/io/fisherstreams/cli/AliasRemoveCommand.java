@@ -13,7 +13,7 @@ import picocli.CommandLine.Spec;
     name = "remove",
     mixinStandardHelpOptions = true,
     description =
-        "Removes an alias: it names no release and keeps no tensors. The coordinator must run.")
+        "Removes an alias. It then protects no release's tensors. The coordinator must run.")
 final class AliasRemoveCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 

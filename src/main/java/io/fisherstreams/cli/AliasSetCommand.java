@@ -22,7 +22,7 @@ final class AliasSetCommand implements Callable<Integer> {
       index = "0",
       paramLabel = "ALIAS",
       description =
-          "1 to 100 ASCII letters, digits and '. _ -', the first a letter, such as production.")
+          "The alias, such as production: 1 to 100 ASCII letters, digits and '. _ -', beginning with a letter.")
   private String alias;
 
   @Parameters(index = "1", paramLabel = "N_OR_ALIAS", description = "The release's id or alias.")

@@ -9,7 +9,6 @@ import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EvaluatedModel;
 import io.fisherstreams.cli.options.EvaluationSubject;
-import io.fisherstreams.cli.options.NamedRelease;
 import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.cli.output.TerminalProgress;
@@ -22,11 +21,13 @@ import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.oneshot.EvaluationReport;
 import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.oneshot.PoolEvaluation;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
@@ -208,11 +209,11 @@ final class EvaluateCommand implements Callable<Integer> {
       pool.evaluateOwnTasks();
       Path merged = directory.path().resolve("merged.safetensors");
       merge(file, merged);
-      pool.evaluateAll(merged);
+      EvaluationReport report = pool.evaluateAll(merged);
       if (json != null) {
-        WholeFile.write(json, pool.json().toPrettyString() + "\n");
+        WholeFile.write(json, report.json().toPrettyString() + "\n");
       }
-      spec.commandLine().getOut().print(pool.tables());
+      spec.commandLine().getOut().print(report.tables());
       spec.commandLine().getOut().flush();
     }
   }

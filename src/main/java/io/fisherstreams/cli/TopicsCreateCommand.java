@@ -17,8 +17,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "create",
     mixinStandardHelpOptions = true,
-    description =
-        "Creates the topics that are missing and checks the others. Repeating it is safe.")
+    description = "Creates missing topics and checks the existing ones. It is safe to repeat.")
 final class TopicsCreateCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 

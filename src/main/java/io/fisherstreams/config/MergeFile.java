@@ -4,8 +4,8 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -87,7 +87,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param normalizeFisherWeight whether each λ is divided by its model's N + ε
    * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
    * @param numFisherExamples how many examples a Fisher is estimated from
-   * @param estimator the name of an {@link Estimator}
+   * @param estimator of the diagonal Fisher
    * @param samples labels drawn per example, if the estimator draws labels
    * @param seed of those draws
    * @param batchSize examples that go through the model together
@@ -97,7 +97,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       boolean normalizeFisherWeight,
       double minimalFisherWeight,
       int numFisherExamples,
-      String estimator,
+      EstimatorName estimator,
       int samples,
       long seed,
       int batchSize) {
@@ -108,7 +108,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
             true,
             FisherMerge.DEFAULT_EPSILON,
             (int) FisherSettings.DEFAULT_EXAMPLES,
-            new Estimator.Exact().name(),
+            EstimatorName.EXACT,
             1,
             0,
             FisherSettings.DEFAULT_BATCH_SIZE);
@@ -120,7 +120,6 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       requireFiniteAndNotNegative("minimal_fisher_weight", minimalFisherWeight);
       requirePositive("num_fisher_examples", numFisherExamples);
       requirePositive("samples", samples);
-      Estimator.named(estimator, samples, seed);
       requirePositive("batch_size", batchSize);
     }
   }

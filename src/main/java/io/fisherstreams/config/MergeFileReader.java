@@ -4,7 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Method;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.gradient.Estimator;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.List;
@@ -66,13 +66,13 @@ final class MergeFileReader {
     Method standard = Method.DEFAULT;
     List<String> patterns = yaml.texts("exclude_param_names_regex");
     checked(yaml, "exclude_param_names_regex", () -> MergeSet.of(List.of(), patterns));
-    String estimator = yaml.text("estimator", standard.estimator());
+    String estimator = yaml.text("estimator", standard.estimator().text());
     return new Method(
         patterns,
         yaml.flag("normalize_fisher_weight", standard.normalizeFisherWeight()),
         yaml.number("minimal_fisher_weight", standard.minimalFisherWeight(), 0),
         yaml.whole("num_fisher_examples", standard.numFisherExamples(), 1),
-        checked(yaml, "estimator", () -> Estimator.named(estimator, 1, 0).name()),
+        checked(yaml, "estimator", () -> EstimatorName.of(estimator)),
         yaml.whole("samples", standard.samples(), 1),
         yaml.whole("seed", standard.seed(), Long.MIN_VALUE),
         yaml.whole("batch_size", standard.batchSize(), 1));

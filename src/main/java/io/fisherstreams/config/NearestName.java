@@ -4,7 +4,7 @@ import java.util.Comparator;
 import java.util.Optional;
 import java.util.Set;
 
-/** Finds the known name that somebody who misspelt it meant. */
+/** Finds the known name that is spelt most like an unknown one. */
 final class NearestName {
   private NearestName() {}
 

@@ -75,7 +75,7 @@ final class StrictYaml {
     }
   }
 
-  /** Reads a file whose top level is a mapping with these keys at most. */
+  /** Reads a file whose top level is a mapping with some of these keys. */
   static StrictYaml read(Path file, Set<String> known) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
@@ -168,42 +168,44 @@ final class StrictYaml {
     };
   }
 
-  long whole(String key, long otherwise, long least) {
+  /** A whole number of at least {@code min}. */
+  long whole(String key, long otherwise, long min) {
     if (!has(key)) {
       return otherwise;
     }
     try {
       long value = Long.parseLong(plain(key, "a whole number"));
-      if (value >= least) {
+      if (value >= min) {
         return value;
       }
     } catch (NumberFormatException e) {
       // rejected below like a number out of range
     }
-    throw invalid(key, "is '" + text(key) + "', expected a whole number of at least " + least);
+    throw invalid(key, "is '" + text(key) + "', expected a whole number of at least " + min);
   }
 
-  int whole(String key, int otherwise, int least) {
-    long value = whole(key, (long) otherwise, least);
+  /** A whole number of at least {@code min}. */
+  int whole(String key, int otherwise, int min) {
+    long value = whole(key, (long) otherwise, min);
     if (value > Integer.MAX_VALUE) {
       throw invalid(key, "is '" + value + "', expected at most " + Integer.MAX_VALUE);
     }
     return (int) value;
   }
 
-  /** A finite number of at least {@code least}. */
-  double number(String key, double otherwise, double least) {
+  /** A finite number of at least {@code min}. */
+  double number(String key, double otherwise, double min) {
     if (!has(key)) {
       return otherwise;
     }
     String text = plain(key, "a number");
     if (NUMBER.matcher(text).matches()) {
       double value = Double.parseDouble(text);
-      if (value >= least && !Double.isInfinite(value)) {
+      if (value >= min && !Double.isInfinite(value)) {
         return value;
       }
     }
-    throw invalid(key, "is '" + text(key) + "', expected a finite number of at least " + least);
+    throw invalid(key, "is '" + text(key) + "', expected a finite number of at least " + min);
   }
 
   List<String> texts(String key) {
@@ -217,7 +219,7 @@ final class StrictYaml {
     return texts;
   }
 
-  /** A list of mappings with these keys at most; empty when the key is missing. */
+  /** A list of mappings with some of these keys; empty when the key is missing. */
   List<StrictYaml> mappings(String key, Set<String> known) {
     List<StrictYaml> mappings = new ArrayList<>();
     for (Node item : items(key)) {
@@ -236,7 +238,7 @@ final class StrictYaml {
     return sequence.getValue();
   }
 
-  /** A mapping with these keys at most; empty when the key is missing. */
+  /** A mapping with some of these keys; empty when the key is missing. */
   Optional<StrictYaml> mapping(String key, Set<String> known) {
     return has(key)
         ? Optional.of(new StrictYaml(file, at(key), values.get(key), known))

@@ -82,7 +82,11 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
       examples.requireCount(method.numFisherExamples());
       Estimation estimation =
           new Estimation(
-              method.estimator(), method.samples(), method.seed(), method.batchSize(), List.of());
+              method.estimator().text(),
+              method.samples(),
+              method.seed(),
+              method.batchSize(),
+              List.of());
       ModelManifest.Builder manifest =
           estimated
               .manifest(model.name(), 1, mergeSet, estimation, module.isPresent())

@@ -1,8 +1,5 @@
 package io.fisherstreams.oneshot;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -13,20 +10,17 @@ import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
-import io.fisherstreams.text.TextTable;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.ToDoubleFunction;
 
 /**
- * Every model of a merge on every task: the merged one, the plain average, the base and each
- * fine-tuned model. A task is a model with evaluation examples. On a task, each model runs as the
- * task's own fine-tuned model, under its config and head, with the merged parameters replaced.
+ * Evaluates every model of a merge on every task: the merged model, the plain average, the base and
+ * each fine-tuned model. A task is a fine-tuned model with evaluation examples. Each model runs a
+ * task with the config and head of the task's own model and with its own merged parameters.
  */
 public final class PoolEvaluation implements AutoCloseable {
   private final MergeFile merge;
@@ -48,14 +42,10 @@ public final class PoolEvaluation implements AutoCloseable {
 
   /** A model and its results by task. */
   private record Row(
-      String name, String kind, TensorSource tensors, Map<Task, Evaluation> evaluations) {
+      String name, String kind, TensorSource tensors, Map<String, Evaluation> evaluations) {
 
     Row(String name, String kind, TensorSource tensors) {
       this(name, kind, tensors, new LinkedHashMap<>());
-    }
-
-    double mean(ToDoubleFunction<Evaluation> figure) {
-      return evaluations.values().stream().mapToDouble(figure).average().orElseThrow();
     }
   }
 
@@ -127,7 +117,7 @@ public final class PoolEvaluation implements AutoCloseable {
    *
    * @param merged the merged checkpoint
    */
-  public void evaluateAll(Path merged) {
+  public EvaluationReport evaluateAll(Path merged) {
     rows.add(0, new Row("base", "base", TensorSource.of(base)));
     rows.add(0, new Row("plain average", "plain_average", average()));
     rows.add(0, new Row("merged", "merged", TensorSource.of(open(merged))));
@@ -136,6 +126,12 @@ public final class PoolEvaluation implements AutoCloseable {
         evaluate(row, task);
       }
     }
+    return new EvaluationReport(
+        merge.file(),
+        tasks.stream().map(Task::name).toList(),
+        rows.stream()
+            .map(row -> new EvaluationReport.ModelResult(row.name, row.kind, row.evaluations))
+            .toList());
   }
 
   private TensorSource average() {
@@ -146,65 +142,13 @@ public final class PoolEvaluation implements AutoCloseable {
 
   private void evaluate(Row row, Task task) {
     row.evaluations.computeIfAbsent(
-        task,
+        task.name,
         unused -> {
           try (ExampleSource examples = task.files.examples(task.examples);
               ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
             return runner.run(examples, runtime, row.name + " on " + task.name);
           }
         });
-  }
-
-  /** Two tables, models by tasks. */
-  public String tables() {
-    return table("accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f")
-        + System.lineSeparator()
-        + table("mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
-  }
-
-  private String table(String title, ToDoubleFunction<Evaluation> figure, String format) {
-    TextTable table = new TextTable().left();
-    List<String> head = new ArrayList<>(List.of(title));
-    for (Task task : tasks) {
-      table.right();
-      head.add(task.name);
-    }
-    table.right();
-    head.add("average");
-    table.row(head);
-    for (Row row : rows) {
-      List<String> cells = new ArrayList<>(List.of(row.name));
-      for (Task task : tasks) {
-        cells.add(
-            String.format(Locale.ROOT, format, figure.applyAsDouble(row.evaluations.get(task))));
-      }
-      cells.add(String.format(Locale.ROOT, format, row.mean(figure)));
-      table.row(cells);
-    }
-    return table.toString();
-  }
-
-  /** All figures; accuracies from 0 to 1, log-likelihoods in nats. */
-  public ObjectNode json() {
-    ObjectNode root = new ObjectMapper().createObjectNode();
-    root.put("merge", merge.file().toString());
-    ArrayNode list = root.putArray("models");
-    for (Row row : rows) {
-      ObjectNode model = list.addObject();
-      model.put("model", row.name).put("kind", row.kind);
-      model.put("mean_accuracy", row.mean(Evaluation::accuracy));
-      model.put("mean_log_likelihood", row.mean(Evaluation::meanLogLikelihood));
-      ObjectNode byTask = model.putObject("tasks");
-      for (Task task : tasks) {
-        Evaluation evaluation = row.evaluations.get(task);
-        byTask
-            .putObject(task.name)
-            .put("examples", evaluation.examples())
-            .put("accuracy", evaluation.accuracy())
-            .put("mean_log_likelihood", evaluation.meanLogLikelihood());
-      }
-    }
-    return root;
   }
 
   @Override

@@ -3,6 +3,8 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
@@ -73,6 +75,12 @@ final class PoolCommandsIT {
       await()
           .atMost(PATIENCE)
           .until(() -> output("releases").matches("(?s).*COMPLETE +\\S+ +2 [^\n]*\n$"));
+      String[] lines = output("releases", "--json").split("\n");
+      JsonNode newest = new ObjectMapper().readTree(lines[lines.length - 1]);
+      assertThat(newest.get("status").textValue()).isEqualTo("COMPLETE");
+      assertThat(newest.get("plan").get("models").findValuesAsText("model"))
+          .containsExactly("model-a", "model-b");
+      assertThat(newest.get("plan").get("models").findValues("fisher_norm")).hasSize(2);
       Path without = directory.resolve("without.safetensors");
       output("export", "--output", without.toString());
       Path never = directory.resolve("never.safetensors");

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -78,7 +79,7 @@ class MergeFileTest {
     assertThat(method.normalizeFisherWeight()).isFalse();
     assertThat(method.minimalFisherWeight()).isEqualTo(1e-8);
     assertThat(method.numFisherExamples()).isEqualTo(512);
-    assertThat(method.estimator()).isEqualTo("fusion_bench");
+    assertThat(method.estimator()).isEqualTo(EstimatorName.FUSION_BENCH);
     assertThat(method.samples()).isEqualTo(3);
     assertThat(method.seed()).isEqualTo(-7);
     assertThat(method.batchSize()).isEqualTo(16);
@@ -97,7 +98,7 @@ class MergeFileTest {
                     """));
 
     assertThat(merge.method())
-        .isEqualTo(new MergeFile.Method(List.of(), true, 1e-6, 256, "exact", 1, 0, 8));
+        .isEqualTo(new MergeFile.Method(List.of(), true, 1e-6, 256, EstimatorName.EXACT, 1, 0, 8));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }
@@ -187,8 +188,8 @@ class MergeFileTest {
         Arguments.of(method + "seed: one\n", "seed: is 'one'"),
         Arguments.of(
             method + "estimator: exat\n",
-            "line 7: method.estimator: estimator is 'exat', expected exact, sampled,"),
-        Arguments.of(method + "estimator: Exact\n", "estimator is 'Exact', expected exact"),
+            "line 7: method.estimator: 'exat' is not known, expected one of exact, sampled"),
+        Arguments.of(method + "estimator: Exact\n", "'Exact' is not known"),
         Arguments.of(
             method + "exclude_param_names_regex: head\n",
             "method.exclude_param_names_regex: expected a list"),

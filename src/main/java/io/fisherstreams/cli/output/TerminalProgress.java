@@ -10,8 +10,8 @@ import me.tongfei.progressbar.ProgressBarStyle;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * Progress on standard error: a bar with rate and time left on a terminal, a plain line every few
- * seconds elsewhere.
+ * Progress on standard error: on a terminal a bar with rate and time left, elsewhere a plain line
+ * every few seconds.
  */
 public final class TerminalProgress implements TaskProgress {
   private static final Duration PLAIN_INTERVAL = Duration.ofSeconds(5);
