@@ -18,15 +18,15 @@ import picocli.CommandLine.Spec;
     name = "demo",
     mixinStandardHelpOptions = true,
     description = {
-      "Trains a base network and fine-tuned ones on handwritten digits, lets them arrive one after another in a running pool, and shows each release.",
-      "Writes merged.safetensors, a report to look at, and the pool's files for the merge command."
+      "Trains a base network and fine-tuned ones on handwritten digits, lets them arrive one after another in a running pool and shows each release.",
+      "Writes merged.safetensors, a report and the pool's files for the merge command."
     })
 final class DemoCommand implements Callable<Integer> {
   @Option(
       names = {"-o", "--output"},
       paramLabel = "DIR",
       defaultValue = "fisher-streams-demo",
-      description = "Where the results go. Default: ${DEFAULT-VALUE}.")
+      description = "Folder for the results. Default: ${DEFAULT-VALUE}.")
   private Path output;
 
   @Option(
@@ -51,7 +51,7 @@ final class DemoCommand implements Callable<Integer> {
     }
     out.printf("%nmerged model  %s%nreport        %s%n", folder.merged(), folder.report());
     out.printf(
-        "the same merge, once: bin/fisher-streams merge %s -o merged.safetensors%n",
+        "to make the same merge as one command: bin/fisher-streams merge %s -o merged.safetensors%n",
         folder.mergeFile());
     out.flush();
     return result.withdrawalExact() ? 0 : 1;

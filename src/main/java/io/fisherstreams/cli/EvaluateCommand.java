@@ -7,9 +7,11 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
-import io.fisherstreams.cli.options.ExampleOptions;
-import io.fisherstreams.cli.options.NamedRelease;
+import io.fisherstreams.cli.options.EvaluatedModel;
+import io.fisherstreams.cli.options.EvaluationSubject;
 import io.fisherstreams.cli.options.TorchScriptOption;
+import io.fisherstreams.cli.output.TerminalListener;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
@@ -19,27 +21,26 @@ import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.oneshot.EvaluationReport;
+import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.oneshot.PoolEvaluation;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
-import java.io.PrintWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import picocli.CommandLine;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -47,11 +48,11 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Measures accuracy and mean log-likelihood of a model, a release or a whole merge.yaml on labelled examples.",
-      "For a merge.yaml: of the merged model, the plain average, the base and each fine-tuned model on every task."
+      "For a merge.yaml it measures the merged model, the plain average, the base and each fine-tuned model on every task."
     })
 final class EvaluateCommand implements Callable<Integer> {
   @ArgGroup(multiplicity = "1")
-  private Subject subject;
+  private EvaluationSubject subject;
 
   @Option(
       names = "--batch-size",
@@ -61,17 +62,14 @@ final class EvaluateCommand implements Callable<Integer> {
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
   private int batchSize;
 
-  @Option(
-      names = "--json",
-      paramLabel = "FILE",
-      description = "Writes the figures as JSON as well.")
+  @Option(names = "--json", paramLabel = "FILE", description = "Also writes the results as JSON.")
   private Path json;
 
   @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description =
-          "Where a merge or a release keeps its data meanwhile. Default: the system's temporary folder.")
+          "Where a merge or a release keeps its data during the evaluation. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Mixin private TorchScriptOption torchScript;
@@ -80,53 +78,20 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  /** A merge.yaml, or one model. */
-  private static final class Subject {
-    @Parameters(
-        paramLabel = "MERGE.YAML",
-        description =
-            "A pool whose models name evaluation_examples (docs/merge-yaml.md). It is merged, once, as merge does.")
-    private Path yaml;
-
-    @ArgGroup(exclusive = false)
-    private OneModel model;
-  }
-
-  private static final class OneModel extends ExampleOptions {
-    @Option(
-        names = "--model",
-        required = true,
-        paramLabel = "CHECKPOINT_OR_RELEASE",
-        description = {
-          "A Hugging Face folder, or a safetensors file with its config.json beside it.",
-          "With --bootstrap-servers or --config: a release of the pool, by id or alias."
-        })
-    private String model;
-
-    @Option(
-        names = "--folder",
-        paramLabel = "CHECKPOINT",
-        description = {
-          "For a release: the model whose config.json, tokenizer and head it runs with, as for --model.",
-          "Where the folder holds a checkpoint too, parameters that the pool does not merge are this model's."
-        })
-    private Path folder;
-  }
-
   @Override
   public Integer call() {
     requireWritable();
-    if (subject.yaml != null) {
-      evaluatePool();
+    if (subject.yaml().isPresent()) {
+      evaluatePool(MergeFile.read(subject.yaml().get()));
     } else if (connection.isGiven()) {
-      evaluateRelease(subject.model);
+      evaluateRelease(subject.model());
     } else {
-      evaluateModel(subject.model);
+      evaluateModel(subject.model());
     }
     return 0;
   }
 
-  /** Better now than after an hour's work. */
+  /** Checks the output before work that may take an hour. */
   private void requireWritable() {
     if (json == null) {
       return;
@@ -137,25 +102,25 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private void evaluateModel(OneModel one) {
-    if (one.folder != null) {
+  private void evaluateModel(EvaluatedModel one) {
+    if (one.folder().isPresent()) {
       throw new InvalidInput(
-          "--folder goes with a release, which also needs --bootstrap-servers and --schema-registry");
+          "--folder is for a release; to evaluate a release, also give --bootstrap-servers and --schema-registry");
     }
-    Path checkpoint = Path.of(one.model);
+    Path checkpoint = Path.of(one.model());
     if (!Files.exists(checkpoint)) {
       throw new InvalidInput(
-          "%s: no such checkpoint; a release of a pool also needs --bootstrap-servers and --schema-registry"
+          "%s: no such checkpoint; to evaluate a release of a pool, also give --bootstrap-servers and --schema-registry"
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
-      report(one.model, evaluate(examples, runtime, "evaluate"));
+      report(one.model(), evaluate(examples, runtime, "evaluate"));
     }
   }
 
-  private ExampleSource examples(ModelFiles files, OneModel one) {
+  private ExampleSource examples(ModelFiles files, EvaluatedModel one) {
     ExampleSource examples = files.examples(one.examples());
     try {
       if (json != null) {
@@ -168,16 +133,18 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private void evaluateRelease(OneModel one) {
-    if (one.folder == null) {
-      throw new InvalidInput(
-          "a release needs --folder: the model whose config.json, tokenizer and head it runs with");
-    }
-    ModelFiles files = one.files(one.folder, torchScript.file());
+  private void evaluateRelease(EvaluatedModel one) {
+    Path folder =
+        one.folder()
+            .orElseThrow(
+                () ->
+                    new InvalidInput(
+                        "a release needs --folder: the model whose config.json, tokenizer and head it runs with"));
+    ModelFiles files = one.files(folder, torchScript.file());
     try (ExampleSource examples = examples(files, one);
         TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
-      Release release = export(one.model, file);
+      Release release = export(one.model(), file);
       try (Checkpoint checkpoint = Checkpoint.open(file)) {
         TensorSource tensors = TensorSource.of(checkpoint);
         MergeSet merged =
@@ -199,7 +166,8 @@ final class EvaluateCommand implements Callable<Integer> {
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
-    try (Progress progress = Progress.of(spec, "read release " + release.getRelease())) {
+    try (TerminalProgress progress =
+        TerminalProgress.of(spec, "read release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
           .export(release, tensors, file, Long.MAX_VALUE, Optional.empty(), progress::add);
@@ -209,7 +177,7 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   private Evaluation evaluate(ExampleSource examples, ModelRuntime runtime, String task) {
-    try (Progress progress = Progress.ofExamples(spec, task)) {
+    try (TerminalProgress progress = TerminalProgress.ofExamples(spec, task)) {
       Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::upTo);
       progress.done();
       return evaluation;
@@ -232,8 +200,7 @@ final class EvaluateCommand implements Callable<Integer> {
             evaluation.examples(), evaluation.accuracy(), evaluation.meanLogLikelihood());
   }
 
-  private void evaluatePool() {
-    MergeFile file = MergeFile.read(subject.yaml);
+  private void evaluatePool(MergeFile file) {
     if (json != null) {
       file.requireOther("--json", json);
     }
@@ -241,27 +208,30 @@ final class EvaluateCommand implements Callable<Integer> {
         PoolEvaluation pool = PoolEvaluation.open(file, torchScript.file(), this::evaluate)) {
       pool.evaluateOwnTasks();
       Path merged = directory.path().resolve("merged.safetensors");
-      merge(merged);
-      pool.evaluateAll(merged);
+      merge(file, merged);
+      EvaluationReport report = pool.evaluateAll(merged);
       if (json != null) {
-        WholeFile.write(json, pool.json().toPrettyString() + "\n");
+        WholeFile.write(json, report.json().toPrettyString() + "\n");
       }
-      pool.print(spec.commandLine().getOut());
+      spec.commandLine().getOut().print(report.tables());
+      spec.commandLine().getOut().flush();
     }
   }
 
-  /** The command itself, with what it prints beside the progress. */
-  private void merge(Path output) {
-    PrintWriter err = spec.commandLine().getErr();
-    MergeCommand command = new MergeCommand();
-    CommandLine line = new CommandLine(command).setOut(err).setErr(err);
-    List<String> arguments =
-        new ArrayList<>(List.of(subject.yaml.toString(), "--output=" + output));
-    if (workDirectory != null) {
-      arguments.add("--work-directory=" + workDirectory);
-    }
-    arguments.addAll(connection.arguments());
-    line.parseArgs(arguments.toArray(String[]::new));
-    command.call();
+  private void merge(MergeFile file, Path output) {
+    OneShotMerge.Inputs inputs =
+        new OneShotMerge.Inputs(
+            file,
+            output,
+            Long.MAX_VALUE,
+            Optional.empty(),
+            false,
+            OneShotMerge.Inputs.DEFAULT_PARTITIONS,
+            OneShotMerge.Inputs.DEFAULT_THREADS,
+            Optional.ofNullable(workDirectory),
+            connection.config().gradient(),
+            MergeCommand.cluster(connection));
+    MergeCommand.print(
+        OneShotMerge.run(inputs, new TerminalListener(spec)), spec.commandLine().getErr());
   }
 }

@@ -2,13 +2,14 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
-import io.fisherstreams.cli.options.NamedRelease;
 import io.fisherstreams.cli.options.OutputOptions;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
@@ -41,7 +42,7 @@ final class ExportCommand implements Callable<Integer> {
       names = "--base-folder",
       paramLabel = "DIR",
       description =
-          "Where config.json and tokenizer files are copied from into an exported folder.")
+          "Folder whose config.json and tokenizer files are copied into the exported folder.")
   private Path baseFolder;
 
   @Option(names = "--force", description = "Also writes a release that the gate rejected.")
@@ -59,11 +60,12 @@ final class ExportCommand implements Callable<Integer> {
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
       throw new InvalidInput(
-          "release %d was rejected: %s; --force writes it all the same"
+          "release %d was rejected by the gate: %s; to write it anyway, add --force"
               .formatted(release.getRelease(), release.getReason()));
     }
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
-    try (Progress progress = Progress.of(spec, "export release " + release.getRelease())) {
+    try (TerminalProgress progress =
+        TerminalProgress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
           .export(

@@ -1,9 +1,10 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Connection;
-import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -20,7 +21,9 @@ import picocli.CommandLine.Spec;
 final class ReleasesCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 
-  @Option(names = "--json", description = "Prints one JSON object a release, with its whole plan.")
+  @Option(
+      names = "--json",
+      description = "Prints one JSON object a line and release, with its whole plan.")
   private boolean json;
 
   @Spec private CommandSpec spec;
@@ -30,33 +33,31 @@ final class ReleasesCommand implements Callable<Integer> {
     List<Release> releases = new ReleaseReader(connection.kafka(), connection.topics()).all();
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
-      releases.forEach(out::println);
+      releases.forEach(release -> out.println(ReleaseJson.text(release)));
       return 0;
     }
-    out.printf(
-        "%-8s %-10s %-24s %-7s %-16s %s%n",
-        "RELEASE", "STATUS", "AT", "MODELS", "CHECKSUM", "CAUSE");
+    TextTable table = new TextTable().left().left().left().left().left().left();
+    table.row("RELEASE", "STATUS", "AT", "MODELS", "CHECKSUM", "CAUSE");
     for (Release release : releases) {
-      List<PlannedModel> models = release.getPlan().getModels();
-      out.printf(
-          "%-8d %-10s %-24s %-7d %-16s %s%n",
+      table.row(
           release.getRelease(),
           release.getStatus(),
           release.getAt(),
-          models.size(),
+          release.getPlan().getModels().size(),
           release.getChecksum().isEmpty() ? "-" : release.getChecksum(),
           cause(release));
     }
+    out.print(table);
     return 0;
   }
 
   private static String cause(Release release) {
-    String said =
+    String reason =
         release.getReason().isEmpty() && release.getVerdict() != null
             ? release.getVerdict().getReason()
             : release.getReason();
-    return said.isEmpty()
+    return reason.isEmpty()
         ? release.getPlan().getCause()
-        : release.getPlan().getCause() + "; " + said;
+        : release.getPlan().getCause() + "; " + reason;
   }
 }

@@ -14,7 +14,7 @@ import picocli.CommandLine.Spec;
     name = "rollback",
     mixinStandardHelpOptions = true,
     description =
-        "Points an alias back to its previous release whose tensors are kept. The coordinator must run.")
+        "Points an alias back to the newest of its earlier releases whose tensors are kept. The coordinator must run.")
 final class RollbackCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 

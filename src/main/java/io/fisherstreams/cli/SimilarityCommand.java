@@ -2,7 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
-import io.fisherstreams.cli.options.NamedRelease;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.FisherProducts;
@@ -11,6 +11,7 @@ import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.merge.StoredFishers;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.similarity.HeatMap;
 import io.fisherstreams.similarity.Similarity;
@@ -29,8 +30,8 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Compares the Fishers of a release's models: the cosine between every two of them and each model's share of every layer.",
-      "A cosine of 1 means Fishers that are proportional, 0 that no entry matters to both models. A layer is what parameters"
-          + " share of their names up to the first number (encoder.layers.3), or else all but the last part."
+      "A cosine of 1 means proportional Fishers; 0 means that no entry matters to both models. A layer is the parameters"
+          + " whose names are equal up to the first number (encoder.layers.3), or, without a number, up to the last dot."
     })
 final class SimilarityCommand implements Callable<Integer> {
   @Mixin private Connection connection;
@@ -39,13 +40,13 @@ final class SimilarityCommand implements Callable<Integer> {
       names = "--release",
       paramLabel = "N_OR_ALIAS",
       description =
-          "The release's id, or an alias. Default: the newest complete one. An old release's Fishers may be gone.")
+          "The release's id, or an alias. Default: the newest complete one. The Fishers of an old release may be deleted already.")
   private String name;
 
   @Option(
       names = "--csv",
       paramLabel = "FILE",
-      description = "Writes all values, of the whole and of every layer, as CSV.")
+      description = "Writes all values, for the whole model and for every layer, as CSV.")
   private Path csv;
 
   @Option(names = "--json", paramLabel = "FILE", description = "Writes all values as JSON.")
@@ -59,14 +60,14 @@ final class SimilarityCommand implements Callable<Integer> {
       converter = AtLeastOne.Int.class,
       paramLabel = "N",
       defaultValue = "2",
-      description = "Partitions that are read at once. Default: ${DEFAULT-VALUE}.")
+      description = "Partitions that are read in parallel. Default: ${DEFAULT-VALUE}.")
   private int threads;
 
   @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description =
-          "Where the Fishers of as many partitions as there are threads lie meanwhile. Default: the system's temporary folder.")
+          "Where the Fishers of one partition a thread are kept during the comparison. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Spec private CommandSpec spec;
@@ -83,7 +84,7 @@ final class SimilarityCommand implements Callable<Integer> {
     StoredFishers fishers = new StoredFishers(kafka, topics, partitions, release.getPlan());
     Similarity similarity;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        Progress progress = Progress.of(spec, "compare Fishers")) {
+        TerminalProgress progress = TerminalProgress.of(spec, "compare Fishers")) {
       progress.total(fishers.bytes());
       FisherProducts products = fishers.products(directory.path(), threads, progress::add);
       progress.done();

@@ -10,6 +10,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.text.TextTable;
 import io.fisherstreams.webhook.Webhook;
 import io.fisherstreams.webhook.WebhookStage;
 import java.io.PrintWriter;
@@ -26,10 +27,10 @@ import picocli.CommandLine.Spec;
     name = "status",
     mixinStandardHelpOptions = true,
     description =
-        "Shows the pool: its models and what they lack, the stages' lag, the newest releases.")
+        "Shows the pool's models and their missing records, the stages' lag and the newest releases.")
 final class StatusCommand implements Callable<Integer> {
-  private static final int RELEASES_SHOWN = 5;
-  private static final int MISSING_SHOWN = 10;
+  private static final int MAX_RELEASES = 5;
+  private static final int MAX_MISSING = 10;
 
   @Mixin private Connection connection;
 
@@ -42,9 +43,17 @@ final class StatusCommand implements Callable<Integer> {
     PoolStatus status = PoolStatus.read(kafka, topics);
     PrintWriter out = spec.commandLine().getOut();
     out.printf("pool %s, %d partitions%n%n", topics.pool(), status.partitions());
-    out.printf(
-        "%-32s %-14s %-12s %-12s %-6s %s%n",
-        "MODEL", "VERSION", "PRESENT", "SEALED", "EPOCH", "STATE");
+    out.print(models(status));
+    out.println();
+    out.print(lags(kafka, topics, status));
+    out.println();
+    printReleases(new ReleaseReader(kafka, topics).all(), out);
+    return 0;
+  }
+
+  private static TextTable models(PoolStatus status) {
+    TextTable table = new TextTable().left().left().left().left().left().left();
+    table.row("MODEL", "VERSION", "PRESENT", "SEALED", "EPOCH", "STATE");
     status
         .view()
         .models()
@@ -52,7 +61,29 @@ final class StatusCommand implements Callable<Integer> {
             (name, versions) ->
                 versions
                     .values()
-                    .forEach(model -> print(out, name, model, status.state(name, model))));
+                    .forEach(model -> add(table, name, model, status.state(name, model))));
+    return table;
+  }
+
+  private static void add(TextTable table, String name, PoolModel model, String state) {
+    table.row(
+        name,
+        model.manifest().getVersion(),
+        model.present() + "/" + model.shards(),
+        model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
+        model.epoch().map(String::valueOf).orElse("-"),
+        state);
+    List<String> missing = model.missing();
+    if (!missing.isEmpty()) {
+      table.line(
+          "    missing: %s%s"
+              .formatted(
+                  String.join(", ", missing.subList(0, Math.min(MAX_MISSING, missing.size()))),
+                  missing.size() > MAX_MISSING ? ", ..." : ""));
+    }
+  }
+
+  private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {
     Map<String, Long> lags = new LinkedHashMap<>(status.lags());
     connection
         .config()
@@ -62,15 +93,17 @@ final class StatusCommand implements Callable<Integer> {
       String stage = WebhookStage.stage(hook.name());
       lags.put(stage, StageLag.of(kafka, topics, stage));
     }
-    out.println();
-    lags.forEach((stage, lag) -> out.printf("%-20s lag %d records%n", stage, lag));
-    List<Release> releases = new ReleaseReader(kafka, topics).all();
-    out.println();
+    TextTable table = new TextTable().left().left();
+    lags.forEach((stage, lag) -> table.row(stage, "lag %d records".formatted(lag)));
+    return table;
+  }
+
+  private static void printReleases(List<Release> releases, PrintWriter out) {
     if (releases.isEmpty()) {
       out.println("no release yet");
     }
     for (Release release :
-        releases.subList(Math.max(0, releases.size() - RELEASES_SHOWN), releases.size())) {
+        releases.subList(Math.max(0, releases.size() - MAX_RELEASES), releases.size())) {
       out.printf(
           "release %d %s %s %s%n",
           release.getRelease(),
@@ -79,25 +112,6 @@ final class StatusCommand implements Callable<Integer> {
           release.getStatus() == ReleaseStatus.COMPLETE
               ? release.getPlan().getModels().size() + " model(s)"
               : release.getReason());
-    }
-    return 0;
-  }
-
-  private static void print(PrintWriter out, String name, PoolModel model, String state) {
-    out.printf(
-        "%-32s %-14d %-12s %-12s %-6s %s%n",
-        name,
-        model.manifest().getVersion(),
-        model.present() + "/" + model.shards(),
-        model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
-        model.epoch().map(String::valueOf).orElse("-"),
-        state);
-    List<String> missing = model.missing();
-    if (!missing.isEmpty()) {
-      out.printf(
-          "    missing: %s%s%n",
-          String.join(", ", missing.subList(0, Math.min(MISSING_SHOWN, missing.size()))),
-          missing.size() > MISSING_SHOWN ? ", ..." : "");
     }
   }
 }

@@ -20,7 +20,7 @@ import picocli.CommandLine.Spec;
     name = "weight",
     mixinStandardHelpOptions = true,
     description =
-        "Changes a model's merge coefficient; the next release follows without a tensor being sent again.")
+        "Changes a model's merge coefficient. The next release uses it; no tensor is sent again.")
 final class WeightCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 
@@ -60,7 +60,7 @@ final class WeightCommand implements Callable<Integer> {
         return value;
       }
     } catch (NumberFormatException e) {
-      // refused below like a number out of range
+      // rejected below like a number out of range
     }
     throw new InvalidInput(
         "coefficient is '" + text + "', expected a finite number of at least 0, or 'default'");

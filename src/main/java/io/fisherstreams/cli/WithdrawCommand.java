@@ -16,7 +16,8 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "withdraw",
     mixinStandardHelpOptions = true,
-    description = "Takes a model out: the next release is as if it had never been in the pool.")
+    description =
+        "Removes a model from the pool. The next release is bit-identical to one made without it.")
 final class WithdrawCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 

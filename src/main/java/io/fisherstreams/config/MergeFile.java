@@ -4,24 +4,22 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.oneshot.Preflight;
+import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
-import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
  * A {@code merge.yaml}: the base model, the fine-tuned models and how they are merged. Paths in the
- * file are relative to it; here they are resolved. Whether the files exist, and fit each other, is
- * {@link Preflight}'s matter.
+ * file are relative to it; here they are resolved. This class does not check whether the files
+ * exist and fit each other.
  *
  * @param file the YAML file
  * @param base the base model: a safetensors file or a Hugging Face folder
@@ -29,7 +27,7 @@ import java.util.stream.Stream;
  * @param method how they are merged
  */
 public record MergeFile(Path file, Path base, List<Model> models, Method method) {
-  /** Refuses, with {@link InvalidInput}, models that cannot make a pool. */
+  /** Rejects, with {@link InvalidInput}, models that cannot make a pool. */
   public MergeFile {
     models = List.copyOf(models);
     if (models.isEmpty()) {
@@ -42,7 +40,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       }
     }
     if (models.stream().allMatch(model -> model.coefficient.orElse(1) == 0)) {
-      throw new InvalidInput("the coefficients of all models are 0: at least one must be above");
+      throw new InvalidInput("the coefficients of all models are 0: at least one must be above 0");
     }
   }
 
@@ -66,16 +64,14 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       OptionalDouble coefficient,
       Optional<Path> head,
       Optional<Path> evaluationExamples) {
-    /** Refuses, with {@link InvalidInput}, values out of range. */
+    /** Rejects, with {@link InvalidInput}, values out of range. */
     public Model {
       new ModelName(name);
       if (fisher.isPresent() == examples.isPresent()) {
         throw new InvalidInput(
             fisher.isPresent()
-                ? "model '%s' has both fisher and examples: give the one its Fisher comes from"
-                    .formatted(name)
-                : "model '%s' has neither fisher nor examples: give the one its Fisher comes from"
-                    .formatted(name));
+                ? "model '%s' has both fisher and examples: remove one of them".formatted(name)
+                : "model '%s' has neither fisher nor examples: add one of them".formatted(name));
       }
       if (coefficient.isPresent()) {
         requireFiniteAndNotNegative("coefficient", coefficient.getAsDouble());
@@ -92,7 +88,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
    * @param numFisherExamples how many examples a Fisher is estimated from
    * @param estimator of the diagonal Fisher
-   * @param samples labels drawn per example, where the estimator draws them
+   * @param samples labels drawn per example, if the estimator draws labels
    * @param seed of those draws
    * @param batchSize examples that go through the model together
    */
@@ -105,11 +101,19 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       int samples,
       long seed,
       int batchSize) {
-    /** What {@code merge.yaml} leaves out. */
+    /** The values of keys that a {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
-        new Method(List.of(), true, FisherMerge.DEFAULT_EPSILON, 256, EstimatorName.EXACT, 1, 0, 8);
+        new Method(
+            List.of(),
+            true,
+            FisherMerge.DEFAULT_EPSILON,
+            (int) FisherSettings.DEFAULT_EXAMPLES,
+            EstimatorName.EXACT,
+            1,
+            0,
+            FisherSettings.DEFAULT_BATCH_SIZE);
 
-    /** Refuses, with {@link InvalidInput}, values out of range and unreadable patterns. */
+    /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
       excludeParamNamesRegex = List.copyOf(excludeParamNamesRegex);
       MergeSet.of(List.of(), excludeParamNamesRegex);
@@ -120,113 +124,19 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     }
   }
 
-  /** The estimators of the diagonal Fisher, by the names they have in files. */
-  public enum EstimatorName {
-    EXACT,
-    SAMPLED,
-    EMPIRICAL,
-    FUSION_BENCH;
-
-    /** The name in files: {@code fusion_bench}. */
-    public String text() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-
-    /** The estimator of a name in a file; refuses others with {@link InvalidInput}. */
-    public static EstimatorName of(String text) {
-      return Stream.of(values())
-          .filter(estimator -> estimator.text().equals(text))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new InvalidInput(
-                      "'%s' is not known, expected one of %s"
-                          .formatted(
-                              text,
-                              Stream.of(values())
-                                  .map(EstimatorName::text)
-                                  .collect(Collectors.joining(", ")))));
-    }
-  }
-
   /**
    * Reads and checks a {@code merge.yaml}.
    *
    * @throws InvalidInput naming file, line and key, when the file is not as described
    */
   public static MergeFile read(Path file) {
-    StrictYaml yaml = StrictYaml.read(file, Set.of("base", "models", "method"));
-    Path base = yaml.path("base");
-    List<Model> models =
-        yaml
-            .mappings(
-                "models",
-                Set.of(
-                    "name",
-                    "checkpoint",
-                    "fisher",
-                    "examples",
-                    "coefficient",
-                    "head",
-                    "evaluation_examples"))
-            .stream()
-            .map(MergeFile::model)
-            .toList();
-    Method method =
-        yaml.mapping(
-                "method",
-                Set.of(
-                    "exclude_param_names_regex",
-                    "normalize_fisher_weight",
-                    "minimal_fisher_weight",
-                    "num_fisher_examples",
-                    "estimator",
-                    "samples",
-                    "seed",
-                    "batch_size"))
-            .map(MergeFile::method)
-            .orElse(Method.DEFAULT);
-    return checked(yaml, "models", () -> new MergeFile(file, base, models, method));
-  }
-
-  private static Model model(StrictYaml yaml) {
-    String name = yaml.text("name");
-    checked(yaml, "name", () -> new ModelName(name));
-    Path checkpoint = yaml.path("checkpoint");
-    Optional<Path> fisher = path(yaml, "fisher");
-    Optional<Path> examples = path(yaml, "examples");
-    OptionalDouble coefficient =
-        yaml.has("coefficient")
-            ? OptionalDouble.of(yaml.number("coefficient", 0, 0))
-            : OptionalDouble.empty();
-    Optional<Path> head = path(yaml, "head");
-    Optional<Path> evaluation = path(yaml, "evaluation_examples");
-    return checked(
-        yaml,
-        "fisher",
-        () -> new Model(name, checkpoint, fisher, examples, coefficient, head, evaluation));
-  }
-
-  private static Method method(StrictYaml yaml) {
-    Method absent = Method.DEFAULT;
-    List<String> patterns = yaml.texts("exclude_param_names_regex");
-    checked(yaml, "exclude_param_names_regex", () -> MergeSet.of(List.of(), patterns));
-    String estimator = yaml.text("estimator", absent.estimator.text());
-    return new Method(
-        patterns,
-        yaml.flag("normalize_fisher_weight", absent.normalizeFisherWeight),
-        yaml.number("minimal_fisher_weight", absent.minimalFisherWeight, 0),
-        yaml.whole("num_fisher_examples", absent.numFisherExamples, 1),
-        checked(yaml, "estimator", () -> EstimatorName.of(estimator)),
-        yaml.whole("samples", absent.samples, 1),
-        yaml.whole("seed", absent.seed, Long.MIN_VALUE),
-        yaml.whole("batch_size", absent.batchSize, 1));
+    return MergeFileReader.read(file);
   }
 
   /**
-   * Refuses, with {@link InvalidInput}, an output that would replace what it is made from.
+   * Rejects, with {@link InvalidInput}, an output that would replace one of this merge's inputs.
    *
-   * @param option that names the output
+   * @param option the option that names the output, for the message
    */
   public void requireOther(String option, Path output) {
     List<Path> inputs = new ArrayList<>(List.of(file, base));
@@ -244,23 +154,11 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     return model.coefficient.orElse(1.0 / models.size());
   }
 
-  private static Optional<Path> path(StrictYaml yaml, String key) {
-    return yaml.has(key) ? Optional.of(yaml.path(key)) : Optional.empty();
-  }
-
-  /** Adds file, line and key to the refusal of a value that knows none of them. */
-  private static <T> T checked(StrictYaml yaml, String key, Supplier<T> value) {
-    try {
-      return value.get();
-    } catch (InvalidInput e) {
-      throw yaml.refuse(key, e.getMessage());
-    }
-  }
-
   private static void requireFiniteAndNotNegative(String key, double value) {
     // Written so that NaN fails it too.
     if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw new InvalidInput("%s is %s, expected a finite number from 0 on".formatted(key, value));
+      throw new InvalidInput(
+          "%s is %s, expected a finite number of at least 0".formatted(key, value));
     }
   }
 

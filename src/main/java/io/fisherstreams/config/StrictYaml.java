@@ -28,13 +28,14 @@ import org.yaml.snakeyaml.nodes.SequenceNode;
 import org.yaml.snakeyaml.nodes.Tag;
 
 /**
- * One mapping of a YAML file, read key by key. Every refusal is an {@link InvalidInput} that names
- * the file, the line and the key; an unknown key is refused with the nearest known one, a key that
- * stands twice or has no value always. A text is what the file spells, so that a name such as
- * {@code 2024} or {@code yes} needs no quotes; a number or truth value must not have any.
+ * One mapping of a YAML file, read key by key. Every error is an {@link InvalidInput} that names
+ * the file, the line and the key. An unknown key is an error, whose message names the nearest known
+ * key; a duplicate key and a key without a value are errors too. A text is read as the file spells
+ * it, so that a name such as {@code 2024} or {@code yes} needs no quotes. A number or truth value
+ * must not have quotes.
  */
 final class StrictYaml {
-  // Java's own parser also takes 1d, 0x1p3 and NaN, which are no numbers to anybody else.
+  // Java's own parser also accepts 1d, 0x1p3 and NaN.
   private static final Pattern NUMBER =
       Pattern.compile("[-+]?(\\d+\\.?\\d*|\\.\\d+)([eE][-+]?\\d+)?");
 
@@ -50,31 +51,31 @@ final class StrictYaml {
     this.path = path;
     this.node = node;
     if (!(node instanceof MappingNode mapping)) {
-      throw refuse(node, path.isEmpty() ? "the file" : path, "expected a mapping");
+      throw invalid(node, path.isEmpty() ? "the file" : path, "expected a mapping");
     }
     for (NodeTuple tuple : mapping.getValue()) {
       String key =
           tuple.getKeyNode() instanceof ScalarNode scalar ? scalar.getValue() : "a complex key";
       if (!known.contains(key)) {
-        throw refuse(
+        throw invalid(
             tuple.getKeyNode(),
             at(key),
             "unknown key"
-                + nearest(key, known)
+                + NearestName.find(key, known)
                     .map(n -> ", did you mean '" + n + "'?")
                     .orElseGet(() -> "; known are " + String.join(", ", new TreeSet<>(known))));
       }
       if (values.put(key, tuple.getValueNode()) != null) {
-        throw refuse(tuple.getKeyNode(), at(key), "the key stands twice");
+        throw invalid(tuple.getKeyNode(), at(key), "duplicate key");
       }
-      // Taking the default instead would hide that the user meant to give a value.
+      // The default would hide that the user meant to give a value.
       if (tuple.getValueNode().getTag().equals(Tag.NULL)) {
-        throw refuse(tuple.getKeyNode(), at(key), "has no value; give one or remove the key");
+        throw invalid(tuple.getKeyNode(), at(key), "has no value; give one or remove the key");
       }
     }
   }
 
-  /** Reads a file whose top level is a mapping with these keys at most. */
+  /** Reads a file whose top level is a mapping with some of these keys. */
   static StrictYaml read(Path file, Set<String> known) {
     LoaderOptions options = new LoaderOptions();
     options.setAllowDuplicateKeys(false);
@@ -89,50 +90,26 @@ final class StrictYaml {
       if (e.getCause() instanceof CharacterCodingException) {
         throw new InvalidInput(file + " is not UTF-8", e);
       }
-      throw new InvalidInput(file + " is no YAML: " + e.getMessage(), e);
+      throw new InvalidInput(file + " is not valid YAML: " + e.getMessage(), e);
     } catch (NoSuchFileException e) {
       throw new InvalidInput(file + " does not exist", e);
     } catch (IOException e) {
-      throw new InvalidInput("cannot read " + file + ": " + e, e);
+      throw new InvalidInput(file + " cannot be read: " + e.getMessage(), e);
     }
-  }
-
-  private static Optional<String> nearest(String key, Set<String> known) {
-    return known.stream()
-        .filter(candidate -> distance(key, candidate) <= Math.max(2, candidate.length() / 3))
-        .min((a, b) -> Integer.compare(distance(key, a), distance(key, b)));
-  }
-
-  /** Levenshtein's edit distance. */
-  private static int distance(String a, String b) {
-    int[] row = new int[b.length() + 1];
-    for (int j = 0; j <= b.length(); j++) {
-      row[j] = j;
-    }
-    for (int i = 1; i <= a.length(); i++) {
-      int diagonal = row[0];
-      row[0] = i;
-      for (int j = 1; j <= b.length(); j++) {
-        int change = diagonal + (a.charAt(i - 1) == b.charAt(j - 1) ? 0 : 1);
-        diagonal = row[j];
-        row[j] = Math.min(change, 1 + Math.min(row[j], row[j - 1]));
-      }
-    }
-    return row[b.length()];
   }
 
   private String at(String key) {
     return path.isEmpty() ? key : path + "." + key;
   }
 
-  private InvalidInput refuse(Node where, String what, String why) {
+  private InvalidInput invalid(Node where, String what, String why) {
     return new InvalidInput(
         "%s, line %d: %s: %s".formatted(file, where.getStartMark().getLine() + 1, what, why));
   }
 
-  /** The refusal of a key's value, or of the mapping when the key is missing. */
-  InvalidInput refuse(String key, String why) {
-    return refuse(values.getOrDefault(key, node), at(key), why);
+  /** The error of a key's value, or of the mapping when the key is missing. */
+  InvalidInput invalid(String key, String why) {
+    return invalid(values.getOrDefault(key, node), at(key), why);
   }
 
   /** Whether the key has a value. */
@@ -142,10 +119,10 @@ final class StrictYaml {
 
   String text(String key) {
     if (!has(key)) {
-      throw refuse(key, "the key is missing");
+      throw invalid(key, "the key is missing");
     }
     if (!(values.get(key) instanceof ScalarNode scalar)) {
-      throw refuse(key, "expected a single value");
+      throw invalid(key, "expected a single value");
     }
     return scalar.getValue();
   }
@@ -154,25 +131,30 @@ final class StrictYaml {
     return has(key) ? text(key) : otherwise;
   }
 
-  /** A number's or truth value's text, which stands without quotes. */
+  /** The text of a number or truth value, which must not have quotes. */
   private String plain(String key, String expected) {
     if (values.get(key) instanceof ScalarNode scalar && scalar.isPlain()) {
       return scalar.getValue();
     }
-    throw refuse(key, "expected " + expected + ", without quotes");
+    throw invalid(key, "expected " + expected + ", without quotes");
   }
 
   /** A path, relative to the file's folder. */
   Path path(String key) {
     String text = text(key);
     if (text.isBlank()) {
-      throw refuse(key, "is empty, expected a path");
+      throw invalid(key, "is empty, expected a path");
     }
     try {
       return file.toAbsolutePath().resolveSibling(text).normalize();
     } catch (InvalidPathException e) {
-      throw refuse(key, "is no path: " + e.getReason());
+      throw invalid(key, "is not a path: " + e.getReason());
     }
+  }
+
+  /** A path, relative to the file's folder; empty when the key is missing. */
+  Optional<Path> optionalPath(String key) {
+    return has(key) ? Optional.of(path(key)) : Optional.empty();
   }
 
   boolean flag(String key, boolean otherwise) {
@@ -182,60 +164,62 @@ final class StrictYaml {
     return switch (plain(key, "true or false")) {
       case "true" -> true;
       case "false" -> false;
-      default -> throw refuse(key, "is '" + text(key) + "', expected true or false");
+      default -> throw invalid(key, "is '" + text(key) + "', expected true or false");
     };
   }
 
-  long whole(String key, long otherwise, long least) {
+  /** A whole number of at least {@code min}. */
+  long whole(String key, long otherwise, long min) {
     if (!has(key)) {
       return otherwise;
     }
     try {
       long value = Long.parseLong(plain(key, "a whole number"));
-      if (value >= least) {
+      if (value >= min) {
         return value;
       }
     } catch (NumberFormatException e) {
-      // refused below like a number out of range
+      // rejected below like a number out of range
     }
-    throw refuse(key, "is '" + text(key) + "', expected a whole number of at least " + least);
+    throw invalid(key, "is '" + text(key) + "', expected a whole number of at least " + min);
   }
 
-  int whole(String key, int otherwise, int least) {
-    long value = whole(key, (long) otherwise, least);
+  /** A whole number of at least {@code min}. */
+  int whole(String key, int otherwise, int min) {
+    long value = whole(key, (long) otherwise, min);
     if (value > Integer.MAX_VALUE) {
-      throw refuse(key, "is '" + value + "', expected at most " + Integer.MAX_VALUE);
+      throw invalid(key, "is '" + value + "', expected at most " + Integer.MAX_VALUE);
     }
     return (int) value;
   }
 
-  /** A finite number of at least {@code least}. */
-  double number(String key, double otherwise, double least) {
+  /** A finite number of at least {@code min}. */
+  double number(String key, double otherwise, double min) {
     if (!has(key)) {
       return otherwise;
     }
     String text = plain(key, "a number");
     if (NUMBER.matcher(text).matches()) {
       double value = Double.parseDouble(text);
-      if (value >= least && !Double.isInfinite(value)) {
+      if (value >= min && !Double.isInfinite(value)) {
         return value;
       }
     }
-    throw refuse(key, "is '" + text(key) + "', expected a finite number of at least " + least);
+    throw invalid(key, "is '" + text(key) + "', expected a finite number of at least " + min);
   }
 
   List<String> texts(String key) {
     List<String> texts = new ArrayList<>();
     for (Node item : items(key)) {
       if (!(item instanceof ScalarNode scalar) || item.getTag().equals(Tag.NULL)) {
-        throw refuse(item, at(key) + "[" + texts.size() + "]", "expected a text");
+        throw invalid(item, at(key) + "[" + texts.size() + "]", "expected a text");
       }
       texts.add(scalar.getValue());
     }
     return texts;
   }
 
-  /** A list of mappings with these keys at most; empty when the key is missing. */
+  /** A list of mappings with some of these keys; empty when the key is missing. */
   List<StrictYaml> mappings(String key, Set<String> known) {
     List<StrictYaml> mappings = new ArrayList<>();
     for (Node item : items(key)) {
@@ -249,12 +233,12 @@ final class StrictYaml {
       return List.of();
     }
     if (!(values.get(key) instanceof SequenceNode sequence)) {
-      throw refuse(key, "expected a list");
+      throw invalid(key, "expected a list");
     }
     return sequence.getValue();
   }
 
-  /** A mapping with these keys at most; empty when the key is missing. */
+  /** A mapping with some of these keys; empty when the key is missing. */
   Optional<StrictYaml> mapping(String key, Set<String> known) {
     return has(key)
         ? Optional.of(new StrictYaml(file, at(key), values.get(key), known))

@@ -1,5 +1,6 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -7,13 +8,12 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
-import java.util.stream.Collectors;
 
 /** Prints the demo's progress and, after each change of the pool, a table of plain text. */
 public final class DemoConsole implements DemoListener {
   private static final int LABEL = 14;
-  private static final int CELL = 7;
-  private static final int WIDE_CELL = 10;
+  private static final int CELL = 6;
+  private static final int WIDE_CELL = 9;
 
   private final PrintWriter out;
 
@@ -52,11 +52,7 @@ public final class DemoConsole implements DemoListener {
         change.shares().size(),
         String.join(", ", change.shares().keySet()),
         seconds(change.waited()));
-    header();
-    row("in the pool", task -> change.holds(task) ? "yes" : "-", "", "");
-    scores("Fisher merge", change.fisher());
-    scores("plain average", change.average());
-    scores("base model", base);
+    out.print(accuracies(change, base));
     print("");
   }
 
@@ -73,59 +69,63 @@ public final class DemoConsole implements DemoListener {
             : "The last release DIFFERS from it: the withdrawn model left something behind.");
     print("");
     print("Accuracy in %%, average over all six tasks, whether their model is in the pool or not:");
-    print("%-26s%14s%15s%12s", "after", "Fisher merge", "plain average", "base model");
+    TextTable table = new TextTable().left(26).right(12).right(13).right(10);
+    table.row("after", "Fisher merge", "plain average", "base model");
     for (PoolChange change : result.changes()) {
-      print(
-          "%-26s%14s%15s%12s",
+      table.row(
           change.release() + ": " + (change.arrived() ? "+ " : "- ") + change.model().model(),
           percent(change.fisher().mean()),
           percent(change.average().mean()),
           percent(result.base().mean()));
     }
+    out.print(table);
     print(
         "Each model alone on its own task: %s. The whole run took %s.",
         percent(result.aloneMean()), seconds(result.took()));
     print("%s", DemoFindings.of(result).sentence());
   }
 
-  private void header() {
+  private static TextTable accuracies(PoolChange change, Scores base) {
+    TextTable table = new TextTable(1).left(LABEL);
     List<String> upper = new ArrayList<>();
     List<String> lower = new ArrayList<>();
     for (DigitTask task : DigitTask.values()) {
+      table.right(CELL);
       String[] words = task.model().split("-", 2);
       upper.add(words.length == 2 ? words[0] : "");
       lower.add(words[words.length - 1]);
     }
-    line("", upper, "", "original");
-    line("accuracy in %", lower, "average", "digits");
-    print("%s", "-".repeat(LABEL + CELL * lower.size() + 2 * WIDE_CELL));
+    table.right(WIDE_CELL).right(WIDE_CELL);
+    row(table, "", upper, "", "original");
+    row(table, "accuracy in %", lower, "average", "digits");
+    table.rule();
+    row(table, "in the pool", cells(task -> change.holds(task) ? "yes" : "-"), "", "");
+    scores(table, "Fisher merge", change.fisher());
+    scores(table, "plain average", change.average());
+    scores(table, "base model", base);
+    return table;
   }
 
-  private void scores(String label, Scores scores) {
+  private static void scores(TextTable table, String label, Scores scores) {
     row(
+        table,
         label,
-        task -> percent(scores.of(task)),
+        cells(task -> percent(scores.of(task))),
         percent(scores.mean()),
         percent(scores.originals()));
   }
 
-  private void row(
-      String label, Function<DigitTask, String> cell, String average, String originals) {
-    line(
-        label,
-        Arrays.stream(DigitTask.values()).map(cell).collect(Collectors.toList()),
-        average,
-        originals);
+  private static List<String> cells(Function<DigitTask, String> cell) {
+    return Arrays.stream(DigitTask.values()).map(cell).toList();
   }
 
-  private void line(String label, List<String> cells, String average, String originals) {
-    StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "%-" + LABEL + "s", label));
-    for (String cell : cells) {
-      line.append(String.format(Locale.ROOT, "%" + CELL + "s", cell));
-    }
-    line.append(String.format(Locale.ROOT, "%" + WIDE_CELL + "s", average));
-    line.append(String.format(Locale.ROOT, "%" + WIDE_CELL + "s", originals));
-    print("%s", line.toString().stripTrailing());
+  private static void row(
+      TextTable table, String label, List<String> cells, String average, String originals) {
+    List<String> row = new ArrayList<>(List.of(label));
+    row.addAll(cells);
+    row.add(average);
+    row.add(originals);
+    table.row(row);
   }
 
   private static String percent(double part) {

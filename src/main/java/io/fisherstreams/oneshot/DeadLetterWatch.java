@@ -10,22 +10,22 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** Watches the dead letters of a pool in which no record may be refused. */
-public final class DeadLetterWatch implements AutoCloseable {
+/** Watches the dead letters of a pool in which every record must be valid. */
+final class DeadLetterWatch implements AutoCloseable {
   private final Consumer<byte[], byte[]> consumer;
 
-  public DeadLetterWatch(KafkaSettings kafka, PoolTopics topics) {
+  DeadLetterWatch(KafkaSettings kafka, PoolTopics topics) {
     TopicPartition partition = new TopicPartition(topics.deadLetters().name(), 0);
     consumer = kafka.newConsumer();
     consumer.assign(List.of(partition));
     consumer.seekToBeginning(List.of(partition));
   }
 
-  /** Waits so long; throws {@link InvalidInput} with the reason when a record was refused. */
-  public void requireNone(Duration wait) {
+  /** Waits up to {@code wait}; throws {@link InvalidInput} when a stage rejected a record. */
+  void requireNone(Duration wait) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(wait)) {
       throw new InvalidInput(
-          "the pipeline refused a record: " + DeadLetters.reason(record.headers()));
+          "the pipeline rejected a record: " + DeadLetters.reason(record.headers()));
     }
   }
 

@@ -1,7 +1,6 @@
 package io.fisherstreams.oneshot;
 
 import io.fisherstreams.checkpoint.Checkpoint;
-import io.fisherstreams.cli.Progress;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.estimation.ClaimListener;
 import io.fisherstreams.estimation.GradientOptions;
@@ -11,6 +10,7 @@ import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.oneshot.MergeListener.Unit;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
@@ -22,19 +22,19 @@ import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicLong;
-import picocli.CommandLine.Model.CommandSpec;
 
 /**
  * Estimates the Fishers of a merge's models that come with examples: streams a model with its
- * examples and has a gradient stage in this process, on the merge's own topics, turn them into
- * gradient batches. One model after the other, so that one is in memory at a time.
+ * examples, and a gradient stage in this process, on the merge's own topics, turns them into
+ * gradient batches. It does one model after another, so that memory holds one at a time.
  */
-public final class MergeEstimation implements ClaimListener, AutoCloseable {
-  // The model needs every core; nobody waits for anything shorter.
+final class MergeEstimation implements ClaimListener, AutoCloseable {
+  // The model needs every core, so this thread polls seldom.
   private static final Duration POLL = Duration.ofMillis(200);
 
-  /** The model under way. */
-  private record Current(ModelVersion version, long wanted, AtomicLong counted, Progress progress) {
+  /** The model that is being estimated. */
+  private record Current(
+      ModelVersion version, long wanted, AtomicLong counted, TaskProgress progress) {
     void upTo(long claimed) {
       progress.upTo(counted.get() + claimed, wanted);
     }
@@ -43,28 +43,28 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
   private final MergeFile file;
   private final MergeSet mergeSet;
   private final GradientOptions options;
-  private final CommandSpec spec;
+  private final MergeListener listener;
   private GradientStage stage;
   private volatile Current current;
 
   /**
    * Estimates nothing yet.
    *
-   * @param options how the stage works; with the operator's TorchScript modules
+   * @param options how the stage works, with the operator's TorchScript modules
    */
-  public MergeEstimation(
-      MergeFile file, MergeSet mergeSet, GradientOptions options, CommandSpec spec) {
+  MergeEstimation(
+      MergeFile file, MergeSet mergeSet, GradientOptions options, MergeListener listener) {
     this.file = file;
     this.mergeSet = mergeSet;
-    // All wanted examples come, however slowly they are read: waiting for them keeps the sums'
-    // order, so that the same files give the same bytes.
+    // All wanted examples come, however slowly they are read. Waiting for full claims keeps the
+    // order of the sums, so that the same files give the same bytes.
     this.options =
         new GradientOptions(options.claimExamples(), Duration.ofDays(1), options.torchScripts());
-    this.spec = spec;
+    this.listener = listener;
   }
 
-  /** Whether the merge has a model whose Fisher is to be estimated. */
-  public boolean isNeeded() {
+  /** Whether the merge has a model with examples instead of a Fisher. */
+  boolean isNeeded() {
     return file.models().stream().anyMatch(model -> model.examples().isPresent());
   }
 
@@ -97,11 +97,11 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
   }
 
   /**
-   * Refuses, before anything is streamed, models and examples that do not suit each other.
+   * Rejects, before anything is streamed, models and examples that do not fit each other.
    *
    * @throws io.fisherstreams.InvalidInput with file, tensor or index, expected and found
    */
-  public void check() {
+  void check() {
     for (MergeFile.Model model : file.models()) {
       if (model.examples().isPresent()) {
         open(model, this::check);
@@ -112,7 +112,7 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
   private void check(
       EstimatedCheckpoint checkpoint, ExampleSource examples, ModelManifest manifest) {
     String task = "check examples of " + manifest.getModel();
-    try (Progress progress = Progress.ofExamples(spec, task)) {
+    try (TaskProgress progress = listener.begin(task, Unit.EXAMPLES)) {
       progress.total(manifest.getExamples());
       checkpoint.requireRunnable(manifest, examples, manifest.getExamples(), progress::add);
       progress.done();
@@ -120,7 +120,7 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
   }
 
   /** Starts the gradient stage. */
-  public void start(PoolRunner runner, Path directory) {
+  void start(PoolRunner runner, Path directory) {
     stage = GradientStage.create(runner.kafka(), runner.topics(), options, this, directory);
     stage.start();
   }
@@ -130,7 +130,7 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
    *
    * @param watch of the pool that the stage was started for
    */
-  public void estimate(MergeFile.Model model, Publisher publisher, DeadLetterWatch watch) {
+  void estimate(MergeFile.Model model, Publisher publisher, DeadLetterWatch watch) {
     open(
         model,
         (checkpoint, examples, manifest) -> {
@@ -140,7 +140,7 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
   }
 
   private void stream(EstimatedCheckpoint checkpoint, ModelManifest manifest, Publisher publisher) {
-    try (Progress progress = Progress.of(spec, "stream " + manifest.getModel())) {
+    try (TaskProgress progress = listener.begin("stream " + manifest.getModel(), Unit.BYTES)) {
       progress.total(ModelCheck.bytes(manifest));
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint.tensors(), progress::add);
@@ -152,7 +152,8 @@ public final class MergeEstimation implements ClaimListener, AutoCloseable {
       ExampleSource examples, ModelManifest manifest, Publisher publisher, DeadLetterWatch watch) {
     EstimatedModel model = EstimatedModel.of(manifest);
     long wanted = manifest.getExamples();
-    try (Progress progress = Progress.ofExamples(spec, "fisher of " + manifest.getModel())) {
+    try (TaskProgress progress =
+        listener.begin("fisher of " + manifest.getModel(), Unit.EXAMPLES)) {
       Current estimate = new Current(model.version(), wanted, new AtomicLong(), progress);
       current = estimate;
       publisher.examples(model, examples, wanted, 0, sent -> {});

@@ -1,8 +1,5 @@
 package io.fisherstreams.oneshot;
 
-import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.node.ArrayNode;
-import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -13,20 +10,17 @@ import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
-import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.ToDoubleFunction;
 
 /**
- * Every model of a merge on every task: the merged one, the plain average, the base and each
- * fine-tuned model. A task is a model with evaluation examples. On a task, each model runs as the
- * task's own fine-tuned model, under its config and head, with the merged parameters replaced.
+ * Evaluates every model of a merge on every task: the merged model, the plain average, the base and
+ * each fine-tuned model. A task is a fine-tuned model with evaluation examples. Each model runs a
+ * task with the config and head of the task's own model and with its own merged parameters.
  */
 public final class PoolEvaluation implements AutoCloseable {
   private final MergeFile merge;
@@ -38,7 +32,7 @@ public final class PoolEvaluation implements AutoCloseable {
   private final List<Task> tasks = new ArrayList<>();
   private final List<Row> rows = new ArrayList<>();
 
-  /** Runs a loaded model on examples, and tells how far it is. */
+  /** Runs a loaded model on examples and reports its progress. */
   @FunctionalInterface
   public interface Runner {
     Evaluation run(ExampleSource examples, ModelRuntime runtime, String title);
@@ -46,16 +40,12 @@ public final class PoolEvaluation implements AutoCloseable {
 
   private record Task(String name, ModelFiles files, Path examples) {}
 
-  /** A model, and what was measured of it by task. */
+  /** A model and its results by task. */
   private record Row(
-      String name, String kind, TensorSource tensors, Map<Task, Evaluation> evaluations) {
+      String name, String kind, TensorSource tensors, Map<String, Evaluation> evaluations) {
 
     Row(String name, String kind, TensorSource tensors) {
       this(name, kind, tensors, new LinkedHashMap<>());
-    }
-
-    double mean(ToDoubleFunction<Evaluation> figure) {
-      return evaluations.values().stream().mapToDouble(figure).average().orElseThrow();
     }
   }
 
@@ -67,7 +57,7 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   /**
-   * Opens the models and looks at the tasks' examples.
+   * Opens the models and counts the tasks' examples.
    *
    * @param torchScript a module that all models run in, or empty
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
@@ -103,13 +93,15 @@ public final class PoolEvaluation implements AutoCloseable {
     }
     if (tasks.isEmpty()) {
       throw new InvalidInput(
-          "%s: no model names evaluation_examples: there is nothing to evaluate with"
+          "%s: no model has evaluation_examples: there is nothing to evaluate on; add them to at least one model"
               .formatted(merge.file()));
     }
     models.forEach((model, tensors) -> rows.add(new Row(model.name(), "fine_tuned", tensors)));
   }
 
-  /** Each fine-tuned model on its own task: finds what does not fit before the merge is made. */
+  /**
+   * Runs each fine-tuned model on its own task: this finds files that do not fit before the merge.
+   */
   public void evaluateOwnTasks() {
     for (Task task : tasks) {
       for (Row row : rows) {
@@ -121,11 +113,11 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   /**
-   * All models on all tasks.
+   * Runs all models on all tasks.
    *
    * @param merged the merged checkpoint
    */
-  public void evaluateAll(Path merged) {
+  public EvaluationReport evaluateAll(Path merged) {
     rows.add(0, new Row("base", "base", TensorSource.of(base)));
     rows.add(0, new Row("plain average", "plain_average", average()));
     rows.add(0, new Row("merged", "merged", TensorSource.of(open(merged))));
@@ -134,6 +126,12 @@ public final class PoolEvaluation implements AutoCloseable {
         evaluate(row, task);
       }
     }
+    return new EvaluationReport(
+        merge.file(),
+        tasks.stream().map(Task::name).toList(),
+        rows.stream()
+            .map(row -> new EvaluationReport.ModelResult(row.name, row.kind, row.evaluations))
+            .toList());
   }
 
   private TensorSource average() {
@@ -144,73 +142,13 @@ public final class PoolEvaluation implements AutoCloseable {
 
   private void evaluate(Row row, Task task) {
     row.evaluations.computeIfAbsent(
-        task,
+        task.name,
         unused -> {
           try (ExampleSource examples = task.files.examples(task.examples);
               ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
             return runner.run(examples, runtime, row.name + " on " + task.name);
           }
         });
-  }
-
-  /** Two tables, models by tasks. */
-  public void print(PrintWriter out) {
-    table(out, "accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f");
-    out.println();
-    table(out, "mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
-    out.flush();
-  }
-
-  private void table(
-      PrintWriter out, String title, ToDoubleFunction<Evaluation> figure, String format) {
-    List<List<String>> lines = new ArrayList<>();
-    List<String> head = new ArrayList<>(List.of(title));
-    tasks.forEach(task -> head.add(task.name));
-    head.add("average");
-    lines.add(head);
-    for (Row row : rows) {
-      List<String> line = new ArrayList<>(List.of(row.name));
-      for (Task task : tasks) {
-        line.add(
-            String.format(Locale.ROOT, format, figure.applyAsDouble(row.evaluations.get(task))));
-      }
-      line.add(String.format(Locale.ROOT, format, row.mean(figure)));
-      lines.add(line);
-    }
-    for (List<String> line : lines) {
-      StringBuilder text = new StringBuilder();
-      for (int column = 0; column < line.size(); column++) {
-        int at = column;
-        int width = lines.stream().mapToInt(other -> other.get(at).length()).max().orElseThrow();
-        text.append(column == 0 ? "" : "  ");
-        text.append(
-            String.format(column == 0 ? "%-" + width + "s" : "%" + width + "s", line.get(column)));
-      }
-      out.println(text);
-    }
-  }
-
-  /** All figures; accuracies from 0 to 1, log-likelihoods in nats. */
-  public ObjectNode json() {
-    ObjectNode root = new ObjectMapper().createObjectNode();
-    root.put("merge", merge.file().toString());
-    ArrayNode list = root.putArray("models");
-    for (Row row : rows) {
-      ObjectNode model = list.addObject();
-      model.put("model", row.name).put("kind", row.kind);
-      model.put("mean_accuracy", row.mean(Evaluation::accuracy));
-      model.put("mean_log_likelihood", row.mean(Evaluation::meanLogLikelihood));
-      ObjectNode byTask = model.putObject("tasks");
-      for (Task task : tasks) {
-        Evaluation evaluation = row.evaluations.get(task);
-        byTask
-            .putObject(task.name)
-            .put("examples", evaluation.examples())
-            .put("accuracy", evaluation.accuracy())
-            .put("mean_log_likelihood", evaluation.meanLogLikelihood());
-      }
-    }
-    return root;
   }
 
   @Override

@@ -4,9 +4,11 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.similarity.Similarity.Part;
+import io.fisherstreams.text.TextTable;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
@@ -17,63 +19,52 @@ public final class SimilarityText {
 
   /** Tables: the cosines of the whole models, then each model's share of each layer. */
   public static String tables(Similarity similarity) {
+    return "cosine between the models' Fishers, over %d merged entries (- where a Fisher is 0 everywhere)%n"
+            .formatted(similarity.whole().entries())
+        + cosines(similarity)
+        + "%nshare of each layer in %%%n".formatted()
+        + shares(similarity);
+  }
+
+  private static TextTable cosines(Similarity similarity) {
     List<String> models = similarity.models();
-    StringBuilder text = new StringBuilder();
-    text.append("cosine between the models' Fishers, over ")
-        .append(similarity.whole().entries())
-        .append(" merged entries (- where a Fisher is 0 everywhere)\n");
-    int first = width(models, 0);
-    text.append(pad("", first));
-    models.forEach(model -> text.append("  ").append(padLeft(model, 6)));
-    text.append('\n');
+    TextTable table = header(models);
     for (int row = 0; row < models.size(); row++) {
-      text.append(pad(models.get(row), first));
-      for (int column = 0; column < models.size(); column++) {
-        text.append("  ")
-            .append(
-                padLeft(
-                    number(similarity.whole().cosines().get(row).get(column)),
-                    Math.max(6, models.get(column).length())));
+      List<String> cells = new ArrayList<>(List.of(models.get(row)));
+      for (OptionalDouble cosine : similarity.whole().cosines().get(row)) {
+        cells.add(
+            cosine.isPresent() ? String.format(Locale.ROOT, "%.4f", cosine.getAsDouble()) : "-");
       }
-      text.append('\n');
+      table.row(cells);
     }
-    text.append("\nshare of each layer in %\n");
-    int layer = width(similarity.layers().stream().map(Part::name).toList(), "whole".length());
-    text.append(pad("", layer));
-    models.forEach(model -> text.append("  ").append(padLeft(model, 6)));
-    text.append('\n');
-    similarity.layers().forEach(part -> shares(text, part.name(), layer, part, models));
-    shares(text, "whole", layer, similarity.whole(), models);
-    return text.toString();
+    return table;
   }
 
-  private static void shares(
-      StringBuilder text, String name, int width, Part part, List<String> models) {
-    text.append(pad(name, width));
-    for (int i = 0; i < models.size(); i++) {
-      text.append("  ")
-          .append(
-              padLeft(
-                  String.format(Locale.ROOT, "%.2f", 100 * part.shares().get(i)),
-                  Math.max(6, models.get(i).length())));
+  private static TextTable shares(Similarity similarity) {
+    TextTable table = header(similarity.models());
+    for (Part part : similarity.layers()) {
+      table.row(shares(part.name(), part));
     }
-    text.append('\n');
+    return table.row(shares("whole", similarity.whole()));
   }
 
-  private static String number(OptionalDouble cosine) {
-    return cosine.isPresent() ? String.format(Locale.ROOT, "%.4f", cosine.getAsDouble()) : "-";
+  private static List<String> shares(String name, Part part) {
+    List<String> cells = new ArrayList<>(List.of(name));
+    for (double share : part.shares()) {
+      cells.add(String.format(Locale.ROOT, "%.2f", 100 * share));
+    }
+    return cells;
   }
 
-  private static int width(List<String> names, int least) {
-    return Math.max(least, names.stream().mapToInt(String::length).max().orElse(0));
-  }
-
-  private static String pad(String text, int width) {
-    return text + " ".repeat(Math.max(0, width - text.length()));
-  }
-
-  private static String padLeft(String text, int width) {
-    return " ".repeat(Math.max(0, width - text.length())) + text;
+  /** A table with a column a model, and their names as its first row. */
+  private static TextTable header(List<String> models) {
+    TextTable table = new TextTable().left();
+    List<String> cells = new ArrayList<>(List.of(""));
+    for (String model : models) {
+      table.right();
+      cells.add(model);
+    }
+    return table.row(cells);
   }
 
   /**

@@ -1,6 +1,7 @@
 package io.fisherstreams.simulate;
 
 import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -88,19 +89,18 @@ public final class SimulateCommand implements Callable<Integer> {
 
   private static void print(PrintWriter out, String what, List<Row> rows) {
     out.println(what);
-    out.printf(
-        "%10s %12s %12s %10s %14s %17s%n",
-        "models", "milliseconds", "records in", "sent", "bytes sent", "changelog bytes");
+    TextTable table = new TextTable().right().right().right().right().right().right();
+    table.row("models", "milliseconds", "records in", "sent", "bytes sent", "changelog bytes");
     for (Row row : rows) {
-      out.printf(
-          "%,10d %,12.1f %,12d %,10d %,14d %,17d%n",
-          row.models(),
-          row.seconds() * 1e3,
-          row.received(),
-          row.sent(),
-          row.sentBytes(),
-          row.changelogBytes());
+      table.row(
+          "%,d".formatted(row.models()),
+          "%,.1f".formatted(row.seconds() * 1e3),
+          "%,d".formatted(row.received()),
+          "%,d".formatted(row.sent()),
+          "%,d".formatted(row.sentBytes()),
+          "%,d".formatted(row.changelogBytes()));
     }
+    out.print(table);
     out.println();
     out.flush();
   }

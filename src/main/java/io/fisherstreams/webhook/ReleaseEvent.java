@@ -3,11 +3,9 @@ package io.fisherstreams.webhook;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.record.Alias;
-import io.fisherstreams.record.MergeMethod;
-import io.fisherstreams.record.MergePlan;
-import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseJson;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -45,7 +43,7 @@ record ReleaseEvent(String name, UUID delivery, byte[] body) {
             release.getRelease() + "/" + release.getAt().toEpochMilli(),
             json -> {
               json.writeObjectFieldStart("release");
-              write(json, release);
+              ReleaseJson.write(json, release);
               json.writeEndObject();
             }));
   }
@@ -90,48 +88,5 @@ record ReleaseEvent(String name, UUID delivery, byte[] body) {
       throw new UncheckedIOException(e);
     }
     return new ReleaseEvent(name, delivery, body.toByteArray());
-  }
-
-  private static void write(JsonGenerator json, Release release) throws IOException {
-    json.writeNumberField("id", release.getRelease());
-    json.writeStringField("status", release.getStatus().name());
-    json.writeStringField("reason", release.getReason());
-    json.writeStringField("at", release.getAt().toString());
-    json.writeNumberField("shards", release.getShards());
-    json.writeStringField("checksum", release.getChecksum());
-    json.writeNumberField("unweighted", release.getUnweighted());
-    MergePlan plan = release.getPlan();
-    json.writeObjectFieldStart("plan");
-    json.writeStringField("created_at", plan.getCreatedAt().toString());
-    json.writeStringField("cause", plan.getCause());
-    json.writeObjectFieldStart("base");
-    json.writeStringField("model", plan.getBaseModel());
-    json.writeNumberField("version", plan.getBaseVersion());
-    json.writeEndObject();
-    MergeMethod method = plan.getMethod();
-    json.writeObjectFieldStart("method");
-    json.writeArrayFieldStart("exclude_param_names_regex");
-    for (String pattern : method.getExcludeParamNamesRegex()) {
-      json.writeString(pattern);
-    }
-    json.writeEndArray();
-    json.writeBooleanField("normalize_fisher_weight", method.getNormalizeFisherWeight());
-    json.writeNumberField("minimal_fisher_weight", method.getMinimalFisherWeight());
-    json.writeStringField("output_dtype", method.getOutputDtype());
-    json.writeEndObject();
-    json.writeArrayFieldStart("models");
-    for (PlannedModel model : plan.getModels()) {
-      json.writeStartObject();
-      json.writeStringField("model", model.getModel());
-      json.writeNumberField("version", model.getVersion());
-      json.writeNumberField("epoch", model.getEpoch());
-      json.writeNumberField("coefficient", model.getCoefficient());
-      json.writeNumberField("fisher_norm", model.getFisherNorm());
-      json.writeNumberField("weight", model.getWeight());
-      json.writeNumberField("share", model.getShare());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
-    json.writeEndObject();
   }
 }

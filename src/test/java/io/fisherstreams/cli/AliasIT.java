@@ -161,7 +161,7 @@ class AliasIT {
                 "@t",
                 "--sequence",
                 "0"))
-        .contains("names with '@' belong to the pipeline");
+        .contains("names with '@' are reserved for the pipeline");
   }
 
   @Test
@@ -171,7 +171,7 @@ class AliasIT {
     String[] again = {"publish", "checkpoint", file("a1", 1.5f), "--model", "a"};
     String first = pool.output(again);
     assertThat(pool.output(again)).isEqualTo(first);
-    for (String setting : List.of("--examples=2", "--refine-every=3", "--decay=0.5")) {
+    for (String setting : List.of("--num-examples=2", "--refine-every=3", "--decay=0.5")) {
       String announced = pool.output(with(again, setting));
       assertThat(announced).isNotEqualTo(first);
       assertThat(pool.output(with(again, setting))).isEqualTo(announced);

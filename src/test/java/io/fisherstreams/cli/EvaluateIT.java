@@ -295,7 +295,7 @@ final class EvaluateIT {
             Files.readString(yaml).replaceAll(" *evaluation_examples.*\n", ""));
     Output nothing = run("evaluate", none.toString(), "--json", json.toString());
     assertThat(nothing.exit).isEqualTo(1);
-    assertThat(nothing.err).contains("none.yaml: no model names evaluation_examples");
+    assertThat(nothing.err).contains("none.yaml: no model has evaluation_examples");
     assertThat(json).doesNotExist();
     assertThat(run("evaluate", yaml.toString(), "--json", yaml.toString()).err)
         .contains("is one of the inputs");
@@ -314,7 +314,8 @@ final class EvaluateIT {
     assertThat(run("evaluate").exit).isEqualTo(2);
     Output absent = run("evaluate", "--model", "7", "--examples", "x.jsonl");
     assertThat(absent.exit).isEqualTo(1);
-    assertThat(absent.err).contains("7: no such checkpoint; a release of a pool also needs");
+    assertThat(absent.err)
+        .contains("7: no such checkpoint; to evaluate a release of a pool, also give");
   }
 
   @Test

@@ -332,7 +332,7 @@ final class MergeExamplesIT {
     Path merged = directory.resolve("merged.safetensors");
     Output strict = merge(yaml, merged, "--strict");
     assertThat(strict.exit).isEqualTo(1);
-    assertThat(strict.err).contains("refused under --strict: model 'a' takes over the merge");
+    assertThat(strict.err).contains("rejected by --strict: model 'a' takes over the merge");
     assertThat(merged).doesNotExist();
   }
 

@@ -3,6 +3,8 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
@@ -73,6 +75,12 @@ final class PoolCommandsIT {
       await()
           .atMost(PATIENCE)
           .until(() -> output("releases").matches("(?s).*COMPLETE +\\S+ +2 [^\n]*\n$"));
+      String[] lines = output("releases", "--json").split("\n");
+      JsonNode newest = new ObjectMapper().readTree(lines[lines.length - 1]);
+      assertThat(newest.get("status").textValue()).isEqualTo("COMPLETE");
+      assertThat(newest.get("plan").get("models").findValuesAsText("model"))
+          .containsExactly("model-a", "model-b");
+      assertThat(newest.get("plan").get("models").findValues("fisher_norm")).hasSize(2);
       Path without = directory.resolve("without.safetensors");
       output("export", "--output", without.toString());
       Path never = directory.resolve("never.safetensors");
@@ -101,7 +109,7 @@ final class PoolCommandsIT {
       output("publish", "checkpoint", checkpoint, "--model", "base", "--base");
       output("publish", "checkpoint", checkpoint, "--model", "plain");
       List<String> announce =
-          List.of("publish", "checkpoint", checkpoint, "--model", "m", "--examples", "7");
+          List.of("publish", "checkpoint", checkpoint, "--model", "m", "--num-examples", "7");
       refused(
           "the pool merges the parameter score.weight, so it cannot be a frozen head's",
           with(announce, "--estimator", "exact", "--head", checkpoint));
@@ -117,7 +125,7 @@ final class PoolCommandsIT {
           "plain");
       String[] publish = {"publish", "examples", examples, "--model", "m"};
       refused("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
-      refused("takes 7 examples", with(List.of(publish), "--first-index", "7"));
+      refused("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
       assertThat(output(publish)).contains("published 7 examples of m@");
       await()
           .atMost(PATIENCE)

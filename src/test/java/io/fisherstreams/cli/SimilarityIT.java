@@ -148,7 +148,7 @@ class SimilarityIT {
         pool.file("refined", tensors(1, false)),
         "--model",
         "refined",
-        "--examples",
+        "--num-examples",
         "3",
         "--refine-every",
         "2",

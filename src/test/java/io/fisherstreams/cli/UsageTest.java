@@ -15,7 +15,7 @@ class UsageTest {
         "fisher --model m --examples e --output o --estimator exakt",
         "publish checkpoint m --model m --estimator exakt",
         "publish fisher f",
-        "publish fisher f --model m --examples 0",
+        "publish fisher f --model m --num-examples 0",
         "merge m.yaml --output o --partitions 0",
         "merge m.yaml --output o --threads 1.5",
         "merge m.yaml --output o --out-shard-size abc",

@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.config.MergeFile.EstimatorName;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -140,9 +140,9 @@ class MergeFileTest {
         Arguments.of(
             method + "temperature: 1\n",
             "line 7: method.temperature: unknown key; known are batch_size, estimator, exclude_"),
-        Arguments.of(MINIMAL + "base: other\n", "line 6: base: the key stands twice"),
-        Arguments.of(model + "name: b\n", "line 6: models[0].name: the key stands twice"),
-        Arguments.of(method + "seed: 1\n  seed: 2\n", "line 8: method.seed: the key stands twice"),
+        Arguments.of(MINIMAL + "base: other\n", "line 6: base: duplicate key"),
+        Arguments.of(model + "name: b\n", "line 6: models[0].name: duplicate key"),
+        Arguments.of(method + "seed: 1\n  seed: 2\n", "line 8: method.seed: duplicate key"),
         Arguments.of("models: []\n", "line 1: base: the key is missing"),
         Arguments.of("base: b\n", "models: models is empty"),
         Arguments.of("base: b\nmodels: []\n", "line 2: models: models is empty"),
@@ -210,17 +210,17 @@ class MergeFileTest {
         Arguments.of("base: b\nmodels: [null]\n", "models[0]: expected a mapping"),
         Arguments.of("base: [b]\nmodels: []\n", "line 1: base: expected a single value"),
         Arguments.of("base: ''\nmodels: []\n", "line 1: base: is empty, expected a path"),
-        Arguments.of("base: \"a\\0b\"\nmodels: []\n", "line 1: base: is no path"),
+        Arguments.of("base: \"a\\0b\"\nmodels: []\n", "line 1: base: is not a path"),
         Arguments.of(
             flow.formatted("name: a b, checkpoint: c, fisher: f"),
             "line 2: models[0].name: 'a b' is no model name"),
         Arguments.of(
             MINIMAL + "  - {name: a, checkpoint: c, fisher: f}\n", "two models are named 'a'"),
         Arguments.of("base: &x {base: *x}\nmodels: []\n", "base: expected a single value"),
-        Arguments.of(MINIMAL + "---\nbase: b\n", "is no YAML"),
-        Arguments.of("base: [b\n", "is no YAML"),
-        Arguments.of("base: \u0007\n", "is no YAML"),
-        Arguments.of("base: " + "[".repeat(10_000), "is no YAML"),
+        Arguments.of(MINIMAL + "---\nbase: b\n", "is not valid YAML"),
+        Arguments.of("base: [b\n", "is not valid YAML"),
+        Arguments.of("base: \u0007\n", "is not valid YAML"),
+        Arguments.of("base: " + "[".repeat(10_000), "is not valid YAML"),
         Arguments.of("", "is empty"),
         Arguments.of("# nothing\n", "is empty"),
         Arguments.of("- a\n", "the file: expected a mapping"),

@@ -75,6 +75,6 @@ class ServiceConfigTest {
     assertRefused(
         yaml.replace("T", "{name: x, model: m, examples: e}")
             .replace("H", "{name: x, " + URL + "secret_env: S}"),
-        "'x' stands twice");
+        "duplicate name 'x'");
   }
 }

@@ -35,7 +35,7 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 class PreflightTest {
-  private static final Preflight.Progress SILENT = (done, total) -> {};
+  private static final Preflight.ReadListener SILENT = (done, total) -> {};
 
   /** A tensor and its values. */
   private record Values(TensorInfo info, double... values) {

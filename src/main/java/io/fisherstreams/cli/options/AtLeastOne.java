@@ -3,7 +3,7 @@ package io.fisherstreams.cli.options;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** Counts of at least 1; anything else is wrong usage of its option. */
+/** Counts of at least 1; anything else is a usage error of its option. */
 public final class AtLeastOne {
   private AtLeastOne() {}
 
@@ -23,16 +23,16 @@ public final class AtLeastOne {
     }
   }
 
-  private static long parse(String text, long most) {
+  private static long parse(String text, long max) {
     try {
       long count = Long.parseLong(text);
-      if (count >= 1 && count <= most) {
+      if (count >= 1 && count <= max) {
         return count;
       }
     } catch (NumberFormatException e) {
-      // the same answer as to a number out of range
+      // rejected below like a number out of range
     }
     throw new TypeConversionException(
-        "expected a whole number from 1 to %d, found '%s'".formatted(most, text));
+        "expected a whole number from 1 to %d, found '%s'".formatted(max, text));
   }
 }

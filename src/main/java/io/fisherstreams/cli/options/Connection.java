@@ -10,15 +10,14 @@ import java.io.Reader;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.LinkedHashMap;
-import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.TreeMap;
 import picocli.CommandLine.Option;
 
 /**
- * Which pool on which Kafka a command works on: from {@code --config}, overridden option by option.
+ * The pool and the Kafka cluster that a command works on: from {@code --config}, overridden by
+ * single options.
  */
 public final class Connection {
   @Option(
@@ -30,7 +29,7 @@ public final class Connection {
   @Option(
       names = "--pool",
       paramLabel = "NAME",
-      description = "The pool, prefix of its topics' names.")
+      description = "The pool's name, which is the prefix of its topics.")
   private String pool;
 
   @Option(
@@ -42,15 +41,14 @@ public final class Connection {
   @Option(
       names = "--schema-registry",
       paramLabel = "URL",
-      description =
-          "The schema registry. Its client's settings stand in the --command-config file.")
+      description = "The schema registry. Settings of its client are in the --command-config file.")
   private String schemaRegistry;
 
   @Option(
       names = "--command-config",
       paramLabel = "FILE",
       description =
-          "Kafka client settings (TLS, SASL), a properties file as Kafka's own tools take.")
+          "Kafka client settings (TLS, SASL): a properties file as for Kafka's own tools.")
   private Path commandConfig;
 
   private ServiceConfig loaded;
@@ -63,25 +61,12 @@ public final class Connection {
     return loaded;
   }
 
-  /** The options as they were given, for a command that runs another one. */
-  public List<String> arguments() {
-    Map<String, Object> given = new LinkedHashMap<>();
-    given.put("--config", config);
-    given.put("--pool", pool);
-    given.put("--bootstrap-servers", bootstrapServers);
-    given.put("--schema-registry", schemaRegistry);
-    given.put("--command-config", commandConfig);
-    return given.entrySet().stream()
-        .filter(option -> option.getValue() != null)
-        .map(option -> option.getKey() + "=" + option.getValue())
-        .toList();
-  }
-
-  /** Whether brokers were named at all. */
+  /** Whether the user named brokers. */
   public boolean isGiven() {
     return bootstrapServers != null || config().bootstrapServers() != null;
   }
 
+  /** The brokers and client settings; rejects a command line without brokers. */
   public KafkaSettings kafka() {
     return new KafkaSettings(
         required(bootstrapServers, config().bootstrapServers(), "--bootstrap-servers"),
@@ -96,17 +81,19 @@ public final class Connection {
       try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
         properties.load(reader);
       } catch (IOException e) {
-        throw new InvalidInput("cannot read " + file + ": " + e.getMessage(), e);
+        throw new InvalidInput(file + " cannot be read: " + e.getMessage(), e);
       }
       properties.stringPropertyNames().forEach(n -> settings.put(n, properties.getProperty(n)));
     }
     return settings;
   }
 
+  /** The topics of the named pool. */
   public PoolTopics topics() {
     return topics(pool != null ? pool : config().pool());
   }
 
+  /** The topics of another pool on the same cluster. */
   public PoolTopics topics(String poolName) {
     String url = required(schemaRegistry, config().schemaRegistry(), "--schema-registry");
     return new PoolTopics(poolName, SchemaRegistry.connect(url, clientSettings()));
@@ -115,7 +102,7 @@ public final class Connection {
   private static String required(String option, String configured, String name) {
     String value = option != null ? option : configured;
     if (value == null) {
-      throw new InvalidInput("name " + name + ", or a --config file that has it");
+      throw new InvalidInput(name + " is missing: give it here or in a --config file");
     }
     return value;
   }

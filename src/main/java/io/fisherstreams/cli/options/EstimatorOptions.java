@@ -4,7 +4,7 @@ import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherSettings;
 import picocli.CommandLine.Option;
 
-/** What an estimator can be told beside its name. */
+/** Settings of an estimator, without its name. */
 public class EstimatorOptions {
   @Option(
       names = "--samples",
@@ -12,7 +12,7 @@ public class EstimatorOptions {
       paramLabel = "K",
       defaultValue = "1",
       description =
-          "Labels drawn per example by 'sampled'; the others draw none. Default: ${DEFAULT-VALUE}.")
+          "Labels that the estimator 'sampled' draws per example; other estimators draw none. Default: ${DEFAULT-VALUE}.")
   private int samples;
 
   @Option(
@@ -38,7 +38,7 @@ public class EstimatorOptions {
     return seed;
   }
 
-  /** The settings with an estimator's name; refuses values out of range. */
+  /** The settings with an estimator's name; rejects values out of range. */
   public final FisherSettings settings(String estimator, long examples) {
     return new FisherSettings(Estimator.named(estimator, samples, seed), examples, batchSize);
   }

@@ -5,7 +5,7 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** Which examples a model runs on, and under which head. */
+/** The examples that a model runs on, and its head. */
 public abstract class ExampleOptions {
   @Option(
       names = "--examples",

@@ -3,7 +3,7 @@ package io.fisherstreams.cli.options;
 import io.fisherstreams.record.ModelName;
 import picocli.CommandLine.Option;
 
-/** Names the model that a command is about. */
+/** The model that a command works on. */
 public final class ModelOption {
   @Option(
       names = "--model",

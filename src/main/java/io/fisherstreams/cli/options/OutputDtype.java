@@ -1,6 +1,6 @@
 package io.fisherstreams.cli.options;
 
-/** Types that a release's floating tensors can have. */
+/** The types that a release's floating tensors can have. */
 public enum OutputDtype {
   F32,
   BF16,

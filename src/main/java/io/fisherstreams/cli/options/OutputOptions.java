@@ -9,7 +9,7 @@ public final class OutputOptions {
       names = {"-o", "--output"},
       required = true,
       paramLabel = "FILE_OR_DIR",
-      description = "A name that ends in .safetensors for one file, else a folder.")
+      description = "A name that ends in .safetensors makes one file, any other name a folder.")
   private Path output;
 
   @Option(
@@ -18,14 +18,14 @@ public final class OutputOptions {
       paramLabel = "SIZE",
       defaultValue = "5GB",
       description =
-          "Largest file of a folder, such as 500MB or 2GiB; an output that is one file is never cut. Default: ${DEFAULT-VALUE}.")
+          "Largest size of a file in a folder, such as 500MB or 2GiB; a single output file is never split. Default: ${DEFAULT-VALUE}.")
   private long partBytes;
 
   public Path path() {
     return output;
   }
 
-  /** Most bytes of a file of a folder. */
+  /** Largest size of a file in a folder, in bytes. */
   public long partBytes() {
     return partBytes;
   }

@@ -4,13 +4,13 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** What models run in that are none of the built-in architectures. */
+/** The TorchScript module for models whose architecture is not built in. */
 public final class TorchScriptOption {
   @Option(
       names = "--torchscript",
       paramLabel = "FILE",
       description =
-          "A traced module to run the checkpoints' tensors with. It is code: name only what you trust.")
+          "A traced module that runs the checkpoints' tensors. It is executable code: use only a file that you trust.")
   private Path file;
 
   public Optional<Path> file() {

@@ -1,5 +1,6 @@
-package io.fisherstreams.cli;
+package io.fisherstreams.cli.output;
 
+import io.fisherstreams.oneshot.TaskProgress;
 import java.time.Duration;
 import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
@@ -9,10 +10,10 @@ import me.tongfei.progressbar.ProgressBarStyle;
 import picocli.CommandLine.Model.CommandSpec;
 
 /**
- * Progress on standard error: a bar with rate and time left on a terminal, a plain line every few
- * seconds elsewhere.
+ * Progress on standard error: on a terminal a bar with rate and time left, elsewhere a plain line
+ * every few seconds.
  */
-public final class Progress implements AutoCloseable {
+public final class TerminalProgress implements TaskProgress {
   private static final Duration PLAIN_INTERVAL = Duration.ofSeconds(5);
 
   private final CommandSpec spec;
@@ -25,7 +26,7 @@ public final class Progress implements AutoCloseable {
   private long started = System.nanoTime();
   private long reported = started;
 
-  private Progress(CommandSpec spec, String task, String unit, long size) {
+  private TerminalProgress(CommandSpec spec, String task, String unit, long size) {
     this.spec = spec;
     this.task = task;
     this.unit = unit;
@@ -33,16 +34,16 @@ public final class Progress implements AutoCloseable {
   }
 
   /** Progress of a task that is counted in bytes. */
-  public static Progress of(CommandSpec spec, String task) {
-    return new Progress(spec, task, "MiB", 1 << 20);
+  public static TerminalProgress of(CommandSpec spec, String task) {
+    return new TerminalProgress(spec, task, "MiB", 1 << 20);
   }
 
   /** Progress of a task that is counted in examples. */
-  public static Progress ofExamples(CommandSpec spec, String task) {
-    return new Progress(spec, task, "examples", 1);
+  public static TerminalProgress ofExamples(CommandSpec spec, String task) {
+    return new TerminalProgress(spec, task, "examples", 1);
   }
 
-  /** Begins, now that the amount is known. */
+  @Override
   public void total(long amount) {
     total = amount;
     started = System.nanoTime();
@@ -60,7 +61,7 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  /** Counts more; may be called by several threads. */
+  @Override
   public void add(long more) {
     long sum = count.addAndGet(more);
     if (bar != null) {
@@ -81,7 +82,7 @@ public final class Progress implements AutoCloseable {
     }
   }
 
-  /** Tells how far a task is whose total comes along. */
+  @Override
   public void upTo(long done, long amount) {
     synchronized (this) {
       if (total == 0) {
@@ -91,7 +92,8 @@ public final class Progress implements AutoCloseable {
     add(Math.max(0, done - count.get()));
   }
 
-  /** Ends with a line that says how long it took. */
+  /** Prints how long the task took. */
+  @Override
   public void done() {
     if (bar == null) {
       spec.commandLine()

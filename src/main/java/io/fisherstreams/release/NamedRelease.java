@@ -1,23 +1,21 @@
-package io.fisherstreams.cli.options;
+package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.release.ReleaseAliases;
-import io.fisherstreams.release.ReleaseReader;
 import java.util.List;
 
-/** The release that a command is asked for by id, by alias or not at all. */
+/** Finds a release by id or alias, or the newest one. */
 public final class NamedRelease {
   private NamedRelease() {}
 
   /**
-   * Finds it.
+   * Finds a release.
    *
    * @param name id or alias; null for the newest complete release
-   * @throws InvalidInput when there is none
+   * @throws InvalidInput when there is no such release
    */
   public static Release find(
       String name, ReleaseReader reader, KafkaSettings kafka, PoolTopics topics) {

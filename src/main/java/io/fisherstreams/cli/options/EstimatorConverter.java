@@ -5,8 +5,8 @@ import io.fisherstreams.gradient.Estimator;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
-/** The name of an estimator; an unknown one is wrong usage of its option. */
-public final class EstimatorName implements ITypeConverter<String> {
+/** The name of an estimator; an unknown one is a usage error of its option. */
+public final class EstimatorConverter implements ITypeConverter<String> {
   @Override
   public String convert(String name) {
     try {

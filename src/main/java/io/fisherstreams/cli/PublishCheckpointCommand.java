@@ -1,0 +1,159 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.BaseMethodOptions;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.EstimationOptions;
+import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.publish.ContentHash;
+import io.fisherstreams.publish.EstimatedCheckpoint;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.publish.VersionChoice;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Role;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.concurrent.Callable;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "checkpoint",
+    mixinStandardHelpOptions = true,
+    description =
+        "Announces a model and sends its checkpoint: a safetensors file or a Hugging Face folder.")
+final class PublishCheckpointCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(paramLabel = "CHECKPOINT", description = "File or folder.")
+  private Path path;
+
+  @Mixin private ModelOption named;
+
+  @ArgGroup(exclusive = false, heading = "For a base model:%n")
+  private BaseMethodOptions base;
+
+  @ArgGroup(exclusive = false, heading = "For a model whose Fisher the gradient stage estimates:%n")
+  private EstimationOptions estimated;
+
+  @Option(
+      names = "--model-version",
+      paramLabel = "N",
+      description =
+          "The version; must grow with every change of content, --num-examples, --refine-every or"
+              + " --decay. Default: the known version if none of them changed, else the time in"
+              + " milliseconds.")
+  private Long version;
+
+  @Option(
+      names = "--coefficient",
+      paramLabel = "LAMBDA",
+      description = "Merge coefficient, at least 0. Default: 1 / number of models.")
+  private Double coefficient;
+
+  @Option(
+      names = "--num-examples",
+      converter = AtLeastOne.Whole.class,
+      paramLabel = "N",
+      description =
+          "Examples after which the model's Fisher is sealed. Default: 1, for a Fisher file; 256 with --estimator.")
+  private Long numExamples;
+
+  @Option(
+      names = "--refine-every",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "Further examples that make the next epoch; 0: no further epoch. Default: ${DEFAULT-VALUE}.")
+  private long refineEvery;
+
+  @Option(
+      names = "--decay",
+      paramLabel = "GAMMA",
+      defaultValue = "1",
+      description = "Factor in (0, 1] on the previous epoch. Default: ${DEFAULT-VALUE}.")
+  private double decay;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    String model = named.name();
+    if (base != null && estimated != null) {
+      throw new ParameterException(
+          spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
+    }
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    PoolModels models = PoolModels.read(kafka, topics);
+    models.requireRole(model, base != null ? Role.BASE : Role.FINE_TUNED);
+    try (Checkpoint checkpoint = Checkpoint.open(path);
+        EstimatedCheckpoint files = EstimatedCheckpoint.open(modelFiles(), checkpoint);
+        TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
+      ModelManifest manifest = manifest(model, models, checkpoint, files);
+      ModelCheck.settings(manifest);
+      if (estimated != null && !estimated.torchScript()) {
+        files.requireRunnable(manifest);
+      }
+      manifest.setContentHash(ContentHash.of(files.tensors(), manifest.getParameters()));
+      OptionalLong asked = version == null ? OptionalLong.empty() : OptionalLong.of(version);
+      manifest.setVersion(
+          VersionChoice.of(models.find(model), manifest, asked, System.currentTimeMillis()));
+      progress.total(ModelCheck.bytes(manifest));
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        Publisher publisher = new Publisher(topics, producer);
+        publisher.announce(manifest);
+        publisher.checkpoint(manifest, files.tensors(), progress::add);
+      }
+      progress.done();
+      spec.commandLine().getOut().println("published " + model + "@" + manifest.getVersion());
+    }
+    return 0;
+  }
+
+  private ModelFiles modelFiles() {
+    return ModelFiles.of(
+        path, Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
+  }
+
+  /** The manifest, still without version and content hash. */
+  private ModelManifest manifest(
+      String model, PoolModels models, Checkpoint checkpoint, EstimatedCheckpoint files) {
+    if (base != null) {
+      ModelCheck.base(checkpoint);
+      return Manifests.base(model, 0, checkpoint.tensors().values(), base.method(), "");
+    }
+    ModelManifest poolBase = models.requireBase();
+    MergeSet mergeSet = ModelCheck.mergeSet(poolBase);
+    ModelCheck.checkpoint(checkpoint, poolBase, mergeSet);
+    ModelManifest.Builder manifest =
+        estimated == null
+            ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
+            : files.manifest(model, 0, mergeSet, estimated.estimation(), estimated.torchScript());
+    long standard = estimated == null ? 1 : FisherSettings.DEFAULT_EXAMPLES;
+    return manifest
+        .setCoefficient(coefficient)
+        .setExamples(numExamples == null ? standard : numExamples)
+        .setRefineEvery(refineEvery)
+        .setDecay(decay)
+        .build();
+  }
+}

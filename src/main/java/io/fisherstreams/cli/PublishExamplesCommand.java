@@ -1,0 +1,145 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectedRecord;
+import java.nio.file.Path;
+import java.util.Optional;
+import java.util.concurrent.Callable;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "examples",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Sends labelled examples, from which the gradient stage estimates a model's Fisher.",
+      "Publish the model first, with 'publish checkpoint --estimator'. This command tokenises texts and preprocesses",
+      "images. An example is identified by its index and counts once, so sending a file again changes nothing."
+    })
+final class PublishExamplesCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(
+      paramLabel = "EXAMPLES",
+      description =
+          "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
+  private Path path;
+
+  @Mixin private ModelOption named;
+
+  @Option(
+      names = "--model-folder",
+      paramLabel = "FOLDER",
+      description =
+          "Folder with tokenizer.json, config.json and preprocessor_config.json; not needed for a .safetensors file.")
+  private Path folder;
+
+  @Option(
+      names = "--head",
+      paramLabel = "FILE",
+      description = "The frozen head's file, for the names of its classes.")
+  private Path head;
+
+  @Option(
+      names = "--num-examples",
+      converter = AtLeastOne.Whole.class,
+      paramLabel = "N",
+      description =
+          "Sends exactly the first N examples. Default: all; for a model that is not refined, at most as many as it"
+              + " still accepts.")
+  private Long numExamples;
+
+  @Option(
+      names = "--first-index",
+      paramLabel = "N",
+      defaultValue = "0",
+      description =
+          "Index of the file's first example among all of the model's examples. To refine a model with more examples,"
+              + " continue after its last index. Default: ${DEFAULT-VALUE}.")
+  private long firstIndex;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    String model = named.name();
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    EstimatedModel estimated = estimatedModel(manifest);
+    Path files = folder != null ? folder : path.toAbsolutePath().getParent();
+    try (ExampleSource source =
+            new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty())
+                .examples(path);
+        TerminalProgress progress =
+            TerminalProgress.ofExamples(spec, "publish examples of " + model)) {
+      long count = count(source, manifest);
+      progress.total(count);
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        new Publisher(topics, producer)
+            .examples(estimated, source, count, firstIndex, progress::add);
+      }
+      progress.done();
+      spec.commandLine()
+          .getOut()
+          .println("published " + count + " examples of " + estimated.version());
+    }
+    return 0;
+  }
+
+  private static EstimatedModel estimatedModel(ModelManifest manifest) {
+    try {
+      return EstimatedModel.of(manifest);
+    } catch (RejectedRecord e) {
+      throw new InvalidInput(
+          e.getMessage() + "; publish it with: fisher-streams publish checkpoint --estimator", e);
+    }
+  }
+
+  /** How many examples to send. */
+  private long count(ExampleSource source, ModelManifest manifest) {
+    if (firstIndex < 0) {
+      throw new InvalidInput("--first-index must be at least 0, found " + firstIndex);
+    }
+    if (numExamples != null && numExamples > source.count()) {
+      throw new InvalidInput(
+          "%s: %d examples asked for, found %d"
+              .formatted(source.origin(), numExamples, source.count()));
+    }
+    if (source.count() == 0) {
+      throw new InvalidInput("%s: has no examples".formatted(source.origin()));
+    }
+    long count = numExamples != null ? numExamples : source.count();
+    if (manifest.getRefineEvery() > 0 || firstIndex + count <= manifest.getExamples()) {
+      return count;
+    }
+    if (numExamples != null || firstIndex >= manifest.getExamples()) {
+      throw new InvalidInput(
+          "%s accepts %d examples (refine-every is 0), with indices up to %d; asked for %d to %d"
+              .formatted(
+                  manifest.getModel(),
+                  manifest.getExamples(),
+                  manifest.getExamples() - 1,
+                  firstIndex,
+                  firstIndex + count - 1));
+    }
+    return manifest.getExamples() - firstIndex;
+  }
+}

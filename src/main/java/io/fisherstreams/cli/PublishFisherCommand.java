@@ -1,0 +1,84 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.output.SealedFisherWarning;
+import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "fisher",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Sends a model's Fisher: a safetensors file of means of squared gradients, or Adam's exp_avg_sq.",
+      "Publish the model's checkpoint first."
+    })
+final class PublishFisherCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(
+      paramLabel = "FISHER",
+      description = "File or folder, float32 or another floating type.")
+  private Path path;
+
+  @Mixin private ModelOption named;
+
+  @Option(
+      names = "--num-examples",
+      converter = AtLeastOne.Whole.class,
+      paramLabel = "N",
+      description =
+          "Examples that the Fisher was computed from. Default: 'examples' of the file's metadata, else the"
+              + " model's --num-examples.")
+  private Long numExamples;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    String model = named.name();
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    try (Checkpoint fisher = Checkpoint.open(path);
+        TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
+      ModelCheck.fisher(fisher, manifest);
+      long count =
+          numExamples != null
+              ? numExamples
+              : ModelCheck.examples(fisher).orElse(manifest.getExamples());
+      progress.total(ModelCheck.fisherBytes(manifest));
+      SealedFisherWarning.print(kafka, topics, manifest, spec.commandLine().getErr());
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        new Publisher(topics, producer)
+            .fisher(
+                manifest,
+                fisher,
+                "file:" + ModelCheck.fisherHash(fisher, manifest),
+                count,
+                progress::add);
+      }
+      progress.done();
+      spec.commandLine()
+          .getOut()
+          .println("published the Fisher of " + model + "@" + manifest.getVersion());
+    }
+    return 0;
+  }
+}

@@ -1,0 +1,114 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.output.SealedFisherWarning;
+import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
+import java.nio.file.Path;
+import java.util.concurrent.Callable;
+import java.util.function.LongConsumer;
+import org.apache.kafka.clients.producer.Producer;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
+
+@Command(
+    name = "gradients",
+    mixinStandardHelpOptions = true,
+    description = {
+      "Sends per-example gradients: a safetensors file with a tensor [examples, *shape] for every merged parameter.",
+      "The merge stage squares them."
+    })
+final class PublishGradientsCommand implements Callable<Integer> {
+  @Mixin private Connection connection;
+
+  @Parameters(paramLabel = "GRADIENTS", description = "A safetensors file, float32.")
+  private Path path;
+
+  @Mixin private ModelOption named;
+
+  @Option(
+      names = "--source",
+      required = true,
+      paramLabel = "NAME",
+      description = "Who computed the gradients. Each pair of source and sequence counts once.")
+  private String source;
+
+  @Option(
+      names = "--sequence",
+      required = true,
+      paramLabel = "N",
+      description =
+          "Number of the first example within its source; the next examples have the next numbers.")
+  private long sequence;
+
+  @Spec private CommandSpec spec;
+
+  @Override
+  public Integer call() {
+    if (source.startsWith("@")) {
+      throw new InvalidInput(
+          "--source '" + source + "': names with '@' are reserved for the pipeline");
+    }
+    String model = named.name();
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    try (Checkpoint gradients = Checkpoint.open(path);
+        TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
+      long examples = ModelCheck.gradients(gradients, manifest);
+      progress.total(examples * ModelCheck.fisherBytes(manifest));
+      SealedFisherWarning.print(kafka, topics, manifest, spec.commandLine().getErr());
+      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        send(new Publisher(topics, producer), manifest, gradients, examples, progress::add);
+      }
+      progress.done();
+      spec.commandLine()
+          .getOut()
+          .println("published gradients of " + examples + " examples for " + model);
+    }
+    return 0;
+  }
+
+  private void send(
+      Publisher publisher,
+      ModelManifest manifest,
+      Checkpoint gradients,
+      long examples,
+      LongConsumer sent) {
+    for (TensorInfo tensor : ModelCheck.merged(manifest)) {
+      for (long example = 0; example < examples; example++) {
+        for (int index = 0; index < Shard.count(tensor); index++) {
+          Shard shard = new Shard(tensor, index);
+          publisher.gradientBatch(
+              manifest,
+              shard,
+              source,
+              sequence + example,
+              1,
+              Encoding.PER_EXAMPLE,
+              gradients.slice(
+                  tensor.name(),
+                  example * tensor.elements() + shard.firstElement(),
+                  shard.elements()));
+          sent.accept((long) shard.elements() * Float.BYTES);
+        }
+      }
+    }
+    publisher.flush();
+  }
+}

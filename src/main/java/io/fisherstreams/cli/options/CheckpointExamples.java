@@ -1,0 +1,20 @@
+package io.fisherstreams.cli.options;
+
+import io.fisherstreams.gradient.ModelFiles;
+import java.nio.file.Path;
+import java.util.Optional;
+import picocli.CommandLine.Option;
+
+/** A checkpoint and the examples that it runs on. */
+public final class CheckpointExamples extends ExampleOptions {
+  @Option(
+      names = "--model",
+      required = true,
+      paramLabel = "CHECKPOINT",
+      description = "A Hugging Face folder, or a safetensors file with its config.json beside it.")
+  private Path checkpoint;
+
+  public ModelFiles files(Optional<Path> torchScript) {
+    return files(checkpoint, torchScript);
+  }
+}

@@ -1,0 +1,23 @@
+package io.fisherstreams.cli.output;
+
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import java.io.PrintWriter;
+
+/** Warns a user who sends gradients or a Fisher to a model whose Fisher is already final. */
+public final class SealedFisherWarning {
+  private SealedFisherWarning() {}
+
+  /** Prints the warning if the model has its whole Fisher and is not refined. */
+  public static void print(
+      KafkaSettings kafka, PoolTopics topics, ModelManifest manifest, PrintWriter err) {
+    if (manifest.getRefineEvery() == 0
+        && PoolStatus.readView(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
+      err.printf(
+          "warning: %s@%d has its whole Fisher and is not refined (refine-every is 0): only data that it already has is ignored, all other data goes to dead-letters%n",
+          manifest.getModel(), manifest.getVersion());
+    }
+  }
+}

@@ -1,0 +1,213 @@
+package io.fisherstreams.config;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.record.AliasName;
+import io.fisherstreams.webhook.Webhook;
+import java.net.URI;
+import java.net.URISyntaxException;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+
+/** Reads a {@link ServiceConfig} from its YAML. */
+final class ServiceConfigReader {
+  private static final Set<String> KEYS =
+      Set.of(
+          "pool",
+          "bootstrap_servers",
+          "schema_registry",
+          "command_config",
+          "state_directory",
+          "partitions",
+          "replication_factor",
+          "merge",
+          "gradient",
+          "coordinator",
+          "gate",
+          "webhooks");
+
+  private static final Set<String> MERGE_KEYS = Set.of("threads", "standby_replicas");
+
+  private static final Set<String> GRADIENT_KEYS =
+      Set.of("claim_examples", "linger_millis", "torchscript_directory");
+
+  private static final Set<String> COORDINATOR_KEYS =
+      Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours");
+
+  private static final Set<String> GATE_KEYS =
+      Set.of("alias", "largest_drop", "batch_size", "tasks");
+
+  private static final Set<String> TASK_KEYS =
+      Set.of("name", "model", "examples", "head", "torchscript");
+
+  private static final Set<String> WEBHOOK_KEYS =
+      Set.of(
+          "name",
+          "url",
+          "secret_env",
+          "secret_file",
+          "timeout_millis",
+          "first_wait_millis",
+          "longest_wait_millis");
+
+  private ServiceConfigReader() {}
+
+  static ServiceConfig read(Path file) {
+    ServiceConfig defaults = ServiceConfig.defaults();
+    StrictYaml yaml = StrictYaml.read(file, KEYS);
+    Optional<StrictYaml> merge = yaml.mapping("merge", MERGE_KEYS);
+    return new ServiceConfig(
+        yaml.text("pool", defaults.pool()),
+        yaml.text("bootstrap_servers", null),
+        yaml.text("schema_registry", null),
+        yaml.optionalPath("command_config").orElse(null),
+        yaml.optionalPath("state_directory").orElse(defaults.stateDirectory()),
+        yaml.whole("partitions", defaults.partitions(), 1),
+        replication(yaml),
+        merge
+            .map(m -> m.whole("threads", defaults.mergeThreads(), 1))
+            .orElse(defaults.mergeThreads()),
+        merge
+            .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
+            .orElse(defaults.standbys()),
+        yaml.mapping("gradient", GRADIENT_KEYS)
+            .map(ServiceConfigReader::gradient)
+            .orElse(defaults.gradient()),
+        yaml.mapping("coordinator", COORDINATOR_KEYS)
+            .map(ServiceConfigReader::policy)
+            .orElse(defaults.policy()),
+        yaml.mapping("gate", GATE_KEYS).map(ServiceConfigReader::gate),
+        webhooks(yaml));
+  }
+
+  private static Short replication(StrictYaml yaml) {
+    int replication = yaml.whole("replication_factor", 0, 1);
+    if (replication > Short.MAX_VALUE) {
+      throw yaml.invalid(
+          "replication_factor",
+          "is %d, expected at most %d".formatted(replication, Short.MAX_VALUE));
+    }
+    return replication == 0 ? null : (short) replication;
+  }
+
+  private static GradientOptions gradient(StrictYaml yaml) {
+    GradientOptions standard = GradientOptions.standard();
+    return new GradientOptions(
+        yaml.whole("claim_examples", standard.claimExamples(), 1),
+        Duration.ofMillis(yaml.whole("linger_millis", standard.linger().toMillis(), 0)),
+        yaml.optionalPath("torchscript_directory"));
+  }
+
+  private static PlanPolicy policy(StrictYaml yaml) {
+    PlanPolicy standard = PlanPolicy.standard();
+    long quiet = yaml.whole("quiet_millis", standard.quiet().toMillis(), 0);
+    long longest =
+        yaml.whole("longest_wait_millis", Math.max(quiet, standard.longest().toMillis()), 0);
+    if (longest < quiet) {
+      throw yaml.invalid(
+          "longest_wait_millis",
+          "is %d, expected at least quiet_millis, %d".formatted(longest, quiet));
+    }
+    return new PlanPolicy(
+        Duration.ofMillis(quiet),
+        Duration.ofMillis(longest),
+        yaml.whole("keep_releases", standard.keep(), 1),
+        Duration.ofHours(yaml.whole("keep_hours", 0, 0)),
+        standard.await());
+  }
+
+  private static GateOptions gate(StrictYaml yaml) {
+    List<GateOptions.Task> tasks = tasks(yaml);
+    double largestDrop = yaml.number("largest_drop", GateOptions.LARGEST_DROP, 0);
+    if (largestDrop > 1) {
+      throw yaml.invalid("largest_drop", "is " + largestDrop + ", expected at most 1");
+    }
+    String alias = yaml.text("alias");
+    try {
+      new AliasName(alias);
+    } catch (InvalidInput e) {
+      throw yaml.invalid("alias", e.getMessage());
+    }
+    return new GateOptions(
+        alias, largestDrop, yaml.whole("batch_size", GateOptions.BATCH_SIZE, 1), tasks);
+  }
+
+  private static List<GateOptions.Task> tasks(StrictYaml gate) {
+    Set<String> names = new HashSet<>();
+    List<GateOptions.Task> tasks = new ArrayList<>();
+    for (StrictYaml task : gate.mappings("tasks", TASK_KEYS)) {
+      String name = task.text("name");
+      requireNew(names, name, task);
+      tasks.add(
+          new GateOptions.Task(
+              name,
+              task.path("model"),
+              task.path("examples"),
+              task.optionalPath("head"),
+              task.optionalPath("torchscript")));
+    }
+    if (tasks.isEmpty()) {
+      throw gate.invalid("tasks", "expected at least one task");
+    }
+    return tasks;
+  }
+
+  private static void requireNew(Set<String> names, String name, StrictYaml yaml) {
+    if (!names.add(name)) {
+      throw yaml.invalid("name", "duplicate name '" + name + "'");
+    }
+  }
+
+  private static List<Webhook> webhooks(StrictYaml yaml) {
+    Set<String> names = new HashSet<>();
+    List<Webhook> webhooks = new ArrayList<>();
+    for (StrictYaml hook : yaml.mappings("webhooks", WEBHOOK_KEYS)) {
+      Webhook webhook = webhook(hook);
+      requireNew(names, webhook.name(), hook);
+      webhooks.add(webhook);
+    }
+    return webhooks;
+  }
+
+  private static Webhook webhook(StrictYaml yaml) {
+    String name = yaml.text("name");
+    if (!name.matches("[A-Za-z0-9._-]{1,50}")) {
+      throw yaml.invalid("name", "is '" + name + "', expected 1 to 50 letters, digits and . _ -");
+    }
+    if (yaml.has("secret_env") == yaml.has("secret_file")) {
+      throw yaml.invalid("secret_env", "expected one of secret_env and secret_file");
+    }
+    long firstWait = yaml.whole("first_wait_millis", Webhook.FIRST_WAIT.toMillis(), 1);
+    long maxWait =
+        yaml.whole(
+            "longest_wait_millis", Math.max(firstWait, Webhook.MAX_WAIT.toMillis()), firstWait);
+    return new Webhook(
+        name,
+        url(yaml),
+        Optional.ofNullable(yaml.text("secret_env", null)),
+        yaml.optionalPath("secret_file"),
+        Duration.ofMillis(yaml.whole("timeout_millis", Webhook.TIMEOUT.toMillis(), 1)),
+        Duration.ofMillis(firstWait),
+        Duration.ofMillis(maxWait));
+  }
+
+  private static URI url(StrictYaml hook) {
+    try {
+      URI url = new URI(hook.text("url"));
+      boolean isHttp = "http".equals(url.getScheme()) || "https".equals(url.getScheme());
+      if (isHttp && url.getHost() != null && url.getUserInfo() == null) {
+        return url;
+      }
+    } catch (URISyntaxException e) {
+      // rejected below like another scheme
+    }
+    throw hook.invalid("url", "expected http://HOST/... or https://HOST/..., without a user");
+  }
+}

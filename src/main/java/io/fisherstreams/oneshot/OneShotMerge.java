@@ -1,0 +1,284 @@
+package io.fisherstreams.oneshot;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolView;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.oneshot.MergeListener.Unit;
+import io.fisherstreams.publish.Manifests;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.release.ReleaseExporter;
+import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.producer.Producer;
+
+/**
+ * Merges the pool of a {@code merge.yaml} once: checks all files, streams the models through the
+ * topics and stages of a pool made for this merge, and writes the release.
+ */
+public final class OneShotMerge {
+  private final Inputs inputs;
+  private final MergeFile file;
+  private final MergeListener listener;
+
+  private OneShotMerge(Inputs inputs, MergeListener listener) {
+    this.inputs = inputs;
+    this.file = inputs.file();
+    this.listener = listener;
+  }
+
+  /**
+   * What is merged, where and how.
+   *
+   * @param file the models and the method
+   * @param output a name that ends in {@code .safetensors} for one file, else a folder
+   * @param partBytes largest size of a file of a folder
+   * @param dtype type of all floating tensors; empty for the base's
+   * @param strict whether a takeover is an error instead of a warning
+   * @param partitions of the pool's topics; the result does not depend on them
+   * @param threads of the merge stage; the result does not depend on them
+   * @param workDirectory where broker and stages keep their data; empty for the system's temporary
+   *     folder
+   * @param gradient how the gradient stage works on models that come with examples
+   * @param cluster the cluster to use; empty for an embedded broker
+   */
+  public record Inputs(
+      MergeFile file,
+      Path output,
+      long partBytes,
+      Optional<DType> dtype,
+      boolean strict,
+      int partitions,
+      int threads,
+      Optional<Path> workDirectory,
+      GradientOptions gradient,
+      Optional<Cluster> cluster) {
+    /** Partitions of the pool's topics by default. */
+    public static final int DEFAULT_PARTITIONS = 4;
+
+    /** Threads of the merge stage by default. */
+    public static final int DEFAULT_THREADS = 2;
+  }
+
+  /**
+   * A Kafka cluster on which the merge makes a pool of its own, and deletes it afterwards.
+   *
+   * @param topics of a pool that does not exist yet
+   * @param replication replication factor; empty for the brokers' default
+   */
+  public record Cluster(KafkaSettings kafka, PoolTopics topics, Optional<Short> replication) {}
+
+  /**
+   * A merge that is done.
+   *
+   * @param release with its plan and checksum
+   * @param output the file or folder that was written
+   */
+  public record Result(Release release, Path output) {}
+
+  /**
+   * Merges.
+   *
+   * @throws InvalidInput when a file cannot be used or the output cannot be written; nothing is
+   *     written then
+   */
+  public static Result run(Inputs inputs, MergeListener listener) {
+    return new OneShotMerge(inputs, listener).run();
+  }
+
+  private Result run() {
+    file.requireOther("--output", inputs.output());
+    ReleaseExporter.requireWritable(inputs.output());
+    MergeEstimation estimation =
+        new MergeEstimation(file, checkFiles(), inputs.gradient(), listener);
+    estimation.check();
+    PlanPolicy policy = PlanPolicy.atOnce(modelNames());
+    try (TemporaryDirectory directory =
+        TemporaryDirectory.create(inputs.workDirectory().orElse(null))) {
+      if (inputs.cluster().isPresent()) {
+        return mergeOnCluster(inputs.cluster().get(), estimation, directory.path(), policy);
+      }
+      try (LocalPool pool =
+          LocalPool.start(directory.path(), inputs.partitions(), inputs.threads(), policy)) {
+        return merge(estimation, pool.runner(), directory.path());
+      }
+    }
+  }
+
+  private Set<String> modelNames() {
+    return file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
+  }
+
+  private MergeSet checkFiles() {
+    try (TaskProgress progress = listener.begin("check", Unit.BYTES)) {
+      Preflight.Report report =
+          Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
+      progress.done();
+      report(report.takeovers());
+      return report.mergeSet();
+    }
+  }
+
+  private void report(List<Shares.Takeover> takeovers) {
+    takeovers.forEach(takeover -> listener.warn(takeover.message()));
+    if (inputs.strict() && !takeovers.isEmpty()) {
+      throw new InvalidInput("rejected by --strict: " + takeovers.get(0).message());
+    }
+  }
+
+  private Result mergeOnCluster(
+      Cluster cluster, MergeEstimation estimation, Path directory, PlanPolicy policy) {
+    try (Admin admin = cluster.kafka().admin()) {
+      PoolAdmin pool = new PoolAdmin(admin, cluster.topics());
+      try {
+        pool.create(inputs.partitions(), cluster.replication());
+        try (PoolRunner runner =
+            PoolRunner.start(
+                cluster.kafka(), cluster.topics(), directory, inputs.threads(), policy)) {
+          return merge(estimation, runner, directory);
+        }
+      } finally {
+        pool.delete();
+      }
+    }
+  }
+
+  private Result merge(MergeEstimation estimation, PoolRunner runner, Path directory) {
+    ModelManifest base;
+    Release release;
+    try (DeadLetterWatch watch = new DeadLetterWatch(runner.kafka(), runner.topics())) {
+      base = publish(estimation, runner, directory, watch);
+      release = new ReleaseWait(runner, watch).await(estimation.isNeeded());
+    }
+    if (estimation.isNeeded()) {
+      report(takeovers(runner));
+    }
+    if (release.getUnweighted() > 0) {
+      listener.warn(
+          "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient"
+              .formatted(release.getUnweighted()));
+    }
+    write(release, base, runner);
+    return new Result(release, inputs.output());
+  }
+
+  private static List<Shares.Takeover> takeovers(PoolRunner runner) {
+    return PoolStatus.readView(runner.kafka(), runner.topics())
+        .propose()
+        .map(PoolView.Proposal::takeovers)
+        .orElse(List.of());
+  }
+
+  private void write(Release release, ModelManifest base, PoolRunner runner) {
+    ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
+    List<TensorInfo> tensors = reader.tensors(release, Optional.of(base));
+    try (Checkpoint checkpoint = Checkpoint.open(file.base());
+        TaskProgress progress = listener.begin("write " + inputs.output(), Unit.BYTES)) {
+      progress.total(ReleaseExporter.bytes(tensors));
+      new ReleaseExporter(reader)
+          .export(
+              release,
+              tensors,
+              inputs.output(),
+              inputs.partBytes(),
+              checkpoint.folder(),
+              progress::add);
+      progress.done();
+    }
+  }
+
+  private ModelManifest publish(
+      MergeEstimation estimation, PoolRunner runner, Path directory, DeadLetterWatch watch) {
+    try (estimation;
+        Producer<byte[], byte[]> producer = runner.kafka().newProducer();
+        Checkpoint base = Checkpoint.open(file.base())) {
+      if (estimation.isNeeded()) {
+        estimation.start(runner, directory.resolve("gradient"));
+      }
+      Publisher publisher = new Publisher(runner.topics(), producer);
+      ModelManifest manifest = baseManifest(base);
+      publish(publisher, manifest, base, Optional.empty());
+      List<String> patterns = file.method().excludeParamNamesRegex();
+      MergeSet mergeSet = MergeSet.of(base.tensors().values(), patterns);
+      for (MergeFile.Model model : file.models()) {
+        if (model.examples().isPresent()) {
+          estimation.estimate(model, publisher, watch);
+        } else {
+          publish(publisher, model, mergeSet);
+        }
+      }
+      return manifest;
+    }
+  }
+
+  private ModelManifest baseManifest(Checkpoint base) {
+    MergeFile.Method method = file.method();
+    return Manifests.base(
+        baseName(),
+        1,
+        base.tensors().values(),
+        new MergeMethod(
+            method.excludeParamNamesRegex(),
+            method.normalizeFisherWeight(),
+            method.minimalFisherWeight(),
+            inputs.dtype().map(DType::name).orElse(null)),
+        "");
+  }
+
+  /** A name that none of the models has. */
+  private String baseName() {
+    String name = "base";
+    Set<String> taken = modelNames();
+    while (taken.contains(name)) {
+      name += "-model";
+    }
+    return name;
+  }
+
+  private void publish(Publisher publisher, MergeFile.Model model, MergeSet mergeSet) {
+    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
+      ModelManifest.Builder manifest =
+          Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
+      model.coefficient().ifPresent(manifest::setCoefficient);
+      publish(publisher, manifest.build(), checkpoint, model.fisher());
+    }
+  }
+
+  private void publish(
+      Publisher publisher, ModelManifest manifest, Checkpoint checkpoint, Optional<Path> fisher) {
+    try (TaskProgress progress = listener.begin("stream " + manifest.getModel(), Unit.BYTES)) {
+      progress.total(ModelCheck.bytes(manifest) + ModelCheck.fisherBytes(manifest));
+      publisher.announce(manifest);
+      publisher.checkpoint(manifest, checkpoint, progress::add);
+      if (fisher.isPresent()) {
+        try (Checkpoint entries = Checkpoint.open(fisher.get())) {
+          publisher.fisher(
+              manifest, entries, "file", ModelCheck.examples(entries).orElse(1), progress::add);
+        }
+      }
+      progress.done();
+    }
+  }
+}

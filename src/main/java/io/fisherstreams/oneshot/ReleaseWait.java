@@ -1,0 +1,61 @@
+package io.fisherstreams.oneshot;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseFeed;
+import java.time.Duration;
+import java.util.Optional;
+
+/** Waits for the one release of a one-shot merge. */
+final class ReleaseWait {
+  private static final Duration POLL = Duration.ofMillis(20);
+  private static final Duration CHECK_INTERVAL = Duration.ofSeconds(2);
+
+  private final PoolRunner runner;
+  private final DeadLetterWatch watch;
+
+  ReleaseWait(PoolRunner runner, DeadLetterWatch watch) {
+    this.runner = runner;
+    this.watch = watch;
+  }
+
+  /**
+   * Returns the release once it is complete.
+   *
+   * @param estimated whether some Fishers were estimated during this merge, so that the coordinator
+   *     is the first to check them and may reject a model
+   * @throws InvalidInput when a stage rejected a record or the coordinator a model
+   */
+  Release await(boolean estimated) {
+    try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
+      long checked = System.nanoTime();
+      while (true) {
+        Optional<Release> complete =
+            feed.poll(POLL).values().stream()
+                .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+                .findFirst();
+        if (complete.isPresent()) {
+          return complete.get();
+        }
+        watch.requireNone(Duration.ZERO);
+        runner.requireRunning();
+        if (estimated && System.nanoTime() - checked >= CHECK_INTERVAL.toNanos()) {
+          requireNoRejectedModel();
+          checked = System.nanoTime();
+        }
+      }
+    }
+  }
+
+  private void requireNoRejectedModel() {
+    PoolStatus.readView(runner.kafka(), runner.topics())
+        .refusals()
+        .forEach(
+            (model, reason) -> {
+              throw new InvalidInput("model '%s': %s".formatted(model, reason));
+            });
+  }
+}

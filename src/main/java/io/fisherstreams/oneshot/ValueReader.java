@@ -1,0 +1,187 @@
+package io.fisherstreams.oneshot;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.oneshot.Preflight.FisherReport;
+import io.fisherstreams.oneshot.Preflight.ReadListener;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
+import java.math.BigDecimal;
+import java.nio.ByteBuffer;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.SortedMap;
+
+/**
+ * Reads all values of a merge's files, shard by shard, checks them and sums the Fishers. Memory
+ * holds one shard a thread.
+ */
+final class ValueReader implements AutoCloseable {
+  private final SortedMap<String, TensorInfo> merged;
+  private final OrderedTasks tasks;
+  private final ReadListener listener;
+  private final long total;
+  private long done;
+
+  /**
+   * Reads nothing yet.
+   *
+   * @param merged the merged parameters, as the base has them
+   * @param total bytes to read in all
+   */
+  ValueReader(
+      SortedMap<String, TensorInfo> merged, int threads, ReadListener listener, long total) {
+    this.merged = merged;
+    this.tasks = new OrderedTasks(threads);
+    this.listener = listener;
+    this.total = total;
+  }
+
+  private synchronized void read(long bytes) {
+    done += bytes;
+    listener.read(done, total);
+  }
+
+  /** Rejects a base with a NaN in any tensor. */
+  void checkBase(Path path) {
+    try (Checkpoint base = Checkpoint.open(path)) {
+      List<TensorInfo> tensors = ModelCheck.floating(base);
+      tasks.forEach(
+          tensors.size(),
+          () ->
+              index -> {
+                ModelCheck.requireNoNaN(base, tensors.get(index));
+                read(tensors.get(index).bytes());
+              });
+    }
+  }
+
+  /** Rejects a model with a merged parameter that is not finite. */
+  void checkParameters(Model model) {
+    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
+      List<TensorInfo> tensors = tensors(checkpoint);
+      tasks.forEach(
+          tensors.size(),
+          () ->
+              index -> {
+                for (Shard shard : shards(tensors.get(index))) {
+                  checkParameters(model, checkpoint, shard);
+                  read(shard.bytes());
+                }
+              });
+    }
+  }
+
+  private static void checkParameters(Model model, Checkpoint checkpoint, Shard shard) {
+    ByteBuffer bytes = slice(checkpoint, shard);
+    DType dtype = shard.tensor().dtype();
+    long at = FloatCodec.firstNotFinite(dtype, bytes, shard.elements());
+    if (at >= 0) {
+      throw new InvalidInput(
+          ("model '%s' (%s): tensor '%s' has %s at element %d, expected finite parameters; exclude"
+                  + " the tensor to keep the base's value")
+              .formatted(
+                  model.name(),
+                  checkpoint.path(),
+                  shard.tensor().name(),
+                  value(dtype, bytes, at),
+                  shard.firstElement() + at));
+    }
+  }
+
+  /** Sums a Fisher; rejects entries that are negative, not finite or beyond float32. */
+  FisherReport sumFisher(Model model, Path path) {
+    try (Checkpoint fisher = Checkpoint.open(path)) {
+      List<TensorInfo> tensors = tensors(fisher);
+      BigDecimal[] totals = new BigDecimal[tensors.size()];
+      BigDecimal[] squares = new BigDecimal[tensors.size()];
+      tasks.forEach(
+          tensors.size(),
+          () -> {
+            float[] entries = new float[Shard.ELEMENTS];
+            return index -> {
+              BigDecimal total = BigDecimal.ZERO;
+              BigDecimal square = BigDecimal.ZERO;
+              for (Shard shard : shards(tensors.get(index))) {
+                FisherMoments moments = moments(model, fisher, shard, entries);
+                total = total.add(new BigDecimal(moments.total()));
+                square = square.add(new BigDecimal(moments.squares()));
+                read(shard.bytes());
+              }
+              totals[index] = total;
+              squares[index] = square;
+            };
+          });
+      return new FisherReport(sum(totals), sum(squares), ModelCheck.examples(fisher));
+    }
+  }
+
+  private static FisherMoments moments(
+      Model model, Checkpoint fisher, Shard shard, float[] entries) {
+    DType dtype = shard.tensor().dtype();
+    ByteBuffer bytes = slice(fisher, shard);
+    long at = FloatCodec.firstNegativeOrNotFinite(dtype, bytes, shard.elements());
+    // The pool carries Fishers as float32, whatever type their file has.
+    FloatCodec.toFloat(dtype, bytes, 0, entries, 0, shard.elements());
+    for (int i = 0; at < 0 && dtype == DType.F64 && i < shard.elements(); i++) {
+      if (entries[i] == Float.POSITIVE_INFINITY) {
+        at = i;
+      }
+    }
+    if (at >= 0) {
+      throw new InvalidInput(
+          ("Fisher of model '%s' (%s): tensor '%s' has %s at element %d, expected means of squares:"
+                  + " finite, at least 0 and in float32's range")
+              .formatted(
+                  model.name(),
+                  fisher.path(),
+                  shard.tensor().name(),
+                  value(dtype, bytes, at),
+                  shard.firstElement() + at));
+    }
+    return FisherMoments.of(entries, shard.elements(), 1);
+  }
+
+  private List<TensorInfo> tensors(Checkpoint file) {
+    // The headers were checked, but the file was closed since.
+    ModelCheck.requireMerged("changed while it was checked:", file, merged.values());
+    return merged.keySet().stream().map(name -> file.tensors().get(name)).toList();
+  }
+
+  private static List<Shard> shards(TensorInfo tensor) {
+    List<Shard> shards = new ArrayList<>();
+    for (int index = 0; index < Shard.count(tensor); index++) {
+      shards.add(new Shard(tensor, index));
+    }
+    return shards;
+  }
+
+  private static ByteBuffer slice(Checkpoint file, Shard shard) {
+    return file.slice(shard.tensor().name(), shard.firstElement(), shard.elements());
+  }
+
+  private static double value(DType dtype, ByteBuffer bytes, long at) {
+    double[] value = new double[1];
+    FloatCodec.toDouble(dtype, bytes, (int) at * dtype.bytes(), value, 0, 1);
+    return value[0];
+  }
+
+  private static double sum(BigDecimal[] terms) {
+    BigDecimal sum = BigDecimal.ZERO;
+    for (BigDecimal term : terms) {
+      sum = sum.add(term);
+    }
+    return sum.doubleValue();
+  }
+
+  @Override
+  public void close() {
+    tasks.close();
+  }
+}

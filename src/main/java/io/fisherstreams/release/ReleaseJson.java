@@ -1,0 +1,136 @@
+package io.fisherstreams.release;
+
+import com.fasterxml.jackson.core.JsonFactory;
+import com.fasterxml.jackson.core.JsonGenerator;
+import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.record.TaskAccuracy;
+import io.fisherstreams.record.TopicSlice;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+
+/** A release as JSON, with keys in snake_case. */
+public final class ReleaseJson {
+  private ReleaseJson() {}
+
+  /** The whole record as one line, with its plan, its offsets and the gate's verdict. */
+  public static String text(Release release) {
+    StringWriter text = new StringWriter();
+    try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
+      json.writeStartObject();
+      writeFields(json, release);
+      json.writeObjectFieldStart("plan");
+      writePlan(json, release.getPlan());
+      json.writeArrayFieldStart("retired");
+      for (RetiredModel model : release.getPlan().getRetired()) {
+        json.writeStartObject();
+        json.writeStringField("model", model.getModel());
+        json.writeNumberField("version", model.getVersion());
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+      json.writeEndObject();
+      json.writeArrayFieldStart("slices");
+      for (TopicSlice slice : release.getSlices()) {
+        json.writeStartObject();
+        json.writeNumberField("partition", slice.getPartition());
+        json.writeNumberField("first_offset", slice.getFirstOffset());
+        json.writeNumberField("end_offset", slice.getEndOffset());
+        json.writeEndObject();
+      }
+      json.writeEndArray();
+      writeVerdict(json, release.getVerdict());
+      json.writeEndObject();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return text.toString();
+  }
+
+  /**
+   * Writes status, checksum and plan into the generator's current object, as webhooks send them: a
+   * webhook's payload has no offsets, no retired models and no verdict.
+   */
+  public static void write(JsonGenerator json, Release release) throws IOException {
+    writeFields(json, release);
+    json.writeObjectFieldStart("plan");
+    writePlan(json, release.getPlan());
+    json.writeEndObject();
+  }
+
+  private static void writeFields(JsonGenerator json, Release release) throws IOException {
+    json.writeNumberField("id", release.getRelease());
+    json.writeStringField("status", release.getStatus().name());
+    json.writeStringField("reason", release.getReason());
+    json.writeStringField("at", release.getAt().toString());
+    json.writeNumberField("shards", release.getShards());
+    json.writeStringField("checksum", release.getChecksum());
+    json.writeNumberField("unweighted", release.getUnweighted());
+  }
+
+  private static void writePlan(JsonGenerator json, MergePlan plan) throws IOException {
+    json.writeStringField("created_at", plan.getCreatedAt().toString());
+    json.writeStringField("cause", plan.getCause());
+    json.writeObjectFieldStart("base");
+    json.writeStringField("model", plan.getBaseModel());
+    json.writeNumberField("version", plan.getBaseVersion());
+    json.writeEndObject();
+    MergeMethod method = plan.getMethod();
+    json.writeObjectFieldStart("method");
+    json.writeArrayFieldStart("exclude_param_names_regex");
+    for (String pattern : method.getExcludeParamNamesRegex()) {
+      json.writeString(pattern);
+    }
+    json.writeEndArray();
+    json.writeBooleanField("normalize_fisher_weight", method.getNormalizeFisherWeight());
+    json.writeNumberField("minimal_fisher_weight", method.getMinimalFisherWeight());
+    json.writeStringField("output_dtype", method.getOutputDtype());
+    json.writeEndObject();
+    json.writeArrayFieldStart("models");
+    for (PlannedModel model : plan.getModels()) {
+      json.writeStartObject();
+      json.writeStringField("model", model.getModel());
+      json.writeNumberField("version", model.getVersion());
+      json.writeNumberField("epoch", model.getEpoch());
+      json.writeNumberField("coefficient", model.getCoefficient());
+      json.writeNumberField("fisher_norm", model.getFisherNorm());
+      json.writeNumberField("weight", model.getWeight());
+      json.writeNumberField("share", model.getShare());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  private static void writeVerdict(JsonGenerator json, GateVerdict verdict) throws IOException {
+    if (verdict == null) {
+      json.writeNullField("verdict");
+      return;
+    }
+    json.writeObjectFieldStart("verdict");
+    json.writeBooleanField("passed", verdict.getPassed());
+    json.writeStringField("reason", verdict.getReason());
+    json.writeNumberField("accuracy", verdict.getAccuracy());
+    json.writeNumberField("reference_release", verdict.getReferenceRelease());
+    if (verdict.getReferenceAccuracy() == null) {
+      json.writeNullField("reference_accuracy");
+    } else {
+      json.writeNumberField("reference_accuracy", verdict.getReferenceAccuracy());
+    }
+    json.writeNumberField("largest_drop", verdict.getLargestDrop());
+    json.writeArrayFieldStart("tasks");
+    for (TaskAccuracy task : verdict.getTasks()) {
+      json.writeStartObject();
+      json.writeStringField("task", task.getTask());
+      json.writeNumberField("examples", task.getExamples());
+      json.writeNumberField("accuracy", task.getAccuracy());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+  }
+}
