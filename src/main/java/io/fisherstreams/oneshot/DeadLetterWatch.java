@@ -11,10 +11,10 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
 /** Watches the dead letters of a pool in which every record must be valid. */
-final class DeadLetterWatch implements AutoCloseable {
+public final class DeadLetterWatch implements AutoCloseable {
   private final Consumer<byte[], byte[]> consumer;
 
-  DeadLetterWatch(KafkaSettings kafka, PoolTopics topics) {
+  public DeadLetterWatch(KafkaSettings kafka, PoolTopics topics) {
     TopicPartition partition = new TopicPartition(topics.deadLetters().name(), 0);
     consumer = kafka.newConsumer();
     consumer.assign(List.of(partition));
@@ -22,7 +22,7 @@ final class DeadLetterWatch implements AutoCloseable {
   }
 
   /** Waits up to {@code wait}; throws {@link InvalidInput} when a stage rejected a record. */
-  void requireNone(Duration wait) {
+  public void requireNone(Duration wait) {
     for (ConsumerRecord<byte[], byte[]> record : consumer.poll(wait)) {
       throw new InvalidInput(
           "the pipeline rejected a record: " + DeadLetters.reason(record.headers()));

@@ -5,7 +5,10 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.coordinator.PoolView;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
@@ -185,9 +188,9 @@ public final class OneShotMerge {
   }
 
   private static List<Shares.Takeover> takeovers(PoolRunner runner) {
-    return PoolStatus.readView(runner.kafka(), runner.topics())
+    return PoolViewReader.read(runner.kafka(), runner.topics())
         .propose()
-        .map(PoolView.Proposal::takeovers)
+        .map(Proposal::takeovers)
         .orElse(List.of());
   }
 

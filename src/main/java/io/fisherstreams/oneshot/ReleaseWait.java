@@ -2,6 +2,8 @@ package io.fisherstreams.oneshot;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -51,8 +53,8 @@ final class ReleaseWait {
   }
 
   private void requireNoRejectedModel() {
-    PoolStatus.readView(runner.kafka(), runner.topics())
-        .refusals()
+    PoolViewReader.read(runner.kafka(), runner.topics())
+        .rejections()
         .forEach(
             (model, reason) -> {
               throw new InvalidInput("model '%s': %s".formatted(model, reason));

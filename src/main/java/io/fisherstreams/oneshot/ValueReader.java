@@ -9,6 +9,7 @@ import io.fisherstreams.oneshot.Preflight.ReadListener;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.math.BigDecimal;
@@ -81,7 +82,7 @@ final class ValueReader implements AutoCloseable {
   private static void checkParameters(Model model, Checkpoint checkpoint, Shard shard) {
     ByteBuffer bytes = slice(checkpoint, shard);
     DType dtype = shard.tensor().dtype();
-    long at = FloatCodec.firstNotFinite(dtype, bytes, shard.elements());
+    long at = FloatScan.firstNotFinite(dtype, bytes, shard.elements());
     if (at >= 0) {
       throw new InvalidInput(
           ("model '%s' (%s): tensor '%s' has %s at element %d, expected finite parameters; exclude"
@@ -126,7 +127,7 @@ final class ValueReader implements AutoCloseable {
       Model model, Checkpoint fisher, Shard shard, float[] entries) {
     DType dtype = shard.tensor().dtype();
     ByteBuffer bytes = slice(fisher, shard);
-    long at = FloatCodec.firstNegativeOrNotFinite(dtype, bytes, shard.elements());
+    long at = FloatScan.firstNegativeOrNotFinite(dtype, bytes, shard.elements());
     // The pool carries Fishers as float32, whatever type their file has.
     FloatCodec.toFloat(dtype, bytes, 0, entries, 0, shard.elements());
     for (int i = 0; at < 0 && dtype == DType.F64 && i < shard.elements(); i++) {

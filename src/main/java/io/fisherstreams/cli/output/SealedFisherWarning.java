@@ -1,6 +1,8 @@
 package io.fisherstreams.cli.output;
 
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -14,7 +16,7 @@ public final class SealedFisherWarning {
   public static void print(
       KafkaSettings kafka, PoolTopics topics, ModelManifest manifest, PrintWriter err) {
     if (manifest.getRefineEvery() == 0
-        && PoolStatus.readView(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
+        && PoolViewReader.read(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
       err.printf(
           "warning: %s@%d has its whole Fisher and is not refined (refine-every is 0): only data that it already has is ignored, all other data goes to dead-letters%n",
           manifest.getModel(), manifest.getVersion());
