@@ -37,7 +37,7 @@ import org.slf4j.LoggerFactory;
  *
  * <p>A payload is written before the state that names it, and the state has its checksum, so an
  * abort in between leaves nothing that could be mistaken for data. An object is loaded for one
- * record or one step, and every method that changes the state says whether it saves it.
+ * record or one step; each public operation saves the state once, unless it says otherwise.
  */
 final class FisherShard {
   /** The source of the sums that the stage sends. */
@@ -75,9 +75,10 @@ final class FisherShard {
 
   /** Loads the shard that the key of a gradient batch names, if this partition has its model. */
   static Optional<FisherShard> find(PartitionContext partition, ShardKey key) {
-    Optional<KnownModel> model = partition.ledger().held(key.model());
-    Slot slot = model.isEmpty() ? null : model.get().fisher().slot(key.parameter(), key.shard());
-    return slot == null ? Optional.empty() : Optional.of(load(partition, model.get(), slot));
+    return partition
+        .ledger()
+        .heldFisher(key)
+        .map(held -> new FisherShard(partition, held.model(), held.slot(), held.state()));
   }
 
   int elements() {
@@ -253,9 +254,19 @@ final class FisherShard {
       sealWhole(record, offset, payload);
       return;
     }
-    open.add(record, offset, payload);
+    boolean isComplete = open.examples() + record.getExamples() >= wanted();
+    int crc = write(PayloadName.open(state.getOpen().size()), payload);
+    state
+        .getOpen()
+        .add(
+            new OpenBatch(
+                record.getSource(),
+                record.getSequence(),
+                record.getExamples(),
+                offset,
+                AcceptedBatch.multiplier(record),
+                crc));
     markApplied(record.getSource(), record.getSequence());
-    boolean isComplete = open.examples() >= wanted();
     if (isComplete) {
       seal(offset);
     } else if (open.isFull()) {

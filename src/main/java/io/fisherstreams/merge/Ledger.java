@@ -5,6 +5,8 @@ import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -84,6 +86,29 @@ final class Ledger {
       known.put(version, held);
     }
     return Optional.of(held);
+  }
+
+  /** A shard of a version of which this partition has shards, with its state. */
+  record HeldShard(KnownModel model, Slot slot, ShardState state) {}
+
+  /** The shard that the key of a checkpoint shard names, accepted or not. */
+  Optional<HeldShard> heldCheckpoint(ShardKey key) {
+    return key.batch().isPresent()
+        ? Optional.empty()
+        : held(key.model())
+            .flatMap(model -> held(model, model.checkpoint().slot(key.parameter(), key.shard())));
+  }
+
+  /** The shard that the key of a gradient batch names, with batches or without. */
+  Optional<HeldShard> heldFisher(ShardKey key) {
+    return held(key.model())
+        .flatMap(model -> held(model, model.fisher().slot(key.parameter(), key.shard())));
+  }
+
+  private Optional<HeldShard> held(KnownModel model, Slot slot) {
+    return slot == null
+        ? Optional.empty()
+        : Optional.of(new HeldShard(model, slot, shard(model, slot.shard())));
   }
 
   /** Every version of a model of which this partition has shards. */

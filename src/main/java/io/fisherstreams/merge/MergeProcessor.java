@@ -32,9 +32,8 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * {@code dead-letters} unchanged.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
-  // Long enough to merge a dozen shards. Short enough that a thread with many partitions, which
-  // does
-  // a step of each between two commits, stays far below the transaction timeout.
+  // Long enough to merge a dozen shards, but short, because a thread with many partitions does a
+  // step of each between two commits, and must stay far below the transaction timeout.
   private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
   private static final Duration STEP_INTERVAL = Duration.ofMillis(10);
   // For models that cannot be merged yet. A report costs a commit, and a commit costs half a dozen
@@ -148,7 +147,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             : ShardKey.readings(key).anyMatch(intake::isBatchInUse);
     if (isInUse) {
       throw new RejectedRecord(
-          "a tombstone of '" + key + "', which is in use; the pipeline retires what it has read");
+          "a tombstone of '" + key + "', which is in use; only the pipeline may retire a payload");
     }
   }
 

@@ -19,7 +19,7 @@ import org.apache.kafka.streams.StreamsConfig;
 public final class MergeStage {
   private MergeStage() {}
 
-  /** An instance that is not started; refuses topics that cannot serve. */
+  /** An instance that is not started; rejects topics with the wrong settings. */
   public static StageRunner create(KafkaSettings kafka, PoolTopics topics, StreamsOptions options) {
     int partitions;
     try (Admin admin = kafka.admin()) {
@@ -32,7 +32,7 @@ public final class MergeStage {
         new MergeTopology(
             topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
     Map<String, Object> config = kafka.streams(topics, MergeTopology.STAGE, options, memory);
-    // what Kafka Streams itself grants the stores of a partition that has moved
+    // as long as Kafka Streams keeps the stores of a reassigned partition
     Object keep =
         StreamsConfig.configDef().parse(config).get(StreamsConfig.STATE_CLEANUP_DELAY_MS_CONFIG);
     store.cleanAfter(Duration.ofMillis((Long) keep));

@@ -35,26 +35,25 @@ import org.apache.kafka.streams.state.Stores;
  * gradient-batches ──┼─▶ merge ─┼─▶ progress
  * merge-plans ───────┘     │    ├─▶ dead-letters
  *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones,
- *                          │        what was accepted after other content under its key)
+ *                          │        accepted content after a rejected record of its key)
  *      manifests, shards, folded, counts, plans
  * </pre>
  *
- * One processor for all three topics: a shard's checkpoint, its Fisher and the plan that merges
- * them meet in one task. The stores hold metadata only; payloads lie in local files, and the
- * payload topics themselves are what those are restored from, so that no tensor is written to a
- * changelog.
+ * One processor reads all three topics, so that a shard's checkpoint, its Fisher and the plan that
+ * merges them meet in one task. The stores have metadata only. Payloads are in local files, which
+ * are restored from the payload topics themselves, so that no tensor is written to a changelog.
  */
 public final class MergeTopology implements Supplier<Topology> {
-  /** Manifests of the model versions that a partition holds shards of. */
+  /** Manifests of the model versions of which a partition has shards. */
   public static final String MANIFESTS = "manifests";
 
   /** State of each shard of each version. */
   public static final String SHARDS = "shards";
 
-  /** Gradient batches that were folded into a shard's partial sum, a fold each. */
+  /** Gradient batches that were folded into a shard's partial sum, one entry for each fold. */
   public static final String FOLDED = "folded";
 
-  /** How much of each version is there. */
+  /** How much of each version has arrived. */
   public static final String COUNTS = "counts";
 
   /** The newest plan and its progress. */
@@ -81,16 +80,16 @@ public final class MergeTopology implements Supplier<Topology> {
    * The stage for one pool.
    *
    * @param partitions number of partitions of the pool's sharded topics
-   * @param catalog what models there are
+   * @param catalog the pool's models
    * @param store where this process keeps payloads
-   * @param log where they are restored from
+   * @param log from where payloads are restored
    */
   public MergeTopology(
       PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
     this(topics, partitions, catalog, store, log, System::nanoTime);
   }
 
-  /** The same, with a clock for the length of steps. */
+  /** The stage with a clock for the time budget of steps. */
   MergeTopology(
       PoolTopics topics,
       int partitions,
@@ -129,14 +128,16 @@ public final class MergeTopology implements Supplier<Topology> {
     return topology;
   }
 
-  /** The changelog of one of the stage's stores; it has the sharded topics' partitions. */
+  /**
+   * The changelog of one of the stage's stores; it has as many partitions as the sharded topics.
+   */
   static <V extends SpecificRecordBase> Topic<String, V> changelog(
       PoolTopics topics, String store, Class<V> type) {
     String name = KafkaSettings.applicationId(topics, STAGE) + "-" + store + "-changelog";
     return new Topic<>(name, Serdes.String(), StateSerde.of(type), true, Map.of());
   }
 
-  /** The topology's one processor, new. */
+  /** A new instance of the topology's only processor. */
   public Processor<byte[], byte[], Object, Object> processor() {
     return new MergeProcessor(topics, partitions, catalog, store, log, nanoTime);
   }
@@ -152,7 +153,7 @@ public final class MergeTopology implements Supplier<Topology> {
             Map.of(
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
                 Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
-        // A cached entry keeps the whole source record, a mebibyte of payload, for its dead letter.
+        // A cached entry would keep its whole source record, with a mebibyte of payload.
         .withCachingDisabled();
   }
 

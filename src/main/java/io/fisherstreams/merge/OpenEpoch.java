@@ -5,10 +5,8 @@ import io.fisherstreams.merge.state.FoldedBatches;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
-import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ShardKey.BatchName;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
-import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -84,25 +82,6 @@ final class OpenEpoch {
       }
     }
     return Optional.empty();
-  }
-
-  /** Writes a batch's payload and lists the batch. */
-  void add(GradientBatch record, long offset, ByteBuffer payload) {
-    int crc =
-        partition
-            .payloads()
-            .file(model.version(), PayloadName.open(state.getOpen().size()))
-            .write(slot.ordinal(), slot.firstElement() * Float.BYTES, payload);
-    state
-        .getOpen()
-        .add(
-            new OpenBatch(
-                record.getSource(),
-                record.getSequence(),
-                record.getExamples(),
-                offset,
-                AcceptedBatch.multiplier(record),
-                crc));
   }
 
   private String foldKey(int fold) {

@@ -40,13 +40,10 @@ final class ShardCheckpoint {
 
   /** Loads the shard that the key of a checkpoint shard names, if this partition has its model. */
   static Optional<ShardCheckpoint> find(PartitionContext partition, ShardKey key) {
-    if (key.batch().isPresent()) {
-      return Optional.empty();
-    }
-    Optional<KnownModel> model = partition.ledger().held(key.model());
-    Slot slot =
-        model.isEmpty() ? null : model.get().checkpoint().slot(key.parameter(), key.shard());
-    return slot == null ? Optional.empty() : Optional.of(load(partition, model.get(), slot));
+    return partition
+        .ledger()
+        .heldCheckpoint(key)
+        .map(held -> new ShardCheckpoint(partition, held.model(), held.slot(), held.state()));
   }
 
   Shard shard() {

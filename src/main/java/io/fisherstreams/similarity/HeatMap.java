@@ -17,7 +17,7 @@ import javax.imageio.ImageIO;
 
 /**
  * A similarity as a picture: the cosines of the whole models, each model's share of each layer, and
- * the scale of colours for both.
+ * the colour scale of both.
  */
 public final class HeatMap {
   private static final int MAX_PIXELS = 2400;
@@ -29,7 +29,7 @@ public final class HeatMap {
   private static final int LEGEND = 90;
   private static final Color UNDEFINED = new Color(0xBDBDBD);
 
-  // viridis at 0, 1/4, 1/2, 3/4 and 1: lightness grows evenly, also for the colour-blind
+  // viridis at 0, 1/4, 1/2, 3/4 and 1: its lightness grows evenly, also for colour-blind readers
   private static final int[] SCALE = {0x440154, 0x3B528B, 0x21918C, 0x5EC962, 0xFDE725};
 
   private final Similarity similarity;
@@ -56,7 +56,7 @@ public final class HeatMap {
 
   /** The picture as PNG. */
   public static byte[] png(Similarity similarity) {
-    // No window is ever opened, and a server has no display to ask.
+    // No window is opened, and a server has no display.
     System.setProperty("java.awt.headless", "true");
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try {

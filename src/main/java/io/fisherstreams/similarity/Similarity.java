@@ -12,12 +12,13 @@ import java.util.OptionalDouble;
 import java.util.TreeMap;
 
 /**
- * How alike the Fishers of a plan's models are, and how much of each layer each model gives.
+ * How similar the Fishers of a plan's models are, and how much each model contributes to each
+ * layer.
  *
  * @param plan the plan
  * @param whole over all merged parameters
  * @param layers layer by layer, in their natural order; {@link io.fisherstreams.fisher.Layers}
- *     tells which parameters are one
+ *     groups the parameters into layers
  */
 public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
   /**
@@ -27,7 +28,7 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
    * @param entries number of merged entries
    * @param cosines row by row in the plan's order of models; symmetric; undefined where a Fisher is
    *     0 everywhere
-   * @param shares by model: its share of the weights, 0 to 1, as the plan has it for the whole
+   * @param shares by model: its share of the weights, 0 to 1; for the whole, the plan's share
    */
   public record Part(
       String name, long entries, List<List<OptionalDouble>> cosines, List<Double> shares) {}
@@ -35,7 +36,9 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
   /** The name of the whole among the parts; no layer has it. */
   public static final String WHOLE = "*";
 
-  /** What follows from the scalar products of a plan's Fishers, models in the plan's order. */
+  /**
+   * The similarity that the scalar products of a plan's Fishers give; models in the plan's order.
+   */
   public static Similarity of(MergePlan plan, FisherProducts products) {
     List<Part> layers = new ArrayList<>();
     products.layers().forEach((name, sums) -> layers.add(part(plan, name, sums)));
@@ -58,7 +61,7 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
         cells.add(sums.cosine(row, column));
       }
       cosines.add(cells);
-      // The plan's norm also for a layer: a merge divides by that of the whole Fisher.
+      // A layer is divided by the plan's norm too: a merge divides by the norm of the whole Fisher.
       PlannedModel model = models.get(row);
       weights.put(
           model.getModel(),

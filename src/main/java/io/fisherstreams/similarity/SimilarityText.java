@@ -13,7 +13,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 
-/** A similarity for people, for spreadsheets and for programs. */
+/** A similarity as text: tables for people, CSV for spreadsheets, JSON for programs. */
 public final class SimilarityText {
   private SimilarityText() {}
 
@@ -68,9 +68,9 @@ public final class SimilarityText {
   }
 
   /**
-   * Comma-separated values (RFC 4180) with the columns {@code measure,layer,model,other,value}:
-   * {@code cosine} of every two models and {@code share} of every model, of the whole (layer {@code
-   * *}) and of every layer. An undefined cosine has no value.
+   * Comma-separated values (RFC 4180) with the columns {@code measure,layer,model,other,value}: the
+   * {@code cosine} of every two models and the {@code share} of every model, for the whole (layer
+   * {@code *}) and for every layer. An undefined cosine has no value.
    */
   public static String csv(Similarity similarity) {
     StringBuilder text = new StringBuilder("measure,layer,model,other,value\r\n");

@@ -27,15 +27,15 @@ import java.util.List;
 import java.util.SplittableRandom;
 
 /**
- * The coordinator as models arrive one after another. The merge stage's partitions are played: each
- * reports twice of every model, half way and complete, and then of the plan.
+ * The coordinator while models arrive one after another. The merge stage's partitions are
+ * simulated: each reports twice on every model, half way and complete, and then on the plan.
  */
 final class CoordinatorSimulation {
   private final Scale scale;
   private final PoolTopics topics = new PoolTopics("simulation", SchemaRegistry.inMemory());
   private final SplittableRandom random = new SplittableRandom(1);
   private final List<TensorInfo> tensors = new ArrayList<>();
-  // shards of each tensor, by partition
+  // Shards of each tensor, by partition.
   private final int[][] counts;
   private final SimulatedStage stage;
   private MergePlan plan;
@@ -101,7 +101,7 @@ final class CoordinatorSimulation {
     return sum;
   }
 
-  /** One more model arrives; the number of those that were there is given. */
+  /** One more model arrives in a pool of so many models. */
   Row arrive(int models) {
     String name = "model-%04d".formatted(models + 1);
     ModelManifest manifest =
@@ -177,7 +177,9 @@ final class CoordinatorSimulation {
     received++;
   }
 
-  /** Sums as a partition reports them: of as many float64 numbers as it has shards. */
+  /**
+   * Sums as a partition reports them: each of as many float64 numbers as the partition has shards.
+   */
   private List<FisherSums> sums(int partition) {
     List<FisherSums> sums = new ArrayList<>();
     for (int i = 0; i < tensors.size(); i++) {

@@ -36,8 +36,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * One partition of the merge stage, of which a pool has many that are all alike: its own code, with
- * as many shards as fall to it, each of one element.
+ * One partition of the merge stage; all partitions of a pool are alike. It runs the stage's own
+ * code with as many shards as one partition has, each of one element.
  */
 final class PartitionSimulation implements AutoCloseable {
   private static final int PARTITION = 0;
@@ -86,11 +86,12 @@ final class PartitionSimulation implements AutoCloseable {
     public void refresh() {}
   }
 
-  /** Nothing is ever lost here. */
+  /** Never read, because nothing is lost here. */
   private static final class NoLog implements PayloadLog {
     @Override
     public Cursor open(String topic, int partition, long offset) {
-      throw new IllegalStateException("a payload of " + topic + " is asked for again");
+      throw new IllegalStateException(
+          "a payload of " + topic + " is read again, but none was lost");
     }
   }
 
@@ -117,7 +118,7 @@ final class PartitionSimulation implements AutoCloseable {
     }
   }
 
-  /** All records of one more model arrive; the number of those that were there is given. */
+  /** All records of one more model arrive in a pool of so many models. */
   Row arrive(int models) {
     String model = "model-%04d".formatted(models + 1);
     ModelManifest manifest =

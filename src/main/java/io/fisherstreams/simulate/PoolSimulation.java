@@ -4,19 +4,23 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
-/** A pool that grows to its size, and what an arrival costs on the way. */
+/** Measures what an arrival costs while a pool grows. */
 final class PoolSimulation {
   private final Scale scale;
   private final Path directory;
 
-  /** Payload files lie in the directory. */
+  /**
+   * A simulation that has not started.
+   *
+   * @param directory for the payload files
+   */
   PoolSimulation(Scale scale, Path directory) {
     this.scale = scale;
     this.directory = directory;
   }
 
-  /** Whether an arrival is told of: those that make the pool 1, 10, 100 ... and its full size. */
-  private boolean isTold(int models) {
+  /** Whether an arrival is reported: it makes the pool's size 1, 10, 100 ... or its full size. */
+  private boolean isReported(int models) {
     int power = 1;
     while (power < models) {
       power *= 10;
@@ -24,13 +28,13 @@ final class PoolSimulation {
     return models == power || models == scale.models();
   }
 
-  /** The coordinator's part of arrivals. */
+  /** What arrivals cost the coordinator. */
   List<Row> coordinator() {
     CoordinatorSimulation coordinator = new CoordinatorSimulation(scale);
     List<Row> rows = new ArrayList<>();
     for (int models = 0; models < scale.models(); models++) {
       Row row = coordinator.arrive(models);
-      if (isTold(row.models())) {
+      if (isReported(row.models())) {
         rows.add(row);
       }
     }
@@ -38,16 +42,16 @@ final class PoolSimulation {
   }
 
   /**
-   * One partition's part.
+   * What arrivals cost one partition.
    *
-   * @param intakes gets what the models' records cost
-   * @param plans gets what the plans cost
+   * @param intakes gets the costs of the models' records
+   * @param plans gets the costs of the plans
    */
   void partition(List<Row> intakes, List<Row> plans) {
     try (PartitionSimulation partition = new PartitionSimulation(scale, directory)) {
       for (int models = 0; models < scale.models(); models++) {
         Row intake = partition.arrive(models);
-        if (isTold(intake.models())) {
+        if (isReported(intake.models())) {
           intakes.add(intake);
           plans.add(partition.carryOut(intake.models()));
         }

@@ -1,14 +1,14 @@
 package io.fisherstreams.simulate;
 
 /**
- * What one stage did for one arrival.
+ * The cost of one arrival for one stage.
  *
- * @param models models in the pool, the one that arrived included
+ * @param models models in the pool, including the one that arrived
  * @param seconds time in the stage's processor
- * @param received records that it took
- * @param sent records that it sent
- * @param sentBytes their bytes
- * @param changelogBytes bytes that its stores' changelogs got
+ * @param received records that the stage received
+ * @param sent records that the stage sent
+ * @param sentBytes bytes of the sent records
+ * @param changelogBytes bytes that were written to the changelogs of its stores
  */
 record Row(
     int models, double seconds, long received, long sent, long sentBytes, long changelogBytes) {}

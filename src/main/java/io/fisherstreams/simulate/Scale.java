@@ -3,12 +3,12 @@ package io.fisherstreams.simulate;
 import io.fisherstreams.InvalidInput;
 
 /**
- * How large a pool is.
+ * The size of a pool.
  *
- * @param models models that arrive
- * @param shards shards of each
- * @param parameters named tensors that those are spread over
- * @param partitions of the sharded topics
+ * @param models number of models that arrive
+ * @param shards shards of each model
+ * @param parameters named tensors of each model
+ * @param partitions partitions of the sharded topics
  */
 record Scale(int models, int shards, int parameters, int partitions) {
   Scale {
@@ -24,7 +24,7 @@ record Scale(int models, int shards, int parameters, int partitions) {
     }
   }
 
-  /** Shards of one parameter: as even as whole numbers allow. */
+  /** Shards of one parameter, spread as evenly as possible. */
   int shardsOf(int parameter) {
     return shards / parameters + (parameter < shards % parameters ? 1 : 0);
   }

@@ -12,13 +12,15 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
-/** The {@code simulate} command: coordinator and plan protocol at a size that no machine holds. */
+/**
+ * The {@code simulate} command: the coordinator and the plan protocol at a size beyond one machine.
+ */
 @Command(
     name = "simulate",
     mixinStandardHelpOptions = true,
     description = {
       "Measures what the arrival of a model costs the coordinator and a partition of the merge stage, in time and messages, while a pool grows.",
-      "The stages' own code runs without Kafka and with payloads of one element; tensors of the real size never exist. Partitions are alike: one is run, the others' reports to the coordinator are made up.",
+      "The stages' own code runs without Kafka and with payloads of one element; no tensor of the real size is created. All partitions are alike: one is run, and the reports of the others to the coordinator are generated.",
       "The default size needs a heap of 4 GB (FISHER_STREAMS_HEAP=4g) and about ten minutes."
     })
 public final class SimulateCommand implements Callable<Integer> {
@@ -55,7 +57,7 @@ public final class SimulateCommand implements Callable<Integer> {
       names = "--work-directory",
       paramLabel = "DIR",
       description =
-          "Where the payload files lie meanwhile. Default: the system's temporary folder.")
+          "Folder for the payload files while the command runs. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Spec private CommandSpec spec;

@@ -20,12 +20,12 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
- * One task of a stage without Kafka: the stage's own processor on stores in memory. Its clock
- * stands still until it is told to go on, records are processed when they are handed over, and what
- * it sends is encoded, counted and given to a listener.
+ * One task of a stage without Kafka: the stage's own processor on stores in memory. Its clock moves
+ * only in {@link #advance}, records are processed at once, and sent records are encoded, counted
+ * and passed to a listener.
  */
 final class SimulatedStage implements AutoCloseable {
-  /** Told of every record that the stage sends. */
+  /** Is notified of every record that the stage sends. */
   interface Listener {
     void sent(String topic, Object value);
   }
@@ -47,10 +47,10 @@ final class SimulatedStage implements AutoCloseable {
   private long offset;
 
   /**
-   * A stage that has no processor yet.
+   * A stage without a processor.
    *
-   * @param partition the task's
-   * @param partitions copies of a record that goes to every partition
+   * @param partition the task's partition
+   * @param partitions number of copies of a record that is sent to every partition
    */
   SimulatedStage(PoolTopics topics, int partition, int partitions, Listener listener) {
     this.topics = topics;
@@ -96,7 +96,7 @@ final class SimulatedStage implements AutoCloseable {
     };
   }
 
-  /** Sinks are called {@code to-} and the topic's name. */
+  /** A sink's name is {@code to-} followed by the topic's name. */
   @SuppressWarnings("unchecked")
   private void send(Record<?, ?> record, String sink) {
     Topic<?, ?> topic = byName.get(topics.pool() + "." + sink.substring("to-".length()));
@@ -120,13 +120,13 @@ final class SimulatedStage implements AutoCloseable {
             key.getBytes(StandardCharsets.UTF_8), encode(topic, value), now, (Headers) null));
   }
 
-  /** Lets time pass and does what is due then. */
+  /** Moves the clock and runs the punctuators. */
   void advance(long millis) {
     now += millis;
     punctuators.forEach(punctuator -> punctuator.punctuate(now));
   }
 
-  /** What the stores' changelogs got. */
+  /** What was written to the stores' changelogs. */
   Traffic changelog() {
     return changelog;
   }

@@ -14,7 +14,7 @@ import org.apache.kafka.streams.processor.StateStoreContext;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 
-/** A state store in memory, of encoded values, that counts what would go to its changelog. */
+/** A state store in memory, of encoded values, that counts what its changelog would get. */
 final class SimulatedStore<V extends SpecificRecordBase> implements KeyValueStore<String, V> {
   private final String name;
   private final Serde<V> serde;

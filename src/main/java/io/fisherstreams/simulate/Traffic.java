@@ -1,6 +1,6 @@
 package io.fisherstreams.simulate;
 
-/** Messages and their bytes. */
+/** Counts messages and their bytes. */
 final class Traffic {
   private long messages;
   private long bytes;

@@ -112,8 +112,7 @@ class LedgerTest {
   @Test
   void aLostFisherLeavesItsEpochsToAllOtherShards() {
     KnownModel model =
-        partition.model(
-            manifest("a", 1), parameter("u", 1), parameter("v", 1), parameter("w", 1));
+        partition.model(manifest("a", 1), parameter("u", 1), parameter("v", 1), parameter("w", 1));
     for (int epoch = 1; epoch <= 2; epoch++) {
       for (int shard = 0; shard < 3; shard++) {
         ledger.countSealed(model, epoch);

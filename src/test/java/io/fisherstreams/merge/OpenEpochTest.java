@@ -85,9 +85,7 @@ class OpenEpochTest {
     assertThat(state.getPartialFolds()).isEqualTo(1);
     assertThat(state.getOpen()).hasSize(4);
     assertThat(epoch.examples()).isEqualTo(20 * 21 / 2);
-    assertThat(epoch.batches()).extracting(OpenBatch::getSequence)
-        .hasSize(20)
-        .isSorted();
+    assertThat(epoch.batches()).extracting(OpenBatch::getSequence).hasSize(20).isSorted();
     // high parts, then low parts, of pairs of float64
     ByteBuffer partial =
         partition.context.payloads().file(model.version(), PARTIAL).read(0, 2 * 16);

@@ -37,8 +37,7 @@ class PartitionReportTest {
 
   private void fisher(String parameter, long sequence, float value) {
     partition.gradients(
-        batch(
-            "a", 1, parameter, "s", sequence, 1, Encoding.SQUARED_SUM, floats(value)));
+        batch("a", 1, parameter, "s", sequence, 1, Encoding.SQUARED_SUM, floats(value)));
   }
 
   @Test
@@ -52,7 +51,7 @@ class PartitionReportTest {
     assertThat(progress.getMissing()).containsExactly("v[0]");
     partition.checkpoint("a", 1, "v", 1);
     progress = report(model);
-    assertThat(progress.getFishers()).isEqualTo(2);
+    assertThat(progress.getFisherShards()).isEqualTo(2);
     assertThat(progress.getSealed()).isEqualTo(1);
     assertThat(progress.getEpoch()).isZero();
     assertThat(progress.getMissing()).containsExactly("v[0]");
@@ -70,8 +69,7 @@ class PartitionReportTest {
             },
             w -> {
               assertThat(w.getParameter()).isEqualTo("w");
-              assertThat(new BigDecimal(w.getTotal()))
-                  .isEqualByComparingTo(new BigDecimal(tenth));
+              assertThat(new BigDecimal(w.getTotal())).isEqualByComparingTo(new BigDecimal(tenth));
               assertThat(new BigDecimal(w.getSquares()))
                   .isEqualByComparingTo(new BigDecimal(tenth * tenth));
             });

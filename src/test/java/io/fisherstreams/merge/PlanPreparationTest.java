@@ -64,7 +64,9 @@ class PlanPreparationTest {
   @Test
   void thePlanSaysWhatIsMergedAndInWhichType() {
     ResolvedPlan plan = plan("F64", planned("a", 1, 1, 1), planned("unknown", 1, 1, 1));
-    assertThat(plan.participants()).singleElement().satisfies(p -> assertThat(p.model()).isSameAs(model));
+    assertThat(plan.participants())
+        .singleElement()
+        .satisfies(p -> assertThat(p.model()).isSameAs(model));
     assertThat(plan.merges(base.checkpointSlot("w", 0).shard())).isTrue();
     assertThat(plan.merges(base.checkpointSlot("keep", 0).shard())).isFalse();
     assertThat(plan.outputDtype(base.checkpointSlot("w", 0).shard())).isEqualTo(DType.F64);

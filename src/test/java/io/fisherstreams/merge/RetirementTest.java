@@ -55,8 +55,7 @@ class RetirementTest {
             new Parameter("kept", "F32", List.of(1L), false));
     partition.checkpoint("a", version, "w", 1);
     partition.checkpoint("a", version, "kept", 1);
-    partition.gradients(
-        batch("a", version, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(1)));
+    partition.gradients(batch("a", version, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(1)));
     return model;
   }
 
