@@ -33,6 +33,7 @@ final class ArrivalBench {
   }
 
   /** Time of one arrival divided by the plain producer's. */
+  @SuppressWarnings("try") // the memory is only there
   double run(int repetitions) throws Exception {
     try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), dtype);
         Admin admin = pool.kafka().admin()) {

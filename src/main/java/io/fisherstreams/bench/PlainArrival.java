@@ -33,6 +33,7 @@ final class PlainArrival {
   }
 
   /** Seconds until all records are acknowledged, by a producer that is closed afterwards. */
+  @SuppressWarnings("try") // the memory is only there
   double seconds(Supplier<Producer<byte[], byte[]>> producers) throws Exception {
     PoolTopics topics = new PoolTopics("plain-" + ++runs, SchemaRegistry.inMemory());
     List<String> names = List.of(topics.checkpointShards().name(), topics.gradientBatches().name());

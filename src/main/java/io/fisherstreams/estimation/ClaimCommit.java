@@ -143,6 +143,7 @@ final class ClaimCommit {
     }
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // the transaction's commit reports the failure
   private void deadLetter(Committable handled) {
     for (PendingExample rejected : handled.rejected()) {
       producer.send(
