@@ -45,7 +45,7 @@ final class AliasCommand implements Callable<Integer> {
                 alias.getBaseline() == 0 ? "" : alias.getBaseline(),
                 alias.getAt(),
                 alias.getEarlier()));
-    out.print(table);
+    table.print(out);
     return 0;
   }
 }

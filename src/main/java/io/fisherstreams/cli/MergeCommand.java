@@ -119,7 +119,7 @@ final class MergeCommand implements Callable<Integer> {
           "%.6g".formatted(model.getFisherNorm()),
           "%.2f%%".formatted(100 * model.getShare()));
     }
-    out.print(table);
+    table.print(out);
     out.printf("release checksum %s%n", result.release().getChecksum());
     out.println("wrote " + result.output());
     out.flush();

@@ -47,7 +47,7 @@ final class ReleasesCommand implements Callable<Integer> {
           release.getChecksum().isEmpty() ? "-" : release.getChecksum(),
           cause(release));
     }
-    out.print(table);
+    table.print(out);
     return 0;
   }
 

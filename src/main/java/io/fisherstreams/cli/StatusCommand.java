@@ -43,9 +43,9 @@ final class StatusCommand implements Callable<Integer> {
     PoolStatus status = PoolStatus.read(kafka, topics);
     PrintWriter out = spec.commandLine().getOut();
     out.printf("pool %s, %d partitions%n%n", topics.pool(), status.partitions());
-    out.print(models(status));
+    models(status).print(out);
     out.println();
-    out.print(lags(kafka, topics, status));
+    lags(kafka, topics, status).print(out);
     out.println();
     printReleases(new ReleaseReader(kafka, topics).all(), out);
     return 0;

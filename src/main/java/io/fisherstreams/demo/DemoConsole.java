@@ -53,7 +53,7 @@ public final class DemoConsole implements DemoListener {
         change.shares().size(),
         String.join(", ", change.shares().keySet()),
         seconds(change.waited()));
-    out.print(accuracies(change, base));
+    accuracies(change, base).print(out);
     print("");
   }
 
@@ -79,7 +79,7 @@ public final class DemoConsole implements DemoListener {
           percent(change.average().mean()),
           percent(result.base().mean()));
     }
-    out.print(table);
+    table.print(out);
     print(
         "Each model alone on its own task: %s. The whole run took %s.",
         percent(result.aloneMean()), seconds(result.took()));

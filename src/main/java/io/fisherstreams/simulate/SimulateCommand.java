@@ -102,7 +102,7 @@ public final class SimulateCommand implements Callable<Integer> {
           "%,d".formatted(row.sentBytes()),
           "%,d".formatted(row.changelogBytes()));
     }
-    out.print(table);
+    table.print(out);
     out.println();
     out.flush();
   }

@@ -1,5 +1,6 @@
 package io.fisherstreams.text;
 
+import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -83,6 +84,12 @@ public final class TextTable {
   public TextTable rule() {
     lines.add(new Line(null, null));
     return this;
+  }
+
+  /** Prints the table and flushes. */
+  public void print(PrintWriter out) {
+    out.print(this);
+    out.flush();
   }
 
   /** All lines, each with its line break. */
