@@ -82,8 +82,7 @@ public final class FisherSum {
     FloatCodec.toFloat(
         DType.F32, values, position + start * Float.BYTES, floats, start, elements - start);
     // Three loops: a loop that widens float32, or one that does everything, is not compiled to
-    // vector
-    // instructions. 0.8 ns an entry instead of 1.9.
+    // vector instructions. 0.8 ns an entry instead of 1.9.
     for (int j = start; j < elements; j++) {
       terms[j] = floats[j];
     }
@@ -117,8 +116,7 @@ public final class FisherSum {
       double sum = high[j] + low[j];
       double rest = low[j] - (sum - high[j]);
       // Rounding the rounded sum again would go wrong where the sum looks like a tie between floats
-      // but is
-      // not one. An odd last bit represents the part that the first rounding dropped.
+      // but is not one. An odd last bit represents the part that the first rounding dropped.
       if (rest != 0 && (Double.doubleToRawLongBits(sum) & 1) == 0) {
         sum = rest > 0 ? Math.nextUp(sum) : Math.nextDown(sum);
       }

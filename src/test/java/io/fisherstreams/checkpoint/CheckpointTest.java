@@ -99,7 +99,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesRunsThatLeaveTheTensor() throws IOException {
+  void rejectsRunsThatLeaveTheTensor() throws IOException {
     Path file = write("model.safetensors", VALID, new byte[40]);
     try (Checkpoint checkpoint = Checkpoint.open(file)) {
       for (long[] run : new long[][] {{0, 7}, {6, 1}, {-1, 2}, {0, -1}, {Long.MAX_VALUE, 1}}) {
@@ -140,8 +140,8 @@ class CheckpointTest {
   }
 
   @Test
-  void aRefusedFileStaysNeitherOpenNorMapped() throws IOException {
-    Path file = write("refused.safetensors", VALID, new byte[39]);
+  void aRejectedFileStaysNeitherOpenNorMapped() throws IOException {
+    Path file = write("rejected.safetensors", VALID, new byte[39]);
     assertThatThrownBy(() -> Checkpoint.open(file)).isInstanceOf(InvalidInput.class);
 
     assertThat(openDescriptorsOf(file)).isEmpty();
@@ -198,7 +198,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesATensorThatWasCutOffAfterOpening() throws IOException {
+  void rejectsATensorThatWasCutOffAfterOpening() throws IOException {
     Path file = write("model.safetensors", VALID, new byte[40]);
     try (Checkpoint checkpoint = Checkpoint.open(file);
         FileChannel channel = FileChannel.open(file, StandardOpenOption.WRITE)) {
@@ -292,7 +292,7 @@ class CheckpointTest {
 
   @ParameterizedTest
   @MethodSource("malformedHeaders")
-  void refusesWhatTheFormatForbidsNamingFileAndTensor(String header, int bytes, String message)
+  void rejectsWhatTheFormatForbidsNamingFileAndTensor(String header, int bytes, String message)
       throws IOException {
     Path file = write("bad.safetensors", header, new byte[bytes]);
 
@@ -323,7 +323,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesHeadersThatAreNoUtf8() throws IOException {
+  void rejectsHeadersThatAreNoUtf8() throws IOException {
     for (byte[] name :
         new byte[][] {
           {(byte) 0xFF}, // never a byte of UTF-8
@@ -346,7 +346,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesHeaderLengthsBeyondFileAndLimitWithoutAllocating() throws IOException {
+  void rejectsHeaderLengthsBeyondFileAndLimitWithoutAllocating() throws IOException {
     Path file = folder.resolve("bad.safetensors");
     for (long length : new long[] {3, 100_000_000, 100_000_001, Long.MAX_VALUE, -1, 1L << 63}) {
       Files.write(file, concat(length(length), "{}".getBytes(UTF_8)));
@@ -363,7 +363,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesAHeaderOverTheLimitThoughTheFileHoldsIt() throws IOException {
+  void rejectsAHeaderOverTheLimitThoughTheFileHoldsIt() throws IOException {
     Path file = folder.resolve("huge-header.safetensors");
     try (FileChannel channel =
         FileChannel.open(file, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
@@ -383,7 +383,7 @@ class CheckpointTest {
     }
   }
 
-  /** Damage of every kind gives either a reading or a refusal, never any other exception. */
+  /** Damage of every kind gives either a reading or a rejection, never any other exception. */
   @Test
   void survivesRandomMutations() throws IOException {
     byte[] header = VALID.getBytes(UTF_8);
@@ -451,8 +451,8 @@ class CheckpointTest {
           }
         }
         assertThat(total).isNotEqualTo(Long.MIN_VALUE);
-      } catch (InvalidInput refused) {
-        assertThat(refused).hasMessageContaining(file.toString());
+      } catch (InvalidInput rejected) {
+        assertThat(rejected).hasMessageContaining(file.toString());
       }
     }
     assertThat(readings).as("mutations that left a valid file").isBetween(100, 5_900);
@@ -497,22 +497,22 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesAFolderWhoseIndexAndPartsDisagree() throws IOException {
+  void rejectsAFolderWhoseIndexAndPartsDisagree() throws IOException {
     part("model-1.safetensors", "{}", 1, "a");
     part("model-2.safetensors", "{}", 2, "a", "b");
 
     index(Map.of("a", "model-1.safetensors", "b", "model-3.safetensors"));
-    assertRefused("model-3.safetensors does not exist");
+    assertRejected("model-3.safetensors does not exist");
     index(Map.of("a", "model-1.safetensors", "z", "model-1.safetensors"));
-    assertRefused("tensor 'z' is in model-1.safetensors, but it is not");
+    assertRejected("tensor 'z' is in model-1.safetensors, but it is not");
     index(Map.of("a", "model-1.safetensors", "b", "model-2.safetensors"));
-    assertRefused("tensor 'a' is in two parts");
+    assertRejected("tensor 'a' is in two parts");
     index(Map.of("a", "model-2.safetensors"));
-    assertRefused("tensor 'b' is not listed in model.safetensors.index.json");
+    assertRejected("tensor 'b' is not listed in model.safetensors.index.json");
   }
 
   @Test
-  void refusesPartsOutsideTheFolder() throws IOException {
+  void rejectsPartsOutsideTheFolder() throws IOException {
     part("model-1.safetensors", "{}", 1, "a");
     for (String name :
         List.of(
@@ -527,12 +527,12 @@ class CheckpointTest {
       Files.writeString(
           folder.resolve("model.safetensors.index.json"),
           "{\"weight_map\":{\"a\":\"" + name + "\"}}");
-      assertRefused("of tensor 'a' is no plain file name within the folder");
+      assertRejected("of tensor 'a' is no plain file name within the folder");
     }
   }
 
   @Test
-  void refusesDamagedIndexes() throws IOException {
+  void rejectsDamagedIndexes() throws IOException {
     Path index = folder.resolve("model.safetensors.index.json");
     for (Map.Entry<String, String> damaged :
         Map.of(
@@ -554,7 +554,7 @@ class CheckpointTest {
   }
 
   @Test
-  void refusesWhatIsNoModel() throws IOException {
+  void rejectsWhatIsNoModel() throws IOException {
     assertThatThrownBy(() -> Checkpoint.open(folder))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("neither model.safetensors nor model.safetensors.index.json");
@@ -570,7 +570,7 @@ class CheckpointTest {
         .hasMessageContaining("no regular file");
   }
 
-  private void assertRefused(String message) {
+  private void assertRejected(String message) {
     assertThatThrownBy(() -> Checkpoint.open(folder))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining(folder.toString())

@@ -128,7 +128,7 @@ class CheckpointWriterTest {
   }
 
   @Test
-  void refusesToCommitWhatIsIncompleteNamingTheFirstMissingElements() throws IOException {
+  void rejectsToCommitWhatIsIncompleteNamingTheFirstMissingElements() throws IOException {
     Path target = folder.resolve("out.safetensors");
     Files.writeString(target, "the old file");
     try (CheckpointWriter writer = CheckpointWriter.file(target, ALL, Map.of())) {
@@ -178,18 +178,18 @@ class CheckpointWriterTest {
     CheckpointWriter closed =
         CheckpointWriter.folder(folder.resolve("a"), List.of(WEIGHT), Map.of(), 100);
     closed.close();
-    assertRefusesEverything(closed);
+    assertRejectsEverything(closed);
 
     CheckpointWriter committed =
         CheckpointWriter.folder(folder.resolve("b"), List.of(WEIGHT), Map.of(), 100);
     committed.write("w", 0, floats(0, 1, 2, 3, 4, 5));
     committed.commit();
-    assertRefusesEverything(committed);
+    assertRejectsEverything(committed);
     committed.close();
     assertThat(folder.resolve("b").resolve("model.safetensors")).exists();
   }
 
-  private static void assertRefusesEverything(CheckpointWriter writer) {
+  private static void assertRejectsEverything(CheckpointWriter writer) {
     assertThatThrownBy(() -> writer.write("w", 0, floats(1)))
         .isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> writer.addFile("x", new byte[0]))
@@ -294,7 +294,7 @@ class CheckpointWriterTest {
   }
 
   @Test
-  void refusesTargetsThatCannotBeWrittenBeforeAnyWork() throws IOException {
+  void rejectsTargetsThatCannotBeWrittenBeforeAnyWork() throws IOException {
     Path missing = folder.resolve("missing").resolve("out");
     Path file = Files.writeString(folder.resolve("file"), "");
     Path full = Files.createDirectory(folder.resolve("full"));
@@ -336,7 +336,7 @@ class CheckpointWriterTest {
   }
 
   @Test
-  void refusesWrongWrites() {
+  void rejectsWrongWrites() {
     try (CheckpointWriter writer =
         CheckpointWriter.file(folder.resolve("out.safetensors"), ALL, Map.of())) {
       assertThatThrownBy(() -> writer.write("nobody", 0, floats(1)))
@@ -357,7 +357,7 @@ class CheckpointWriterTest {
   }
 
   @Test
-  void refusesFurtherFilesWithNamesThatAreTakenOrLeadElsewhere() {
+  void rejectsFurtherFilesWithNamesThatAreTakenOrLeadElsewhere() {
     try (CheckpointWriter writer =
         CheckpointWriter.folder(folder.resolve("out"), List.of(WEIGHT), Map.of(), 100)) {
       writer.addFile("config.json", new byte[1]);
@@ -378,7 +378,7 @@ class CheckpointWriterTest {
   }
 
   @Test
-  void refusesTensorsThatCannotBeOneFile() {
+  void rejectsTensorsThatCannotBeOneFile() {
     Path target = folder.resolve("out.safetensors");
     assertThatThrownBy(
             () ->

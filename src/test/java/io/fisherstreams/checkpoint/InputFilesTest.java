@@ -35,11 +35,11 @@ class InputFilesTest {
 
   @Test
   void aFolderStandsForTheModelsFilesInIt() throws IOException {
-    refuses(model);
-    refuses(model.resolve("model.safetensors"));
-    refuses(model.resolve("../model/config.json"));
-    refuses(folder.resolve("blob"));
-    refuses(Files.createSymbolicLink(folder.resolve("link"), model.resolve("config.json")));
+    rejects(model);
+    rejects(model.resolve("model.safetensors"));
+    rejects(model.resolve("../model/config.json"));
+    rejects(folder.resolve("blob"));
+    rejects(Files.createSymbolicLink(folder.resolve("link"), model.resolve("config.json")));
   }
 
   @Test
@@ -49,7 +49,7 @@ class InputFilesTest {
         .doesNotThrowAnyException();
   }
 
-  private void refuses(Path output) {
+  private void rejects(Path output) {
     assertThatThrownBy(() -> InputFiles.requireOther("--output", output, List.of(model)))
         .isInstanceOf(InvalidInput.class)
         .hasMessage("--output %s is one of the inputs; name another", output);

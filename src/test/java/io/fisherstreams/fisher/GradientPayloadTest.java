@@ -106,7 +106,7 @@ class GradientPayloadTest {
   }
 
   @Test
-  void anExampleCountWhoseBytesOverflowIsRefused() {
+  void anExampleCountWhoseBytesOverflowIsRejected() {
     assertThatIllegalArgumentException()
         .isThrownBy(() -> GradientPayload.perExample(floats(), 1L << 62, 1, sums, target));
   }

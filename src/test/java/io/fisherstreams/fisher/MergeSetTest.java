@@ -54,7 +54,7 @@ class MergeSetTest {
   }
 
   @Test
-  void refusesAnUnreadablePatternWithItsPosition() {
+  void rejectsAnUnreadablePatternWithItsPosition() {
     assertThatThrownBy(() -> MergeSet.of(floats("a"), List.of("ok", "head(")))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("'head('")

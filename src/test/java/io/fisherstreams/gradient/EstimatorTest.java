@@ -182,7 +182,7 @@ class EstimatorTest {
   }
 
   @Test
-  void refusesLabelsOutOfRangeAndLogitsThatAreNotFinite() {
+  void rejectsLabelsOutOfRangeAndLogitsThatAreNotFinite() {
     Example example = new Example("data.jsonl", 6, 2, Map.of());
     assertThatThrownBy(() -> Predictions.of(List.of(example), new float[] {0, 1}))
         .isInstanceOf(InvalidInput.class)

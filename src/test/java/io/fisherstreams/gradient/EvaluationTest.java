@@ -41,7 +41,7 @@ class EvaluationTest {
   }
 
   @Test
-  void refusesAnEmptySourceAndBadLabels() {
+  void rejectsAnEmptySourceAndBadLabels() {
     try (ModelRuntime runtime = identity().load()) {
       assertThatThrownBy(
               () -> Evaluation.of(runtime, new ListSource(List.of()), 2, ExampleProgress.SILENT))

@@ -113,7 +113,7 @@ class FisherJobTest {
   }
 
   @Test
-  void refusesMoreExamplesThanThereAreAndWritesNothing() {
+  void rejectsMoreExamplesThanThereAreAndWritesNothing() {
     Path output = folder.resolve("fisher.safetensors");
     assertThatThrownBy(
             () ->
@@ -126,7 +126,7 @@ class FisherJobTest {
   }
 
   @Test
-  void refusesExamplesThatDoNotSuitTheModelAndWritesNothing() {
+  void rejectsExamplesThatDoNotSuitTheModelAndWritesNothing() {
     Path output = folder.resolve("fisher.safetensors");
     Path images = Conformance.file("clip-vit", "examples.safetensors");
     assertThatThrownBy(
@@ -139,7 +139,7 @@ class FisherJobTest {
   }
 
   @Test
-  void refusesAnOutputThatIsAnInputOrHasNoFolderBeforeItEstimates() throws IOException {
+  void rejectsAnOutputThatIsAnInputOrHasNoFolderBeforeItEstimates() throws IOException {
     Path model = Files.copy(GPT2, folder.resolve("model.safetensors"));
     Path config = Conformance.file("gpt2", "config.json");
     Files.copy(config, folder.resolve("config.json"));
@@ -181,7 +181,7 @@ class FisherJobTest {
   }
 
   @Test
-  void refusesAModelThatIsNotThere() {
+  void rejectsAModelThatIsNotThere() {
     assertThatThrownBy(
             () -> ModelFiles.of(folder.resolve("cars"), Optional.empty(), Optional.empty()))
         .isInstanceOf(InvalidInput.class)
@@ -193,7 +193,7 @@ class FisherJobTest {
   }
 
   @Test
-  void refusesSettingsThatMakeNoSense() {
+  void rejectsSettingsThatMakeNoSense() {
     assertThatThrownBy(() -> new FisherSettings(new Estimator.Exact(), 0, 2))
         .isInstanceOf(InvalidInput.class);
     assertThatThrownBy(() -> new FisherSettings(new Estimator.Exact(), 2, 0))

@@ -49,7 +49,7 @@ class TorchScriptTest {
   }
 
   @Test
-  void refusesACheckpointWithOtherParameters() {
+  void rejectsACheckpointWithOtherParameters() {
     assertThatThrownBy(() -> load("net.pt", "examples.safetensors"))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("examples.safetensors")
@@ -58,7 +58,7 @@ class TorchScriptTest {
   }
 
   @Test
-  void refusesAFileThatIsNoModule() {
+  void rejectsAFileThatIsNoModule() {
     assertThatThrownBy(() -> load("model.safetensors", "model.safetensors"))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("model.safetensors");

@@ -39,7 +39,7 @@ class ShardTest {
 
   @ParameterizedTest
   @ValueSource(longs = {(1L << 38) + 1, 1L << 50, (1L << 59) - 1})
-  void aTensorBeyondAllMeasureIsRefused(long elements) {
+  void aTensorBeyondAllMeasureIsRejected(long elements) {
     TensorInfo tensor = new TensorInfo("w", DType.F32, List.of(elements));
     assertThatIllegalArgumentException()
         .isThrownBy(() -> Shard.count(tensor))

@@ -10,9 +10,8 @@ import java.util.Set;
 
 /** Runs a {@link Network}: one batched forward pass, and one batched backward pass. */
 final class NetworkRuntime implements ModelRuntime {
-  // Directions of one backward pass even when the batch has fewer examples: enough rows for
-  // full-speed
-  // matrix products.
+  // Directions of one backward pass, even when the batch has fewer examples: enough rows for
+  // full-speed matrix products.
   private static final int MIN_DIRECTIONS = 8;
 
   private final Network network;

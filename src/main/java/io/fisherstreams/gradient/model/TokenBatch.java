@@ -19,9 +19,8 @@ import java.util.List;
  */
 @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
 record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, int length) {
-  // Finite, so that a row without any key (left padding) is not NaN. Twice this value (a key that
-  // is
-  // both masked and later) is finite too. Its exponential is 0.
+  // Finite, so that a row without any key (left padding) is not NaN. Twice this value, for a key
+  // that is both masked and later, is finite too. Its exponential is 0.
   private static final float MASKED = -1e30f;
 
   /** Further inputs of Hugging Face's model. Each of them would change the logits. */

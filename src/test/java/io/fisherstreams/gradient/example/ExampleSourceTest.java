@@ -93,7 +93,7 @@ class ExampleSourceTest {
   }
 
   @Test
-  void aBadLineIsRefusedWithFileIndexAndReason() throws IOException {
+  void aBadLineIsRejectedWithFileIndexAndReason() throws IOException {
     Path lines = folder.resolve("bad.jsonl");
     Files.write(
         lines,
@@ -184,7 +184,7 @@ class ExampleSourceTest {
   }
 
   @Test
-  void refusesFoldersThatHoldSomethingElse() throws IOException {
+  void rejectsFoldersThatHoldSomethingElse() throws IOException {
     assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("subfolder");
@@ -246,19 +246,19 @@ class ExampleSourceTest {
   }
 
   @Test
-  void refusesSafetensorsWhoseTensorsDisagree() {
+  void rejectsSafetensorsWhoseTensorsDisagree() {
     TensorInfo labels = new TensorInfo("labels", DType.I32, List.of(2L));
     TensorInfo three = new TensorInfo("x", DType.U8, List.of(3L));
     TensorInfo floatLabels = new TensorInfo("labels", DType.F32, List.of(2L));
     TensorInfo two = new TensorInfo("x", DType.U8, List.of(2L));
     ByteBuffer eight = ByteBuffer.allocate(8);
-    refused(Map.of(labels, eight, three, ByteBuffer.allocate(3)), "tensor x");
-    refused(Map.of(three, ByteBuffer.allocate(3)), "labels");
-    refused(Map.of(labels, eight), "no input");
-    refused(Map.of(floatLabels, eight, two, ByteBuffer.allocate(2)), "found F32");
+    rejected(Map.of(labels, eight, three, ByteBuffer.allocate(3)), "tensor x");
+    rejected(Map.of(three, ByteBuffer.allocate(3)), "labels");
+    rejected(Map.of(labels, eight), "no input");
+    rejected(Map.of(floatLabels, eight, two, ByteBuffer.allocate(2)), "found F32");
   }
 
-  private void refused(Map<TensorInfo, ByteBuffer> tensors, String reason) {
+  private void rejected(Map<TensorInfo, ByteBuffer> tensors, String reason) {
     Path file = folder.resolve("examples.safetensors");
     write(file, tensors);
     assertThatThrownBy(() -> SafetensorsExamples.open(file))

@@ -64,7 +64,7 @@ class ImageProcessorTest {
   }
 
   @Test
-  void refusesWhatItCannotFollow(@TempDir Path folder) throws IOException {
+  void rejectsWhatItCannotFollow(@TempDir Path folder) throws IOException {
     ModelConfig clip = config("{'model_type': 'clip_vision_model', 'image_size': 12}");
     assertThatThrownBy(() -> ImageProcessor.of(clip, Optional.of(config("{'resample': 1}"))))
         .isInstanceOf(InvalidInput.class)

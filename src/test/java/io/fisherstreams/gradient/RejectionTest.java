@@ -13,81 +13,81 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 /** Models unlike their config, and examples unlike their model. */
-class RefusalTest {
+class RejectionTest {
 
   @Test
   void aMissingTensor() {
     RandomModel model = gpt2("");
     model.checkpoint.remove("transformer.h.1.ln_2.bias");
-    refused(model, "model: tensor transformer.h.1.ln_2.bias is missing", "[8]");
+    rejected(model, "model: tensor transformer.h.1.ln_2.bias is missing", "[8]");
   }
 
   @Test
   void aTensorTooMany() {
     RandomModel model = gpt2("");
     model.tensor("transformer.h.2.ln_1.bias", 8);
-    refused(model, "model: tensor transformer.h.2.ln_1.bias [8] is not part");
+    rejected(model, "model: tensor transformer.h.2.ln_1.bias [8] is not part");
   }
 
   @Test
   void aTensorOfAnotherShape() {
     RandomModel model = gpt2("");
     model.tensor("transformer.h.0.attn.c_attn.weight", 24, 8);
-    refused(model, "model: tensor transformer.h.0.attn.c_attn.weight", "[8, 24]", "[24, 8]");
+    rejected(model, "model: tensor transformer.h.0.attn.c_attn.weight", "[8, 24]", "[24, 8]");
   }
 
   @Test
   void aScoreForAnotherNumberOfClasses() {
     RandomModel model = gpt2("");
     model.tensor("score.weight", 3, 8);
-    refused(model, "score.weight", "[2, 8]", "[3, 8]");
+    rejected(model, "score.weight", "[2, 8]", "[3, 8]");
   }
 
   @Test
   void aWeightThatIsNotFinite() {
     RandomModel model = gpt2("");
     model.checkpoint.get("transformer.wpe.weight")[5] = Float.NaN;
-    refused(model, "model: tensor transformer.wpe.weight: element 5 is NaN or infinite");
+    rejected(model, "model: tensor transformer.wpe.weight: element 5 is NaN or infinite");
   }
 
   @Test
   void aConfigThatContradictsItself() {
-    refused(gpt2(", 'n_head': 3"), "n_head 3 does not divide n_embd 8");
-    refused(gpt2(", 'n_head': 0"), "n_head: expected a positive integer, found 0");
-    refused(gpt2(", 'layer_norm_epsilon': 'small'"), "layer_norm_epsilon: expected a number");
-    refused(gpt2(", 'activation_function': 'mish'"), "activation_function 'mish'", "gelu_new");
-    refused(gpt2(", 'add_cross_attention': true"), "add_cross_attention");
+    rejected(gpt2(", 'n_head': 3"), "n_head 3 does not divide n_embd 8");
+    rejected(gpt2(", 'n_head': 0"), "n_head: expected a positive integer, found 0");
+    rejected(gpt2(", 'layer_norm_epsilon': 'small'"), "layer_norm_epsilon: expected a number");
+    rejected(gpt2(", 'activation_function': 'mish'"), "activation_function 'mish'", "gelu_new");
+    rejected(gpt2(", 'add_cross_attention': true"), "add_cross_attention");
   }
 
   @Test
   void aGpt2ThatIsNoClassifier() {
     RandomModel oneLabel = RandomModel.gpt2(1, 2, 2, 8, 32, 1, "right", "transformer.", "");
-    refused(oneLabel, "at least two classes", "found 1");
-    refused(gpt2(", 'problem_type': 'regression'"), "problem_type 'regression'");
+    rejected(oneLabel, "at least two classes", "found 1");
+    rejected(gpt2(", 'problem_type': 'regression'"), "problem_type 'regression'");
     gpt2(", 'problem_type': 'single_label_classification'").load().close();
   }
 
   @Test
   void anUnknownArchitecture() {
-    refused(new RandomModel(1, "{'model_type': 'llama'}"), "model_type 'llama'", "gpt2", "clip");
-    refused(new RandomModel(1, "{}"), "model_type is missing");
-    refused(new RandomModel(1, "{'model_type': 'cnn'}"), "num_channels is missing");
+    rejected(new RandomModel(1, "{'model_type': 'llama'}"), "model_type 'llama'", "gpt2", "clip");
+    rejected(new RandomModel(1, "{}"), "model_type is missing");
+    rejected(new RandomModel(1, "{'model_type': 'cnn'}"), "num_channels is missing");
   }
 
   @Test
   void aClipTowerWithoutItsHead() {
     RandomModel model = clip();
     model.head.clear();
-    refused(model, "needs a head", "text_embeds");
+    rejected(model, "needs a head", "text_embeds");
     RandomModel other = clip();
     other.headTensor("text_projection", 5, 8);
-    refused(other, "head: tensor text_projection is not part");
+    rejected(other, "head: tensor text_projection is not part");
     RandomModel narrow = clip();
     narrow.headTensor("visual_projection.weight", 4, 8);
-    refused(narrow, "head: tensor visual_projection.weight", "[5, 8]", "[4, 8]");
+    rejected(narrow, "head: tensor visual_projection.weight", "[5, 8]", "[4, 8]");
     RandomModel oneClass = clip();
     oneClass.headTensor("text_embeds", 1, 5);
-    refused(oneClass, "at least two classes", "found 1", "text_embeds");
+    rejected(oneClass, "at least two classes", "found 1", "text_embeds");
   }
 
   @Test
@@ -121,13 +121,14 @@ class RefusalTest {
   void tokensThatDoNotSuitTheModel() {
     RandomModel model = gpt2("");
     try (ModelRuntime runtime = model.load()) {
-      refused(runtime, tokens(1, 23), null, "input_ids[1] is 23, outside the vocabulary 0 … 22");
-      refused(runtime, tokens(-1), null, "input_ids[0] is -1");
-      refused(runtime, tokens(new long[12]), null, "12 tokens", "n_positions 11");
-      refused(runtime, tokens(1, 2), tokens(0, 0), "attention_mask has no 1");
-      refused(runtime, tokens(1, 2), tokens(1), "attention_mask has 1 values for 2 input_ids");
-      refused(runtime, tokens(1, 2), tokens(1, 2), "attention_mask[1] is 2");
-      refused(runtime, InputTensor.ofFloats(List.of(1L), 1), null, "expected a vector of integers");
+      rejected(runtime, tokens(1, 23), null, "input_ids[1] is 23, outside the vocabulary 0 … 22");
+      rejected(runtime, tokens(-1), null, "input_ids[0] is -1");
+      rejected(runtime, tokens(new long[12]), null, "12 tokens", "n_positions 11");
+      rejected(runtime, tokens(1, 2), tokens(0, 0), "attention_mask has no 1");
+      rejected(runtime, tokens(1, 2), tokens(1), "attention_mask has 1 values for 2 input_ids");
+      rejected(runtime, tokens(1, 2), tokens(1, 2), "attention_mask[1] is 2");
+      rejected(
+          runtime, InputTensor.ofFloats(List.of(1L), 1), null, "expected a vector of integers");
       for (String other : List.of("position_ids", "token_type_ids")) {
         Example more =
             new Example("texts", 0, 0, Map.of("input_ids", tokens(1, 2), other, tokens(0, 0)));
@@ -171,7 +172,7 @@ class RefusalTest {
     return new Example("texts", 8, 0, inputs);
   }
 
-  private static void refused(
+  private static void rejected(
       ModelRuntime runtime, InputTensor ids, InputTensor mask, String... reasons) {
     assertThatThrownBy(() -> runtime.forward(List.of(example(ids, mask))))
         .isInstanceOf(InvalidInput.class)
@@ -179,7 +180,7 @@ class RefusalTest {
         .hasMessageContainingAll(reasons);
   }
 
-  private static void refused(RandomModel model, String... reasons) {
+  private static void rejected(RandomModel model, String... reasons) {
     assertThatThrownBy(() -> model.load().close())
         .isInstanceOf(InvalidInput.class)
         .hasMessageContainingAll(reasons);
