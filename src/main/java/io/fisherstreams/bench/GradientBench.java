@@ -7,6 +7,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
 import io.fisherstreams.gradient.FisherSettings;
@@ -127,7 +128,7 @@ final class GradientBench {
 
   /** Operations a second of a layer's product at the default batch size, the best of several. */
   private static double productRate() {
-    int rows = FisherSettings.DEFAULT_BATCH_SIZE * 64;
+    int rows = ManifestRules.DEFAULT_BATCH_SIZE * 64;
     int width = 768;
     int inner = 3072;
     double best = 0;
@@ -189,11 +190,11 @@ final class GradientBench {
   /** How an example's exact Fisher is computed. */
   private enum Road {
     /** As the {@code fisher} command does, all examples of a batch at once. */
-    BATCHED("batches of " + FisherSettings.DEFAULT_BATCH_SIZE, FisherSettings.DEFAULT_BATCH_SIZE),
+    BATCHED("batches of " + ManifestRules.DEFAULT_BATCH_SIZE, ManifestRules.DEFAULT_BATCH_SIZE),
     /** The same with more examples in a batch: parameters and sums are read less often. */
     LARGE(
-        "batches of " + 2 * FisherSettings.DEFAULT_BATCH_SIZE,
-        2 * FisherSettings.DEFAULT_BATCH_SIZE),
+        "batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE,
+        2 * ManifestRules.DEFAULT_BATCH_SIZE),
     /** One by one, along the same C − 1 directions: for two classes one backward pass. */
     EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
     /** One by one, along every class, as the exact Fisher is defined. */

@@ -130,7 +130,7 @@ final class MergeCommand implements Callable<Integer> {
         mergeOnCluster(file, estimation, directory.path(), policy, partBytes);
       } else {
         try (LocalPool pool = LocalPool.start(directory.path(), partitions, threads, policy)) {
-          merge(file, estimation, pool.runner(), directory.path(), partBytes);
+          pool.run(runner -> merge(file, estimation, runner, directory.path(), partBytes));
         }
       }
     }

@@ -9,10 +9,8 @@ import io.fisherstreams.cli.options.EstimatorOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.OutputDtype;
 import io.fisherstreams.coordinator.PoolStatus;
-import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
-import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.kafka.KafkaSettings;
@@ -24,6 +22,8 @@ import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -34,7 +34,6 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Objects;
 import java.util.Optional;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.ArgGroup;
@@ -84,7 +83,7 @@ final class PublishCommand implements Runnable {
     @Option(
         names = "--minimal-fisher-weight",
         paramLabel = "EPSILON",
-        defaultValue = "" + FisherMerge.DEFAULT_EPSILON,
+        defaultValue = "" + ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
         description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
     private double epsilon;
 
@@ -96,10 +95,7 @@ final class PublishCommand implements Runnable {
     private OutputDtype dtype;
 
     MergeMethod method() {
-      if (!(epsilon >= 0) || Double.isInfinite(epsilon)) {
-        throw new InvalidInput(
-            "--minimal-fisher-weight is " + epsilon + ", expected a finite number of at least 0");
-      }
+      ManifestRules.requireWeight("--minimal-fisher-weight", epsilon);
       return new MergeMethod(exclude, !noNormalize, epsilon, dtype == null ? null : dtype.name());
     }
   }
@@ -210,7 +206,7 @@ final class PublishCommand implements Runnable {
                 .setExamples(
                     examples != null
                         ? examples
-                        : estimated != null ? FisherSettings.DEFAULT_EXAMPLES : 1)
+                        : estimated != null ? ManifestRules.DEFAULT_EXAMPLES : 1)
                 .setRefineEvery(refineEvery)
                 .setDecay(decay)
                 .build();
@@ -251,13 +247,7 @@ final class PublishCommand implements Runnable {
 
   private static long version(Optional<ModelManifest> known, ModelManifest next, Long asked) {
     if (known.isPresent()
-        && known.get().getContentHash().equals(next.getContentHash())
-        && known.get().getParameters().equals(next.getParameters())
-        && known.get().getExamples() == next.getExamples()
-        && known.get().getRefineEvery() == next.getRefineEvery()
-        && known.get().getDecay() == next.getDecay()
-        && Objects.equals(known.get().getConfig(), next.getConfig())
-        && Objects.equals(known.get().getEstimation(), next.getEstimation())
+        && ManifestRules.isSameContent(known.get(), next)
         && (asked == null || asked == known.get().getVersion())) {
       return known.get().getVersion();
     }
@@ -471,7 +461,7 @@ final class PublishCommand implements Runnable {
       warnWhenSealed(kafka, topics, manifest);
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
-        for (TensorInfo tensor : ModelCheck.merged(manifest)) {
+        for (TensorInfo tensor : ManifestTensors.merged(manifest)) {
           for (long example = 0; example < examples; example++) {
             for (int index = 0; index < Shard.count(tensor); index++) {
               Shard shard = new Shard(tensor, index);

@@ -3,14 +3,13 @@ package io.fisherstreams.cli;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
-import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.webhook.Webhook;
-import io.fisherstreams.webhook.WebhookStage;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -57,10 +56,13 @@ final class StatusCommand implements Callable<Integer> {
         .config()
         .gate()
         .ifPresent(
-            gate -> lags.put(GateStage.STAGE, PoolStatus.lag(kafka, topics, GateStage.STAGE)));
+            gate ->
+                lags.put(
+                    Stage.GATE.text(), PoolStatus.lag(kafka, Stage.GATE.group(topics.pool()))));
     for (Webhook hook : connection.config().webhooks()) {
-      String stage = WebhookStage.stage(hook.name());
-      lags.put(stage, PoolStatus.lag(kafka, topics, stage));
+      lags.put(
+          Stage.webhook(hook.name()),
+          PoolStatus.lag(kafka, Stage.webhookGroup(topics.pool(), hook.name())));
     }
     out.println();
     lags.forEach((stage, lag) -> out.printf("%-20s lag %d records%n", stage, lag));

@@ -2,20 +2,19 @@ package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
-import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.oneshot.Preflight;
+import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.Supplier;
-import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /**
@@ -78,7 +77,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
                     .formatted(name));
       }
       if (coefficient.isPresent()) {
-        requireFiniteAndNotNegative("coefficient", coefficient.getAsDouble());
+        ManifestRules.requireWeight("coefficient", coefficient.getAsDouble());
       }
     }
   }
@@ -107,45 +106,24 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       int batchSize) {
     /** What {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
-        new Method(List.of(), true, FisherMerge.DEFAULT_EPSILON, 256, EstimatorName.EXACT, 1, 0, 8);
+        new Method(
+            List.of(),
+            true,
+            ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
+            ManifestRules.DEFAULT_EXAMPLES,
+            EstimatorName.EXACT,
+            1,
+            0,
+            ManifestRules.DEFAULT_BATCH_SIZE);
 
     /** Refuses, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
       excludeParamNamesRegex = List.copyOf(excludeParamNamesRegex);
       MergeSet.of(List.of(), excludeParamNamesRegex);
-      requireFiniteAndNotNegative("minimal_fisher_weight", minimalFisherWeight);
-      requirePositive("num_fisher_examples", numFisherExamples);
-      requirePositive("samples", samples);
-      requirePositive("batch_size", batchSize);
-    }
-  }
-
-  /** The estimators of the diagonal Fisher, by the names they have in files. */
-  public enum EstimatorName {
-    EXACT,
-    SAMPLED,
-    EMPIRICAL,
-    FUSION_BENCH;
-
-    /** The name in files: {@code fusion_bench}. */
-    public String text() {
-      return name().toLowerCase(Locale.ROOT);
-    }
-
-    /** The estimator of a name in a file; refuses others with {@link InvalidInput}. */
-    public static EstimatorName of(String text) {
-      return Stream.of(values())
-          .filter(estimator -> estimator.text().equals(text))
-          .findFirst()
-          .orElseThrow(
-              () ->
-                  new InvalidInput(
-                      "'%s' is not known, expected one of %s"
-                          .formatted(
-                              text,
-                              Stream.of(values())
-                                  .map(EstimatorName::text)
-                                  .collect(Collectors.joining(", ")))));
+      ManifestRules.requireWeight("minimal_fisher_weight", minimalFisherWeight);
+      ManifestRules.requireAtLeast("num_fisher_examples", numFisherExamples, 1);
+      ManifestRules.requireAtLeast("samples", samples, 1);
+      ManifestRules.requireAtLeast("batch_size", batchSize, 1);
     }
   }
 
@@ -254,19 +232,6 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       return value.get();
     } catch (InvalidInput e) {
       throw yaml.refuse(key, e.getMessage());
-    }
-  }
-
-  private static void requireFiniteAndNotNegative(String key, double value) {
-    // Written so that NaN fails it too.
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw new InvalidInput("%s is %s, expected a finite number from 0 on".formatted(key, value));
-    }
-  }
-
-  private static void requirePositive(String key, int value) {
-    if (value < 1) {
-      throw new InvalidInput("%s is %d, expected at least 1".formatted(key, value));
     }
   }
 }

@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.record.AliasName;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.webhook.Webhook;
 import java.net.URI;
 import java.net.URISyntaxException;
@@ -156,7 +157,7 @@ public record ServiceConfig(
                 throw gate.refuse("alias", e.getMessage());
               }
               return new GateOptions(
-                  alias, largestDrop, gate.whole("batch_size", GateOptions.BATCH_SIZE, 1), tasks);
+                  alias, largestDrop, gate.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1), tasks);
             });
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
@@ -24,9 +25,9 @@ public final class CoordinatorStage {
     RocksDbMemory memory = new RocksDbMemory();
     CoordinatorTopology topology = new CoordinatorTopology(topics, partitions, policy, ends);
     return new StageRunner(
-        "coordinator",
+        Stage.COORDINATOR.text(),
         topology.get(),
-        kafka.streams(topics, "coordinator", options, memory),
+        kafka.streams(topics, Stage.COORDINATOR, options, memory),
         List.of(ends, memory));
   }
 }

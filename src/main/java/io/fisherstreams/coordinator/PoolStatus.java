@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -48,9 +49,9 @@ public final class PoolStatus {
               .mapToObj(p -> new TopicPartition(topics.examples().name(), p))
               .toList();
       // before its first claim the gradient stage has committed nothing
-      lags.put("gradient", lag(admin, KafkaSettings.applicationId(topics, "gradient"), examples));
-      for (String stage : List.of("merge", "coordinator")) {
-        lags.put(stage, lag(admin, KafkaSettings.applicationId(topics, stage), List.of()));
+      lags.put(Stage.GRADIENT.text(), lag(admin, Stage.GRADIENT.group(topics.pool()), examples));
+      for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
+        lags.put(stage.text(), lag(admin, stage.group(topics.pool()), List.of()));
       }
       return new PoolStatus(partitions, view, lags);
     }
@@ -116,10 +117,10 @@ public final class PoolStatus {
     }
   }
 
-  /** Records that another stage, one that not every pool has, has not dealt with yet. */
-  public static long lag(KafkaSettings kafka, PoolTopics topics, String stage) {
+  /** Records that a consumer group of another stage has not processed yet. */
+  public static long lag(KafkaSettings kafka, String group) {
     try (Admin admin = kafka.admin()) {
-      return lag(admin, KafkaSettings.applicationId(topics, stage), List.of());
+      return lag(admin, group, List.of());
     }
   }
 

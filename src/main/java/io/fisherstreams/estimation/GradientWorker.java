@@ -5,14 +5,15 @@ import io.fisherstreams.estimation.Backlog.Front;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.TopicModelCatalog;
-import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -60,8 +61,6 @@ import org.slf4j.LoggerFactory;
  * worker; {@link GradientStage} starts another, which knows from the topics where to go on.
  */
 final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
-  static final String STAGE = "gradient";
-
   private static final Logger LOG = LoggerFactory.getLogger(GradientWorker.class);
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration POLL_AT_WORK = Duration.ofMillis(10);
@@ -100,7 +99,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private final Producer<byte[], byte[]> producer;
   private final Admin admin;
   private final TopicModelCatalog catalog;
-  private final Publisher publisher;
+  private final PoolProducer poolProducer;
   private final CountedLog countedLog;
   private final TopicCheckpoint checkpoint;
   private final LabelledExamples reader;
@@ -136,12 +135,12 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     this.options = options;
     this.listener = listener;
     this.directory = emptied(directory);
-    String group = KafkaSettings.applicationId(topics, STAGE);
+    String group = Stage.GRADIENT.group(topics.pool());
     consumer = kafka.newGroupConsumer(group);
     producer = kafka.newTransactionalProducer(group + "-" + instance);
     admin = kafka.admin();
     catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
-    publisher = new Publisher(topics, producer);
+    poolProducer = new PoolProducer(topics, producer);
     countedLog = new CountedLog(topics, admin, kafka::newConsumer);
     checkpoint = new TopicCheckpoint(topics, kafka::newTextKeyConsumer, partitions);
     reader = new LabelledExamples(topics, catalog, partitions);
@@ -385,7 +384,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       if (!counted.isEmpty()) {
         flush(ended, counted);
       }
-      backlog.count(ended.model, counted).forEach(publisher::counted);
+      backlog.count(ended.model, counted).forEach(poolProducer::counted);
     }
     forgetOvertaken();
     Map<TopicPartition, OffsetAndMetadata> offsets = new HashMap<>();
@@ -403,7 +402,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
             });
     // What is counted must be in its topic before the offsets are: the next owner of a partition
     // reads the one after it was given the other.
-    publisher.flush();
+    poolProducer.flush();
     producer.sendOffsetsToTransaction(offsets, consumer.groupMetadata());
     producer.commitTransaction();
     if (ended != null) {
@@ -445,7 +444,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
             .orElseThrow();
     long bytes =
         loaded.flush(
-            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), publisher::gradientBatch);
+            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), poolProducer::gradientBatch);
     double seconds = (System.nanoTime() - ended.began) / 1e9;
     LOG.info(
         "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
@@ -459,7 +458,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private void forgetOvertaken() {
     for (ModelVersion version : backlog.counted()) {
       if (overtaken(version).isPresent()) {
-        backlog.forget(version).forEach(partition -> publisher.forgetCounted(partition, version));
+        backlog.forget(version).forEach(partition -> poolProducer.forgetCounted(partition, version));
       }
     }
   }
@@ -467,7 +466,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private void bury(Front front) {
     for (PendingExample refused : front.refused()) {
       producer.send(
-          DeadLetters.of(refused.source(), topics.deadLetters().name(), STAGE, refused.refusal()));
+          DeadLetters.of(refused.source(), topics.deadLetters().name(), Stage.GRADIENT, refused.refusal()));
     }
   }
 

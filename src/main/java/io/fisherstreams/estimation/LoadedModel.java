@@ -10,9 +10,9 @@ import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.gradient.model.SquaredSums.SparseRun;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -44,7 +44,7 @@ final class LoadedModel implements AutoCloseable {
     this.model = model;
     this.runtime = runtime;
     this.estimation = new FisherEstimation(runtime, model.estimator());
-    for (TensorInfo tensor : ModelCheck.merged(model.manifest())) {
+    for (TensorInfo tensor : ManifestTensors.merged(model.manifest())) {
       for (int index = 0; index < Shard.count(tensor); index++) {
         shards.add(new Shard(tensor, index));
       }
@@ -72,7 +72,7 @@ final class LoadedModel implements AutoCloseable {
               frozen.isEmpty() ? Optional.empty() : Optional.of(tensors.only(frozen::contains)),
               options);
       try {
-        ModelCheck.requireGradients(runtime.parameters(), model.manifest(), origin);
+        EstimatedModel.requireGradients(runtime.parameters(), model.manifest(), origin);
         return new LoadedModel(model, runtime);
       } catch (RuntimeException e) {
         runtime.close();

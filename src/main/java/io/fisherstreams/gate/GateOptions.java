@@ -18,9 +18,6 @@ public record GateOptions(String alias, double largestDrop, int batchSize, List<
   /** By how much accuracy may fall when nothing is said. */
   public static final double LARGEST_DROP = 0.01;
 
-  /** Examples that go through a model together when nothing is said. */
-  public static final int BATCH_SIZE = 8;
-
   /** The options, whose list of tasks is copied. */
   public GateOptions {
     tasks = List.copyOf(tasks);

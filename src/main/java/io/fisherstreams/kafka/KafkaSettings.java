@@ -1,6 +1,7 @@
 package io.fisherstreams.kafka;
 
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -94,7 +95,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     Map<String, Object> config = new HashMap<>();
     config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
-    // Counts records: 16 of them are 16 to 32 MiB.
+    // Counts records: 32 of them are 32 to 64 MiB.
     config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
     // A response is one array. From half a heap region on (4 MiB, bin/fisher-streams) it would lie
     // in regions of its own, cleared for each response and in no processor's cache: with responses
@@ -194,7 +195,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
 
   /** Settings of an exactly-once Kafka Streams application of a pool. */
   public Map<String, Object> streams(
-      PoolTopics topics, String stage, StreamsOptions options, RocksDbMemory memory) {
+      PoolTopics topics, Stage stage, StreamsOptions options, RocksDbMemory memory) {
     Map<String, Object> config = common();
     consumer().forEach((key, value) -> config.put(StreamsConfig.mainConsumerPrefix(key), value));
     // Streams sets the isolation of its consumers itself.
@@ -215,7 +216,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
       config.remove(StreamsConfig.mainConsumerPrefix(name));
     }
     config.putAll(client);
-    config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(topics, stage));
+    config.put(StreamsConfig.APPLICATION_ID_CONFIG, stage.group(topics.pool()));
     config.put(StreamsConfig.STATE_DIR_CONFIG, options.stateDirectory().toString());
     config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.threads());
     config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
@@ -236,10 +237,5 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, SharedRocksDb.class);
     config.put(SharedRocksDb.MEMORY, memory);
     return config;
-  }
-
-  /** Application id, and with it consumer group, of a pool's stage. */
-  public static String applicationId(PoolTopics topics, String stage) {
-    return topics.pool() + "-" + stage;
   }
 }

@@ -1,5 +1,6 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.record.Stage;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
@@ -14,12 +15,12 @@ public interface StageInstance extends AutoCloseable {
   /**
    * Throws when it has ended, with what ended it.
    *
-   * @param stage its name, for the message
+   * @param stage for the message
    */
-  default void requireRunning(String stage) {
+  default void requireRunning(Stage stage) {
     if (ended().isDone()) {
       Optional<Throwable> cause = ended().join();
-      throw new IllegalStateException("the " + stage + " stage has ended", cause.orElse(null));
+      throw new IllegalStateException("the " + stage.text() + " stage has ended", cause.orElse(null));
     }
   }
 

@@ -8,6 +8,7 @@ import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
 
 /**
@@ -46,6 +47,16 @@ public final class LocalPool implements AutoCloseable {
       broker.close();
       throw e;
     }
+  }
+
+  /**
+   * Runs work that needs the pool on the calling thread, and ends it when the broker fails.
+   *
+   * @param work receives the stages
+   * @throws io.fisherstreams.InvalidInput with the broker's failure when it failed
+   */
+  public void run(Consumer<PoolRunner> work) {
+    broker.run(() -> work.accept(runner));
   }
 
   /** The stages. */

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -120,7 +121,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
       forward(
-          MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, "merge", e.getMessage()));
+          MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, e.getMessage()));
       resendAccepted(origin.topic(), record);
     }
     if (ledger.hasCompleted()) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
@@ -31,12 +32,12 @@ public final class MergeStage {
     MergeTopology topology =
         new MergeTopology(
             topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
-    Map<String, Object> config = kafka.streams(topics, MergeTopology.STAGE, options, memory);
+    Map<String, Object> config = kafka.streams(topics, Stage.MERGE, options, memory);
     // what Kafka Streams itself grants the stores of a partition that has moved
     Object keep =
         StreamsConfig.configDef().parse(config).get(StreamsConfig.STATE_CLEANUP_DELAY_MS_CONFIG);
     store.cleanAfter(Duration.ofMillis((Long) keep));
     return new StageRunner(
-        MergeTopology.STAGE, topology.get(), config, List.of(store, catalog, memory));
+        Stage.MERGE.text(), topology.get(), config, List.of(store, catalog, memory));
   }
 }

@@ -1,6 +1,6 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
@@ -67,9 +67,6 @@ public final class MergeTopology implements Supplier<Topology> {
   static final String TO_CHECKPOINT_SHARDS = "to-checkpoint-shards";
   static final String TO_GRADIENT_BATCHES = "to-gradient-batches";
 
-  /** The stage's name, in its consumer group and in the names of its changelogs. */
-  static final String STAGE = "merge";
-
   private final PoolTopics topics;
   private final int partitions;
   private final ModelCatalog catalog;
@@ -132,7 +129,7 @@ public final class MergeTopology implements Supplier<Topology> {
   /** The changelog of one of the stage's stores; it has the sharded topics' partitions. */
   static <V extends SpecificRecordBase> Topic<String, V> changelog(
       PoolTopics topics, String store, Class<V> type) {
-    String name = KafkaSettings.applicationId(topics, STAGE) + "-" + store + "-changelog";
+    String name = Stage.MERGE.group(topics.pool()) + "-" + store + "-changelog";
     return new Topic<>(name, Serdes.String(), StateSerde.of(type), true, Map.of());
   }
 

@@ -219,20 +219,7 @@ public final class Preflight {
           () ->
               index -> {
                 for (Shard shard : shards(tensors.get(index))) {
-                  ByteBuffer bytes = slice(checkpoint, shard);
-                  DType dtype = shard.tensor().dtype();
-                  long at = FloatCodec.firstNotFinite(dtype, bytes, shard.elements());
-                  if (at >= 0) {
-                    throw new InvalidInput(
-                        ("model '%s' (%s): tensor '%s' has %s at element %d, expected finite"
-                                + " parameters; exclude the tensor to keep the base's value")
-                            .formatted(
-                                model.name(),
-                                checkpoint.path(),
-                                shard.tensor().name(),
-                                value(dtype, bytes, at),
-                                shard.firstElement() + at));
-                  }
+                  ModelCheck.requireFinite("model '" + model.name() + "'", checkpoint, shard);
                   meter.add(shard.bytes());
                 }
               });

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
@@ -116,7 +117,8 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   private ModelRuntime load(ModelManifest manifest) {
     ModelRuntime runtime = files.load();
     try {
-      ModelCheck.requireGradients(runtime.parameters(), manifest, files.checkpoint().toString());
+      EstimatedModel.requireGradients(
+          runtime.parameters(), manifest, files.checkpoint().toString());
       return runtime;
     } catch (RuntimeException e) {
       runtime.close();

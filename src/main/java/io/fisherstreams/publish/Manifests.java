@@ -1,7 +1,7 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
@@ -21,7 +21,7 @@ public final class Manifests {
         name,
         version,
         tensors,
-        new MergeMethod(List.of(), true, FisherMerge.DEFAULT_EPSILON, null),
+        new MergeMethod(List.of(), true, ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, null),
         "");
   }
 

@@ -37,7 +37,7 @@ public final class DeadLetters {
 
   /** The dead letter of a refused record. */
   public static Record<byte[], byte[]> of(
-      Record<byte[], byte[]> record, RecordMetadata origin, String stage, String reason) {
+      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
     Headers headers =
         headers(
             record.headers(), origin.topic(), origin.partition(), origin.offset(), stage, reason);
@@ -46,7 +46,7 @@ public final class DeadLetters {
 
   /** The dead letter of a refused record, to be sent to {@code deadLetters}. */
   public static ProducerRecord<byte[], byte[]> of(
-      ConsumerRecord<byte[], byte[]> record, String deadLetters, String stage, String reason) {
+      ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, String reason) {
     Headers headers =
         headers(
             record.headers(), record.topic(), record.partition(), record.offset(), stage, reason);
@@ -54,11 +54,11 @@ public final class DeadLetters {
   }
 
   private static Headers headers(
-      Headers original, String topic, int partition, long offset, String stage, String reason) {
+      Headers original, String topic, int partition, long offset, Stage stage, String reason) {
     Headers headers = new RecordHeaders(original);
     String text = String.valueOf(reason);
     put(headers, REASON, text.substring(0, Math.min(text.length(), MAX_REASON_LENGTH)));
-    put(headers, STAGE, stage);
+    put(headers, STAGE, stage.text());
     put(headers, TOPIC, topic);
     put(headers, PARTITION, Integer.toString(partition));
     put(headers, OFFSET, Long.toString(offset));

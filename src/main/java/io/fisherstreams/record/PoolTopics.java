@@ -14,6 +14,7 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.avro.specific.SpecificRecord;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 
@@ -75,7 +76,7 @@ public final class PoolTopics {
         topic(
             "models",
             Serdes.String(),
-            AvroSerde.of(registry, ModelManifest.class),
+            avro(registry, ModelManifest.class),
             false,
             compacted);
     Serde<ShardKey> shardKey = Serdes.serdeFrom(ShardKey.serializer(), new WriteOnly<>());
@@ -83,62 +84,62 @@ public final class PoolTopics {
         topic(
             "checkpoint-shards",
             shardKey,
-            AvroSerde.of(registry, CheckpointShard.class),
+            avro(registry, CheckpointShard.class),
             true,
             payload);
     gradientBatches =
         topic(
             "gradient-batches",
             shardKey,
-            AvroSerde.of(registry, GradientBatch.class),
+            avro(registry, GradientBatch.class),
             true,
             payload);
     examples =
         topic(
             "examples",
             Serdes.serdeFrom(ExampleKey.serializer(), new WriteOnly<>()),
-            AvroSerde.of(registry, LabelledExample.class),
+            avro(registry, LabelledExample.class),
             true,
             unlimited);
     countedExamples =
         topic(
             "counted-examples",
             Serdes.String(),
-            AvroSerde.of(registry, CountedExamples.class),
+            avro(registry, CountedExamples.class),
             true,
             compacted);
     mergePlans =
         topic(
             "merge-plans",
             Serdes.String(),
-            AvroSerde.of(registry, MergePlan.class),
+            avro(registry, MergePlan.class),
             true,
             compacted);
     progress =
         topic(
             "progress",
             Serdes.String(),
-            AvroSerde.of(registry, PartitionProgress.class),
+            avro(registry, PartitionProgress.class),
             false,
             compacted);
     mergedTensors =
         topic(
             "merged-tensors",
             Serdes.String(),
-            AvroSerde.of(registry, MergedTensor.class),
+            avro(registry, MergedTensor.class),
             true,
             unlimited);
     releases =
-        topic("releases", Serdes.String(), AvroSerde.of(registry, Release.class), false, compacted);
+        topic("releases", Serdes.String(), avro(registry, Release.class), false, compacted);
     aliasRequests =
         topic(
             "alias-requests",
             Serdes.String(),
-            AvroSerde.of(registry, AliasRequest.class),
+            avro(registry, AliasRequest.class),
             false,
             Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, TWO_WEEKS));
     aliases =
-        topic("aliases", Serdes.String(), AvroSerde.of(registry, Alias.class), false, compacted);
+        topic("aliases", Serdes.String(), avro(registry, Alias.class), false, compacted);
     deadLetters =
         topic(
             "dead-letters",
@@ -149,6 +150,10 @@ public final class PoolTopics {
                 CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE,
                 RETENTION_MS_CONFIG, TWO_WEEKS,
                 MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_DEAD_LETTER_BYTES)));
+  }
+
+  private static <V extends SpecificRecord> Serde<V> avro(SchemaRegistry registry, Class<V> type) {
+    return AvroSerde.of(registry, type, MAX_RECORD_BYTES);
   }
 
   private <K, V> Topic<K, V> topic(

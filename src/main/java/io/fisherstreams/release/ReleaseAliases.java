@@ -2,8 +2,8 @@ package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.TopicReader;
-import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasName;
@@ -138,7 +138,7 @@ public final class ReleaseAliases {
       answers.seekToEnd(List.of(partition));
       answers.position(partition); // seeking is lazy: the end is that before the request
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        new Publisher(topics, producer).ask(alias, request);
+        new PoolProducer(topics, producer).ask(alias, request);
       }
       long deadline = System.nanoTime() + timeout.toNanos();
       while (System.nanoTime() - deadline < 0) {

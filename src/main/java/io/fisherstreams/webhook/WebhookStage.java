@@ -6,6 +6,7 @@ import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.TopicFollower;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -38,11 +39,11 @@ public final class WebhookStage implements StageInstance {
     List<TopicFollower> followers = new ArrayList<>();
     for (int i = 0; i < senders.size(); i++) {
       WebhookSender sender = senders.get(i);
-      String stage = stage(webhooks.get(i).name());
+      String hook = webhooks.get(i).name();
       followers.add(
           new TopicFollower(
-              stage,
-              kafka.newGroupConsumer(KafkaSettings.applicationId(topics, stage)),
+              Stage.webhook(hook),
+              kafka.newGroupConsumer(Stage.webhookGroup(topics.pool(), hook)),
               List.of(topics.releases(), topics.aliases()),
               true,
               record -> {
@@ -53,11 +54,6 @@ public final class WebhookStage implements StageInstance {
               }));
     }
     return new WebhookStage(followers);
-  }
-
-  /** The stage's name of a hook, in its consumer group. */
-  public static String stage(String hook) {
-    return "webhook-" + hook;
   }
 
   private static Optional<ReleaseEvent> event(

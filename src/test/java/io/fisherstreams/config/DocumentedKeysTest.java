@@ -7,6 +7,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.webhook.Webhook;
 import java.io.IOException;
 import java.net.URI;
@@ -139,7 +140,7 @@ final class DocumentedKeysTest {
                 true,
                 1e-6,
                 256,
-                MergeFile.EstimatorName.SAMPLED,
+                EstimatorName.SAMPLED,
                 4,
                 7,
                 16));

@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.config.MergeFile.EstimatorName;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.record.ModelName;
 import java.io.IOException;

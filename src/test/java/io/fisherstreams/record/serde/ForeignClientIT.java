@@ -9,6 +9,7 @@ import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.PoolTopics;
 import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -59,7 +60,7 @@ class ForeignClientIT {
             .get();
       }
       AvroSerde<CheckpointShard> serde =
-          AvroSerde.of(SchemaRegistry.connect(server.url(), Map.of()), CheckpointShard.class);
+          AvroSerde.of(SchemaRegistry.connect(server.url(), Map.of()), CheckpointShard.class, PoolTopics.MAX_RECORD_BYTES);
       CheckpointShard ours =
           new CheckpointShard("größe", 41L, "layer.weight", 7, ByteBuffer.wrap(payload));
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
