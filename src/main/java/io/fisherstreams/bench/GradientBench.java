@@ -7,10 +7,8 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
-import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
@@ -20,6 +18,7 @@ import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.gradient.model.SquaredSums;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -193,8 +192,7 @@ final class GradientBench {
     BATCHED("batches of " + ManifestRules.DEFAULT_BATCH_SIZE, ManifestRules.DEFAULT_BATCH_SIZE),
     /** The same with more examples in a batch: parameters and sums are read less often. */
     LARGE(
-        "batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE,
-        2 * ManifestRules.DEFAULT_BATCH_SIZE),
+        "batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE, 2 * ManifestRules.DEFAULT_BATCH_SIZE),
     /** One by one, along the same C − 1 directions: for two classes one backward pass. */
     EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
     /** One by one, along every class, as the exact Fisher is defined. */

@@ -83,8 +83,7 @@ final class RunCommand implements Callable<Integer> {
           .getOut()
           .println(
               "running "
-                  + String.join(
-                      ", ", stages.stream().map(Stage::text).toList())
+                  + String.join(", ", stages.stream().map(Stage::text).toList())
                   + " of pool "
                   + topics.pool());
       spec.commandLine().getOut().flush();

@@ -157,7 +157,10 @@ public record ServiceConfig(
                 throw gate.refuse("alias", e.getMessage());
               }
               return new GateOptions(
-                  alias, largestDrop, gate.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1), tasks);
+                  alias,
+                  largestDrop,
+                  gate.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1),
+                  tasks);
             });
   }
 

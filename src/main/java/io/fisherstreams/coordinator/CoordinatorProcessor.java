@@ -1,6 +1,5 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.Alias;
@@ -17,6 +16,7 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.RetiredModel;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.TopicSlice;
 import java.nio.charset.StandardCharsets;

@@ -1,12 +1,12 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
 

@@ -1,6 +1,5 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -11,6 +10,7 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.Stage;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;

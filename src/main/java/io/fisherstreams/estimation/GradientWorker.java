@@ -444,7 +444,9 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
             .orElseThrow();
     long bytes =
         loaded.flush(
-            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), poolProducer::gradientBatch);
+            ShardKey.GRADIENT_SOURCE + first.partition(),
+            first.offset(),
+            poolProducer::gradientBatch);
     double seconds = (System.nanoTime() - ended.began) / 1e9;
     LOG.info(
         "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
@@ -458,7 +460,9 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private void forgetOvertaken() {
     for (ModelVersion version : backlog.counted()) {
       if (overtaken(version).isPresent()) {
-        backlog.forget(version).forEach(partition -> poolProducer.forgetCounted(partition, version));
+        backlog
+            .forget(version)
+            .forEach(partition -> poolProducer.forgetCounted(partition, version));
       }
     }
   }
@@ -466,7 +470,8 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private void bury(Front front) {
     for (PendingExample refused : front.refused()) {
       producer.send(
-          DeadLetters.of(refused.source(), topics.deadLetters().name(), Stage.GRADIENT, refused.refusal()));
+          DeadLetters.of(
+              refused.source(), topics.deadLetters().name(), Stage.GRADIENT, refused.refusal()));
     }
   }
 

@@ -23,6 +23,7 @@ public record FisherSettings(Estimator estimator, long examples, int batchSize) 
 
   /** The exact estimator on the default number of examples. */
   public static FisherSettings defaults() {
-    return new FisherSettings(new Estimator.Exact(), ManifestRules.DEFAULT_EXAMPLES, ManifestRules.DEFAULT_BATCH_SIZE);
+    return new FisherSettings(
+        new Estimator.Exact(), ManifestRules.DEFAULT_EXAMPLES, ManifestRules.DEFAULT_BATCH_SIZE);
   }
 }

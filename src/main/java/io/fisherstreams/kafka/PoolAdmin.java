@@ -204,8 +204,7 @@ public final class PoolAdmin {
     Set<String> groups = groups(); // found by their offsets, which go with the topics
     List<String> deleted = new ArrayList<>();
     for (String name : get(admin.listTopics().names())) {
-      if (topics.all().stream().anyMatch(topic -> topic.name().equals(name))
-          || isChangelog(name)) {
+      if (topics.all().stream().anyMatch(topic -> topic.name().equals(name)) || isChangelog(name)) {
         deleted.add(name);
       }
     }

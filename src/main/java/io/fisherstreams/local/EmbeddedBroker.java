@@ -92,7 +92,8 @@ public final class EmbeddedBroker implements AutoCloseable {
         while (controllerPort == clientPort) { // neither is bound yet
           controllerPort = freePort();
         }
-        Map<String, Object> settings = BrokerSettings.of(data.path(), HOST, clientPort, controllerPort, maxRecordBytes);
+        Map<String, Object> settings =
+            BrokerSettings.of(data.path(), HOST, clientPort, controllerPort, maxRecordBytes);
         settings.putAll(overrides);
         CompletableFuture<Void> failure = trapExit();
         KafkaRaftServer server = new KafkaRaftServer(new KafkaConfig(settings), Time.SYSTEM);

@@ -24,9 +24,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A schema registry over HTTP on the loopback interface, for trying FisherStreams out and for tests:
- * the part of Confluent's interface that its clients use for Avro ({@link RegistryRoutes}). Unlike
- * Confluent's it deletes nothing and has no references between schemas.
+ * A schema registry over HTTP on the loopback interface, for trying FisherStreams out and for
+ * tests: the part of Confluent's interface that its clients use for Avro ({@link RegistryRoutes}).
+ * Unlike Confluent's it deletes nothing and has no references between schemas.
  */
 public final class EmbeddedRegistry implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedRegistry.class);

@@ -11,9 +11,7 @@ import java.util.Optional;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
 
-/**
- * A whole pool in this process: embedded broker, registry, topics and stages, all of which it owns.
- */
+/** A whole pool in this process: embedded broker, registry, topics and stages. It owns them all. */
 public final class LocalPool implements AutoCloseable {
   private static final String POOL = "pool";
 

@@ -36,11 +36,15 @@ public final class PoolRunner implements AutoCloseable {
   public static PoolRunner start(
       KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
     StageRunner merge =
-        MergeStage.create(kafka, topics, StreamsOptions.local(directory.resolve(Stage.MERGE.text()), threads));
+        MergeStage.create(
+            kafka, topics, StreamsOptions.local(directory.resolve(Stage.MERGE.text()), threads));
     try {
       StageRunner coordinator =
           CoordinatorStage.create(
-              kafka, topics, StreamsOptions.local(directory.resolve(Stage.COORDINATOR.text()), 1), policy);
+              kafka,
+              topics,
+              StreamsOptions.local(directory.resolve(Stage.COORDINATOR.text()), 1),
+              policy);
       PoolRunner runner = new PoolRunner(kafka, topics, merge, coordinator);
       merge.start();
       coordinator.start();
@@ -61,7 +65,7 @@ public final class PoolRunner implements AutoCloseable {
     return topics;
   }
 
-  /** Throws when a stage has ended, with what ended it. */
+  /** Throws when a stage has ended, with the cause. */
   public void requireRunning() {
     merge.requireRunning(Stage.MERGE);
     coordinator.requireRunning(Stage.COORDINATOR);

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -19,6 +18,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
@@ -121,7 +121,8 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
       forward(
-          MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, e.getMessage()));
+          MergeTopology.TO_DEAD_LETTERS,
+          DeadLetters.of(record, origin, Stage.MERGE, e.getMessage()));
       resendAccepted(origin.topic(), record);
     }
     if (ledger.hasCompleted()) {

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
@@ -10,6 +9,7 @@ import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;

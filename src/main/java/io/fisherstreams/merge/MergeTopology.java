@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
@@ -11,6 +10,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.StateSerde;
 import java.util.Map;

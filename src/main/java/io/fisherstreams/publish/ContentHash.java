@@ -11,7 +11,9 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 
-/** Identifies content: SHA-256 of the published tensors' names, types, shapes and bytes, in order. */
+/**
+ * Identifies content: SHA-256 of the published tensors' names, types, shapes and bytes, in order.
+ */
 public final class ContentHash {
   private ContentHash() {}
 

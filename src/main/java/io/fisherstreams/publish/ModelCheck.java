@@ -44,7 +44,8 @@ public final class ModelCheck {
    */
   public static void settings(ModelManifest manifest) {
     ManifestRules.check(
-        manifest, field -> CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_HYPHEN).convert(field));
+        manifest,
+        field -> CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_HYPHEN).convert(field));
   }
 
   /** Rejects a base with a NaN in any tensor: a release copies the tensors that are not merged. */
@@ -62,8 +63,8 @@ public final class ModelCheck {
   }
 
   /**
-   * Rejects a checkpoint that lacks a merged parameter, has one in another shape, or has a NaN or an
-   * infinity in one.
+   * Rejects a checkpoint that lacks a merged parameter, has one in another shape, or has a NaN or
+   * an infinity in one.
    */
   public static void checkpoint(Checkpoint checkpoint, ModelManifest base, MergeSet mergeSet) {
     if (mergeSet.names().isEmpty()) {
@@ -264,7 +265,7 @@ public final class ModelCheck {
       // rejected below like a number out of range
     }
     throw new InvalidInput(
-        "%s: metadata '%s' is '%s', expected the number of examples the Fisher stands for"
+        "%s: metadata '%s' is '%s', expected the number of examples that the Fisher was computed from"
             .formatted(fisher.path(), EXAMPLES, text));
   }
 }

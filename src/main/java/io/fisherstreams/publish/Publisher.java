@@ -83,7 +83,7 @@ public final class Publisher {
    *
    * @param fisher float32 means of squared gradients for every merged parameter of the manifest
    * @param source names the file's content, so that the merge stage counts it once
-   * @param examples examples that the file stands for
+   * @param examples number of examples that the Fisher was computed from
    * @param progress receives the bytes of each batch after it was sent
    */
   public void fisher(

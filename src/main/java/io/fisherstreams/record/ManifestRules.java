@@ -94,8 +94,7 @@ public final class ManifestRules {
 
   private static void requireOutputDtype(String name, String dtype) {
     if (dtype != null && DType.of(dtype).filter(DType::mergeable).isEmpty()) {
-      throw new InvalidInput(
-          "%s is %s, expected a floating type or null".formatted(name, dtype));
+      throw new InvalidInput("%s is %s, expected a floating type or null".formatted(name, dtype));
     }
   }
 

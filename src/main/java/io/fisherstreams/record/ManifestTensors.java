@@ -14,7 +14,10 @@ public final class ManifestTensors {
     return manifest.getParameters().stream().map(ManifestTensors::of).toList();
   }
 
-  /** The merged parameters of a fine-tuned model, in its order, as the float32 tensors of their Fisher. */
+  /**
+   * The merged parameters of a fine-tuned model, in its order, as the float32 tensors of their
+   * Fisher.
+   */
   public static List<TensorInfo> merged(ModelManifest manifest) {
     return manifest.getParameters().stream()
         .filter(Parameter::getMerged)

@@ -49,8 +49,6 @@ public enum Stage {
    * pool-webhook-}.
    */
   public boolean isGroup(String pool, String group) {
-    return this == WEBHOOKS
-        ? group.startsWith(webhookGroup(pool, ""))
-        : group.equals(group(pool));
+    return this == WEBHOOKS ? group.startsWith(webhookGroup(pool, "")) : group.equals(group(pool));
   }
 }

@@ -50,9 +50,9 @@ public final class ReleaseReader {
   }
 
   /**
-   * Hands every record of a complete release over, in any order, once each, after checking it.
+   * Hands over every record of a complete release once, in any order, after checking it.
    *
-   * @throws InvalidInput when the release has no tensors, or not all that it promises
+   * @throws InvalidInput when the release has no tensors, or fewer than it lists
    */
   public void read(Release release, Consumer<MergedTensor> consumer) {
     if (release.getStatus() == ReleaseStatus.ABANDONED) {
@@ -156,7 +156,7 @@ public final class ReleaseReader {
     return List.copyOf(tensors.values());
   }
 
-  /** The record as it was meant; null for one that is none of ours. */
+  /** A record's value; null when it cannot be read. */
   private MergedTensor tensor(ConsumerRecord<byte[], byte[]> record) {
     try {
       return topics
@@ -165,7 +165,7 @@ public final class ReleaseReader {
           .deserializer()
           .deserialize(record.topic(), record.value());
     } catch (SerializationException e) {
-      // a release that lacks a record for it is refused by its count
+      // the shard count below rejects a release with a missing record
       LOG.warn("{} offset {} is no tensor: {}", record.topic(), record.offset(), e.getMessage());
       return null;
     }

@@ -14,8 +14,8 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
- * Tells webhooks of releases and aliases, each hook at its own pace: a follower of both topics with
- * a consumer group of its own, so that one that does not answer holds nobody else up.
+ * Notifies webhooks of releases and aliases. Each hook has a follower of both topics with its own
+ * consumer group, so a hook that does not answer delays no other.
  */
 public final class WebhookStage implements StageInstance {
   private final List<TopicFollower> followers;
@@ -30,7 +30,7 @@ public final class WebhookStage implements StageInstance {
    *
    * @throws InvalidInput when there is no hook, or a hook's secret cannot be read
    */
-  public static WebhookStage create(
+  public static StageInstance create(
       KafkaSettings kafka, PoolTopics topics, List<Webhook> webhooks) {
     if (webhooks.isEmpty()) {
       throw new InvalidInput("the configuration has no webhooks");

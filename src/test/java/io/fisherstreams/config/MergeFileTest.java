@@ -5,8 +5,8 @@ import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

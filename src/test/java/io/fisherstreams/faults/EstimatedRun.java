@@ -5,7 +5,6 @@ import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
-import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;

@@ -2,9 +2,9 @@ package io.fisherstreams.gradient;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteOrder;

@@ -150,10 +150,7 @@ class PoolAdminTest {
 
   private static void commit(String group, PoolTopics topics) throws Exception {
     TopicPartition releases = new TopicPartition(topics.releases().name(), 0);
-    admin
-        .alterConsumerGroupOffsets(group, Map.of(releases, new OffsetAndMetadata(0)))
-        .all()
-        .get();
+    admin.alterConsumerGroupOffsets(group, Map.of(releases, new OffsetAndMetadata(0))).all().get();
   }
 
   private static PoolTopics topics(String pool) {

@@ -50,9 +50,7 @@ class TopicReaderTest {
   private static void send(Producer<byte[], byte[]> producer, TopicPartition to, int... values)
       throws Exception {
     for (int value : values) {
-      producer
-          .send(new ProducerRecord<>(to.topic(), 0, null, new byte[] {(byte) value}))
-          .get();
+      producer.send(new ProducerRecord<>(to.topic(), 0, null, new byte[] {(byte) value})).get();
     }
   }
 
@@ -107,8 +105,7 @@ class TopicReaderTest {
       consumer.updateEndOffsets(Map.of(partition, 10L));
       consumer.assign(List.of(partition));
       for (long offset : new long[] {2, 3, 7, 9}) {
-        consumer.addRecord(
-            new ConsumerRecord<>(partition.topic(), 0, offset, "key", (int) offset));
+        consumer.addRecord(new ConsumerRecord<>(partition.topic(), 0, offset, "key", (int) offset));
       }
       List<Integer> values = new ArrayList<>();
       TopicReader.readToEnd(consumer, List.of(partition), record -> values.add(record.value()));

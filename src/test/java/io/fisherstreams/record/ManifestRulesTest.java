@@ -71,12 +71,9 @@ class ManifestRulesTest {
         Arguments.of(
             model().setCoefficient(Double.POSITIVE_INFINITY).build(), "coefficient is Infinity"),
         Arguments.of(model().setExamples(0).build(), "examples is 0, expected at least 1"),
-        Arguments.of(
-            model().setRefineEvery(-1).build(), "refineEvery is -1, expected at least 0"),
-        Arguments.of(
-            model().setDecay(0).build(), "decay is 0.0, expected above 0 and at most 1"),
-        Arguments.of(
-            model().setDecay(1.5).build(), "decay is 1.5, expected above 0 and at most 1"),
+        Arguments.of(model().setRefineEvery(-1).build(), "refineEvery is -1, expected at least 0"),
+        Arguments.of(model().setDecay(0).build(), "decay is 0.0, expected above 0 and at most 1"),
+        Arguments.of(model().setDecay(1.5).build(), "decay is 1.5, expected above 0 and at most 1"),
         Arguments.of(model().setDecay(Double.NaN).build(), "decay is NaN"));
   }
 

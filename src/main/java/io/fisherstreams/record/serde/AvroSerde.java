@@ -19,8 +19,8 @@ import org.apache.kafka.common.serialization.Serializer;
 
 /**
  * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro
- * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over
- * the limit is rejected here, before anything depends on it. Thread-safe.
+ * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over the
+ * limit is rejected here, before anything depends on it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
   static {
@@ -106,10 +106,10 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
       }
       return value;
     } catch (IOException | RuntimeException e) {
-      if (e instanceof SerializationException refusal) {
-        throw refusal;
+      if (e instanceof SerializationException rejection) {
+        throw rejection;
       }
-      // Avro throws many kinds on garbage; to the sender they are one
+      // Avro throws many types on garbage; the sender needs one
       throw new SerializationException(
           topic + ": not a " + schema.getName() + ": " + e.getMessage(), e);
     }

@@ -230,7 +230,8 @@ class AvroSerdeTest {
               writeString(encoder, "F32");
               writeLong(encoder, length);
             });
-    Deserializer<MergedTensor> tensors = AvroSerde.of(registry, MergedTensor.class, PoolTopics.MAX_RECORD_BYTES).deserializer();
+    Deserializer<MergedTensor> tensors =
+        AvroSerde.of(registry, MergedTensor.class, PoolTopics.MAX_RECORD_BYTES).deserializer();
     assertThatThrownBy(() -> read.deserialize(TOPIC, longName))
         .isInstanceOf(SerializationException.class);
     assertThatThrownBy(() -> read.deserialize(TOPIC, longData))

@@ -9,7 +9,6 @@ import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.PoolTopics;
 import java.io.File;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -60,7 +59,10 @@ class ForeignClientIT {
             .get();
       }
       AvroSerde<CheckpointShard> serde =
-          AvroSerde.of(SchemaRegistry.connect(server.url(), Map.of()), CheckpointShard.class, PoolTopics.MAX_RECORD_BYTES);
+          AvroSerde.of(
+              SchemaRegistry.connect(server.url(), Map.of()),
+              CheckpointShard.class,
+              PoolTopics.MAX_RECORD_BYTES);
       CheckpointShard ours =
           new CheckpointShard("größe", 41L, "layer.weight", 7, ByteBuffer.wrap(payload));
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
