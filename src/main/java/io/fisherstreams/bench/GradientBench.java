@@ -1,5 +1,6 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.record.ManifestRules;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -62,7 +63,7 @@ final class GradientBench {
 
   /** Operations a second of a layer's product at the default batch size, the best of several. */
   private static double productRate() {
-    int rows = FisherSettings.DEFAULT_BATCH_SIZE * 64;
+    int rows = ManifestRules.DEFAULT_BATCH_SIZE * 64;
     int width = 768;
     int inner = 3072;
     double best = 0;

@@ -2,6 +2,7 @@ package io.fisherstreams.bench;
 
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.Shard;
@@ -46,7 +47,8 @@ public class KernelBench {
   private final ByteBuffer[] thetaCopies = allocate(MODELS);
   private final ByteBuffer[] fisherCopies = allocate(MODELS);
   private final ByteBuffer mergedCopy = allocate();
-  private final FisherMerge kernel = new FisherMerge(BLOCK, FisherMerge.DEFAULT_EPSILON);
+  private final FisherMerge kernel =
+      new FisherMerge(BLOCK, ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT);
   private final double[] result = new double[BLOCK];
 
   /** Fills the models. */

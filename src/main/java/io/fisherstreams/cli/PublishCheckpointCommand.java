@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.BaseMethodOptions;
@@ -148,7 +149,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         estimated == null
             ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
             : files.manifest(model, 0, mergeSet, estimated.estimation(), estimated.torchScript());
-    long standard = estimated == null ? 1 : FisherSettings.DEFAULT_EXAMPLES;
+    long standard = estimated == null ? 1 : ManifestRules.DEFAULT_EXAMPLES;
     return manifest
         .setCoefficient(coefficient)
         .setExamples(numExamples == null ? standard : numExamples)

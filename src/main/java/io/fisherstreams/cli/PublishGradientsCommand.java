@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.Connection;
@@ -90,7 +91,7 @@ final class PublishGradientsCommand implements Callable<Integer> {
       Checkpoint gradients,
       long examples,
       LongConsumer sent) {
-    for (TensorInfo tensor : ModelCheck.merged(manifest)) {
+    for (TensorInfo tensor : ManifestTensors.merged(manifest)) {
       for (long example = 0; example < examples; example++) {
         for (int index = 0; index < Shard.count(tensor); index++) {
           Shard shard = new Shard(tensor, index);

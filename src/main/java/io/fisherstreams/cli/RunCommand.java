@@ -11,12 +11,12 @@ import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
@@ -36,14 +36,6 @@ import picocli.CommandLine.Spec;
       "Every instance needs a state directory of its own; instances of a stage share its work."
     })
 final class RunCommand implements Callable<Integer> {
-  enum Stage {
-    GRADIENT,
-    MERGE,
-    COORDINATOR,
-    GATE,
-    WEBHOOKS
-  }
-
   private static final class Which {
     @Option(
         names = "--stages",
@@ -91,8 +83,7 @@ final class RunCommand implements Callable<Integer> {
           .getOut()
           .println(
               "running "
-                  + String.join(
-                      ", ", stages.stream().map(s -> s.name().toLowerCase(Locale.ROOT)).toList())
+                  + String.join(", ", stages.stream().map(Stage::text).toList())
                   + " of pool "
                   + topics.pool());
       spec.commandLine().getOut().flush();
@@ -123,7 +114,7 @@ final class RunCommand implements Callable<Integer> {
   private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
     ServiceConfig config = connection.config();
     Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
-    Path own = directory.resolve(stage.name().toLowerCase(Locale.ROOT));
+    Path own = directory.resolve(stage.text());
     StreamsOptions options =
         new StreamsOptions(
             own,

@@ -9,10 +9,10 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.text.TextTable;
 import io.fisherstreams.webhook.Webhook;
-import io.fisherstreams.webhook.WebhookStage;
 import java.io.PrintWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -88,10 +88,11 @@ final class StatusCommand implements Callable<Integer> {
     connection
         .config()
         .gate()
-        .ifPresent(gate -> lags.put(GateStage.STAGE, StageLag.of(kafka, topics, GateStage.STAGE)));
+        .ifPresent(gate -> lags.put(Stage.GATE.text(), StageLag.of(kafka, Stage.GATE.group(topics.pool()))));
     for (Webhook hook : connection.config().webhooks()) {
-      String stage = WebhookStage.stage(hook.name());
-      lags.put(stage, StageLag.of(kafka, topics, stage));
+      lags.put(
+          Stage.webhook(hook.name()),
+          StageLag.of(kafka, Stage.webhookGroup(topics.pool(), hook.name())));
     }
     TextTable table = new TextTable().left().left();
     lags.forEach((stage, lag) -> table.row(stage, "lag %d records".formatted(lag)));

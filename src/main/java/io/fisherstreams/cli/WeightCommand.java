@@ -3,8 +3,8 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
-import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
@@ -47,7 +47,7 @@ final class WeightCommand implements Callable<Integer> {
     }
     manifest.setCoefficient(coefficient);
     try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      new Publisher(topics, producer).announce(manifest);
+      new PoolProducer(topics, producer).announce(manifest);
     }
     spec.commandLine().getOut().println(model + " now has coefficient " + lambda);
     return 0;

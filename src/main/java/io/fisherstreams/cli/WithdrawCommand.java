@@ -2,8 +2,8 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
-import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.PoolTopics;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
@@ -32,7 +32,7 @@ final class WithdrawCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     PoolModels.read(kafka, topics).require(model);
     try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      new Publisher(topics, producer).withdraw(model);
+      new PoolProducer(topics, producer).withdraw(model);
     }
     spec.commandLine().getOut().println("withdrew " + model);
     return 0;

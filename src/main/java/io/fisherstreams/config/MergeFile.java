@@ -2,10 +2,9 @@ package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
-import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -74,7 +73,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
                 : "model '%s' has neither fisher nor examples: add one of them".formatted(name));
       }
       if (coefficient.isPresent()) {
-        requireFiniteAndNotNegative("coefficient", coefficient.getAsDouble());
+        ManifestRules.requireWeight("coefficient", coefficient.getAsDouble());
       }
     }
   }
@@ -106,21 +105,21 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
         new Method(
             List.of(),
             true,
-            FisherMerge.DEFAULT_EPSILON,
-            (int) FisherSettings.DEFAULT_EXAMPLES,
+            ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
+            ManifestRules.DEFAULT_EXAMPLES,
             EstimatorName.EXACT,
             1,
             0,
-            FisherSettings.DEFAULT_BATCH_SIZE);
+            ManifestRules.DEFAULT_BATCH_SIZE);
 
     /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
       excludeParamNamesRegex = List.copyOf(excludeParamNamesRegex);
       MergeSet.of(List.of(), excludeParamNamesRegex);
-      requireFiniteAndNotNegative("minimal_fisher_weight", minimalFisherWeight);
-      requirePositive("num_fisher_examples", numFisherExamples);
-      requirePositive("samples", samples);
-      requirePositive("batch_size", batchSize);
+      ManifestRules.requireWeight("minimal_fisher_weight", minimalFisherWeight);
+      ManifestRules.requireAtLeast("num_fisher_examples", numFisherExamples, 1);
+      ManifestRules.requireAtLeast("samples", samples, 1);
+      ManifestRules.requireAtLeast("batch_size", batchSize, 1);
     }
   }
 
@@ -152,19 +151,5 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
   /** λ of a model of this file. */
   public double coefficient(Model model) {
     return model.coefficient.orElse(1.0 / models.size());
-  }
-
-  private static void requireFiniteAndNotNegative(String key, double value) {
-    // Written so that NaN fails it too.
-    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
-      throw new InvalidInput(
-          "%s is %s, expected a finite number of at least 0".formatted(key, value));
-    }
-  }
-
-  private static void requirePositive(String key, int value) {
-    if (value < 1) {
-      throw new InvalidInput("%s is %d, expected at least 1".formatted(key, value));
-    }
   }
 }

@@ -1,5 +1,6 @@
 package io.fisherstreams.config;
 
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
@@ -136,7 +137,7 @@ final class ServiceConfigReader {
       throw yaml.invalid("alias", e.getMessage());
     }
     return new GateOptions(
-        alias, largestDrop, yaml.whole("batch_size", GateOptions.BATCH_SIZE, 1), tasks);
+        alias, largestDrop, yaml.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1), tasks);
   }
 
   private static List<GateOptions.Task> tasks(StrictYaml gate) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
@@ -115,7 +116,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     } catch (RejectedRecord | SerializationException e) {
       forward(
           CoordinatorTopology.TO_DEAD_LETTERS,
-          DeadLetters.of(record, origin, "coordinator", e.getMessage()));
+          DeadLetters.of(record, origin, Stage.COORDINATOR, e.getMessage()));
     }
     tick(context.currentSystemTimeMs());
   }

@@ -6,6 +6,7 @@ import io.fisherstreams.kafka.RocksDbMemory;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.util.List;
 import org.apache.kafka.clients.admin.Admin;
 
@@ -24,9 +25,9 @@ public final class CoordinatorStage {
     RocksDbMemory memory = new RocksDbMemory();
     CoordinatorTopology topology = new CoordinatorTopology(topics, partitions, policy, ends);
     return new StageRunner(
-        "coordinator",
+        Stage.COORDINATOR.text(),
         topology.get(),
-        kafka.streams(topics, "coordinator", options, memory),
+        kafka.streams(topics, Stage.COORDINATOR, options, memory),
         List.of(ends, memory));
   }
 }

@@ -130,7 +130,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
             Map.of(
                 TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
                 Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
-        // A cached entry keeps the whole source record, a mebibyte of payload, for its dead letter.
+        // A cache would only keep changes in memory until the next commit.
         .withCachingDisabled();
   }
 }

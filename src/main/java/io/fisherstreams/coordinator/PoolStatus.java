@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
@@ -32,9 +33,9 @@ public final class PoolStatus {
       int partitions = new PoolAdmin(admin, topics).check();
       PoolView view = PoolViewReader.read(kafka, topics, partitions);
       Map<String, Long> lags = new LinkedHashMap<>();
-      lags.put("gradient", StageLag.ofGradients(admin, topics, partitions));
-      for (String stage : List.of("merge", "coordinator")) {
-        lags.put(stage, StageLag.of(admin, topics, stage));
+      lags.put(Stage.GRADIENT.text(), StageLag.ofGradients(admin, topics, partitions));
+      for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
+        lags.put(stage.text(), StageLag.of(admin, stage.group(topics.pool())));
       }
       return new PoolStatus(partitions, view, lags);
     }

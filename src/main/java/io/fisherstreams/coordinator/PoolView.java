@@ -1,29 +1,25 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.ModelName;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
-import io.fisherstreams.tensor.DType;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /**
  * The pool as its manifests and its progress records describe it. Pure: it knows no Kafka. Both the
@@ -73,11 +69,11 @@ public final class PoolView {
       throw new RejectedRecord("key is '" + key + "', the manifest names model '" + model + "'");
     }
     try {
-      new ModelName(model);
+      ManifestRules.check(manifest);
     } catch (InvalidInput e) {
       throw new RejectedRecord(e.getMessage());
     }
-    check(manifest);
+    requireRole(manifest);
     NavigableMap<Long, PoolModel> versions =
         models.getOrDefault(model, Collections.emptyNavigableMap());
     long lowest =
@@ -94,13 +90,7 @@ public final class PoolView {
     }
     PoolModel again = versions.get(manifest.getVersion());
     if (again != null) {
-      if (!again.manifest().getContentHash().equals(manifest.getContentHash())
-          || !again.manifest().getParameters().equals(manifest.getParameters())
-          || again.manifest().getExamples() != manifest.getExamples()
-          || again.manifest().getRefineEvery() != manifest.getRefineEvery()
-          || again.manifest().getDecay() != manifest.getDecay()
-          || !Objects.equals(again.manifest().getConfig(), manifest.getConfig())
-          || !Objects.equals(again.manifest().getEstimation(), manifest.getEstimation())) {
+      if (!ManifestRules.isSameContent(again.manifest(), manifest)) {
         throw new RejectedRecord(
             model
                 + "@"
@@ -117,45 +107,13 @@ public final class PoolView {
     }
   }
 
-  private void check(ModelManifest manifest) {
+  private void requireRole(ModelManifest manifest) {
     boolean isBase = manifest.getRole() == Role.BASE;
     if (isBase && base != null && !base.equals(manifest.getModel())) {
       throw new RejectedRecord("the pool's base model is " + base + "; withdraw it first");
     }
     if (!isBase && manifest.getModel().equals(base)) {
       throw new RejectedRecord(base + " is the pool's base model");
-    }
-    if (isBase != (manifest.getMethod() != null)) {
-      throw new RejectedRecord("a BASE manifest, and no other, carries the pool's method");
-    }
-    if (isBase) {
-      MergeMethod method = manifest.getMethod();
-      requireAtLeast("minimalFisherWeight", method.getMinimalFisherWeight(), 0);
-      try {
-        method.getExcludeParamNamesRegex().forEach(Pattern::compile);
-      } catch (PatternSyntaxException e) {
-        throw new RejectedRecord("unreadable pattern: " + e.getMessage());
-      }
-      String output = method.getOutputDtype();
-      if (output != null && DType.of(output).filter(DType::mergeable).isEmpty()) {
-        throw new RejectedRecord("outputDtype is " + output + ", expected a floating type or null");
-      }
-    }
-    if (manifest.getCoefficient() != null) {
-      requireAtLeast("coefficient", manifest.getCoefficient(), 0);
-    }
-    requireAtLeast("examples", manifest.getExamples(), 1);
-    requireAtLeast("refineEvery", manifest.getRefineEvery(), 0);
-    if (!(manifest.getDecay() > 0 && manifest.getDecay() <= 1)) {
-      throw new RejectedRecord(
-          "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
-    }
-  }
-
-  private static void requireAtLeast(String name, double value, double least) {
-    if (!(value >= least) || Double.isInfinite(value)) {
-      throw new RejectedRecord(
-          name + " is " + value + ", expected a finite number of at least " + least);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.record.PoolTopics;
@@ -16,15 +17,15 @@ import org.apache.kafka.common.TopicPartition;
 public final class StageLag {
   private StageLag() {}
 
-  /** Records that a stage has not processed yet; 0 while it has committed nothing. */
-  public static long of(KafkaSettings kafka, PoolTopics topics, String stage) {
+  /** Records that a stage's consumer group has not processed yet; 0 while it has committed nothing. */
+  public static long of(KafkaSettings kafka, String group) {
     try (Admin admin = kafka.admin()) {
-      return of(admin, topics, stage);
+      return of(admin, group);
     }
   }
 
-  static long of(Admin admin, PoolTopics topics, String stage) {
-    return lag(admin, KafkaSettings.applicationId(topics, stage), List.of());
+  static long of(Admin admin, String group) {
+    return lag(admin, group, List.of());
   }
 
   /**
@@ -38,7 +39,7 @@ public final class StageLag {
         IntStream.range(0, partitions)
             .mapToObj(p -> new TopicPartition(topics.examples().name(), p))
             .toList();
-    return lag(admin, KafkaSettings.applicationId(topics, "gradient"), examples);
+    return lag(admin, Stage.GRADIENT.group(topics.pool()), examples);
   }
 
   private static long lag(Admin admin, String group, List<TopicPartition> all) {

@@ -12,8 +12,8 @@ import org.apache.kafka.common.TopicPartition;
 
 /**
  * The ends of {@code merged-tensors} on a real cluster, open transactions included. The last stable
- * offset would not do: the transaction of an instance that was killed holds it back for up to a
- * minute while its successor completes the release behind it.
+ * offset would not do: the transaction of an instance that was killed holds it back for up to 20
+ * seconds while its successor completes the release behind it.
  */
 final class TopicMergedTensorLog implements MergedTensorLog, AutoCloseable {
   private final Admin admin;

@@ -1,5 +1,6 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
@@ -162,7 +163,7 @@ final class StreamedPool implements MergedModels {
   private MergedRelease next() {
     while (true) {
       runner.requireRunning();
-      gradient.requireRunning("gradient");
+      gradient.requireRunning(Stage.GRADIENT);
       deadLetters.requireNone(Duration.ZERO);
       for (Release release : feed.poll(POLL).tailMap(latest + 1).values()) {
         latest = release.getRelease();

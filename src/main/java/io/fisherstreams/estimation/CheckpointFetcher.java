@@ -1,6 +1,7 @@
 package io.fisherstreams.estimation;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -10,7 +11,6 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -30,8 +30,6 @@ import org.apache.kafka.common.errors.SerializationException;
  * a version's shards are. For one thread.
  */
 final class CheckpointFetcher {
-  private static final Duration POLL = Duration.ofMillis(200);
-
   private final PoolTopics topics;
   private final Supplier<Consumer<String, byte[]>> consumers;
   private final List<TopicPartition> partitions;
@@ -89,27 +87,30 @@ final class CheckpointFetcher {
         Range range = known.get(partition);
         consumer.seek(partition, range == null ? read(partition) : range.first);
       }
-      while (!cancelled.getAsBoolean()
-          && partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
-        for (ConsumerRecord<String, byte[]> record : consumer.poll(POLL)) {
-          Shard shard = record.key() == null ? null : wanted.get(record.key());
-          if (shard != null && record.value() == null) {
-            found.remove(record.key());
-          } else if (shard != null && take(writer, shard, record.value())) {
-            found.add(record.key());
-          }
-          remember(record);
-        }
-        for (TopicPartition partition : partitions) {
-          long position = consumer.position(partition);
-          Range range = known.get(partition);
-          if (position >= read(partition)) {
-            read.put(partition, position);
-          } else if (range == null || position > range.last) {
-            consumer.seek(partition, read(partition));
-          }
-        }
-      }
+      TopicReader.readTo(
+          consumer,
+          ends,
+          cancelled,
+          records -> {
+            for (ConsumerRecord<String, byte[]> record : records) {
+              Shard shard = record.key() == null ? null : wanted.get(record.key());
+              if (shard != null && record.value() == null) {
+                found.remove(record.key());
+              } else if (shard != null && take(writer, shard, record.value())) {
+                found.add(record.key());
+              }
+              remember(record);
+            }
+            for (TopicPartition partition : partitions) {
+              long position = consumer.position(partition);
+              Range range = known.get(partition);
+              if (position >= read(partition)) {
+                read.put(partition, position);
+              } else if (range == null || position > range.last) {
+                consumer.seek(partition, read(partition));
+              }
+            }
+          });
       if (found.size() < wanted.size()) {
         return false;
       }

@@ -1,7 +1,8 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.estimation.CommitFront.Committable;
-import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelVersion;
@@ -41,7 +42,7 @@ final class ClaimCommit {
 
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
-  private final Publisher publisher;
+  private final PoolProducer poolProducer;
   private final Supplier<ConsumerGroupMetadata> group;
   private final Backlog backlog;
   private final Predicate<ModelVersion> isOvertaken;
@@ -63,7 +64,7 @@ final class ClaimCommit {
       ClaimListener listener) {
     this.topics = topics;
     this.producer = producer;
-    this.publisher = new Publisher(topics, producer);
+    this.poolProducer = new PoolProducer(topics, producer);
     this.group = group;
     this.backlog = backlog;
     this.isOvertaken = isOvertaken;
@@ -91,7 +92,7 @@ final class ClaimCommit {
     if (!counted.isEmpty()) {
       flush(claim, counted, sums);
     }
-    backlog.count(claim.model(), counted).forEach(publisher::counted);
+    backlog.count(claim.model(), counted).forEach(poolProducer::counted);
     Map<TopicPartition, Long> done = commitHandled();
     listener.counted(claim.version(), counted.size());
     return done;
@@ -101,7 +102,7 @@ final class ClaimCommit {
     PendingExample first = Claim.first(counted);
     long bytes =
         sums.flush(
-            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), publisher::gradientBatch);
+            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), poolProducer::gradientBatch);
     double seconds = claim.seconds(System.nanoTime());
     LOG.info(
         "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
@@ -129,7 +130,7 @@ final class ClaimCommit {
             });
     // Counted examples must be in their topic before the offsets are committed: a partition's next
     // owner reads that topic after it was given the offsets.
-    publisher.flush();
+    poolProducer.flush();
     producer.sendOffsetsToTransaction(offsets, group.get());
     producer.commitTransaction();
     return done;
@@ -138,7 +139,7 @@ final class ClaimCommit {
   private void forgetOvertaken() {
     for (ModelVersion version : backlog.counted()) {
       if (isOvertaken.test(version)) {
-        backlog.forget(version).forEach(partition -> publisher.forgetCounted(partition, version));
+        backlog.forget(version).forEach(partition -> poolProducer.forgetCounted(partition, version));
       }
     }
   }
@@ -150,7 +151,7 @@ final class ClaimCommit {
           DeadLetters.of(
               rejected.source(),
               topics.deadLetters().name(),
-              GradientWorker.STAGE,
+              Stage.GRADIENT,
               rejected.rejection()));
     }
   }

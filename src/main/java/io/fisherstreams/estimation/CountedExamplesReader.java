@@ -5,7 +5,6 @@ import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import java.nio.charset.StandardCharsets;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -18,8 +17,6 @@ import org.apache.kafka.common.TopicPartition;
 
 /** Reads from topic {@code counted-examples} which examples of a partition are counted. */
 final class CountedExamplesReader {
-  private static final Duration POLL = Duration.ofMillis(100);
-
   private final PoolTopics topics;
   private final Admin admin;
   private final Supplier<Consumer<byte[], byte[]>> consumers;
@@ -51,11 +48,11 @@ final class CountedExamplesReader {
     try (Consumer<byte[], byte[]> consumer = consumers.get()) {
       consumer.assign(List.of(where));
       consumer.seekToBeginning(List.of(where));
-      while (consumer.position(where) < end && !cancelled.getAsBoolean()) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(POLL)) {
-          apply(counted, record);
-        }
-      }
+      TopicReader.readTo(
+          consumer,
+          Map.of(where, end),
+          cancelled,
+          records -> records.forEach(record -> apply(counted, record)));
     }
     return counted;
   }

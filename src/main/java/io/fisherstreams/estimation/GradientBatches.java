@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.gradient.model.SquaredSums.SparseRun;
@@ -28,7 +29,7 @@ final class GradientBatches {
 
   GradientBatches(ModelManifest manifest) {
     this.manifest = manifest;
-    for (TensorInfo tensor : ModelCheck.merged(manifest)) {
+    for (TensorInfo tensor : ManifestTensors.merged(manifest)) {
       for (int index = 0; index < Shard.count(tensor); index++) {
         shards.add(new Shard(tensor, index));
       }

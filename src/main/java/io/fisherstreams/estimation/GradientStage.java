@@ -1,11 +1,13 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.Backoff;
 import io.fisherstreams.files.DirectoryLock;
 import io.fisherstreams.kafka.FailureBudget;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -24,7 +26,8 @@ import org.slf4j.LoggerFactory;
  */
 public final class GradientStage implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(GradientStage.class);
-  private static final Duration PAUSE = Duration.ofMillis(500);
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
+  private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
   private static final String IDENTITY = "instance";
 
   private final KafkaSettings kafka;
@@ -37,7 +40,8 @@ public final class GradientStage implements StageInstance {
   private final String instance;
   private final FailureBudget failures;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
-  private final Thread thread = new Thread(this::work, "gradient");
+  private final Thread thread = new Thread(this::work, Stage.GRADIENT.text());
+  private final Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
   private GradientWorker worker;
   private boolean closed;
 
@@ -151,7 +155,7 @@ public final class GradientStage implements StageInstance {
   private synchronized void pause() {
     try {
       if (!closed) {
-        wait(PAUSE.toMillis());
+        wait(backoff.next().toMillis());
       }
     } catch (InterruptedException e) {
       closed = true;

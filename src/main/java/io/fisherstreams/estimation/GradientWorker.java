@@ -1,9 +1,11 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
@@ -39,8 +41,6 @@ import org.slf4j.LoggerFactory;
  * where to continue.
  */
 final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
-  static final String STAGE = "gradient";
-
   private static final Logger LOG = LoggerFactory.getLogger(GradientWorker.class);
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration POLL_AT_WORK = Duration.ofMillis(10);
@@ -94,7 +94,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
             new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions),
             options,
             directory);
-    String group = KafkaSettings.applicationId(topics, STAGE);
+    String group = Stage.GRADIENT.group(topics.pool());
     consumer = kafka.newGroupConsumer(group);
     producer = kafka.newTransactionalProducer(group + "-" + instance);
     admin = kafka.admin();

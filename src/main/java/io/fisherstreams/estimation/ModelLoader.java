@@ -84,7 +84,7 @@ final class ModelLoader {
               tensors.only(name -> !frozen.contains(name)),
               frozen.isEmpty() ? Optional.empty() : Optional.of(tensors.only(frozen::contains)));
       try {
-        ModelCheck.requireGradients(runtime.parameters(), model.manifest(), origin);
+        EstimatedModel.requireGradients(runtime.parameters(), model.manifest(), origin);
         return new LoadedModel(model, runtime);
       } catch (RuntimeException e) {
         runtime.close();

@@ -1,21 +1,30 @@
 package io.fisherstreams.files;
 
+import com.google.common.hash.Hasher;
+import com.google.common.hash.Hashing;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
-import java.util.HexFormat;
 import java.util.List;
 
-/** SHA-256 of files, as {@code sha256sum} prints it. */
+/** SHA-256 of texts and files, as {@code sha256sum} prints it. */
 public final class Sha256 {
   private static final int BUFFER = 1 << 20;
 
   private Sha256() {}
+
+  /** A hash under way; its result prints as 64 hex digits. */
+  public static Hasher hasher() {
+    return Hashing.sha256().newHasher();
+  }
+
+  /** The 32 bytes of the hash of a text's UTF-8. */
+  public static byte[] of(String text) {
+    return Hashing.sha256().hashString(text, StandardCharsets.UTF_8).asBytes();
+  }
 
   /**
    * The hash of one file; of several, the hash of the lines that {@code sha256sum} would print for
@@ -27,33 +36,25 @@ public final class Sha256 {
     if (files.size() == 1) {
       return of(files.get(0));
     }
-    MessageDigest digest = digest();
+    Hasher hasher = hasher();
     Path base = folder.toAbsolutePath().normalize();
     for (Path file : files) {
       Path name = base.relativize(file.toAbsolutePath().normalize());
-      digest.update((of(file) + "  " + name + "\n").getBytes(StandardCharsets.UTF_8));
+      hasher.putString(of(file) + "  " + name + "\n", StandardCharsets.UTF_8);
     }
-    return HexFormat.of().formatHex(digest.digest());
+    return hasher.hash().toString();
   }
 
   private static String of(Path file) {
-    MessageDigest digest = digest();
+    Hasher hasher = hasher();
     byte[] buffer = new byte[BUFFER];
     try (InputStream in = Files.newInputStream(file)) {
       for (int read = in.read(buffer); read >= 0; read = in.read(buffer)) {
-        digest.update(buffer, 0, read);
+        hasher.putBytes(buffer, 0, read);
       }
     } catch (IOException e) {
       throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
     }
-    return HexFormat.of().formatHex(digest.digest());
-  }
-
-  private static MessageDigest digest() {
-    try {
-      return MessageDigest.getInstance("SHA-256");
-    } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException("every JDK has SHA-256", e);
-    }
+    return hasher.hash().toString();
   }
 }

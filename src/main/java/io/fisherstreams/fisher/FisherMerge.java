@@ -20,9 +20,6 @@ import java.util.Arrays;
  * ε added to every entry as the FusionBench implementation does. Not thread-safe.
  */
 public final class FisherMerge {
-  /** The default ε. */
-  public static final double DEFAULT_EPSILON = 1e-6;
-
   private final double[] numerator;
   private final double[] denominator;
   private final double[] average;

@@ -18,9 +18,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Compares each complete release with the best that it let pass since somebody else moved the
- * alias, on the same examples, and hands its verdict to the coordinator, who moves the alias or
- * rejects the release.
+ * Compares each complete release, on the same examples, with the best release that passed since a
+ * user moved the alias. Sends its verdict to the coordinator, which moves the alias or rejects the
+ * release.
  */
 final class Gate {
   private static final Logger LOG = LoggerFactory.getLogger(Gate.class);
@@ -42,7 +42,7 @@ final class Gate {
     Optional<List<TaskAccuracy>> measure(Release release);
 
     /**
-     * Hands a verdict to the coordinator and returns its answer.
+     * Sends a verdict to the coordinator and returns its answer.
      *
      * @param seen the alias as it was when the release was compared
      */
@@ -59,8 +59,8 @@ final class Gate {
   }
 
   /**
-   * Judges a release unless that is done, or no longer of use; again when somebody moved the alias
-   * meanwhile, because it was compared with the wrong one then.
+   * Judges a release unless it has a verdict or a newer one has the alias. Judges it again when a
+   * user has moved the alias meanwhile, because the comparison was with the wrong release.
    */
   void judge(long id) {
     while (isOvertaken(id)) {
@@ -95,7 +95,7 @@ final class Gate {
     return answer.getRelease() == seen.getRelease() && answer.getBaseline() == seen.getBaseline();
   }
 
-  /** Releases that others are compared with: the alias's own, and its baseline if it has one. */
+  /** The releases to compare with: the alias's release, and its baseline if it has one. */
   private static List<Release> references(Alias alias, Map<Long, Release> releases) {
     return Stream.of(alias.getRelease(), alias.getBaseline())
         .filter(reference -> reference != 0)
@@ -105,7 +105,7 @@ final class Gate {
 
   /** Empty when the release cannot be read. */
   private Optional<GateVerdict> verdict(Release release, List<Release> references) {
-    // first the references: what does not run on these examples either is no fault of the release
+    // References first: if they do not run on these examples either, the release is not at fault.
     Optional<Reference> best =
         references.stream()
             .flatMap(reference -> reference(reference, references).stream())
@@ -120,7 +120,7 @@ final class Gate {
     }
   }
 
-  /** Measured now, or as it was found when its own tensors cannot be read any more. */
+  /** Measured now; from an earlier verdict when its tensors cannot be read any more. */
   private Optional<Reference> reference(Release reference, List<Release> references) {
     Optional<Double> accuracy = measure(reference).map(Verdicts::mean);
     return accuracy
@@ -128,7 +128,7 @@ final class Gate {
         .map(found -> new Reference(reference.getRelease(), found));
   }
 
-  /** By the verdict of a release that was compared with it, which is newer, or by its own. */
+  /** From the verdict of a release that was compared with it, which is newer, else from its own. */
   private static Optional<Double> recorded(Release reference, List<Release> references) {
     Stream<Double> others =
         references.stream()

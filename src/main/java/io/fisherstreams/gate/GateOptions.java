@@ -12,14 +12,11 @@ import java.util.Optional;
  * @param largestDrop by how much accuracy may fall below that of the best release that passed, 0 to
  *     1
  * @param batchSize examples that go through a model together
- * @param tasks on what it is measured, at least one
+ * @param tasks the tasks that accuracy is measured on, at least one
  */
 public record GateOptions(String alias, double largestDrop, int batchSize, List<Task> tasks) {
-  /** By how much accuracy may fall when nothing is said. */
+  /** Default of {@code largestDrop}. */
   public static final double LARGEST_DROP = 0.01;
-
-  /** Examples that go through a model together when nothing is said. */
-  public static final int BATCH_SIZE = 8;
 
   /** The options, whose list of tasks is copied. */
   public GateOptions {
@@ -32,7 +29,7 @@ public record GateOptions(String alias, double largestDrop, int batchSize, List<
    * @param name its name
    * @param model folder with {@code config.json} and, where the examples need them, {@code
    *     tokenizer.json} and {@code preprocessor_config.json}
-   * @param examples as {@link ModelFiles#examples} takes them
+   * @param examples as for {@link ModelFiles#examples}
    * @param head a frozen head, or empty
    * @param torchScript a module to run the release's tensors in, or empty
    */

@@ -17,6 +17,7 @@ import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.TaskAccuracy;
 import io.fisherstreams.release.ReleaseAliases;
 import io.fisherstreams.release.ReleaseExporter;
@@ -36,9 +37,6 @@ import org.slf4j.LoggerFactory;
 
 /** The gate on a real cluster: a follower of {@code releases}. */
 public final class GateStage {
-  /** The stage's name, in its consumer group. */
-  public static final String STAGE = "gate";
-
   private GateStage() {}
 
   /**
@@ -54,8 +52,8 @@ public final class GateStage {
     }
     Gate gate = new Gate(options.largestDrop(), new TopicPool(kafka, topics, options, directory));
     return new TopicFollower(
-        STAGE,
-        kafka.newGroupConsumer(KafkaSettings.applicationId(topics, STAGE)),
+        Stage.GATE.text(),
+        kafka.newGroupConsumer(Stage.GATE.group(topics.pool())),
         List.of(topics.releases()),
         false,
         record ->

@@ -5,9 +5,9 @@ import io.fisherstreams.record.TaskAccuracy;
 import java.util.List;
 import java.util.Locale;
 
-/** What follows from accuracies; every task counts alike, however many examples it has. */
+/** Verdicts from accuracies; every task has the same weight, however many examples it has. */
 final class Verdicts {
-  /** What a release is compared with: another one and its accuracy. */
+  /** The release that another one is compared with, and its accuracy. */
   record Reference(long release, double accuracy) {}
 
   private Verdicts() {}
@@ -17,7 +17,7 @@ final class Verdicts {
     return tasks.stream().mapToDouble(TaskAccuracy::getAccuracy).average().orElseThrow();
   }
 
-  /** A release that there is nothing to compare with passes. */
+  /** A release passes when there is none to compare it with. */
   static GateVerdict first(List<TaskAccuracy> tasks, double largestDrop) {
     double accuracy = mean(tasks);
     return new GateVerdict(

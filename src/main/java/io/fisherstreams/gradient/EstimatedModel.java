@@ -2,11 +2,16 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelName;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.Set;
+import java.util.stream.Collectors;
 import java.util.zip.CRC32;
 
 /**
@@ -38,6 +43,26 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
     } catch (InvalidInput e) {
       throw new RejectedRecord(
           version(manifest) + " accepts no examples: its estimation:  " + e.getMessage());
+    }
+  }
+
+  /**
+   * Rejects, with {@link InvalidInput}, a model that has no gradient for one of the parameters that
+   * the pool merges.
+   *
+   * @param estimated the parameters that its runtime computes gradients for
+   * @param origin the model, for the message
+   */
+  public static void requireGradients(
+      List<TensorInfo> estimated, ModelManifest manifest, String origin) {
+    Set<String> names = estimated.stream().map(TensorInfo::name).collect(Collectors.toSet());
+    for (TensorInfo wanted : ManifestTensors.merged(manifest)) {
+      if (!names.contains(wanted.name())) {
+        throw new InvalidInput(
+            ("%s: the merged parameter %s has no gradient in this architecture; exclude it from the"
+                    + " pool's merge")
+                .formatted(origin, wanted.name()));
+      }
     }
   }
 

@@ -3,6 +3,7 @@ package io.fisherstreams.gradient;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.model.Cotangents;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
+import io.fisherstreams.record.EstimatorName;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -25,15 +26,11 @@ public sealed interface Estimator {
    * @throws InvalidInput for an unknown name, or no samples
    */
   static Estimator named(String name, int samples, long seed) {
-    return switch (name) {
-      case "exact" -> new Exact();
-      case "sampled" -> new Sampled(samples, seed);
-      case "empirical" -> new Empirical();
-      case "fusion_bench" -> new FusionBench();
-      default ->
-          throw new InvalidInput(
-              "estimator is '%s', expected exact, sampled, empirical or fusion_bench"
-                  .formatted(name));
+    return switch (EstimatorName.of(name)) {
+      case EXACT -> new Exact();
+      case SAMPLED -> new Sampled(samples, seed);
+      case EMPIRICAL -> new Empirical();
+      case FUSION_BENCH -> new FusionBench();
     };
   }
 
@@ -70,7 +67,7 @@ public sealed interface Estimator {
 
     @Override
     public String name() {
-      return "exact";
+      return EstimatorName.EXACT.text();
     }
 
     @Override
@@ -144,7 +141,7 @@ public sealed interface Estimator {
 
     @Override
     public String name() {
-      return "sampled";
+      return EstimatorName.SAMPLED.text();
     }
 
     @Override
@@ -202,7 +199,7 @@ public sealed interface Estimator {
   record Empirical() implements Estimator {
     @Override
     public String name() {
-      return "empirical";
+      return EstimatorName.EMPIRICAL.text();
     }
 
     @Override
@@ -223,7 +220,7 @@ public sealed interface Estimator {
   record FusionBench() implements Estimator {
     @Override
     public String name() {
-      return "fusion_bench";
+      return EstimatorName.FUSION_BENCH.text();
     }
 
     @Override

@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.ManifestRules;
 
 /**
  * How a Fisher is estimated.
@@ -10,12 +11,6 @@ import io.fisherstreams.InvalidInput;
  * @param batchSize examples that go through the model together
  */
 public record FisherSettings(Estimator estimator, long examples, int batchSize) {
-  /** The default number of examples. */
-  public static final long DEFAULT_EXAMPLES = 256;
-
-  /** The default batch size: enough rows for full-speed matrix products with 50 to 64 tokens. */
-  public static final int DEFAULT_BATCH_SIZE = 8;
-
   /** Rejects counts below 1. */
   public FisherSettings {
     if (examples < 1) {
@@ -28,6 +23,7 @@ public record FisherSettings(Estimator estimator, long examples, int batchSize) 
 
   /** The exact estimator on the default number of examples. */
   public static FisherSettings defaults() {
-    return new FisherSettings(new Estimator.Exact(), DEFAULT_EXAMPLES, DEFAULT_BATCH_SIZE);
+    return new FisherSettings(
+        new Estimator.Exact(), ManifestRules.DEFAULT_EXAMPLES, ManifestRules.DEFAULT_BATCH_SIZE);
   }
 }

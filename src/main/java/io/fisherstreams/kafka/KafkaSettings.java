@@ -1,6 +1,7 @@
 package io.fisherstreams.kafka;
 
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -22,8 +23,8 @@ import org.apache.kafka.streams.errors.LogAndContinueExceptionHandler;
 import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
 
 /**
- * Client settings for records of a mebibyte. What the user gives (security above all) is laid over
- * them and wins.
+ * Client settings for records of a mebibyte. The user's own settings (security above all) override
+ * them.
  *
  * @param bootstrapServers brokers, as {@code host:port} separated by commas
  * @param client the user's client settings, as Kafka's own tools take them
@@ -35,9 +36,9 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   private static final int FULL_SHARD = MIB + (16 << 10);
 
   /**
-   * After this long without a heartbeat an instance's partitions go to others. Far above any pause
-   * of a garbage collector on the small heaps of the stages; Kafka's 45 seconds would be the
-   * longest part of every take-over.
+   * After this long without a heartbeat, other instances get an instance's partitions. Far above
+   * any pause of a garbage collector on the small heaps of the stages; Kafka's 45 seconds would be
+   * the longest part of every take-over.
    */
   static final Duration SESSION_TIMEOUT = Duration.ofSeconds(15);
 
@@ -52,15 +53,15 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   static final Duration TRANSACTION_TIMEOUT = Duration.ofSeconds(20);
 
   /**
-   * The same for a gradient worker, whose transaction is one flush: a whole model's sums, half a
-   * gigabyte for a hundred million parameters. An instance that starts again on its state directory
-   * ends its earlier transaction itself.
+   * The transaction timeout of a gradient worker, whose transaction is one flush: a whole model's
+   * sums, half a gigabyte for a hundred million parameters. An instance that starts again on its
+   * state directory ends its earlier transaction itself.
    */
   static final Duration FLUSH_TIMEOUT = Duration.ofMinutes(2);
 
   /**
-   * Kafka Streams' default. What a stage sends is hidden until its commit, which waits for no
-   * linger: so this delays nothing, and spares a request for each small record of a changelog.
+   * Kafka Streams' default. A stage's records are hidden until its commit, which does not wait for
+   * the linger: so this delays nothing, and saves a request for each small record of a changelog.
    */
   private static final int STAGE_LINGER_MILLIS = 100;
 
@@ -85,7 +86,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
     config.put(ProducerConfig.LINGER_MS_CONFIG, lingerMillis);
     config.put(ProducerConfig.ACKS_CONFIG, "all");
-    // A new transaction often meets the end of the one before and is asked to try again.
+    // A new transaction often begins before the previous one has ended, and must try again.
     config.put(ProducerConfig.RETRY_BACKOFF_MS_CONFIG, 10);
     return config;
   }
@@ -94,7 +95,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     Map<String, Object> config = new HashMap<>();
     config.put(ConsumerConfig.ISOLATION_LEVEL_CONFIG, "read_committed");
     config.put(ConsumerConfig.AUTO_OFFSET_RESET_CONFIG, "earliest");
-    // Counts records: 16 of them are 16 to 32 MiB.
+    // Counts records: 32 of them are 32 to 64 MiB.
     config.put(ConsumerConfig.MAX_POLL_RECORDS_CONFIG, 32);
     // A response is one array. From half a heap region on (4 MiB, bin/fisher-streams) it would lie
     // in regions of its own, cleared for each response and in no processor's cache: with responses
@@ -123,8 +124,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   }
 
   /**
-   * A producer as Kafka's defaults make it, but for the size of a request, which has to hold a
-   * shard; the caller closes it.
+   * A producer with Kafka's defaults, except for the size of a request, which must hold a shard;
+   * the caller closes it.
    */
   public Producer<byte[], byte[]> newDefaultProducer() {
     Map<String, Object> config = new HashMap<>();
@@ -137,7 +138,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   /**
    * A producer of encoded records in transactions of one flush each; the caller closes it.
    *
-   * @param transactionalId of this instance alone, and the same after it started again
+   * @param transactionalId of this instance alone; it stays the same when the instance starts again
    */
   public Producer<byte[], byte[]> newTransactionalProducer(String transactionalId) {
     Map<String, Object> config = common();
@@ -149,8 +150,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   }
 
   /**
-   * A consumer of committed records in a group whose members keep the partitions that they need not
-   * give away; the caller closes it.
+   * A consumer of committed records in a group that moves as few partitions as possible when
+   * members come and go (cooperative rebalancing); the caller closes it.
    */
   public Consumer<byte[], byte[]> newGroupConsumer(String group) {
     Map<String, Object> config = common();
@@ -170,12 +171,12 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     return newConsumer(new ByteArrayDeserializer());
   }
 
-  /** The same, with text keys. */
+  /** A consumer of committed records with text keys, without a group; the caller closes it. */
   public Consumer<String, byte[]> newTextKeyConsumer() {
     return newConsumer(new StringDeserializer());
   }
 
-  /** A consumer as Kafka's defaults make it, without a group; the caller closes it. */
+  /** A consumer with Kafka's defaults, without a group; the caller closes it. */
   public Consumer<byte[], byte[]> newDefaultConsumer() {
     Map<String, Object> config = new HashMap<>();
     config.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
@@ -194,15 +195,15 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
 
   /** Settings of an exactly-once Kafka Streams application of a pool. */
   public Map<String, Object> streams(
-      PoolTopics topics, String stage, StreamsOptions options, RocksDbMemory memory) {
+      PoolTopics topics, Stage stage, StreamsOptions options, RocksDbMemory memory) {
     Map<String, Object> config = common();
     consumer().forEach((key, value) -> config.put(StreamsConfig.mainConsumerPrefix(key), value));
     // Streams sets the isolation of its consumers itself.
     config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
     producer(STAGE_LINGER_MILLIS)
         .forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
-    // Each commit is a transaction; the stages ask for one themselves whenever somebody waits for
-    // it.
+    // Each commit is a transaction; a stage requests one itself when another stage waits for its
+    // records.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);
     config.put(
         StreamsConfig.producerPrefix(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG),
@@ -215,13 +216,13 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
       config.remove(StreamsConfig.mainConsumerPrefix(name));
     }
     config.putAll(client);
-    config.put(StreamsConfig.APPLICATION_ID_CONFIG, applicationId(topics, stage));
+    config.put(StreamsConfig.APPLICATION_ID_CONFIG, stage.group(topics.pool()));
     config.put(StreamsConfig.STATE_DIR_CONFIG, options.stateDirectory().toString());
     config.put(StreamsConfig.NUM_STREAM_THREADS_CONFIG, options.threads());
     config.put(StreamsConfig.NUM_STANDBY_REPLICAS_CONFIG, options.standbys());
     config.put(StreamsConfig.REPLICATION_FACTOR_CONFIG, options.replication());
     config.put(StreamsConfig.PROCESSING_GUARANTEE_CONFIG, StreamsConfig.EXACTLY_ONCE_V2);
-    // Steps of a plan run between polls, so an idle poll must not hold them up.
+    // Steps of a plan run between polls, so an idle poll must not delay them.
     config.put(StreamsConfig.POLL_MS_CONFIG, 10);
     config.put(StreamsConfig.BUFFERED_RECORDS_PER_PARTITION_CONFIG, 16);
     config.put(StreamsConfig.STATESTORE_CACHE_MAX_BYTES_CONFIG, 0L);
@@ -236,10 +237,5 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(StreamsConfig.ROCKSDB_CONFIG_SETTER_CLASS_CONFIG, SharedRocksDb.class);
     config.put(SharedRocksDb.MEMORY, memory);
     return config;
-  }
-
-  /** Application id, and with it consumer group, of a pool's stage. */
-  public static String applicationId(PoolTopics topics, String stage) {
-    return topics.pool() + "-" + stage;
   }
 }

@@ -12,7 +12,7 @@ import org.apache.kafka.common.TopicPartition;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Where partitions begin and end, and cutting their fronts. */
+/** Reads the first and last offsets of partitions, and deletes their fronts. */
 public final class Offsets {
   private static final Logger LOG = LoggerFactory.getLogger(Offsets.class);
 
@@ -23,7 +23,7 @@ public final class Offsets {
     return list(admin, partitions, OffsetSpec.latest(), "ends");
   }
 
-  /** The first offsets that partitions still have. */
+  /** The first offsets of partitions. */
   public static Map<TopicPartition, Long> beginnings(
       Admin admin, Collection<TopicPartition> partitions) {
     return list(admin, partitions, OffsetSpec.earliest(), "beginnings");
@@ -50,18 +50,19 @@ public final class Offsets {
   }
 
   /**
-   * Deletes the records before these offsets. Nobody waits for it: what stays now goes next time.
+   * Deletes the records before these offsets, without waiting. A later call deletes what this one
+   * could not.
    */
   public static void deleteBefore(Admin admin, Map<TopicPartition, Long> offsets) {
-    Map<TopicPartition, RecordsToDelete> doomed = new HashMap<>();
-    offsets.forEach((partition, at) -> doomed.put(partition, RecordsToDelete.beforeOffset(at)));
+    Map<TopicPartition, RecordsToDelete> deletions = new HashMap<>();
+    offsets.forEach((partition, at) -> deletions.put(partition, RecordsToDelete.beforeOffset(at)));
     admin
-        .deleteRecords(doomed)
+        .deleteRecords(deletions)
         .all()
         .whenComplete(
             (done, error) -> {
               if (error != null) {
-                LOG.warn("records that are done with stay in {}", offsets.keySet(), error);
+                LOG.warn("processed records could not be deleted from {}", offsets.keySet(), error);
               }
             });
   }

@@ -1,7 +1,9 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.Backoff;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -10,8 +12,10 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.Config;
 import org.apache.kafka.clients.admin.GroupListing;
@@ -22,12 +26,14 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.RetriableException;
 
 /** Creates a pool's topics and checks that they are as the stages need them. */
 public final class PoolAdmin {
   private static final Duration LEADERS_WITHIN = Duration.ofSeconds(60);
-  private static final Duration LEADERS_PAUSE = Duration.ofMillis(10);
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
+  private static final Duration MAX_PAUSE = Duration.ofMillis(100);
 
   private final Admin admin;
   private final PoolTopics topics;
@@ -72,7 +78,7 @@ public final class PoolAdmin {
 
   /**
    * Creates topics and waits until every partition's leader serves it, which {@code createTopics}
-   * does not. An idempotent producer that is earlier can have its first batch refused and its
+   * does not. An idempotent producer that is earlier can have its first batch rejected and its
    * second accepted, and then retries the first one in vain until it times out.
    */
   public void create(List<NewTopic> created) {
@@ -85,6 +91,7 @@ public final class PoolAdmin {
       }
     }
     long giveUp = System.nanoTime() + LEADERS_WITHIN.toNanos();
+    Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
     while (true) {
       try {
         // Offsets of a topic that a broker does not know yet are an error in the client's log.
@@ -96,16 +103,16 @@ public final class PoolAdmin {
           throw new InvalidInput(
               "the created topics have no leader: " + e.getCause().getMessage(), e.getCause());
         }
-        pause();
+        pause(backoff.next());
       } catch (InterruptedException e) {
         throw interrupted(e);
       }
     }
   }
 
-  private static void pause() {
+  private static void pause(Duration wait) {
     try {
-      Thread.sleep(LEADERS_PAUSE.toMillis());
+      Thread.sleep(wait.toMillis());
     } catch (InterruptedException e) {
       throw interrupted(e);
     }
@@ -120,7 +127,7 @@ public final class PoolAdmin {
    * Checks every topic.
    *
    * @return the number of partitions of the sharded topics
-   * @throws InvalidInput naming the topic, what is wrong, and the command that mends it
+   * @throws InvalidInput with the topic, what is wrong, and the command that fixes it
    */
   public int check() {
     List<String> names = topics.all().stream().map(Topic::name).toList();
@@ -182,7 +189,7 @@ public final class PoolAdmin {
                                 + has
                                 + ", expected "
                                 + expected
-                                + "; mend it with: kafka-configs.sh --alter --entity-type topics --entity-name "
+                                + "; fix it with: kafka-configs.sh --alter --entity-type topics --entity-name "
                                 + topic.name()
                                 + " --add-config "
                                 + key
@@ -194,33 +201,65 @@ public final class PoolAdmin {
 
   /** Deletes the pool's topics, its stages' changelogs and their consumer groups. */
   public void delete() {
-    List<String> groups =
-        List.of(
-            KafkaSettings.applicationId(topics, "gradient"),
-            KafkaSettings.applicationId(topics, "merge"),
-            KafkaSettings.applicationId(topics, "coordinator"));
-    List<String> doomed = new ArrayList<>();
+    Set<String> groups = groups(); // found by their offsets, which go with the topics
+    List<String> deleted = new ArrayList<>();
     for (String name : get(admin.listTopics().names())) {
-      if (topics.all().stream().anyMatch(topic -> topic.name().equals(name))
-          || groups.stream()
-              .anyMatch(g -> name.startsWith(g + "-") && name.endsWith("-changelog"))) {
-        doomed.add(name);
+      if (topics.all().stream().anyMatch(topic -> topic.name().equals(name)) || isChangelog(name)) {
+        deleted.add(name);
       }
     }
-    get(admin.deleteTopics(doomed).all());
-    Set<String> formed =
-        get(admin.listGroups().all()).stream()
-            .map(GroupListing::groupId)
-            .filter(groups::contains) // not every pool has every stage
-            .collect(Collectors.toSet());
-    get(admin.deleteConsumerGroups(formed).all());
+    get(admin.deleteTopics(deleted).all());
+    admin.deleteConsumerGroups(groups).deletedGroups().values().forEach(PoolAdmin::requireGone);
+  }
+
+  private boolean isChangelog(String topic) {
+    return topic.endsWith("-changelog")
+        && Stream.of(Stage.values())
+            .anyMatch(stage -> topic.startsWith(stage.group(topics.pool()) + "-"));
+  }
+
+  /** The groups that the pool's stages have formed; not every pool has every stage. */
+  private Set<String> groups() {
+    Set<String> groups = new TreeSet<>();
+    for (GroupListing listing : get(admin.listGroups().all())) {
+      String group = listing.groupId();
+      if (Stream.of(Stage.values())
+          .anyMatch(
+              stage ->
+                  stage.isGroup(topics.pool(), group)
+                      && (stage != Stage.WEBHOOKS || hasOffsetsInPool(group)))) {
+        groups.add(group);
+      }
+    }
+    return groups;
+  }
+
+  /** Whether a group is the pool's own, not one of a pool whose name begins like a webhook's. */
+  private boolean hasOffsetsInPool(String group) {
+    return get(admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata())
+        .keySet()
+        .stream()
+        .anyMatch(partition -> partition.topic().equals(topics.releases().name()));
+  }
+
+  /** A group without offsets may vanish by itself before it is deleted. */
+  private static void requireGone(KafkaFuture<Void> deletion) {
+    try {
+      deletion.get();
+    } catch (ExecutionException e) {
+      if (!(e.getCause() instanceof GroupIdNotFoundException)) {
+        throw new InvalidInput("Kafka rejects it: " + e.getCause().getMessage(), e.getCause());
+      }
+    } catch (InterruptedException e) {
+      throw interrupted(e);
+    }
   }
 
   private static <T> T get(KafkaFuture<T> future) {
     try {
       return future.get();
     } catch (ExecutionException e) {
-      throw new InvalidInput("Kafka refuses: " + e.getCause().getMessage(), e.getCause());
+      throw new InvalidInput("Kafka rejects it: " + e.getCause().getMessage(), e.getCause());
     } catch (InterruptedException e) {
       throw interrupted(e);
     }

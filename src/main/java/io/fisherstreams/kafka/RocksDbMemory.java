@@ -5,7 +5,7 @@ import org.rocksdb.LRUCache;
 import org.rocksdb.RocksDB;
 import org.rocksdb.WriteBufferManager;
 
-/** The native memory that all stores of a process share; close it after the last of them. */
+/** The native memory that all stores of a process share; close it after the last store. */
 public final class RocksDbMemory implements AutoCloseable {
   private static final long BYTES = 96L << 20;
   private static final long WRITE_BUFFER_BYTES = 48L << 20;

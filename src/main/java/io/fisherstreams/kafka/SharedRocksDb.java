@@ -7,8 +7,8 @@ import org.rocksdb.Cache;
 import org.rocksdb.Options;
 
 /**
- * Makes every store use the process's {@link RocksDbMemory}: the default is 98 MiB a store and
- * partition.
+ * Makes every store use the process's {@link RocksDbMemory}: the default is 98 MiB for each store
+ * and partition.
  */
 public final class SharedRocksDb implements RocksDBConfigSetter {
   /** Configuration key that holds the {@link RocksDbMemory}. */
@@ -17,8 +17,8 @@ public final class SharedRocksDb implements RocksDBConfigSetter {
   @Override
   public void setConfig(String storeName, Options options, Map<String, Object> configs) {
     RocksDbMemory memory = (RocksDbMemory) configs.get(MEMORY);
-    // Kafka Streams' own class: only it hands out the cache that is replaced, which nobody else
-    // would free.
+    // Only this internal class of Kafka Streams gives access to the cache that is replaced here
+    // and must be freed.
     BlockBasedTableConfigWithAccessibleCache table =
         (BlockBasedTableConfigWithAccessibleCache) options.tableFormatConfig();
     try (Cache replaced = table.blockCache()) {

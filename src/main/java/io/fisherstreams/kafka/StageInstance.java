@@ -1,29 +1,34 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.record.Stage;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 
-/** One instance of a stage. */
+/**
+ * One instance of a stage. Each {@link Stage} has a class of its name, as {@code MergeStage}, whose
+ * static method {@code create(kafka, topics, options…)} returns an instance that is not started.
+ */
 public interface StageInstance extends AutoCloseable {
   /** Starts it. */
   void start();
 
-  /** Completes when it has ended, with what ended it unless it was closed. */
+  /** Completes when it has ended, with the cause; without one when it was closed. */
   CompletableFuture<Optional<Throwable>> ended();
 
   /**
-   * Throws when it has ended, with what ended it.
+   * Throws when it has ended, with the cause.
    *
-   * @param stage its name, for the message
+   * @param stage for the message
    */
-  default void requireRunning(String stage) {
+  default void requireRunning(Stage stage) {
     if (ended().isDone()) {
       Optional<Throwable> cause = ended().join();
-      throw new IllegalStateException("the " + stage + " stage has ended", cause.orElse(null));
+      throw new IllegalStateException(
+          "the " + stage.text() + " stage has ended", cause.orElse(null));
     }
   }
 
-  /** Ends it and closes what it works with; a second call does nothing. */
+  /** Ends it and closes its resources; a second call does nothing. */
   @Override
   void close();
 }

@@ -19,9 +19,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Runs one stage: owns its Kafka Streams client and what its topology works with. A stream thread
- * that dies is replaced; one that keeps dying, or dies of something that trying again cannot mend,
- * a full disk among them, ends the stage.
+ * Runs one stage: owns its Kafka Streams client and the resources of its topology. A stream thread
+ * that fails is replaced. Threads that keep failing, or a failure that a new thread cannot fix,
+ * such as a full disk, end the stage.
  */
 public final class StageRunner implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);

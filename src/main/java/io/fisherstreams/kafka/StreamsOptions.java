@@ -8,10 +8,10 @@ import java.nio.file.Path;
  * @param stateDirectory the instance's own folder
  * @param threads stream threads
  * @param standbys standby replicas of the stage's stores
- * @param replication replication factor of the stage's changelogs; -1 takes the brokers' default
+ * @param replication replication factor of the stage's changelogs; -1 for the brokers' default
  */
 public record StreamsOptions(Path stateDirectory, int threads, int standbys, int replication) {
-  /** One instance on its own. */
+  /** A single instance without standby replicas. */
   public static StreamsOptions local(Path stateDirectory, int threads) {
     return new StreamsOptions(stateDirectory, threads, 0, -1);
   }

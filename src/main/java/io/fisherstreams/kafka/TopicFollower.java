@@ -1,5 +1,6 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.Backoff;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.Topic;
 import java.time.Duration;
@@ -29,23 +30,23 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * A stage that does something with every record of small topics, at least once, one after another
- * and in the order of each partition. Its place is its consumer group's committed offset; of
- * several instances one works, the others are spares. A record may take as long as it needs: the
- * consumer goes on polling meanwhile.
+ * A stage that processes every record of small topics at least once, one after another and in the
+ * order of each partition. It continues from its consumer group's committed offset; of several
+ * instances one works and the others stand by. A record may take as long as it needs: the consumer
+ * goes on polling meanwhile.
  */
 public final class TopicFollower implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(TopicFollower.class);
   private static final Duration POLL = Duration.ofMillis(100);
-  private static final Duration TRY_AGAIN_AFTER = Duration.ofSeconds(5);
+  private static final Duration FIRST_WAIT = Duration.ofSeconds(1);
+  private static final Duration MAX_WAIT = Duration.ofSeconds(10);
   private static final Duration CLOSE_WITHIN = Duration.ofSeconds(30);
 
-  /** What is done with a record. */
+  /** Processes a record. */
   public interface Work {
     /**
-     * Deals with a record; on an instance that loses its partition meanwhile it is interrupted. A
-     * record whose work throws is tried again a little later, but {@link InvalidInput} ends the
-     * stage.
+     * Processes a record; it is interrupted when the instance loses the partition. A record whose
+     * work throws is tried again after a wait, but {@link InvalidInput} ends the stage.
      */
     void accept(ConsumerRecord<byte[], byte[]> record) throws InterruptedException;
   }
@@ -58,10 +59,11 @@ public final class TopicFollower implements StageInstance {
   private final ExecutorService worker;
   private final Thread thread;
   private final Deque<ConsumerRecord<byte[], byte[]>> pending = new ArrayDeque<>();
-  private final Map<TopicPartition, Long> places = new HashMap<>();
+  private final Map<TopicPartition, Long> committed = new HashMap<>();
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private volatile boolean closing;
   private Future<?> current;
+  private final Backoff backoff = new Backoff(FIRST_WAIT, MAX_WAIT);
   private boolean isDone;
   private long notBefore;
 
@@ -69,8 +71,8 @@ public final class TopicFollower implements StageInstance {
    * A follower that is not started.
    *
    * @param consumer in the stage's group; it is closed with the follower
-   * @param fromNow whether a group without a place begins at the topics' present end, not at their
-   *     beginning
+   * @param fromNow whether a group without a committed offset begins at the topics' present end,
+   *     not at their beginning
    */
   public TopicFollower(
       String name,
@@ -108,7 +110,7 @@ public final class TopicFollower implements StageInstance {
           }
           step();
         } catch (RetriableException e) {
-          LOG.warn("{}: tried again: {}", name, e.toString());
+          LOG.warn("{}: polls again after: {}", name, e.toString());
         }
       }
     } catch (WakeupException e) {
@@ -145,26 +147,26 @@ public final class TopicFollower implements StageInstance {
     Set<TopicPartition> assigned = consumer.assignment();
     if (pending.isEmpty()) {
       consumer.resume(assigned);
-      commitPlaces(assigned);
+      commitPositions(assigned);
     } else {
       consumer.pause(assigned);
     }
   }
 
   /**
-   * Commits where the consumer is when there is nothing to do: behind the last record lies its
-   * transaction's end, which would count as lag for ever.
+   * Commits the consumer's position when there is nothing to do: the last record is followed by the
+   * marker of its transaction, which would count as lag for ever.
    */
-  private void commitPlaces(Set<TopicPartition> assigned) {
+  private void commitPositions(Set<TopicPartition> assigned) {
     Map<TopicPartition, OffsetAndMetadata> moved = new HashMap<>();
     for (TopicPartition partition : assigned) {
-      long place = consumer.position(partition);
-      if (places.getOrDefault(partition, -1L) != place) {
-        moved.put(partition, new OffsetAndMetadata(place));
+      long position = consumer.position(partition);
+      if (committed.getOrDefault(partition, -1L) != position) {
+        moved.put(partition, new OffsetAndMetadata(position));
       }
     }
     if (!moved.isEmpty() && commit(moved)) {
-      moved.forEach((partition, place) -> places.put(partition, place.offset()));
+      moved.forEach((partition, offset) -> committed.put(partition, offset.offset()));
     }
   }
 
@@ -174,16 +176,18 @@ public final class TopicFollower implements StageInstance {
     try {
       finished.get();
       isDone = true;
+      backoff.reset();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof InvalidInput invalid) {
         throw invalid;
       }
-      LOG.warn("{}: tried again in {} s", name, TRY_AGAIN_AFTER.toSeconds(), e.getCause());
-      notBefore = System.nanoTime() + TRY_AGAIN_AFTER.toNanos();
+      Duration wait = backoff.next();
+      LOG.warn("{}: tries again in {} ms", name, wait.toMillis(), e.getCause());
+      notBefore = System.nanoTime() + wait.toNanos();
     }
   }
 
-  /** Commits the place after the first pending record; false when that has to wait. */
+  /** Commits the offset after the first pending record; false when that has to wait. */
   private boolean commit() {
     ConsumerRecord<byte[], byte[]> record = pending.element();
     return commit(
@@ -199,7 +203,7 @@ public final class TopicFollower implements StageInstance {
     } catch (RebalanceInProgressException e) {
       return false; // the next poll ends it
     } catch (CommitFailedException e) {
-      LOG.warn("{}: another instance goes on: {}", name, e.getMessage());
+      LOG.warn("{}: another instance has taken over: {}", name, e.getMessage());
       forget();
       return false;
     }
@@ -212,7 +216,7 @@ public final class TopicFollower implements StageInstance {
     current = null;
     isDone = false;
     pending.clear();
-    places.clear();
+    committed.clear();
   }
 
   @Override
@@ -241,7 +245,7 @@ public final class TopicFollower implements StageInstance {
       }
       Map<TopicPartition, OffsetAndMetadata> ends = new HashMap<>();
       consumer.committed(Set.copyOf(partitions)).entrySet().stream()
-          .filter(place -> place.getValue() == null)
+          .filter(offset -> offset.getValue() == null)
           .map(Map.Entry::getKey)
           .forEach(
               partition -> {
@@ -249,9 +253,9 @@ public final class TopicFollower implements StageInstance {
                 ends.put(partition, new OffsetAndMetadata(consumer.position(partition)));
               });
       if (!ends.isEmpty()) {
-        LOG.info("{}: it has no place in {} and begins with what comes now", name, ends.keySet());
+        LOG.info("{}: it has no offset in {} and begins with new records", name, ends.keySet());
       }
-      // a place of its own, or what comes while it is down would be passed over at the next start
+      // without a committed offset, the next start would skip what arrives while the stage is down
       consumer.commitSync(ends);
     }
 

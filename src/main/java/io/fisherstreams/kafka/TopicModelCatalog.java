@@ -47,36 +47,31 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
 
   @Override
   public synchronized void sync() {
-    long end = consumer.endOffsets(List.of(partition)).get(partition);
-    while (consumer.position(partition) < end) {
-      poll(Duration.ofMillis(100));
-    }
+    TopicReader.readToEnd(consumer, List.of(partition), this::accept);
   }
 
   @Override
   public synchronized void refresh() {
-    poll(Duration.ZERO);
+    consumer.poll(Duration.ZERO).forEach(this::accept);
   }
 
-  private void poll(Duration timeout) {
-    for (ConsumerRecord<String, byte[]> record : consumer.poll(timeout)) {
-      if (record.key() == null) {
-        continue; // the coordinator dead-letters it
+  private void accept(ConsumerRecord<String, byte[]> record) {
+    if (record.key() == null) {
+      return; // the coordinator dead-letters it
+    }
+    try {
+      ModelManifest manifest = deserializer.deserialize(partition.topic(), record.value());
+      if (manifest == null) {
+        manifests.remove(record.key());
+      } else if (isAccepted(record.key(), manifest)) {
+        manifests.put(record.key(), manifest);
       }
-      try {
-        ModelManifest manifest = deserializer.deserialize(partition.topic(), record.value());
-        if (manifest == null) {
-          manifests.remove(record.key());
-        } else if (isAccepted(record.key(), manifest)) {
-          manifests.put(record.key(), manifest);
-        }
-      } catch (SerializationException e) {
-        LOG.debug("{} offset {} is no manifest", partition.topic(), record.offset(), e);
-      }
+    } catch (SerializationException e) {
+      LOG.debug("{} offset {} is no manifest", partition.topic(), record.offset(), e);
     }
   }
 
-  /** What the coordinator refuses must not unsettle a model that it has accepted. */
+  /** A manifest that the coordinator rejects must not replace one that it has accepted. */
   private boolean isAccepted(String key, ModelManifest manifest) {
     ModelManifest known = manifests.get(key);
     return manifest.getModel().equals(key)

@@ -2,77 +2,116 @@ package io.fisherstreams.kafka;
 
 import io.fisherstreams.record.Topic;
 import java.time.Duration;
+import java.util.Collection;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
+import java.util.function.BooleanSupplier;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.ConsumerRecords;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Reads a small topic from its beginning to its present end. */
+/** Reads topics up to an end that is fixed before reading begins. */
 public final class TopicReader {
   private static final Logger LOG = LoggerFactory.getLogger(TopicReader.class);
+  private static final Duration POLL = Duration.ofMillis(100);
 
   private TopicReader() {}
 
   /**
-   * Hands every committed record over, in the order of its partition, value null for a tombstone.
+   * Hands every committed record of a small topic over, in the order of its partition; the value is
+   * null for a tombstone. Skips records without a key or with an unreadable value.
    */
   public static <V> void readAll(
-      KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> consumer) {
-    try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
+      KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> action) {
+    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
       List<TopicPartition> partitions =
-          reader.partitionsFor(topic.name()).stream()
+          consumer.partitionsFor(topic.name()).stream()
               .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
               .toList();
-      read(reader, topic, partitions, consumer);
+      read(consumer, topic, partitions, action);
     }
   }
 
-  /** The same of one partition. */
+  /** Does what {@link #readAll} does, for one partition. */
   public static <V> void read(
-      KafkaSettings kafka, Topic<String, V> topic, int partition, BiConsumer<String, V> consumer) {
-    try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
-      read(reader, topic, List.of(new TopicPartition(topic.name(), partition)), consumer);
+      KafkaSettings kafka, Topic<?, V> topic, int partition, BiConsumer<String, V> action) {
+    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
+      read(consumer, topic, List.of(new TopicPartition(topic.name(), partition)), action);
     }
   }
 
-  /** A record's value; empty, and logged, for a tombstone or what is none of the topic's. */
+  private static <V> void read(
+      Consumer<String, byte[]> consumer,
+      Topic<?, V> topic,
+      List<TopicPartition> partitions,
+      BiConsumer<String, V> action) {
+    consumer.assign(partitions);
+    consumer.seekToBeginning(partitions);
+    readToEnd(
+        consumer,
+        partitions,
+        record -> {
+          if (record.key() != null) {
+            try {
+              action.accept(
+                  record.key(),
+                  topic.value().deserializer().deserialize(topic.name(), record.value()));
+            } catch (SerializationException e) {
+              LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
+            }
+          }
+        });
+  }
+
+  /**
+   * Reads assigned partitions from where the consumer is to their present end, and hands each
+   * record over. A deleted front, gaps that log compaction or aborted transactions have left, the
+   * marker of a transaction at the end and an empty partition do not hold it up. To a consumer of
+   * committed records, the end is where the first open transaction begins.
+   */
+  public static <K, V> void readToEnd(
+      Consumer<K, V> consumer,
+      Collection<TopicPartition> partitions,
+      java.util.function.Consumer<ConsumerRecord<K, V>> action) {
+    readTo(
+        consumer, consumer.endOffsets(partitions), () -> false, records -> records.forEach(action));
+  }
+
+  /**
+   * Reads assigned partitions from where the consumer is to given offsets, and hands over what each
+   * poll returns. It waits for open transactions that begin before these offsets.
+   *
+   * @param ends offset after the last record to read, by partition; records behind it may be handed
+   *     over too
+   * @param cancelled asked between polls; ends the reading early
+   */
+  public static <K, V> void readTo(
+      Consumer<K, V> consumer,
+      Map<TopicPartition, Long> ends,
+      BooleanSupplier cancelled,
+      java.util.function.Consumer<ConsumerRecords<K, V>> action) {
+    while (!cancelled.getAsBoolean()
+        && ends.entrySet().stream()
+            .anyMatch(end -> consumer.position(end.getKey()) < end.getValue())) {
+      action.accept(consumer.poll(POLL));
+    }
+  }
+
+  /** A record's value; empty, and logged, for a tombstone or an unreadable value. */
   public static <V> Optional<V> value(Topic<?, V> topic, ConsumerRecord<byte[], byte[]> record) {
     try {
       return Optional.ofNullable(
           topic.value().deserializer().deserialize(record.topic(), record.value()));
     } catch (SerializationException e) {
-      LOG.warn("{} offset {} is passed over: {}", record.topic(), record.offset(), e.getMessage());
+      LOG.warn("{} offset {} is skipped: {}", record.topic(), record.offset(), e.getMessage());
       return Optional.empty();
-    }
-  }
-
-  private static <V> void read(
-      Consumer<String, byte[]> reader,
-      Topic<?, V> topic,
-      List<TopicPartition> partitions,
-      BiConsumer<String, V> consumer) {
-    reader.assign(partitions);
-    reader.seekToBeginning(partitions);
-    Map<TopicPartition, Long> ends = reader.endOffsets(partitions);
-    while (partitions.stream().anyMatch(p -> reader.position(p) < ends.get(p))) {
-      for (ConsumerRecord<String, byte[]> record : reader.poll(Duration.ofMillis(100))) {
-        if (record.key() != null) {
-          try {
-            consumer.accept(
-                record.key(),
-                topic.value().deserializer().deserialize(topic.name(), record.value()));
-          } catch (SerializationException e) {
-            LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
-          }
-        }
-      }
     }
   }
 }

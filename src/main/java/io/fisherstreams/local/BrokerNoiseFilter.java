@@ -6,8 +6,8 @@ import ch.qos.logback.core.spi.FilterReply;
 import java.nio.file.NoSuchFileException;
 
 /**
- * Drops the warnings that a healthy embedded broker logs in its ordinary life, so that each warning
- * a user sees is about something to look into.
+ * Drops the warnings that a healthy embedded broker logs during normal work, so that each warning
+ * that a user sees needs attention.
  */
 public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
   @Override

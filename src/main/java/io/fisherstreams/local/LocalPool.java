@@ -8,11 +8,10 @@ import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.admin.Admin;
 
-/**
- * A whole pool in this process: embedded broker, registry, topics and stages, all of which it owns.
- */
+/** A whole pool in this process: embedded broker, registry, topics and stages. It owns them all. */
 public final class LocalPool implements AutoCloseable {
   private static final String POOL = "pool";
 
@@ -46,6 +45,16 @@ public final class LocalPool implements AutoCloseable {
       broker.close();
       throw e;
     }
+  }
+
+  /**
+   * Runs work that needs the pool on the calling thread, and ends it when the broker fails.
+   *
+   * @param work receives the stages
+   * @throws io.fisherstreams.InvalidInput with the broker's failure when it failed
+   */
+  public void run(Consumer<PoolRunner> work) {
+    broker.run(() -> work.accept(runner));
   }
 
   /** The stages. */

@@ -7,6 +7,7 @@ import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.nio.file.Path;
 
 /**
@@ -35,11 +36,15 @@ public final class PoolRunner implements AutoCloseable {
   public static PoolRunner start(
       KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
     StageRunner merge =
-        MergeStage.create(kafka, topics, StreamsOptions.local(directory.resolve("merge"), threads));
+        MergeStage.create(
+            kafka, topics, StreamsOptions.local(directory.resolve(Stage.MERGE.text()), threads));
     try {
       StageRunner coordinator =
           CoordinatorStage.create(
-              kafka, topics, StreamsOptions.local(directory.resolve("coordinator"), 1), policy);
+              kafka,
+              topics,
+              StreamsOptions.local(directory.resolve(Stage.COORDINATOR.text()), 1),
+              policy);
       PoolRunner runner = new PoolRunner(kafka, topics, merge, coordinator);
       merge.start();
       coordinator.start();
@@ -60,10 +65,10 @@ public final class PoolRunner implements AutoCloseable {
     return topics;
   }
 
-  /** Throws when a stage has ended, with what ended it. */
+  /** Throws when a stage has ended, with the cause. */
   public void requireRunning() {
-    merge.requireRunning("merge");
-    coordinator.requireRunning("coordinator");
+    merge.requireRunning(Stage.MERGE);
+    coordinator.requireRunning(Stage.COORDINATOR);
   }
 
   @Override

@@ -16,36 +16,13 @@ import java.util.Optional;
 import java.util.TreeMap;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.Schema;
-import org.apache.avro.SchemaCompatibility;
-import org.apache.avro.SchemaCompatibility.SchemaCompatibilityType;
 
 /**
  * Schemas by id and by subject, with Confluent's rules of compatibility. Ids count from 1 and are
- * never given twice; one schema has the same id under all its subjects. When it has a file, every
- * change is there before the call returns. Thread-safe.
+ * never reused; a schema has one id under all its subjects. A store with a file writes every change
+ * to it before the call returns. Thread-safe.
  */
 final class SchemaStore {
-  /** Which earlier schemas a new one is compared with, and in which directions. */
-  enum Compatibility {
-    NONE(false, false, false),
-    BACKWARD(true, false, false),
-    BACKWARD_TRANSITIVE(true, false, true),
-    FORWARD(false, true, false),
-    FORWARD_TRANSITIVE(false, true, true),
-    FULL(true, true, false),
-    FULL_TRANSITIVE(true, true, true);
-
-    private final boolean newReadsOld;
-    private final boolean oldReadsNew;
-    private final boolean transitive;
-
-    Compatibility(boolean newReadsOld, boolean oldReadsNew, boolean transitive) {
-      this.newReadsOld = newReadsOld;
-      this.oldReadsNew = oldReadsNew;
-      this.transitive = transitive;
-    }
-  }
-
   /**
    * One schema of a subject.
    *
@@ -53,7 +30,7 @@ final class SchemaStore {
    */
   record Registered(String subject, int version, int id, String schema) {}
 
-  /** A request that cannot be met, with the registry's error code (HTTP status first). */
+  /** A request that fails, with the registry's error code (HTTP status first). */
   static final class Refusal extends RuntimeException {
     private static final long serialVersionUID = 1L;
     private final int code;
@@ -68,7 +45,7 @@ final class SchemaStore {
     }
   }
 
-  /** What the file holds; schemas[i] has id i + 1. */
+  /** The content of the file; schemas[i] has id i + 1. */
   record State(
       Compatibility compatibility, List<String> schemas, Map<String, SubjectState> subjects) {
     State {
@@ -95,15 +72,15 @@ final class SchemaStore {
     this.state = state;
   }
 
-  /** An empty store that is gone with the process. */
+  /** An empty store without a file. */
   static SchemaStore inMemory() {
     return new SchemaStore(null, empty());
   }
 
   /**
-   * The store that a file holds, an empty one when there is no such file.
+   * The store in a file, or an empty one when the file does not exist.
    *
-   * @throws InvalidInput when the file holds something else
+   * @throws InvalidInput when the file has other content
    */
   static SchemaStore open(Path file) {
     try {
@@ -133,7 +110,7 @@ final class SchemaStore {
     }
     Compatibility rule = effectiveCompatibility(subject);
     List<String> reasons =
-        incompatibilities(schema, rule, compared(versionsOf(subject), rule.transitive));
+        incompatibilities(schema, rule, compared(versionsOf(subject), rule.isTransitive()));
     if (!reasons.isEmpty()) {
       throw new Refusal(
           409,
@@ -208,7 +185,7 @@ final class SchemaStore {
     return state.schemas().get(id - 1);
   }
 
-  /** Where an id is used. */
+  /** The subjects and versions that use an id. */
   synchronized List<Registered> uses(int id) {
     schema(id);
     return state.subjects().keySet().stream()
@@ -217,12 +194,12 @@ final class SchemaStore {
         .toList();
   }
 
-  /** The rule for subjects that have none of their own. */
+  /** The global rule, for subjects without a rule of their own. */
   synchronized Compatibility compatibility() {
     return state.compatibility();
   }
 
-  /** The subject's own rule, empty when the global one holds. */
+  /** The subject's own rule; empty when the global one applies. */
   synchronized Optional<Compatibility> compatibility(String subject) {
     return Optional.ofNullable(state.subjects().getOrDefault(subject, NO_SUBJECT).compatibility());
   }
@@ -248,11 +225,11 @@ final class SchemaStore {
         schema, effectiveCompatibility(subject), List.of(version(subject, version)));
   }
 
-  /** The same with all versions that registering it would compare it with. */
+  /** Why a schema is incompatible with the versions that registering it would compare it with. */
   synchronized List<String> incompatibilities(String subject, String schemaText) {
     Schema schema = parse(schemaText);
     Compatibility rule = effectiveCompatibility(subject);
-    return incompatibilities(schema, rule, compared(versionsOf(subject), rule.transitive));
+    return incompatibilities(schema, rule, compared(versionsOf(subject), rule.isTransitive()));
   }
 
   private Compatibility effectiveCompatibility(String subject) {
@@ -269,36 +246,10 @@ final class SchemaStore {
       Schema schema, Compatibility rule, List<Registered> earlier) {
     List<String> reasons = new ArrayList<>();
     for (Registered registered : earlier) {
-      Schema old = parse(registered.schema());
-      if (rule.newReadsOld) {
-        reasons.addAll(unreadable(schema, old, "the new schema cannot read", registered.version()));
-      }
-      if (rule.oldReadsNew) {
-        reasons.addAll(
-            unreadable(old, schema, "the new schema cannot be read by", registered.version()));
-      }
+      reasons.addAll(
+          rule.incompatibilities(schema, parse(registered.schema()), registered.version()));
     }
     return reasons;
-  }
-
-  private static List<String> unreadable(Schema reader, Schema writer, String what, int version) {
-    var result = SchemaCompatibility.checkReaderWriterCompatibility(reader, writer).getResult();
-    if (result.getCompatibility() == SchemaCompatibilityType.COMPATIBLE) {
-      return List.of();
-    }
-    return result.getIncompatibilities().stream()
-        .map(
-            i ->
-                what
-                    + " version "
-                    + version
-                    + ": "
-                    + i.getType()
-                    + " at "
-                    + i.getLocation()
-                    + ": "
-                    + i.getMessage())
-        .toList();
   }
 
   private Optional<Registered> find(String subject, Schema schema) {

@@ -9,6 +9,7 @@ import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
@@ -31,12 +32,12 @@ public final class MergeStage {
     MergeTopology topology =
         new MergeTopology(
             topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
-    Map<String, Object> config = kafka.streams(topics, MergeTopology.STAGE, options, memory);
+    Map<String, Object> config = kafka.streams(topics, Stage.MERGE, options, memory);
     // as long as Kafka Streams keeps the stores of a reassigned partition
     Object keep =
         StreamsConfig.configDef().parse(config).get(StreamsConfig.STATE_CLEANUP_DELAY_MS_CONFIG);
     store.cleanAfter(Duration.ofMillis((Long) keep));
     return new StageRunner(
-        MergeTopology.STAGE, topology.get(), config, List.of(store, catalog, memory));
+        Stage.MERGE.text(), topology.get(), config, List.of(store, catalog, memory));
   }
 }

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
@@ -11,6 +10,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.StateSerde;
 import java.util.Map;
@@ -65,9 +65,6 @@ public final class MergeTopology implements Supplier<Topology> {
   static final String TO_DEAD_LETTERS = "to-dead-letters";
   static final String TO_CHECKPOINT_SHARDS = "to-checkpoint-shards";
   static final String TO_GRADIENT_BATCHES = "to-gradient-batches";
-
-  /** The stage's name, in its consumer group and in the names of its changelogs. */
-  static final String STAGE = "merge";
 
   private final PoolTopics topics;
   private final int partitions;
@@ -133,7 +130,7 @@ public final class MergeTopology implements Supplier<Topology> {
    */
   static <V extends SpecificRecordBase> Topic<String, V> changelog(
       PoolTopics topics, String store, Class<V> type) {
-    String name = KafkaSettings.applicationId(topics, STAGE) + "-" + store + "-changelog";
+    String name = Stage.MERGE.group(topics.pool()) + "-" + store + "-changelog";
     return new Topic<>(name, Serdes.String(), StateSerde.of(type), true, Map.of());
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
@@ -70,7 +71,7 @@ final class Outbox {
   /** Sends a rejected record to {@code dead-letters} as it came. */
   void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
     forward(
-        MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, MergeTopology.STAGE, reason));
+        MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
   }
 
   /**

@@ -17,6 +17,7 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Stage;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
@@ -159,7 +160,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
       publisher.examples(model, examples, wanted, 0, sent -> {});
       while (estimate.counted.get() < wanted) {
         watch.requireNone(POLL);
-        stage.requireRunning("gradient");
+        stage.requireRunning(Stage.GRADIENT);
       }
       progress.done();
     } finally {

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
@@ -17,8 +18,8 @@ import java.util.Optional;
 import java.util.function.LongConsumer;
 
 /**
- * A model whose Fisher the gradient stage estimates, as it is published: the checkpoint's tensors
- * with a frozen head's among them, and how the model is run.
+ * A model whose Fisher the gradient stage estimates, as it is published: the tensors of the
+ * checkpoint and of its frozen head, and how the model is run.
  */
 public final class EstimatedCheckpoint implements AutoCloseable {
   private final ModelFiles files;
@@ -38,7 +39,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   /**
    * Opens the head, if there is one.
    *
-   * @param checkpoint of these files; stays the caller's
+   * @param checkpoint of these files; the caller closes it
    */
   public static EstimatedCheckpoint open(ModelFiles files, Checkpoint checkpoint) {
     Optional<Checkpoint> headFile = files.head().map(Checkpoint::open);
@@ -50,7 +51,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
     }
   }
 
-  /** What is to be published. */
+  /** The tensors to publish. */
   public TensorSource tensors() {
     return tensors;
   }
@@ -83,7 +84,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Refuses a model that is unlike its config, by loading it.
+   * Rejects a model that does not match its config, by loading it.
    *
    * @throws InvalidInput with file, tensor, expected and found
    */
@@ -92,11 +93,11 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   }
 
   /**
-   * Refuses also examples that do not suit the model, without running it on more than one where the
-   * architecture knows what it takes.
+   * Rejects a model that does not match its config, and examples that do not fit the model. Runs
+   * the model on one example only, where the architecture knows its inputs.
    *
    * @param source holds at least {@code count} examples, of which the first are checked
-   * @param progress is told how many have been checked
+   * @param progress receives how many were checked since its last call
    * @throws InvalidInput with file, index and reason
    */
   public void requireRunnable(
@@ -116,7 +117,8 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   private ModelRuntime load(ModelManifest manifest) {
     ModelRuntime runtime = files.load();
     try {
-      ModelCheck.requireGradients(runtime.parameters(), manifest, files.checkpoint().toString());
+      EstimatedModel.requireGradients(
+          runtime.parameters(), manifest, files.checkpoint().toString());
       return runtime;
     } catch (RuntimeException e) {
       runtime.close();

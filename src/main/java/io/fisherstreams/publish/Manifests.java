@@ -1,7 +1,7 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
@@ -11,7 +11,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 
-/** Makes manifests from checkpoints. */
+/** Creates manifests from checkpoints. */
 public final class Manifests {
   private Manifests() {}
 
@@ -21,11 +21,11 @@ public final class Manifests {
         name,
         version,
         tensors,
-        new MergeMethod(List.of(), true, FisherMerge.DEFAULT_EPSILON, null),
+        new MergeMethod(List.of(), true, ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, null),
         "");
   }
 
-  /** A base model's manifest: all its tensors, none of which awaits a Fisher. */
+  /** A base model's manifest: all its tensors, without Fishers. */
   public static ModelManifest base(
       String name,
       long version,
@@ -48,7 +48,7 @@ public final class Manifests {
    * A fine-tuned model's manifest.
    *
    * @param tensors the model's tensors
-   * @param mergeSet the pool's merged parameters: they await a Fisher
+   * @param mergeSet the pool's merged parameters, which need a Fisher
    * @param withOthers whether tensors outside the merge set are published too, as the gradient
    *     stage needs them
    */

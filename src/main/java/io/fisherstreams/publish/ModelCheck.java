@@ -1,9 +1,12 @@
 package io.fisherstreams.publish;
 
+import io.fisherstreams.tensor.FloatCodec;
+import com.google.common.base.CaseFormat;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
@@ -12,19 +15,16 @@ import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.OptionalLong;
-import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
-import java.util.stream.Collectors;
 
 /**
- * Checks files against a pool's manifests before anything is published. Refusals name file, tensor,
- * expected and found.
+ * Checks files against a pool's manifests before anything is published. Every message names file,
+ * tensor, expected and found.
  */
 public final class ModelCheck {
   private static final int NAMES_SHOWN = 5;
@@ -39,46 +39,17 @@ public final class ModelCheck {
     return MergeSet.of(ManifestTensors.all(base), base.getMethod().getExcludeParamNamesRegex());
   }
 
-  /** The merged parameters of a fine-tuned model, as float32 tensors of their Fisher. */
-  public static List<TensorInfo> merged(ModelManifest manifest) {
-    List<TensorInfo> merged = new ArrayList<>();
-    for (Parameter parameter : manifest.getParameters()) {
-      if (parameter.getMerged()) {
-        merged.add(new TensorInfo(parameter.getName(), DType.F32, parameter.getShape()));
-      }
-    }
-    return merged;
-  }
-
-  /** Refuses settings that the coordinator would refuse. */
+  /**
+   * Rejects settings that the coordinator would reject, naming the options that set them: {@code
+   * --refine-every} for {@code refineEvery}.
+   */
   public static void settings(ModelManifest manifest) {
-    Double coefficient = manifest.getCoefficient();
-    if (coefficient != null && (!(coefficient >= 0) || coefficient.isInfinite())) {
-      throw new InvalidInput(
-          "coefficient is " + coefficient + ", expected a finite number of at least 0");
-    }
-    if (manifest.getExamples() < 1) {
-      throw new InvalidInput("examples is " + manifest.getExamples() + ", expected at least 1");
-    }
-    if (manifest.getRefineEvery() < 0) {
-      throw new InvalidInput(
-          "refine-every is " + manifest.getRefineEvery() + ", expected at least 0");
-    }
-    if (!(manifest.getDecay() > 0 && manifest.getDecay() <= 1)) {
-      throw new InvalidInput(
-          "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");
-    }
-    if (manifest.getMethod() != null) {
-      double epsilon = manifest.getMethod().getMinimalFisherWeight();
-      if (!(epsilon >= 0) || Double.isInfinite(epsilon)) {
-        throw new InvalidInput(
-            "minimal-fisher-weight is " + epsilon + ", expected a finite number of at least 0");
-      }
-      mergeSet(manifest); // refuses an unreadable pattern
-    }
+    ManifestRules.check(
+        manifest,
+        field -> CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_HYPHEN).convert(field));
   }
 
-  /** Refuses a base with a NaN in any tensor: a release takes those that are not merged from it. */
+  /** Rejects a base with a NaN in any tensor: a release copies the tensors that are not merged. */
   public static void base(Checkpoint base) {
     for (TensorInfo tensor : floating(base)) {
       requireNoNaN(base, tensor);
@@ -93,7 +64,8 @@ public final class ModelCheck {
   }
 
   /**
-   * Refuses a checkpoint that lacks a merged parameter, has one of another shape, or a NaN in one.
+   * Rejects a checkpoint that lacks a merged parameter, has one in another shape, or has a NaN or
+   * an infinity in one.
    */
   public static void checkpoint(Checkpoint checkpoint, ModelManifest base, MergeSet mergeSet) {
     if (mergeSet.names().isEmpty()) {
@@ -105,11 +77,14 @@ public final class ModelCheck {
     wanted.keySet().retainAll(mergeSet.names());
     requireMerged("checkpoint", checkpoint, wanted.values());
     for (String name : wanted.keySet()) {
-      requireNoNaN(checkpoint, checkpoint.tensors().get(name));
+      TensorInfo tensor = checkpoint.tensors().get(name);
+      for (int index = 0; index < Shard.count(tensor); index++) {
+        requireFinite("checkpoint", checkpoint, new Shard(tensor, index));
+      }
     }
   }
 
-  /** Refuses a floating tensor with a NaN. */
+  /** Rejects a floating tensor of a base with a NaN. An infinity is valid there: a mask has one. */
   public static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
     scan(
         checkpoint,
@@ -119,30 +94,37 @@ public final class ModelCheck {
   }
 
   /**
-   * Refuses a model that has no gradient for one of the parameters that the pool merges.
+   * Rejects a shard of a merged parameter with a NaN or an infinity: an infinity stays infinite,
+   * whatever it is averaged with, and becomes a NaN where its weight is 0.
    *
-   * @param estimated the parameters that its runtime takes gradients for
-   * @param origin the model, for the message
+   * @param what the file is, for the message
    */
-  public static void requireGradients(
-      List<TensorInfo> estimated, ModelManifest manifest, String origin) {
-    Set<String> names = estimated.stream().map(TensorInfo::name).collect(Collectors.toSet());
-    for (TensorInfo wanted : merged(manifest)) {
-      if (!names.contains(wanted.name())) {
-        throw new InvalidInput(
-            ("%s: the merged parameter %s has no gradient in this architecture; exclude it from the"
-                    + " pool's merge")
-                .formatted(origin, wanted.name()));
-      }
+  public static void requireFinite(String what, Checkpoint checkpoint, Shard shard) {
+    DType dtype = shard.tensor().dtype();
+    ByteBuffer data =
+        checkpoint.slice(shard.tensor().name(), shard.firstElement(), shard.elements());
+    long bad = FloatScan.firstNotFinite(dtype, data, shard.elements());
+    if (bad >= 0) {
+      double[] value = new double[1];
+      FloatCodec.toDouble(dtype, data, (int) bad * dtype.bytes(), value, 0, 1);
+      throw new InvalidInput(
+          ("%s (%s): tensor '%s' has %s at element %d, expected finite parameters; exclude the"
+                  + " tensor to keep the base's value")
+              .formatted(
+                  what,
+                  checkpoint.path(),
+                  shard.tensor().name(),
+                  value[0],
+                  shard.firstElement() + bad));
     }
   }
 
   /**
-   * Refuses a Fisher that lacks a merged parameter, has one of another shape, or an entry that is
-   * negative, NaN or infinite.
+   * Rejects a Fisher that lacks a merged parameter, has one in another shape, or has an entry that
+   * is negative, NaN or infinite.
    */
   public static void fisher(Checkpoint fisher, ModelManifest manifest) {
-    List<TensorInfo> merged = merged(manifest);
+    List<TensorInfo> merged = ManifestTensors.merged(manifest);
     requireMerged("Fisher", fisher, merged);
     for (TensorInfo wanted : merged) {
       TensorInfo found = fisher.tensors().get(wanted.name());
@@ -155,10 +137,10 @@ public final class ModelCheck {
     }
   }
 
-  /** Refuses gradients that do not fit; returns the number of examples. */
+  /** Rejects gradients of other shapes or values; returns the number of examples. */
   public static long gradients(Checkpoint gradients, ModelManifest manifest) {
     long examples = -1;
-    for (TensorInfo wanted : merged(manifest)) {
+    for (TensorInfo wanted : ManifestTensors.merged(manifest)) {
       TensorInfo found = gradients.tensors().get(wanted.name());
       if (found == null) {
         throw new InvalidInput(
@@ -193,7 +175,7 @@ public final class ModelCheck {
   }
 
   /**
-   * Refuses a file that lacks a merged parameter, or has one of another shape or in a type that is
+   * Rejects a file that lacks a merged parameter, or has one in another shape or in a type that is
    * not floating.
    *
    * @param what the file is, for the message
@@ -269,7 +251,7 @@ public final class ModelCheck {
         manifest.getParameters().stream().filter(Parameter::getMerged).toList());
   }
 
-  /** Examples that a Fisher file says it stands for, if it does. */
+  /** The number of examples in a Fisher file's metadata, if it has one. */
   public static OptionalLong examples(Checkpoint fisher) {
     String text = fisher.metadata().get(EXAMPLES);
     if (text == null) {
@@ -281,10 +263,10 @@ public final class ModelCheck {
         return OptionalLong.of(examples);
       }
     } catch (NumberFormatException e) {
-      // refused below like a number out of range
+      // rejected below like a number out of range
     }
     throw new InvalidInput(
-        "%s: metadata '%s' is '%s', expected the number of examples the Fisher stands for"
+        "%s: metadata '%s' is '%s', expected the number of examples that the Fisher was computed from"
             .formatted(fisher.path(), EXAMPLES, text));
   }
 }

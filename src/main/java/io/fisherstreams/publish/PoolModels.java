@@ -10,7 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
 
-/** The manifests that topic {@code models} holds, as read once. */
+/** The manifests in topic {@code models}, read once. */
 public final class PoolModels {
   private final String pool;
   private final Map<String, ModelManifest> manifests;
@@ -41,7 +41,7 @@ public final class PoolModels {
     return Optional.ofNullable(manifests.get(model));
   }
 
-  /** A model's manifest; refuses an unknown model, naming those that there are. */
+  /** A model's manifest; rejects an unknown model, with the names of the pool's models. */
   public ModelManifest require(String model) {
     return find(model)
         .orElseThrow(
@@ -51,8 +51,8 @@ public final class PoolModels {
   }
 
   /**
-   * Refuses a second base, and a role that the model does not have. The stages refuse such a
-   * manifest too, but on its topic it would take the place of the good one.
+   * Rejects a second base, and a role that the model does not have. The stages reject such a
+   * manifest too, but on its compacted topic it would replace the valid one.
    */
   public void requireRole(String model, Role role) {
     Optional<ModelManifest> known = find(model);
@@ -76,7 +76,7 @@ public final class PoolModels {
         .findFirst();
   }
 
-  /** The base model's manifest; refuses a pool without one. */
+  /** The base model's manifest; rejects a pool without a base. */
   public ModelManifest requireBase() {
     return findBase()
         .orElseThrow(

@@ -5,87 +5,62 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
-import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.CheckpointShard;
-import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.ExampleInput;
-import io.fisherstreams.record.ExampleKey;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.LabelledExample;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.record.Topic;
-import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.TreeMap;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.common.KafkaException;
 
 /**
- * Sends manifests, checkpoints and Fishers to a pool's topics. Everything it sends may be sent
- * again: shards and batches carry names by which the merge stage knows what it has. Each method
- * returns when the brokers have acknowledged all its records. Not thread-safe; the producer stays
- * the caller's.
+ * Publishes whole models: reads checkpoints, Fishers and examples and sends them to a pool's topics
+ * through a {@link PoolProducer}. Publishing is idempotent: shards and batches carry names by which
+ * the merge stage knows what it has. Each method returns when the brokers have acknowledged all its
+ * records, except for {@link #gradientBatch}. Not thread-safe; the producer stays the caller's.
  */
 public final class Publisher {
-  private final PoolTopics topics;
-  private final Producer<byte[], byte[]> producer;
-  private final int partitions;
-  private final AtomicReference<Exception> failure = new AtomicReference<>();
+  private final PoolProducer pool;
 
   /** A publisher to a pool whose topics exist. */
   public Publisher(PoolTopics topics, Producer<byte[], byte[]> producer) {
-    this.topics = topics;
-    this.producer = producer;
-    this.partitions = producer.partitionsFor(topics.checkpointShards().name()).size();
+    this.pool = new PoolProducer(topics, producer);
   }
 
   /** Announces a version of a model, or changes its coefficient. */
   public void announce(ModelManifest manifest) {
-    send(topics.models(), manifest.getModel(), 0, manifest);
-    flush();
+    pool.announce(manifest);
   }
 
   /** Withdraws a model. */
   public void withdraw(String model) {
-    send(topics.models(), model, 0, null);
-    flush();
-  }
-
-  /** Asks the coordinator to move an alias. */
-  public void ask(String alias, AliasRequest request) {
-    send(topics.aliasRequests(), alias, 0, request);
-    flush();
+    pool.withdraw(model);
   }
 
   /**
    * Sends every shard that the manifest lists.
    *
    * @param checkpoint holds the manifest's parameters
-   * @param progress is told the bytes of each shard that was handed over
+   * @param progress receives the bytes of each shard after it was sent
    */
   public void checkpoint(ModelManifest manifest, TensorSource checkpoint, LongConsumer progress) {
     for (Parameter parameter : manifest.getParameters()) {
       TensorInfo tensor = ManifestTensors.of(parameter);
       for (int index = 0; index < Shard.count(tensor); index++) {
         Shard shard = new Shard(tensor, index);
-        send(
-            topics.checkpointShards(),
-            ShardKey.of(new ModelVersion(manifest.getModel(), manifest.getVersion()), shard),
-            shard.partition(partitions),
+        pool.checkpointShard(
+            shard,
             new CheckpointShard(
                 manifest.getModel(),
                 manifest.getVersion(),
@@ -98,7 +73,7 @@ public final class Publisher {
     flush();
   }
 
-  /** The same from an open checkpoint. */
+  /** Sends every shard that the manifest lists, from an open checkpoint. */
   public void checkpoint(ModelManifest manifest, Checkpoint checkpoint, LongConsumer progress) {
     checkpoint(manifest, TensorSource.of(checkpoint), progress);
   }
@@ -107,9 +82,9 @@ public final class Publisher {
    * Sends a Fisher file as one gradient batch a shard.
    *
    * @param fisher float32 means of squared gradients for every merged parameter of the manifest
-   * @param source names the file's content, so that sending it again is recognised
-   * @param examples examples that the file stands for
-   * @param progress is told the bytes of each batch that was handed over
+   * @param source names the file's content, so that the merge stage counts it once
+   * @param examples number of examples that the Fisher was computed from
+   * @param progress receives the bytes of each batch after it was sent
    */
   public void fisher(
       ModelManifest manifest,
@@ -118,15 +93,12 @@ public final class Publisher {
       long examples,
       LongConsumer progress) {
     FisherReader reader = new FisherReader(fisher);
-    for (Parameter parameter : manifest.getParameters()) {
-      if (parameter.getMerged()) {
-        TensorInfo tensor = new TensorInfo(parameter.getName(), DType.F32, parameter.getShape());
-        for (int index = 0; index < Shard.count(tensor); index++) {
-          Shard shard = new Shard(tensor, index);
-          gradientBatch(
-              manifest, shard, source, 0, examples, Encoding.MEAN_SQUARE, reader.read(shard));
-          progress.accept(shard.bytes());
-        }
+    for (TensorInfo tensor : ManifestTensors.merged(manifest)) {
+      for (int index = 0; index < Shard.count(tensor); index++) {
+        Shard shard = new Shard(tensor, index);
+        gradientBatch(
+            manifest, shard, source, 0, examples, Encoding.MEAN_SQUARE, reader.read(shard));
+        progress.accept(shard.bytes());
       }
     }
     flush();
@@ -141,7 +113,7 @@ public final class Publisher {
       long examples,
       Encoding encoding,
       ByteBuffer data) {
-    gradientBatch(
+    pool.gradientBatch(
         shard,
         new GradientBatch(
             manifest.getModel(),
@@ -156,19 +128,14 @@ public final class Publisher {
             data));
   }
 
-  /** Sends one gradient batch of one shard without waiting; {@link #flush} waits. */
-  public void gradientBatch(Shard shard, GradientBatch batch) {
-    send(topics.gradientBatches(), ShardKey.of(batch), shard.partition(partitions), batch);
-  }
-
   /**
    * Sends labelled examples.
    *
    * @param model the version that they are for
    * @param source holds at least {@code count} examples, preprocessed for the model
    * @param count how many of them to send, from the first on
-   * @param firstIndex index that the first gets in the model's numbering
-   * @param progress is told how many have been handed over
+   * @param firstIndex index of the first one in the model's numbering
+   * @param progress receives how many were sent since its last call
    */
   public void examples(
       EstimatedModel model,
@@ -193,53 +160,14 @@ public final class Publisher {
                 inputs.add(
                     new ExampleInput(
                         name, tensor.dtype().name(), tensor.shape(), tensor.bytes().duplicate())));
-    send(
-        topics.examples(),
-        new ExampleKey(model.version(), index),
-        model.partition(index, partitions),
+    pool.example(
+        model.partition(index, pool.partitions()),
         new LabelledExample(
             model.version().model(), model.version().version(), index, example.label(), inputs));
   }
 
-  /** Sends, without waiting, what is counted of a model version in a partition of examples. */
-  public void counted(int partition, CountedExamples counted) {
-    send(
-        topics.countedExamples(),
-        new ModelVersion(counted.getModel(), counted.getVersion()),
-        partition,
-        counted);
-  }
-
-  /** Sends, without waiting, the tombstone of what is counted of a model version. */
-  public void forgetCounted(int partition, ModelVersion version) {
-    send(topics.countedExamples(), version, partition, null);
-  }
-
-  private <V> void send(Topic<?, V> topic, Object key, int partition, V value) {
-    producer.send(
-        new ProducerRecord<>(
-            topic.name(),
-            partition,
-            key.toString().getBytes(StandardCharsets.UTF_8),
-            topic.value().serializer().serialize(topic.name(), value)),
-        (metadata, error) -> {
-          if (error != null) {
-            failure.compareAndSet(null, error);
-          }
-        });
-    rethrow();
-  }
-
   /** Waits until everything that was sent is acknowledged. */
   public void flush() {
-    producer.flush();
-    rethrow();
-  }
-
-  private void rethrow() {
-    Exception error = failure.get();
-    if (error != null) {
-      throw new KafkaException("a record was not acknowledged: " + error.getMessage(), error);
-    }
+    pool.flush();
   }
 }

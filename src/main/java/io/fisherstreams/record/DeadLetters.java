@@ -10,14 +10,14 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
- * Refused records: key and value as they came, and in their headers where they came from and why
- * they were refused.
+ * Dead letters: the key and value of a rejected record unchanged, and headers with its origin and
+ * the reason.
  */
 public final class DeadLetters {
-  /** Header: why the record was refused, for people. */
+  /** Header: why the record was rejected, in English. */
   public static final String REASON = "fisherstreams.reason";
 
-  /** Header: the stage that refused it. */
+  /** Header: the stage that rejected it, by {@link Stage#text}. */
   public static final String STAGE = "fisherstreams.stage";
 
   /** Header: the topic it was on. */
@@ -29,24 +29,23 @@ public final class DeadLetters {
   /** Header: its offset there. */
   public static final String OFFSET = "fisherstreams.offset";
 
-  // A message may quote what the record holds; the header must fit into the topic's limit whatever
-  // that is.
+  // A message may quote the record's content; the header must fit into the topic's limit.
   private static final int MAX_REASON_LENGTH = 4096;
 
   private DeadLetters() {}
 
-  /** The dead letter of a refused record. */
+  /** The dead letter of a rejected record. */
   public static Record<byte[], byte[]> of(
-      Record<byte[], byte[]> record, RecordMetadata origin, String stage, String reason) {
+      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
     Headers headers =
         headers(
             record.headers(), origin.topic(), origin.partition(), origin.offset(), stage, reason);
     return new Record<>(record.key(), record.value(), record.timestamp(), headers);
   }
 
-  /** The dead letter of a refused record, to be sent to {@code deadLetters}. */
+  /** The dead letter of a rejected record, for topic {@code deadLetters}. */
   public static ProducerRecord<byte[], byte[]> of(
-      ConsumerRecord<byte[], byte[]> record, String deadLetters, String stage, String reason) {
+      ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, String reason) {
     Headers headers =
         headers(
             record.headers(), record.topic(), record.partition(), record.offset(), stage, reason);
@@ -54,18 +53,18 @@ public final class DeadLetters {
   }
 
   private static Headers headers(
-      Headers original, String topic, int partition, long offset, String stage, String reason) {
+      Headers original, String topic, int partition, long offset, Stage stage, String reason) {
     Headers headers = new RecordHeaders(original);
     String text = String.valueOf(reason);
     put(headers, REASON, text.substring(0, Math.min(text.length(), MAX_REASON_LENGTH)));
-    put(headers, STAGE, stage);
+    put(headers, STAGE, stage.text());
     put(headers, TOPIC, topic);
     put(headers, PARTITION, Integer.toString(partition));
     put(headers, OFFSET, Long.toString(offset));
     return headers;
   }
 
-  /** Why a record was refused, by its headers. */
+  /** The reason in a dead letter's headers. */
   public static String reason(Headers headers) {
     Header reason = headers.lastHeader(REASON);
     return reason == null ? "no reason given" : new String(reason.value(), StandardCharsets.UTF_8);

@@ -9,12 +9,26 @@ import java.util.List;
 public final class ManifestTensors {
   private ManifestTensors() {}
 
-  /** All of a manifest's parameters, in its order; refuses what {@link #of} refuses. */
+  /** All of a manifest's parameters, in its order; rejects what {@link #of} rejects. */
   public static List<TensorInfo> all(ModelManifest manifest) {
     return manifest.getParameters().stream().map(ManifestTensors::of).toList();
   }
 
-  /** A parameter as a tensor; refuses an unknown dtype or a senseless shape. */
+  /**
+   * The merged parameters of a fine-tuned model, in its order, as the float32 tensors of their
+   * Fisher.
+   */
+  public static List<TensorInfo> merged(ModelManifest manifest) {
+    return manifest.getParameters().stream()
+        .filter(Parameter::getMerged)
+        .map(parameter -> new TensorInfo(parameter.getName(), DType.F32, parameter.getShape()))
+        .toList();
+  }
+
+  /**
+   * A parameter as a tensor; rejects an unknown dtype or an impossible shape with {@link
+   * RejectedRecord}.
+   */
   public static TensorInfo of(Parameter parameter) {
     DType dtype =
         DType.of(parameter.getDtype())

@@ -2,14 +2,15 @@ package io.fisherstreams.record;
 
 import java.util.Optional;
 
-/** What topic {@code models} says now. */
+/** The manifests in topic {@code models}. */
 public interface ModelCatalog {
   /** The newest manifest of a model as last read; empty when the model is unknown or withdrawn. */
   Optional<ModelManifest> latest(String model);
 
   /**
-   * Reads the topic up to its present end. A shard may overtake its manifest between two topics; it
-   * cannot overtake it here, because the manifest was acknowledged before the shard was sent.
+   * Reads the topic up to its present end. A consumer of two topics may see a shard before its
+   * manifest; after this call it does not, because the manifest was acknowledged before the shard
+   * was sent.
    */
   void sync();
 
@@ -29,7 +30,7 @@ public interface ModelCatalog {
     return latest;
   }
 
-  /** Refuses a version that is not the one of the newest manifest. */
+  /** Rejects a version other than that of the newest manifest with {@link RejectedRecord}. */
   static ModelManifest requireCurrent(Optional<ModelManifest> latest, ModelVersion named) {
     if (latest.isEmpty()) {
       throw new RejectedRecord("model " + named.model() + " is unknown or withdrawn");

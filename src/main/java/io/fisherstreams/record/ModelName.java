@@ -5,9 +5,9 @@ import java.util.regex.Pattern;
 
 /**
  * The name of a model in a pool. It becomes part of record keys ({@code name@version}), file names
- * and terminal output, so it is kept to what is harmless in all of them: ASCII letters, digits and
- * {@code . _ - /}, at most {@value #MAX_LENGTH} characters, each part between slashes beginning
- * with a letter, a digit or an underscore. Hugging Face repository names fit.
+ * and terminal output, so it has only characters that are harmless in all of them: ASCII letters,
+ * digits and {@code . _ - /}, at most {@value #MAX_LENGTH} characters, each part between slashes
+ * beginning with a letter, a digit or an underscore. Hugging Face repository names fit.
  *
  * @param value the name
  */
@@ -17,7 +17,7 @@ public record ModelName(String value) {
   private static final Pattern ALLOWED =
       Pattern.compile("[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)*");
 
-  /** Refuses other names with {@link InvalidInput}. */
+  /** Rejects other names with {@link InvalidInput}. */
   public ModelName {
     if (value.length() > MAX_LENGTH) {
       throw new InvalidInput(

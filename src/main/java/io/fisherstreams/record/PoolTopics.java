@@ -14,20 +14,21 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.apache.avro.specific.SpecificRecord;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 
 /**
- * The topics of one pool: name, key, value and configuration of each, in this one place.
+ * The topics of one pool: name, key, value and configuration of each.
  *
- * <p>{@code checkpoint-shards} and {@code gradient-batches} are the durable home of every payload
- * that the merge stage keeps: they are compacted, their keys are unique, and the stage writes
- * tombstones for what a plan retires.
+ * <p>{@code checkpoint-shards} and {@code gradient-batches} hold every payload that the merge stage
+ * needs: they are compacted, their keys are unique, and the stage writes tombstones for payloads
+ * that a plan retires.
  */
 public final class PoolTopics {
   /**
    * The largest record of any topic, producer and changelog: a float64 shard, its names, and what
-   * Kafka adds. One constant, because a record that one hop takes and the next refuses stops a
+   * Kafka adds. One constant, because a record that one hop accepts and the next rejects stops a
    * stage.
    */
   public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
@@ -35,8 +36,8 @@ public final class PoolTopics {
   /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
   public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
 
-  // Cleaning a payload topic reads and writes all of it: not while a burst of models is still
-  // arriving.
+  // Log compaction reads and writes a whole payload topic, so it waits until a burst of models has
+  // arrived.
   private static final String PAYLOAD_COMPACTION_LAG =
       Long.toString(Duration.ofHours(1).toMillis());
 
@@ -72,73 +73,43 @@ public final class PoolTopics {
     Map<String, String> unlimited =
         Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, "-1");
     models =
-        topic(
-            "models",
-            Serdes.String(),
-            AvroSerde.of(registry, ModelManifest.class),
-            false,
-            compacted);
+        topic("models", Serdes.String(), avro(registry, ModelManifest.class), false, compacted);
     Serde<ShardKey> shardKey = Serdes.serdeFrom(ShardKey.serializer(), new WriteOnly<>());
     checkpointShards =
-        topic(
-            "checkpoint-shards",
-            shardKey,
-            AvroSerde.of(registry, CheckpointShard.class),
-            true,
-            payload);
+        topic("checkpoint-shards", shardKey, avro(registry, CheckpointShard.class), true, payload);
     gradientBatches =
-        topic(
-            "gradient-batches",
-            shardKey,
-            AvroSerde.of(registry, GradientBatch.class),
-            true,
-            payload);
+        topic("gradient-batches", shardKey, avro(registry, GradientBatch.class), true, payload);
     examples =
         topic(
             "examples",
             Serdes.serdeFrom(ExampleKey.serializer(), new WriteOnly<>()),
-            AvroSerde.of(registry, LabelledExample.class),
+            avro(registry, LabelledExample.class),
             true,
             unlimited);
     countedExamples =
         topic(
             "counted-examples",
             Serdes.String(),
-            AvroSerde.of(registry, CountedExamples.class),
+            avro(registry, CountedExamples.class),
             true,
             compacted);
     mergePlans =
-        topic(
-            "merge-plans",
-            Serdes.String(),
-            AvroSerde.of(registry, MergePlan.class),
-            true,
-            compacted);
+        topic("merge-plans", Serdes.String(), avro(registry, MergePlan.class), true, compacted);
     progress =
         topic(
-            "progress",
-            Serdes.String(),
-            AvroSerde.of(registry, PartitionProgress.class),
-            false,
-            compacted);
+            "progress", Serdes.String(), avro(registry, PartitionProgress.class), false, compacted);
     mergedTensors =
         topic(
-            "merged-tensors",
-            Serdes.String(),
-            AvroSerde.of(registry, MergedTensor.class),
-            true,
-            unlimited);
-    releases =
-        topic("releases", Serdes.String(), AvroSerde.of(registry, Release.class), false, compacted);
+            "merged-tensors", Serdes.String(), avro(registry, MergedTensor.class), true, unlimited);
+    releases = topic("releases", Serdes.String(), avro(registry, Release.class), false, compacted);
     aliasRequests =
         topic(
             "alias-requests",
             Serdes.String(),
-            AvroSerde.of(registry, AliasRequest.class),
+            avro(registry, AliasRequest.class),
             false,
             Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, TWO_WEEKS));
-    aliases =
-        topic("aliases", Serdes.String(), AvroSerde.of(registry, Alias.class), false, compacted);
+    aliases = topic("aliases", Serdes.String(), avro(registry, Alias.class), false, compacted);
     deadLetters =
         topic(
             "dead-letters",
@@ -149,6 +120,10 @@ public final class PoolTopics {
                 CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE,
                 RETENTION_MS_CONFIG, TWO_WEEKS,
                 MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_DEAD_LETTER_BYTES)));
+  }
+
+  private static <V extends SpecificRecord> Serde<V> avro(SchemaRegistry registry, Class<V> type) {
+    return AvroSerde.of(registry, type, MAX_RECORD_BYTES);
   }
 
   private <K, V> Topic<K, V> topic(
@@ -173,7 +148,7 @@ public final class PoolTopics {
     return checkpointShards;
   }
 
-  /** What examples add to the Fishers, shard by shard. */
+  /** Gradient batches, shard by shard. */
   public Topic<ShardKey, GradientBatch> gradientBatches() {
     return gradientBatches;
   }
@@ -193,7 +168,7 @@ public final class PoolTopics {
     return mergePlans;
   }
 
-  /** What the merge stage's partitions have and have done. */
+  /** Reports of the merge stage's partitions: what they hold and have merged. */
   public Topic<String, PartitionProgress> progress() {
     return progress;
   }
@@ -208,7 +183,7 @@ public final class PoolTopics {
     return releases;
   }
 
-  /** What is asked of aliases. */
+  /** Requests to move aliases. */
   public Topic<String, AliasRequest> aliasRequests() {
     return aliasRequests;
   }
@@ -218,12 +193,12 @@ public final class PoolTopics {
     return aliases;
   }
 
-  /** Refused records as they came, with the reason in their headers. */
+  /** Rejected records, unchanged, with the reason in their headers. */
   public Topic<byte[], byte[]> deadLetters() {
     return deadLetters;
   }
 
-  /** All of them. */
+  /** All topics. */
   public List<Topic<?, ?>> all() {
     return List.of(
         models,
@@ -240,7 +215,7 @@ public final class PoolTopics {
         deadLetters);
   }
 
-  /** Stages compare keys as text and never take one apart. */
+  /** Stages compare keys as text and never parse them. */
   private static final class WriteOnly<T>
       implements org.apache.kafka.common.serialization.Deserializer<T> {
     @Override

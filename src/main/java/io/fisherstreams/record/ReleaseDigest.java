@@ -1,9 +1,7 @@
 package io.fisherstreams.record;
 
+import io.fisherstreams.files.Sha256;
 import java.nio.ByteBuffer;
-import java.nio.charset.StandardCharsets;
-import java.security.MessageDigest;
-import java.security.NoSuchAlgorithmException;
 
 /**
  * What one merged shard adds to its release's checksum. The checksum is the sum of these modulo
@@ -18,15 +16,7 @@ public final class ReleaseDigest {
    * checksum as eight hex digits.
    */
   public static long of(String parameter, int shard, int crc32c) {
-    try {
-      byte[] digest =
-          MessageDigest.getInstance("SHA-256")
-              .digest(
-                  String.format("%s[%d] %08x", parameter, shard, crc32c)
-                      .getBytes(StandardCharsets.UTF_8));
-      return ByteBuffer.wrap(digest).getLong();
-    } catch (NoSuchAlgorithmException e) {
-      throw new AssertionError("every Java has SHA-256", e);
-    }
+    String text = String.format("%s[%d] %08x", parameter, shard, crc32c);
+    return ByteBuffer.wrap(Sha256.of(text)).getLong();
   }
 }

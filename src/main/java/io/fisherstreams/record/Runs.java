@@ -4,8 +4,8 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * A set of whole numbers as the first and last of each unbroken run, ascending, so that what counts
- * up takes constant room.
+ * A set of whole numbers as the first and last number of each unbroken run, ascending. Numbers that
+ * count up need constant space.
  */
 public final class Runs {
   private Runs() {}

@@ -6,7 +6,7 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import java.util.Locale;
 
-/** The model card of a release: its whole plan, for whoever finds the merged model later. */
+/** The model card of a release: its whole plan, for readers who find the merged model later. */
 public final class ModelCard {
   private ModelCard() {}
 

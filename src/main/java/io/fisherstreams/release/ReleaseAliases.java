@@ -2,8 +2,8 @@ package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.TopicReader;
-import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasName;
@@ -21,7 +21,7 @@ import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.common.TopicPartition;
 
-/** A pool's aliases, for those who read or move them. The coordinator alone decides. */
+/** A pool's aliases, to read and to move. Only the coordinator decides. */
 public final class ReleaseAliases {
   private final KafkaSettings kafka;
   private final PoolTopics topics;
@@ -49,7 +49,7 @@ public final class ReleaseAliases {
   }
 
   /**
-   * The id that a text means: digits are an id, all else is an alias.
+   * The release's id of a text: digits are an id, any other text is an alias.
    *
    * @throws InvalidInput when there is no such alias
    */
@@ -70,8 +70,8 @@ public final class ReleaseAliases {
   /**
    * Points an alias to a release.
    *
-   * @throws InvalidInput when it is no alias's name, the coordinator refuses, or does not answer in
-   *     time
+   * @throws InvalidInput when it is no alias's name, the coordinator rejects it, or does not answer
+   *     in time
    */
   public Alias set(String alias, long release, Duration timeout) {
     return require(alias, request(AliasAction.SET, release), timeout);
@@ -80,8 +80,8 @@ public final class ReleaseAliases {
   /**
    * Points an alias back to its newest earlier release whose tensors are kept.
    *
-   * @throws InvalidInput when it is no alias's name, the coordinator refuses, or does not answer in
-   *     time
+   * @throws InvalidInput when it is no alias's name, the coordinator rejects it, or does not answer
+   *     in time
    */
   public Alias rollback(String alias, Duration timeout) {
     return require(alias, request(AliasAction.ROLLBACK, 0), timeout);
@@ -98,8 +98,8 @@ public final class ReleaseAliases {
   }
 
   /**
-   * Hands a gate's verdict on a release over: the alias moves to it, or it is rejected; neither if
-   * somebody else has moved the alias meanwhile.
+   * Sends a gate's verdict on a release: the alias moves to it, or the release is rejected. Neither
+   * happens when a user has moved the alias meanwhile.
    *
    * @param seen the alias as it was when the gate compared
    * @return the coordinator's answer, empty when there is none in time
@@ -122,9 +122,9 @@ public final class ReleaseAliases {
             .orElseThrow(
                 () ->
                     new InvalidInput(
-                        "the coordinator of pool %s has not answered within %d s; the request stays and is answered"
+                        "the coordinator of pool %s has not answered within %d s: check that it runs; it"
                                 .formatted(topics.pool(), timeout.toSeconds())
-                            + " when it runs, or lies in dead-letters"));
+                            + " answers the request later, or dead-letters has the reason"));
     if (!answer.getRefusal().isEmpty()) {
       throw new InvalidInput(answer.getRefusal());
     }
@@ -138,7 +138,7 @@ public final class ReleaseAliases {
       answers.seekToEnd(List.of(partition));
       answers.position(partition); // seeking is lazy: the end is that before the request
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        new Publisher(topics, producer).ask(alias, request);
+        new PoolProducer(topics, producer).ask(alias, request);
       }
       long deadline = System.nanoTime() + timeout.toNanos();
       while (System.nanoTime() - deadline < 0) {

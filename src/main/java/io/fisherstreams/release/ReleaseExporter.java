@@ -34,7 +34,7 @@ public final class ReleaseExporter {
    * @param target a file name that ends in {@code .safetensors}, else a folder
    * @param maxPartBytes largest file of a folder
    * @param baseFolder where {@code config.json} and tokenizer files are copied from
-   * @param progress is told the bytes of each shard that was written
+   * @param progress receives the bytes of each shard after it was written
    */
   public void export(
       Release release,
@@ -71,13 +71,13 @@ public final class ReleaseExporter {
     }
   }
 
-  /** Whether a target means a single file. */
+  /** Whether a target is a single file. */
   public static boolean isFile(Path target) {
     return target.toString().endsWith(".safetensors");
   }
 
   /**
-   * Refuses a target before the work that leads to it.
+   * Rejects a target before any other work.
    *
    * @throws InvalidInput when {@link #export} could not write there
    */

@@ -13,7 +13,7 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
 
-/** Follows topic {@code releases}, passing over what is no release; owns its consumer. */
+/** Follows topic {@code releases} and skips unreadable records; owns its consumer. */
 public final class ReleaseFeed implements AutoCloseable {
   private final Consumer<byte[], byte[]> consumer;
   private final PoolTopics topics;
@@ -31,20 +31,19 @@ public final class ReleaseFeed implements AutoCloseable {
 
   /** All releases by id, read up to the topic's present end. */
   public SortedMap<Long, Release> upToDate() {
-    long end = consumer.endOffsets(List.of(partition)).get(partition);
-    while (consumer.position(partition) < end) {
-      poll(Duration.ofMillis(100));
-    }
+    TopicReader.readToEnd(consumer, List.of(partition), this::accept);
     return Collections.unmodifiableSortedMap(releases);
   }
 
   /** All releases by id, after waiting up to {@code timeout} for a new one. */
   public SortedMap<Long, Release> poll(Duration timeout) {
-    for (ConsumerRecord<byte[], byte[]> record : consumer.poll(timeout)) {
-      TopicReader.value(topics.releases(), record)
-          .ifPresent(release -> releases.put(release.getRelease(), release));
-    }
+    consumer.poll(timeout).forEach(this::accept);
     return Collections.unmodifiableSortedMap(releases);
+  }
+
+  private void accept(ConsumerRecord<byte[], byte[]> record) {
+    TopicReader.value(topics.releases(), record)
+        .ifPresent(release -> releases.put(release.getRelease(), release));
   }
 
   @Override

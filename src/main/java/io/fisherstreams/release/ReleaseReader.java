@@ -2,6 +2,7 @@ package io.fisherstreams.release;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelManifest;
@@ -12,7 +13,6 @@ import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.TopicSlice;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
-import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -30,7 +30,6 @@ import org.slf4j.LoggerFactory;
 /** Reads releases from their topics. */
 public final class ReleaseReader {
   private static final Logger LOG = LoggerFactory.getLogger(ReleaseReader.class);
-  private static final Duration POLL = Duration.ofMillis(200);
 
   private final KafkaSettings kafka;
   private final PoolTopics topics;
@@ -51,9 +50,9 @@ public final class ReleaseReader {
   }
 
   /**
-   * Hands every record of a complete release over, in any order, once each, after checking it.
+   * Hands over every record of a complete release once, in any order, after checking it.
    *
-   * @throws InvalidInput when the release has no tensors, or not all that it promises
+   * @throws InvalidInput when the release has no tensors, or fewer than it lists
    */
   public void read(Release release, Consumer<MergedTensor> consumer) {
     if (release.getStatus() == ReleaseStatus.ABANDONED) {
@@ -75,23 +74,23 @@ public final class ReleaseReader {
         }
       }
       requireKept(release, kafkaConsumer.beginningOffsets(ends.keySet()));
-      long shards = 0;
-      long checksum = 0;
-      while (ends.entrySet().stream()
-          .anyMatch(end -> kafkaConsumer.position(end.getKey()) < end.getValue())) {
-        for (ConsumerRecord<byte[], byte[]> record : kafkaConsumer.poll(POLL)) {
-          MergedTensor tensor = tensor(record);
-          if (tensor != null && tensor.getRelease() == release.getRelease()) {
-            check(tensor);
-            shards++;
-            checksum +=
-                ReleaseDigest.of(tensor.getParameter(), tensor.getShard(), tensor.getCrc32c());
-            consumer.accept(tensor);
-          }
-        }
-      }
-      String found = String.format("%016x", checksum);
-      if (shards != release.getShards() || !found.equals(release.getChecksum())) {
+      Found total = new Found();
+      TopicReader.readTo(
+          kafkaConsumer,
+          ends,
+          () -> false,
+          records -> {
+            for (ConsumerRecord<byte[], byte[]> record : records) {
+              MergedTensor tensor = tensor(record);
+              if (tensor != null && tensor.getRelease() == release.getRelease()) {
+                check(tensor);
+                total.add(tensor);
+                consumer.accept(tensor);
+              }
+            }
+          });
+      String found = String.format("%016x", total.checksum);
+      if (total.shards != release.getShards() || !found.equals(release.getChecksum())) {
         throw new InvalidInput(
             "release "
                 + release.getRelease()
@@ -100,10 +99,21 @@ public final class ReleaseReader {
                 + " shards with checksum "
                 + release.getChecksum()
                 + "; the topic has "
-                + shards
+                + total.shards
                 + " with "
                 + found);
       }
+    }
+  }
+
+  /** The shards of a release that were read. */
+  private static final class Found {
+    private long shards;
+    private long checksum;
+
+    void add(MergedTensor tensor) {
+      shards++;
+      checksum += ReleaseDigest.of(tensor.getParameter(), tensor.getShard(), tensor.getCrc32c());
     }
   }
 
@@ -146,7 +156,7 @@ public final class ReleaseReader {
     return List.copyOf(tensors.values());
   }
 
-  /** The record as it was meant; null for one that is none of ours. */
+  /** A record's value; null when it cannot be read. */
   private MergedTensor tensor(ConsumerRecord<byte[], byte[]> record) {
     try {
       return topics
@@ -155,7 +165,7 @@ public final class ReleaseReader {
           .deserializer()
           .deserialize(record.topic(), record.value());
     } catch (SerializationException e) {
-      // a release that lacks a record for it is refused by its count
+      // the shard count below rejects a release with a missing record
       LOG.warn("{} offset {} is no tensor: {}", record.topic(), record.offset(), e.getMessage());
       return null;
     }

@@ -10,15 +10,15 @@ import java.time.Duration;
 import java.util.Optional;
 
 /**
- * Somebody who is told of releases.
+ * A receiver of release events.
  *
- * @param name names the hook's place among the events; unique in its pool
+ * @param name names its consumer group; unique in its pool
  * @param url http or https, where events are posted to
  * @param secretEnv environment variable that holds the secret, or empty
  * @param secretFile file that holds the secret, or empty
  * @param timeout of one attempt
- * @param firstWait after a failed attempt; twice as long after each further one ...
- * @param longestWait ... and never longer than this
+ * @param firstWait longest wait after the first failed attempt; it doubles with each further one
+ * @param longestWait longest wait after any attempt, at least {@code firstWait}
  */
 public record Webhook(
     String name,
@@ -28,19 +28,19 @@ public record Webhook(
     Duration timeout,
     Duration firstWait,
     Duration longestWait) {
-  /** One attempt, when nothing is said. */
+  /** Default of {@code timeout}. */
   public static final Duration TIMEOUT = Duration.ofSeconds(10);
 
-  /** The first wait, when nothing is said. */
+  /** Default of {@code firstWait}. */
   public static final Duration FIRST_WAIT = Duration.ofSeconds(1);
 
-  /** The longest wait, when nothing is said. */
+  /** Default of {@code longestWait}. */
   public static final Duration MAX_WAIT = Duration.ofMinutes(5);
 
   private static final int SHORTEST_SECRET = 16;
 
   /**
-   * Reads the secret, less line breaks at its end.
+   * Reads the secret, without the white space at its end.
    *
    * @throws InvalidInput when it is missing or short
    */

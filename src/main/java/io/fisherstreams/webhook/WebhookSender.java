@@ -1,5 +1,6 @@
 package io.fisherstreams.webhook;
 
+import io.fisherstreams.Backoff;
 import java.io.IOException;
 import java.net.http.HttpClient;
 import java.net.http.HttpClient.Redirect;
@@ -13,7 +14,7 @@ import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
-/** Posts events to one hook, each until it is taken. */
+/** Posts events to one hook, each until the receiver accepts it. */
 final class WebhookSender {
   private static final Logger LOG = LoggerFactory.getLogger(WebhookSender.class);
 
@@ -22,7 +23,7 @@ final class WebhookSender {
   private final Webhook hook;
   private final byte[] secret;
   private final HttpClient client;
-  private final Set<UUID> taken = new LinkedHashSet<>();
+  private final Set<UUID> accepted = new LinkedHashSet<>();
 
   WebhookSender(Webhook hook) {
     this.hook = hook;
@@ -30,28 +31,29 @@ final class WebhookSender {
     client =
         HttpClient.newBuilder()
             .connectTimeout(hook.timeout())
-            // who takes over the host must not send the signed event elsewhere
+            // an attacker on the receiving host must not redirect the signed event
             .followRedirects(Redirect.NEVER)
             .version(HttpClient.Version.HTTP_1_1)
             .build();
   }
 
   /**
-   * Posts an event again and again until a 2xx status answers it; not one that this process has
-   * posted before, as when a gate confirms a release.
+   * Posts an event until the receiver answers with a 2xx status. Skips an event that this process
+   * has posted before, as when a gate confirms a release.
    */
   void send(ReleaseEvent event) throws InterruptedException {
-    if (taken.contains(event.delivery())) {
+    if (accepted.contains(event.delivery())) {
       return;
     }
-    Duration wait = hook.firstWait();
+    Backoff backoff = new Backoff(hook.firstWait(), hook.longestWait());
     while (true) {
       String failure = attempt(event);
       if (failure == null) {
-        LOG.info("webhook {}: {} {} was taken", hook.name(), event.name(), event.delivery());
+        LOG.info("webhook {}: {} {} was accepted", hook.name(), event.name(), event.delivery());
         remember(event.delivery());
         return;
       }
+      Duration wait = backoff.next();
       LOG.warn(
           "webhook {}: {} {} is sent again in {} ms: {}",
           hook.name(),
@@ -60,17 +62,13 @@ final class WebhookSender {
           wait.toMillis(),
           failure);
       Thread.sleep(wait.toMillis());
-      wait = wait.multipliedBy(2);
-      if (wait.compareTo(hook.longestWait()) > 0) {
-        wait = hook.longestWait();
-      }
     }
   }
 
   private void remember(UUID delivery) {
-    taken.add(delivery);
-    if (taken.size() > REMEMBERED) {
-      taken.remove(taken.iterator().next());
+    accepted.add(delivery);
+    if (accepted.size() > REMEMBERED) {
+      accepted.remove(accepted.iterator().next());
     }
   }
 

@@ -7,8 +7,8 @@ import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * HMAC-SHA256 (RFC 2104) over the time and the body of an event, so that its receiver can tell who
- * sent it and when: {@code t=<seconds>,v1=<hex>} over the bytes {@code <seconds>.<body>}.
+ * HMAC-SHA256 (RFC 2104) over the time and the body of an event, so that the receiver can verify
+ * who sent it and when: {@code t=<seconds>,v1=<hex>} over the bytes {@code <seconds>.<body>}.
  */
 final class WebhookSignature {
   private WebhookSignature() {}

@@ -6,6 +6,7 @@ import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.TopicFollower;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -13,8 +14,8 @@ import java.util.concurrent.CompletableFuture;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
- * Tells webhooks of releases and aliases, each hook at its own pace: a follower of both topics with
- * a consumer group of its own, so that one that does not answer holds nobody else up.
+ * Notifies webhooks of releases and aliases. Each hook has a follower of both topics with its own
+ * consumer group, so a hook that does not answer delays no other.
  */
 public final class WebhookStage implements StageInstance {
   private final List<TopicFollower> followers;
@@ -29,7 +30,7 @@ public final class WebhookStage implements StageInstance {
    *
    * @throws InvalidInput when there is no hook, or a hook's secret cannot be read
    */
-  public static WebhookStage create(
+  public static StageInstance create(
       KafkaSettings kafka, PoolTopics topics, List<Webhook> webhooks) {
     if (webhooks.isEmpty()) {
       throw new InvalidInput("the configuration has no webhooks");
@@ -38,11 +39,11 @@ public final class WebhookStage implements StageInstance {
     List<TopicFollower> followers = new ArrayList<>();
     for (int i = 0; i < senders.size(); i++) {
       WebhookSender sender = senders.get(i);
-      String stage = stage(webhooks.get(i).name());
+      String hook = webhooks.get(i).name();
       followers.add(
           new TopicFollower(
-              stage,
-              kafka.newGroupConsumer(KafkaSettings.applicationId(topics, stage)),
+              Stage.webhook(hook),
+              kafka.newGroupConsumer(Stage.webhookGroup(topics.pool(), hook)),
               List.of(topics.releases(), topics.aliases()),
               true,
               record -> {
@@ -53,11 +54,6 @@ public final class WebhookStage implements StageInstance {
               }));
     }
     return new WebhookStage(followers);
-  }
-
-  /** The stage's name of a hook, in its consumer group. */
-  public static String stage(String hook) {
-    return "webhook-" + hook;
   }
 
   private static Optional<ReleaseEvent> event(

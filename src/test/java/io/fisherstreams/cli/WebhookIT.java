@@ -13,6 +13,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.webhook.Webhook;
 import io.fisherstreams.webhook.WebhookStage;
@@ -105,7 +106,7 @@ class WebhookIT {
       await().atMost(PATIENCE).until(() -> steady.size() == 3 && flaky.size() == 2);
       await()
           .atMost(PATIENCE)
-          .until(() -> StageLag.of(pool.kafka, pool.topics, WebhookStage.stage("steady")) == 0);
+          .until(() -> StageLag.of(pool.kafka, Stage.webhookGroup("pool", "steady")) == 0);
       stage.close();
       assertThat(steady)
           .extracting(Delivery::event)
@@ -175,7 +176,7 @@ class WebhookIT {
     try (Admin admin = pool.kafka.admin()) {
       TopicPartition releases = new TopicPartition(pool.topics.releases().name(), 0);
       for (Webhook hook : hooks) {
-        String group = KafkaSettings.applicationId(pool.topics, WebhookStage.stage(hook.name()));
+        String group = Stage.webhookGroup("pool", hook.name());
         await().atMost(PATIENCE).until(() -> committed(admin, group).containsKey(releases));
       }
     }
@@ -186,7 +187,7 @@ class WebhookIT {
    * As brokers do to a group that was away for long; then the place is set back to the beginning.
    */
   private static void losePlace(CommandPool pool, String hook) {
-    String group = KafkaSettings.applicationId(pool.topics, WebhookStage.stage(hook));
+    String group = Stage.webhookGroup("pool", hook);
     try (Admin admin = pool.kafka.admin()) {
       admin.deleteConsumerGroups(List.of(group)).all().get();
       Map<TopicPartition, OffsetAndMetadata> beginning = new HashMap<>();

@@ -27,6 +27,7 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.release.ReleaseReader;
 import java.nio.file.Files;
@@ -40,7 +41,6 @@ import java.util.concurrent.ExecutionException;
 import java.util.function.UnaryOperator;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -224,19 +224,17 @@ public final class EstimatedPool {
     try (Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
       consumer.assign(List.of(partition));
       consumer.seekToBeginning(List.of(partition));
-      long end = consumer.endOffsets(List.of(partition)).get(partition);
-      while (consumer.position(partition) < end) {
-        for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-          reasons.add(DeadLetters.reason(record.headers()));
-        }
-      }
+      TopicReader.readToEnd(
+          consumer,
+          List.of(partition),
+          record -> reasons.add(DeadLetters.reason(record.headers())));
     }
     return reasons;
   }
 
   /** Waits until so many instances have partitions of the examples. */
   public void awaitInstances(int count) {
-    String group = KafkaSettings.applicationId(topics, "gradient");
+    String group = Stage.GRADIENT.group(topics.pool());
     try (Admin admin = kafka.admin()) {
       await()
           .atMost(PATIENCE)

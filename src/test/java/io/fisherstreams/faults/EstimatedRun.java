@@ -5,7 +5,6 @@ import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -64,7 +63,7 @@ final class EstimatedRun {
     estimated.examples(c, CASE, 0, CASE_EXAMPLES);
     fault.end(pool);
     pool.awaitRelease(Set.of("a", "b", "c"));
-    requireAll(ModelCheck.merged(a), fault.badRecords(pool));
+    requireAll(ManifestTensors.merged(a), fault.badRecords(pool));
     pool.require(new EveryExampleCountsOnce(estimated.estimated(a), CASE_EXAMPLES, CASE, "exact"));
     pool.require(new EveryExampleCountsOnce(estimated.estimated(b), EXAMPLES, CASE, "exact"));
     pool.require(new EveryExampleCountsOnce(estimated.accumulated(b), EXAMPLES, CASE, "exact"));

@@ -17,6 +17,7 @@ import io.fisherstreams.faults.Guarantee.ReleasedBytesAreThoseOfTheFiles;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
@@ -366,10 +367,7 @@ final class FaultedPool implements AutoCloseable {
       }
       consumer.assign(all);
       consumer.seekToBeginning(all);
-      Map<TopicPartition, Long> ends = consumer.endOffsets(all);
-      while (all.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
-        consumer.poll(Duration.ofMillis(100)).forEach(reader);
-      }
+      TopicReader.readToEnd(consumer, all, reader);
     }
   }
 

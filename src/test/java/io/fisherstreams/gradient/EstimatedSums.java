@@ -2,9 +2,9 @@ package io.fisherstreams.gradient;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteOrder;
@@ -26,7 +26,7 @@ public record EstimatedSums(ModelManifest manifest, List<GradientBatch> batches)
   /** By shard: the examples that its batches count. */
   public Map<String, Long> counts() {
     Map<String, Long> counts = new TreeMap<>();
-    ModelCheck.merged(manifest)
+    ManifestTensors.merged(manifest)
         .forEach(
             tensor ->
                 IntStream.range(0, Shard.count(tensor))
@@ -41,7 +41,7 @@ public record EstimatedSums(ModelManifest manifest, List<GradientBatch> batches)
   /** The mean of all batches: the Fisher, by parameter. */
   public Map<String, double[]> fisher() {
     Map<String, double[]> fisher = new HashMap<>();
-    ModelCheck.merged(manifest)
+    ManifestTensors.merged(manifest)
         .forEach(tensor -> fisher.put(tensor.name(), new double[(int) tensor.elements()]));
     Map<String, Long> counts = counts();
     Set<String> identities = new HashSet<>();

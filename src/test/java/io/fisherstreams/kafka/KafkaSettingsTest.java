@@ -3,6 +3,7 @@ package io.fisherstreams.kafka;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
@@ -16,7 +17,7 @@ class KafkaSettingsTest {
           new KafkaSettings("none:9092", client)
               .streams(
                   new PoolTopics("pool", SchemaRegistry.inMemory()),
-                  "merge",
+                  Stage.MERGE,
                   StreamsOptions.local(Path.of("unused"), 1),
                   memory));
     }

@@ -17,9 +17,12 @@ import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.AlterConfigOp;
 import org.apache.kafka.clients.admin.ConfigEntry;
+import org.apache.kafka.clients.admin.GroupListing;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
@@ -88,7 +91,7 @@ class PoolAdminTest {
   }
 
   @Test
-  void refusesATopicOfAnotherLimitWithTheCommandThatMendsIt() throws Exception {
+  void rejectsATopicOfAnotherLimitWithTheCommandThatFixesIt() throws Exception {
     PoolTopics topics = topics("limit");
     admin(topics).create(2, Optional.empty());
     String topic = topics.gradientBatches().name();
@@ -119,6 +122,35 @@ class PoolAdminTest {
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("does not exist")
         .hasMessageContaining("topics create --pool nowhere");
+  }
+
+  @Test
+  void deletingAPoolDeletesTheGroupsOfAllItsStagesAndNoOthers() throws Exception {
+    PoolTopics topics = topics("gone");
+    PoolTopics others = topics("gone-webhook-of"); // its groups look like a webhook's of the first
+    admin(topics).create(1, Optional.empty());
+    admin(others).create(1, Optional.empty());
+    List<String> own =
+        List.of("gone-gradient", "gone-merge", "gone-coordinator", "gone-gate", "gone-webhook-ops");
+    for (String group : own) {
+      commit(group, topics);
+    }
+    commit("gone-webhook-of-merge", others);
+
+    admin(topics).delete();
+
+    assertThat(admin.listGroups().all().get())
+        .extracting(GroupListing::groupId)
+        .doesNotContainAnyElementsOf(own)
+        .contains("gone-webhook-of-merge");
+    assertThat(admin.listTopics().names().get())
+        .doesNotContain(topics.releases().name())
+        .contains(others.releases().name());
+  }
+
+  private static void commit(String group, PoolTopics topics) throws Exception {
+    TopicPartition releases = new TopicPartition(topics.releases().name(), 0);
+    admin.alterConsumerGroupOffsets(group, Map.of(releases, new OffsetAndMetadata(0))).all().get();
   }
 
   private static PoolTopics topics(String pool) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.kafka.TopicReader;
 import java.net.InetAddress;
 import java.net.ServerSocket;
 import java.nio.file.Files;
@@ -14,6 +15,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
@@ -168,6 +170,56 @@ class EmbeddedBrokerTest {
     }
   }
 
+  /** A consumer of a broker that is gone polls without end; the work must end all the same. */
+  @Test
+  void aFailureEndsTheWorkThatNeedsTheBroker() throws Exception {
+    try (EmbeddedBroker failing = EmbeddedBroker.start(directory.resolve("dying"))) {
+      createTopic(failing, "awaited");
+      CountDownLatch working = new CountDownLatch(1);
+      Thread killer =
+          new Thread(
+              () -> {
+                try {
+                  working.await();
+                  Exit.halt(1, "all log directories have failed");
+                } catch (InterruptedException | IllegalStateException e) {
+                  // thrown instead of ending the process
+                }
+              });
+      killer.start();
+      assertThatThrownBy(
+              () ->
+                  failing.run(
+                      () -> {
+                        try (Consumer<byte[], byte[]> consumer = consumer(failing)) {
+                          consumer.assign(List.of(new TopicPartition("awaited", 0)));
+                          while (true) {
+                            consumer.poll(Duration.ofMillis(100));
+                            working.countDown();
+                          }
+                        }
+                      }))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("the embedded broker failed: all log directories have failed");
+      killer.join();
+      assertThat(Thread.currentThread().isInterrupted()).isFalse();
+    }
+  }
+
+  @Test
+  void workOfABrokerThatLivesEndsAsItWould() {
+    List<String> done = new ArrayList<>();
+    broker.run(() -> done.add("done"));
+    assertThat(done).containsExactly("done");
+    assertThatThrownBy(
+            () ->
+                broker.run(
+                    () -> {
+                      throw new IllegalStateException("its own reason");
+                    }))
+        .hasMessage("its own reason");
+  }
+
   private static void createTopic(EmbeddedBroker broker, String topic) throws Exception {
     try (Admin admin = admin(broker)) {
       admin.createTopics(List.of(new NewTopic(topic, 1, (short) 1))).all().get();
@@ -189,24 +241,24 @@ class EmbeddedBrokerTest {
 
   private static List<byte[]> readAll(EmbeddedBroker broker, String topic) {
     TopicPartition partition = new TopicPartition(topic, 0);
-    try (Consumer<byte[], byte[]> consumer =
-        new KafkaConsumer<>(
-            Map.of(
-                "bootstrap.servers",
-                broker.bootstrapServers(),
-                "isolation.level",
-                "read_committed",
-                "auto.offset.reset",
-                "earliest"),
-            new ByteArrayDeserializer(),
-            new ByteArrayDeserializer())) {
+    List<byte[]> values = new ArrayList<>();
+    try (Consumer<byte[], byte[]> consumer = consumer(broker)) {
       consumer.assign(List.of(partition));
-      long end = consumer.endOffsets(List.of(partition)).get(partition);
-      List<byte[]> values = new ArrayList<>();
-      while (consumer.position(partition) < end) {
-        consumer.poll(Duration.ofMillis(100)).forEach(record -> values.add(record.value()));
-      }
-      return values;
+      TopicReader.readToEnd(consumer, List.of(partition), record -> values.add(record.value()));
     }
+    return values;
+  }
+
+  private static Consumer<byte[], byte[]> consumer(EmbeddedBroker broker) {
+    return new KafkaConsumer<>(
+        Map.of(
+            "bootstrap.servers",
+            broker.bootstrapServers(),
+            "isolation.level",
+            "read_committed",
+            "auto.offset.reset",
+            "earliest"),
+        new ByteArrayDeserializer(),
+        new ByteArrayDeserializer());
   }
 }

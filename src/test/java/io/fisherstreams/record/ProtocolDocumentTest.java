@@ -169,7 +169,9 @@ final class ProtocolDocumentTest {
       blocks.group(1).lines().forEach(line -> hex.append(line.split(" {3,}")[0].replace(" ", "")));
       examples.add(HexFormat.of().parseHex(hex));
     }
-    return AvroSerde.of(REGISTRY, type).deserializer().deserialize("topic", examples.get(place));
+    return AvroSerde.of(REGISTRY, type, PoolTopics.MAX_RECORD_BYTES)
+        .deserializer()
+        .deserialize("topic", examples.get(place));
   }
 
   private static ByteBuffer floats(float... values) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli.options;
 
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.FisherMerge;
 import io.fisherstreams.record.MergeMethod;
@@ -29,7 +30,7 @@ public final class BaseMethodOptions {
   @Option(
       names = "--minimal-fisher-weight",
       paramLabel = "EPSILON",
-      defaultValue = "" + FisherMerge.DEFAULT_EPSILON,
+      defaultValue = "" + ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
       description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
   private double epsilon;
 

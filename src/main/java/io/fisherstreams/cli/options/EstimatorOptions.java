@@ -2,6 +2,7 @@ package io.fisherstreams.cli.options;
 
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.record.ManifestRules;
 import picocli.CommandLine.Option;
 
 /** Settings of an estimator, without its name. */
@@ -26,7 +27,7 @@ public class EstimatorOptions {
       names = "--batch-size",
       converter = AtLeastOne.Int.class,
       paramLabel = "N",
-      defaultValue = "8",
+      defaultValue = "" + ManifestRules.DEFAULT_BATCH_SIZE,
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
   private int batchSize;
 

@@ -10,8 +10,8 @@ import org.apache.avro.io.DecoderFactory;
 import org.apache.avro.util.Utf8;
 
 /**
- * Avro binary out of an array. A value of type bytes is a view of the array, not a copy: payloads
- * are a mebibyte each, and nobody changes a record that was read.
+ * Reads Avro binary from an array. A value of type bytes is a view of the array, not a copy:
+ * payloads are a mebibyte each, and no code changes a record that was read.
  */
 final class ArrayDecoder extends Decoder {
   private final byte[] bytes;

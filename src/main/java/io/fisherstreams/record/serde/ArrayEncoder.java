@@ -5,7 +5,10 @@ import java.nio.ByteBuffer;
 import org.apache.avro.io.BinaryData;
 import org.apache.avro.io.BinaryEncoder;
 
-/** Avro binary into an array of the right size, so that a payload of a mebibyte is copied once. */
+/**
+ * Writes Avro binary into an array of the right size, so that a payload of a mebibyte is copied
+ * once.
+ */
 final class ArrayEncoder extends BinaryEncoder {
   private final ByteBuffer target;
   private final byte[] scratch = new byte[12];

@@ -1,6 +1,5 @@
 package io.fisherstreams.record.serde;
 
-import io.fisherstreams.record.PoolTopics;
 import java.io.IOException;
 import java.nio.BufferOverflowException;
 import java.nio.ByteBuffer;
@@ -20,8 +19,8 @@ import org.apache.kafka.common.serialization.Serializer;
 
 /**
  * Avro in the registry's wire format: a byte 0, the schema's id in four bytes big-endian, Avro
- * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over {@link
- * PoolTopics#MAX_RECORD_BYTES} is refused here, before anything depends on it. Thread-safe.
+ * binary; null stays null. Schemas are registered under {@code <topic>-value}. A value over the
+ * limit is rejected here, before anything depends on it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
   static {
@@ -34,18 +33,25 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
   private final SchemaRegistry registry;
   private final Schema schema;
   private final SpecificData data;
+  private final int maxBytes;
   private final Map<String, Integer> ids = new ConcurrentHashMap<>();
   private final Map<Integer, DatumReader<T>> readers = new ConcurrentHashMap<>();
 
-  private AvroSerde(SchemaRegistry registry, Class<T> type) {
+  private AvroSerde(SchemaRegistry registry, Class<T> type, int maxBytes) {
     this.registry = registry;
     this.data = SpecificData.getForClass(type);
     this.schema = data.getSchema(type);
+    this.maxBytes = maxBytes;
   }
 
-  /** The serde of a generated record class. */
-  public static <T extends SpecificRecord> AvroSerde<T> of(SchemaRegistry registry, Class<T> type) {
-    return new AvroSerde<>(registry, type);
+  /**
+   * The serde of a generated record class.
+   *
+   * @param maxBytes the largest encoded value
+   */
+  public static <T extends SpecificRecord> AvroSerde<T> of(
+      SchemaRegistry registry, Class<T> type, int maxBytes) {
+    return new AvroSerde<>(registry, type, maxBytes);
   }
 
   @Override
@@ -65,7 +71,7 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
     try {
       SizingEncoder size = new SizingEncoder();
       writer.write(value, size);
-      if (HEADER + size.bytes() > PoolTopics.MAX_RECORD_BYTES) {
+      if (HEADER + size.bytes() > maxBytes) {
         throw new RecordTooLargeException(
             topic
                 + ": a "
@@ -73,7 +79,7 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
                 + " of "
                 + (HEADER + size.bytes())
                 + " bytes is over the limit of "
-                + PoolTopics.MAX_RECORD_BYTES);
+                + maxBytes);
       }
       byte[] bytes = new byte[(int) (HEADER + size.bytes())];
       ByteBuffer target = ByteBuffer.wrap(bytes).put(MAGIC).putInt(id);
@@ -100,10 +106,10 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
       }
       return value;
     } catch (IOException | RuntimeException e) {
-      if (e instanceof SerializationException refusal) {
-        throw refusal;
+      if (e instanceof SerializationException rejection) {
+        throw rejection;
       }
-      // Avro throws many kinds on garbage; to the sender they are one
+      // Avro throws many types on garbage; the sender needs one
       throw new SerializationException(
           topic + ": not a " + schema.getName() + ": " + e.getMessage(), e);
     }

@@ -2,7 +2,9 @@ package io.fisherstreams.record.serde;
 
 import org.apache.avro.util.ClassSecurityValidator;
 
-/** Lets Avro make instances of our generated classes, and of no others beyond its own defaults. */
+/**
+ * Lets Avro create instances of our generated classes and of its own defaults, and of no others.
+ */
 final class AvroTrust {
   static {
     ClassSecurityValidator.setGlobal(
@@ -13,6 +15,6 @@ final class AvroTrust {
 
   private AvroTrust() {}
 
-  /** Has no effect but that of this class's initialisation, which happens once a process. */
+  /** Initialises this class, which happens once a process. */
   static void ensure() {}
 }

@@ -1,5 +1,6 @@
 package io.fisherstreams.record.serde;
 
+import io.fisherstreams.Backoff;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.time.Duration;
@@ -20,7 +21,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * Confluent's own client; the one class that names the packages under which Maven Central carries
+ * Confluent's own client; the only class that names the packages under which Maven Central carries
  * it.
  */
 final class ConfluentRegistry implements SchemaRegistry {
@@ -29,8 +30,8 @@ final class ConfluentRegistry implements SchemaRegistry {
   private static final int NOT_FOUND = 404;
   private static final int TOO_MANY_REQUESTS = 429;
   private static final Duration PATIENCE = Duration.ofMinutes(2);
-  private static final long FIRST_PAUSE_MILLIS = 100;
-  private static final long MAX_PAUSE_MILLIS = 5_000;
+  private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
+  private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
 
   // The client casts these settings instead of parsing them; a properties file has text only.
   private static final Map<String, Function<String, Object>> NUMBERS =
@@ -40,8 +41,8 @@ final class ConfluentRegistry implements SchemaRegistry {
           SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, Long::valueOf,
           SchemaRegistryClientConfig.MISSING_VERSION_CACHE_TTL_CONFIG, Long::valueOf,
           SchemaRegistryClientConfig.MISSING_SCHEMA_CACHE_TTL_CONFIG, Long::valueOf);
-  // Ids are given out before they are written, so one that is unknown now stays so: garbage records
-  // that happen to name one cost a request each no more often than this.
+  // The registry assigns an id before a record carries it, so an unknown id stays unknown: garbage
+  // records with such an id cause at most one request in this time.
   private static final Duration UNKNOWN_ID_KEPT = Duration.ofMinutes(1);
 
   private final String url;
@@ -84,8 +85,8 @@ final class ConfluentRegistry implements SchemaRegistry {
 
   /** Repeats a call while the registry cannot be reached or fails on its side. */
   private <T> T retrying(Call<T> call) throws RestClientException {
-    long give = System.nanoTime() + patience.toNanos();
-    long pause = FIRST_PAUSE_MILLIS;
+    long giveUp = System.nanoTime() + patience.toNanos();
+    Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
     while (true) {
       Exception failure;
       try {
@@ -98,18 +99,17 @@ final class ConfluentRegistry implements SchemaRegistry {
       } catch (IOException e) {
         failure = e;
       }
-      if (System.nanoTime() - give >= 0) {
+      if (System.nanoTime() - giveUp >= 0) {
         throw new Unreachable("schema registry " + url + " cannot be reached", failure);
       }
       LOG.warn(
           "schema registry {} cannot be reached ({}), trying again", url, failure.getMessage());
       try {
-        Thread.sleep(pause);
+        Thread.sleep(backoff.next().toMillis());
       } catch (InterruptedException e) {
         Thread.currentThread().interrupt();
         throw new Unreachable("interrupted while waiting for schema registry " + url, e);
       }
-      pause = Math.min(2 * pause, MAX_PAUSE_MILLIS);
     }
   }
 
@@ -134,7 +134,7 @@ final class ConfluentRegistry implements SchemaRegistry {
       throw new InvalidInput(
           "schema registry "
               + url
-              + " refuses the schema "
+              + " rejects the schema "
               + schema.getFullName()
               + " under subject "
               + subject
@@ -159,13 +159,13 @@ final class ConfluentRegistry implements SchemaRegistry {
       if (e.getStatus() == NOT_FOUND) {
         throw new SerializationException("schema registry " + url + " has no schema of id " + id);
       }
-      // No record is to blame for missing rights: its stage must stop, not set it aside.
+      // Missing rights are not the record's fault: the stage must stop, not dead-letter it.
       throw new InvalidInput(
-          "schema registry " + url + " refuses to give schema " + id + ": " + e.getMessage(), e);
+          "schema registry " + url + " does not give out schema " + id + ": " + e.getMessage(), e);
     }
   }
 
-  /** The registry stayed away: the record is not to blame, its stage tries again. */
+  /** The registry could not be reached. That is not the record's fault: its stage tries again. */
   static final class Unreachable extends RetriableException {
     private static final long serialVersionUID = 1L;
 

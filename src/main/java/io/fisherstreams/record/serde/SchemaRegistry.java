@@ -5,10 +5,10 @@ import java.util.List;
 import java.util.Map;
 import org.apache.avro.Schema;
 
-/** Where schemas get the ids that the wire format names. Thread-safe. */
+/** Gives schemas the ids in the wire format. Thread-safe. */
 public interface SchemaRegistry {
   /**
-   * The id of a schema under a subject, registering it when it is new.
+   * The id of a schema under a subject; registers a new schema.
    *
    * @throws io.fisherstreams.InvalidInput when it is incompatible with the subject's earlier
    *     schemas
@@ -30,7 +30,7 @@ public interface SchemaRegistry {
     return ConfluentRegistry.connect(url, config);
   }
 
-  /** A registry of this process alone. */
+  /** A registry in this process's memory. */
   static SchemaRegistry inMemory() {
     List<Schema> schemas = new ArrayList<>();
     return new SchemaRegistry() {

@@ -14,9 +14,9 @@ import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.common.serialization.Serializer;
 
 /**
- * Values of a stage's own stores, in Avro's single-object encoding: they never leave the stage, so
- * they need no registry, and the fingerprint in front tells a store of another release from this
- * one's.
+ * Values of a stage's own stores, in Avro's single-object encoding. They never leave the stage, so
+ * they need no registry; the schema's fingerprint in front shows a value that another release of
+ * the software wrote.
  */
 public final class StateSerde {
   static {

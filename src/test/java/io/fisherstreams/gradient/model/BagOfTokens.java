@@ -24,7 +24,7 @@ import java.util.Set;
  */
 final class BagOfTokens implements Network {
   private final int vocabulary;
-  private final Parameter embeddings;
+  private final LoadedParameter embeddings;
   private final Linear score;
 
   private BagOfTokens(ModelConfig config, Parameters parameters) {

@@ -12,6 +12,7 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import java.io.IOException;
 import java.net.InetAddress;
@@ -115,11 +116,17 @@ class ApicurioIT {
     CheckpointShard shard =
         new CheckpointShard("m", 3L, "w", 0, ByteBuffer.wrap(new byte[] {1, 2, 3}));
     byte[] bytes =
-        AvroSerde.of(SchemaRegistry.connect(url, Map.of()), CheckpointShard.class)
+        AvroSerde.of(
+                SchemaRegistry.connect(url, Map.of()),
+                CheckpointShard.class,
+                PoolTopics.MAX_RECORD_BYTES)
             .serializer()
             .serialize("carried", shard);
     assertThat(
-            AvroSerde.of(SchemaRegistry.connect(url, Map.of()), CheckpointShard.class)
+            AvroSerde.of(
+                    SchemaRegistry.connect(url, Map.of()),
+                    CheckpointShard.class,
+                    PoolTopics.MAX_RECORD_BYTES)
                 .deserializer()
                 .deserialize("carried", bytes))
         .isEqualTo(shard);

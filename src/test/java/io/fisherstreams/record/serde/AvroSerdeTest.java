@@ -38,9 +38,9 @@ class AvroSerdeTest {
 
   private final Subjects registry = new Subjects();
   private final Serializer<CheckpointShard> write =
-      AvroSerde.of(registry, CheckpointShard.class).serializer();
+      AvroSerde.of(registry, CheckpointShard.class, PoolTopics.MAX_RECORD_BYTES).serializer();
   private final Deserializer<CheckpointShard> read =
-      AvroSerde.of(registry, CheckpointShard.class).deserializer();
+      AvroSerde.of(registry, CheckpointShard.class, PoolTopics.MAX_RECORD_BYTES).deserializer();
 
   @Test
   void writesTheBytesThatTheWireFormatAndAvroDefine() {
@@ -129,7 +129,7 @@ class AvroSerdeTest {
         new GenericData.EnumSymbol(without.getField("encoding").schema(), "SQUARED_SUM"));
     batch.put("data", ByteBuffer.wrap(new byte[4]));
     GradientBatch earlier =
-        AvroSerde.of(registry, GradientBatch.class)
+        AvroSerde.of(registry, GradientBatch.class, PoolTopics.MAX_RECORD_BYTES)
             .deserializer()
             .deserialize(TOPIC, encode(without, batch));
     assertThat(earlier.getEncoding()).isEqualTo(Encoding.SQUARED_SUM);
@@ -154,7 +154,7 @@ class AvroSerdeTest {
     batch.put("indices", ByteBuffer.allocate(0));
     batch.put("data", ByteBuffer.allocate(4));
     assertThat(
-            AvroSerde.of(registry, GradientBatch.class)
+            AvroSerde.of(registry, GradientBatch.class, PoolTopics.MAX_RECORD_BYTES)
                 .deserializer()
                 .deserialize(TOPIC, encode(later, batch))
                 .getEncoding())
@@ -230,7 +230,8 @@ class AvroSerdeTest {
               writeString(encoder, "F32");
               writeLong(encoder, length);
             });
-    Deserializer<MergedTensor> tensors = AvroSerde.of(registry, MergedTensor.class).deserializer();
+    Deserializer<MergedTensor> tensors =
+        AvroSerde.of(registry, MergedTensor.class, PoolTopics.MAX_RECORD_BYTES).deserializer();
     assertThatThrownBy(() -> read.deserialize(TOPIC, longName))
         .isInstanceOf(SerializationException.class);
     assertThatThrownBy(() -> read.deserialize(TOPIC, longData))

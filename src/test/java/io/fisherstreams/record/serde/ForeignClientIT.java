@@ -59,7 +59,10 @@ class ForeignClientIT {
             .get();
       }
       AvroSerde<CheckpointShard> serde =
-          AvroSerde.of(SchemaRegistry.connect(server.url(), Map.of()), CheckpointShard.class);
+          AvroSerde.of(
+              SchemaRegistry.connect(server.url(), Map.of()),
+              CheckpointShard.class,
+              PoolTopics.MAX_RECORD_BYTES);
       CheckpointShard ours =
           new CheckpointShard("größe", 41L, "layer.weight", 7, ByteBuffer.wrap(payload));
       try (Producer<byte[], byte[]> producer = kafka.newProducer()) {

@@ -1,0 +1,142 @@
+package io.fisherstreams.local;
+
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.FileLock;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import java.util.List;
+import org.apache.kafka.common.Uuid;
+import org.apache.kafka.metadata.properties.MetaPropertiesEnsemble;
+import org.apache.kafka.metadata.storage.Formatter;
+import org.apache.kafka.metadata.storage.FormatterException;
+import org.apache.kafka.server.common.MetadataVersion;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The folder of an embedded broker's logs: formatted for Kafka, and locked until it is closed. */
+final class BrokerDirectory implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(BrokerDirectory.class);
+
+  private final Path path;
+  private final FileChannel lockFile;
+  private final String clusterId;
+
+  private BrokerDirectory(Path path, FileChannel lockFile, String clusterId) {
+    this.path = path;
+    this.lockFile = lockFile;
+    this.clusterId = clusterId;
+  }
+
+  /**
+   * Locks and formats a folder, creating it.
+   *
+   * @throws InvalidInput if another broker uses it, or it cannot be written
+   */
+  static BrokerDirectory open(Path path) {
+    FileChannel lockFile = lock(path);
+    try {
+      return new BrokerDirectory(path, lockFile, format(path));
+    } catch (RuntimeException e) {
+      closeQuietly(lockFile);
+      throw e;
+    }
+  }
+
+  Path path() {
+    return path;
+  }
+
+  /** The id of the cluster, which the folder keeps. */
+  String clusterId() {
+    return clusterId;
+  }
+
+  @Override
+  public void close() {
+    closeQuietly(lockFile);
+  }
+
+  /**
+   * Formats the directory unless it was before.
+   *
+   * @return the id of its cluster
+   */
+  private static String format(Path data) {
+    try {
+      String clusterId =
+          new MetaPropertiesEnsemble.Loader()
+              .addLogDirs(List.of(data.toString()))
+              .load()
+              .clusterId()
+              .orElseGet(() -> Uuid.randomUuid().toString());
+      new Formatter()
+          .setPrintStream(
+              new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8))
+          .setNodeId(BrokerSettings.NODE_ID)
+          .setClusterId(clusterId)
+          .addDirectory(data.toString())
+          .setMetadataLogDirectory(data.toString())
+          .setControllerListenerName(BrokerSettings.CONTROLLER_LISTENER)
+          .setReleaseVersion(MetadataVersion.latestProduction())
+          .setIgnoreFormatted(true)
+          .run();
+      return clusterId;
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    } catch (FormatterException e) {
+      throw new InvalidInput(data + " is not a broker's directory: " + e.getMessage(), e);
+    } catch (RuntimeException e) {
+      throw e;
+    } catch (Exception e) {
+      throw new IllegalStateException("formatting " + data, e);
+    }
+  }
+
+  /**
+   * Locks the directory against other processes: Kafka's own lock comes too late, after the
+   * controller has begun to write.
+   */
+  private static FileChannel lock(Path data) {
+    FileChannel channel = null;
+    try {
+      Files.createDirectories(data);
+      channel =
+          FileChannel.open(
+              data.resolve(".embedded-broker.lock"),
+              StandardOpenOption.CREATE,
+              StandardOpenOption.WRITE);
+      FileLock lock = channel.tryLock();
+      if (lock != null) {
+        return channel;
+      }
+    } catch (OverlappingFileLockException e) {
+      // this process has the lock; reported below
+    } catch (IOException e) {
+      closeQuietly(channel);
+      throw new InvalidInput("cannot write the broker's directory " + data + ": " + e, e);
+    }
+    closeQuietly(channel);
+    throw new InvalidInput(
+        "another broker is running in "
+            + data.getParent()
+            + ": stop it, connect to it with --bootstrap-servers, or choose another directory");
+  }
+
+  private static void closeQuietly(FileChannel channel) {
+    if (channel != null) {
+      try {
+        channel.close();
+      } catch (IOException e) {
+        LOG.debug("closing a lock file", e);
+      }
+    }
+  }
+}

@@ -1,0 +1,114 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.tensor.DType;
+import java.util.List;
+import java.util.Objects;
+import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
+import java.util.regex.PatternSyntaxException;
+
+/**
+ * What a manifest may say. The coordinator checks it, and whoever writes a manifest checks it
+ * first: files, options and manifests have the same rules and messages, each under its own names.
+ */
+public final class ManifestRules {
+  /** Examples of a Fisher that is estimated, unless the user says otherwise. */
+  public static final int DEFAULT_EXAMPLES = 256;
+
+  /**
+   * Examples that go through a model together, unless the user says otherwise: enough rows for
+   * full-speed products of 50 to 64 tokens.
+   */
+  public static final int DEFAULT_BATCH_SIZE = 8;
+
+  /** ε, added to every entry of every Fisher, unless the user says otherwise. */
+  public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
+
+  private ManifestRules() {}
+
+  /** Rejects a manifest that breaks a rule with {@link InvalidInput}, under the fields' names. */
+  public static void check(ModelManifest manifest) {
+    check(manifest, UnaryOperator.identity());
+  }
+
+  /**
+   * Rejects a manifest that breaks a rule with {@link InvalidInput}.
+   *
+   * @param names what the user calls a field of {@link ModelManifest} or {@link MergeMethod}
+   */
+  public static void check(ModelManifest manifest, UnaryOperator<String> names) {
+    new ModelName(manifest.getModel());
+    boolean isBase = manifest.getRole() == Role.BASE;
+    if (isBase != (manifest.getMethod() != null)) {
+      throw new InvalidInput("a BASE manifest, and no other, carries the pool's method");
+    }
+    if (isBase) {
+      MergeMethod method = manifest.getMethod();
+      requireWeight(names.apply("minimalFisherWeight"), method.getMinimalFisherWeight());
+      requirePatterns(method.getExcludeParamNamesRegex());
+      requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
+    }
+    if (manifest.getCoefficient() != null) {
+      requireWeight(names.apply("coefficient"), manifest.getCoefficient());
+    }
+    requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
+    requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
+    requireDecay(names.apply("decay"), manifest.getDecay());
+  }
+
+  /** Rejects a coefficient or ε that is NaN, infinite or negative with {@link InvalidInput}. */
+  public static void requireWeight(String name, double value) {
+    // written so that NaN fails it too
+    if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
+      throw new InvalidInput(
+          "%s is %s, expected a finite number of at least 0".formatted(name, value));
+    }
+  }
+
+  /** Rejects a count below {@code min} with {@link InvalidInput}. */
+  public static void requireAtLeast(String name, long value, long min) {
+    if (value < min) {
+      throw new InvalidInput("%s is %d, expected at least %d".formatted(name, value, min));
+    }
+  }
+
+  private static void requireDecay(String name, double value) {
+    if (!(value > 0 && value <= 1)) {
+      throw new InvalidInput("%s is %s, expected above 0 and at most 1".formatted(name, value));
+    }
+  }
+
+  private static void requirePatterns(List<String> patterns) {
+    for (String pattern : patterns) {
+      try {
+        Pattern.compile(pattern);
+      } catch (PatternSyntaxException e) {
+        throw new InvalidInput(
+            "unreadable pattern: '%s' is no regular expression: %s"
+                .formatted(pattern, e.getDescription()),
+            e);
+      }
+    }
+  }
+
+  private static void requireOutputDtype(String name, String dtype) {
+    if (dtype != null && DType.of(dtype).filter(DType::mergeable).isEmpty()) {
+      throw new InvalidInput("%s is %s, expected a floating type or null".formatted(name, dtype));
+    }
+  }
+
+  /**
+   * Whether two manifests of a model have the same content and may share a version: all but role,
+   * version, coefficient and method are equal.
+   */
+  public static boolean isSameContent(ModelManifest a, ModelManifest b) {
+    return a.getContentHash().equals(b.getContentHash())
+        && a.getParameters().equals(b.getParameters())
+        && a.getExamples() == b.getExamples()
+        && a.getRefineEvery() == b.getRefineEvery()
+        && a.getDecay() == b.getDecay()
+        && Objects.equals(a.getConfig(), b.getConfig())
+        && Objects.equals(a.getEstimation(), b.getEstimation());
+  }
+}
