@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.files.FileTree;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadName;
@@ -188,7 +189,7 @@ final class MergePartition implements AutoCloseable {
   /** Closes and deletes a payload file, as if it had never been written. */
   void deleteFile(KnownModel model, PayloadName name) {
     payloads.drop(model.version(), name);
-    io.fisherstreams.files.FileTree.delete(files.resolve("0").resolve("spare"));
+    FileTree.delete(files.resolve("0").resolve("spare"));
   }
 
   /** A shard of the model, loaded from its store. */
