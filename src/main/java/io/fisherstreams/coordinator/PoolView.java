@@ -68,12 +68,12 @@ public final class PoolView {
     if (!model.equals(key)) {
       throw new RejectedRecord("key is '" + key + "', the manifest names model '" + model + "'");
     }
+    requireRole(manifest);
     try {
       ManifestRules.check(manifest);
     } catch (InvalidInput e) {
       throw new RejectedRecord(e.getMessage());
     }
-    requireRole(manifest);
     NavigableMap<Long, PoolModel> versions =
         models.getOrDefault(model, Collections.emptyNavigableMap());
     long lowest =

@@ -19,7 +19,14 @@ import org.junit.jupiter.api.io.TempDir;
 /** A merge whose embedded broker fails ends with exit code 1 and the broker's reason. */
 class BrokerFailureIT {
   private static final Path CASE =
-      Path.of("src", "test", "resources", "conformance", "merge", "three-models-normalized", "merge.yaml");
+      Path.of(
+          "src",
+          "test",
+          "resources",
+          "conformance",
+          "merge",
+          "three-models-normalized",
+          "merge.yaml");
 
   @TempDir private Path directory;
 
