@@ -53,6 +53,7 @@ public final class Offsets {
    * Deletes the records before these offsets, without waiting. A later call deletes what this one
    * could not.
    */
+  @SuppressWarnings("FutureReturnValueIgnored") // the callback logs the failure
   public static void deleteBefore(Admin admin, Map<TopicPartition, Long> offsets) {
     Map<TopicPartition, RecordsToDelete> deletions = new HashMap<>();
     offsets.forEach((partition, at) -> deletions.put(partition, RecordsToDelete.beforeOffset(at)));

@@ -15,6 +15,7 @@ public final class SharedRocksDb implements RocksDBConfigSetter {
   public static final String MEMORY = "fisherstreams.rocksdb.memory";
 
   @Override
+  @SuppressWarnings("try") // the block frees the cache that it replaces
   public void setConfig(String storeName, Options options, Map<String, Object> configs) {
     RocksDbMemory memory = (RocksDbMemory) configs.get(MEMORY);
     // Only this internal class of Kafka Streams gives access to the cache that is replaced here
