@@ -34,7 +34,7 @@ class PackageLayersTest {
   private static final List<List<String>> LAYERS =
       List.of(
           List.of(""),
-          List.of("tensor", "files"),
+          List.of("tensor", "files", "text"),
           List.of("checkpoint", "fisher", "record.serde"),
           List.of("record"),
           List.of("kafka", "gradient.example"),

@@ -188,7 +188,7 @@ class ExampleSourceTest {
 
   @Test
   void rejectsFoldersThatHoldSomethingElse() throws IOException {
-    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
+    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, ExampleSourceTest::noName))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("subfolder");
     image("0/a.png", "tall");
