@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Set;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
@@ -73,7 +74,7 @@ class ClaimCommitTest {
         new ClaimCommit(
             topics,
             producer,
-            () -> new ConsumerGroupMetadata("group"),
+            () -> new ConsumerGroupMetadata("group", 1, "member", Optional.empty()),
             backlog,
             overtaken::contains,
             new ClaimListener() {
