@@ -23,7 +23,7 @@ final class ReleasesCommand implements Callable<Integer> {
 
   @Option(
       names = "--json",
-      description = "Prints one JSON object a line and release, with its whole plan.")
+      description = "Prints each release as one line of JSON, with its whole plan.")
   private boolean json;
 
   @Spec private CommandSpec spec;
