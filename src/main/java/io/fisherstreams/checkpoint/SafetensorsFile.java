@@ -72,7 +72,7 @@ final class SafetensorsFile implements AutoCloseable {
     } catch (NoSuchFileException e) {
       throw new InvalidInput(file + " does not exist", e);
     } catch (AccessDeniedException e) {
-      throw new InvalidInput(file + " may not be read: permission denied", e);
+      throw new InvalidInput(file + " cannot be read: permission denied", e);
     } catch (IOException e) {
       throw new UncheckedIOException(file + " cannot be read: " + e.getMessage(), e);
     }

@@ -134,7 +134,7 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
         String value = parser.getText();
         if (!StrictJson.isUnicode(key) || !StrictJson.isUnicode(value)) {
           throw new InvalidInput(
-              "%s: %s: '%s' holds half a surrogate pair, which is no Unicode text"
+              "%s: %s: '%s' contains half a surrogate pair, which is no Unicode text"
                   .formatted(file, METADATA, shown(key)));
         }
         metadata.put(key, value);
@@ -143,7 +143,7 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
 
     private void tensor(String name, JsonParser parser) throws IOException {
       if (!StrictJson.isUnicode(name)) {
-        throw invalid(name, "its name holds half a surrogate pair, which is no Unicode text");
+        throw invalid(name, "its name contains half a surrogate pair, which is no Unicode text");
       }
       if (parser.currentToken() != JsonToken.START_OBJECT) {
         throw invalid(name, "expected an object, found " + parser.currentToken());

@@ -95,7 +95,8 @@ record SafetensorsLayout(byte[] header, Map<String, Long> positions) {
   private static void requireUnicode(String text) {
     if (!StrictJson.isUnicode(text)) {
       throw new InvalidInput(
-          "'%s' holds half a surrogate pair and cannot be written as UTF-8".formatted(shown(text)));
+          "'%s' contains half a surrogate pair and cannot be written as UTF-8"
+              .formatted(shown(text)));
     }
   }
 }

@@ -22,7 +22,7 @@ public record Evaluation(long examples, double accuracy, double meanLogLikelihoo
   public static Evaluation of(
       ModelRuntime runtime, ExampleSource source, int batchSize, ExampleProgress progress) {
     if (source.count() == 0) {
-      throw new InvalidInput("%s: holds no examples".formatted(source.origin()));
+      throw new InvalidInput("%s: contains no examples".formatted(source.origin()));
     }
     long correct = 0;
     double logLikelihood = 0;

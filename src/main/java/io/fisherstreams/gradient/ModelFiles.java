@@ -99,7 +99,7 @@ public record ModelFiles(
 
   /**
    * Opens examples for this model: a safetensors file, a JSON Lines file ({@code .jsonl}) with
-   * {@code text} or {@code image}, or a folder of one subfolder of images a class.
+   * {@code text} or {@code image}, or a folder of one subfolder of images per class.
    *
    * @throws InvalidInput when it is none of these or cannot be read
    */
@@ -114,7 +114,7 @@ public record ModelFiles(
     if (!name.endsWith(".jsonl")) {
       throw new InvalidInput(
           ("%s: examples are a .safetensors file, a .jsonl file, or a folder of one subfolder of"
-                  + " images a class")
+                  + " images per class")
               .formatted(path));
     }
     return switch (LineKind.of(path)) {

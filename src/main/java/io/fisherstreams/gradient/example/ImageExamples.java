@@ -16,7 +16,7 @@ import java.util.function.LongFunction;
 import java.util.stream.Stream;
 
 /**
- * Examples that are image files: a folder of one subfolder a class, or a JSON Lines file with
+ * Examples that are image files: a folder of one subfolder per class, or a JSON Lines file with
  * {@code image} (a path relative to the file) and {@code label}. Gives {@code pixel_values}.
  */
 public final class ImageExamples implements ExampleSource {
@@ -64,10 +64,10 @@ public final class ImageExamples implements ExampleSource {
   }
 
   /**
-   * Opens a folder of one subfolder a class. A subfolder's name is a class name, when the model has
-   * class names, or a class number. Otherwise the subfolders are the classes in the order of their
-   * names. Examples alternate between classes (the first image of each, then the second), each
-   * class in the order of file names, so that the first N are balanced.
+   * Opens a folder of one subfolder per class. A subfolder's name is a class name, when the model
+   * has class names, or a class number. Otherwise the subfolders are the classes in the order of
+   * their names. Examples alternate between classes (the first image of each, then the second),
+   * each class in the order of file names, so that the first N are balanced.
    *
    * @param classNamed the model's class of a name
    * @throws InvalidInput when it has no subfolders, or one of them is no class or contains a file
@@ -78,7 +78,7 @@ public final class ImageExamples implements ExampleSource {
     List<Path> folders = list(path).stream().filter(Files::isDirectory).toList();
     if (folders.isEmpty()) {
       throw new InvalidInput(
-          "%s: expected one subfolder of images a class, found none".formatted(path));
+          "%s: expected one subfolder of images per class, found none".formatted(path));
     }
     List<List<Labelled>> classes = new ArrayList<>();
     for (int i = 0; i < folders.size(); i++) {
@@ -186,7 +186,7 @@ public final class ImageExamples implements ExampleSource {
   private Path requireThere(long index, Path file) {
     if (!Files.isReadable(file)) {
       throw new InvalidInput(
-          "%s: example %d: %s does not exist or may not be read".formatted(path, index, file));
+          "%s: example %d: %s does not exist or cannot be read".formatted(path, index, file));
     }
     return file;
   }

@@ -17,7 +17,7 @@ public enum LineKind {
   public static LineKind of(Path path) {
     try (JsonLines lines = JsonLines.open(path)) {
       if (lines.count() == 0) {
-        throw new InvalidInput("%s: holds no examples".formatted(path));
+        throw new InvalidInput("%s: contains no examples".formatted(path));
       }
       JsonNode first = lines.line(0);
       if (first.has("image")) {
