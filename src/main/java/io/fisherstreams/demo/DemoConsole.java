@@ -17,7 +17,7 @@ public final class DemoConsole implements DemoListener {
 
   private final PrintWriter out;
 
-  /** Prints to {@code out}, which stays the caller's. */
+  /** Prints to {@code out}, which the caller closes. */
   public DemoConsole(PrintWriter out) {
     this.out = out;
   }
@@ -30,14 +30,15 @@ public final class DemoConsole implements DemoListener {
   @Override
   public void based(Scores base) {
     print(
-        "base model published: it reads %s %% of the original digits, %s %% on the tasks' average",
+        "base model published: it reads %s %% of the original digits, and %s %% of the tasks' digits"
+            + " on average",
         percent(base.originals()), percent(base.mean()));
   }
 
   @Override
   public void fineTuned(DigitTask task, double own, int examples) {
     print(
-        "%s reads %s %% of its own digits (%s); its exact Fisher over %,d examples is ready",
+        "%s reads %s %% of its own digits (%s); it arrives with %,d examples for its exact Fisher",
         task.model(), percent(own), task.description(), examples);
   }
 
@@ -62,15 +63,15 @@ public final class DemoConsole implements DemoListener {
 
   @Override
   public void verifying(DigitTask withdrawn) {
-    print("merging a second pool in which %s never was, to compare", withdrawn.model());
+    print("for comparison, merging a second pool that never had %s", withdrawn.model());
   }
 
   @Override
   public void finished(DemoResult result) {
     print(
         result.withdrawalExact()
-            ? "The last release is bit-identical to it: the withdrawn model's influence is gone."
-            : "The last release DIFFERS from it: the withdrawn model left something behind.");
+            ? "The last release is bit-identical to that pool's: nothing of the withdrawn model is left."
+            : "The last release DIFFERS from that pool's: something of the withdrawn model is left.");
     print("");
     print("Accuracy in %%, average over all six tasks, whether their model is in the pool or not:");
     print("%-26s%14s%15s%12s", "after", "Fisher merge", "plain average", "base model");

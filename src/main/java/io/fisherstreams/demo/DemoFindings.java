@@ -5,12 +5,12 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * Where each method won with all models in the pool, as measured.
+ * Which method reads each test set better, measured with all models in the pool.
  *
  * @param fisherAhead test sets that the Fisher merge reads better than the plain average
  * @param averageAhead test sets that the plain average reads better
  * @param fisherMean the Fisher merge's mean accuracy over the tasks, from 0 to 1
- * @param averageMean the plain average's
+ * @param averageMean the plain average's mean accuracy over the tasks, from 0 to 1
  */
 record DemoFindings(
     List<String> fisherAhead, List<String> averageAhead, double fisherMean, double averageMean) {
@@ -22,13 +22,13 @@ record DemoFindings(
     List<String> fisherAhead = new ArrayList<>();
     List<String> averageAhead = new ArrayList<>();
     for (DigitTask task : DigitTask.values()) {
-      enter(task.model(), fisher.of(task) - average.of(task), fisherAhead, averageAhead);
+      add(task.model(), fisher.of(task) - average.of(task), fisherAhead, averageAhead);
     }
-    enter(ORIGINALS, fisher.originals() - average.originals(), fisherAhead, averageAhead);
+    add(ORIGINALS, fisher.originals() - average.originals(), fisherAhead, averageAhead);
     return new DemoFindings(fisherAhead, averageAhead, fisher.mean(), average.mean());
   }
 
-  private static void enter(
+  private static void add(
       String name, double lead, List<String> fisherAhead, List<String> averageAhead) {
     if (lead > 0) {
       fisherAhead.add(name);

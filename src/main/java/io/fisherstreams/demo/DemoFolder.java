@@ -1,35 +1,41 @@
 package io.fisherstreams.demo;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
+import java.util.Map;
 
 /**
- * What the demo leaves behind: {@code merged.safetensors}, the last release; {@code report.html};
- * and {@code pool/}, the base model, all fine-tuned models with their Fishers and a {@code
- * merge.yaml} that merges those which were in the pool at the end. Files of an earlier run are
- * replaced.
+ * The demo's output: {@code merged.safetensors}, the last release; {@code report.html}; and {@code
+ * pool/} with the base model, all fine-tuned models, their Fishers, and a {@code merge.yaml} that
+ * merges the models of the last release. It replaces files of an earlier run.
  */
 public final class DemoFolder {
   private final Path folder;
 
   /**
-   * Makes the folder if it is missing.
+   * Creates the folder if it is missing.
    *
-   * @throws InvalidInput when it cannot be made or written to
+   * @throws InvalidInput when it cannot be created or written to
    */
   public DemoFolder(Path folder) {
     this.folder = folder;
     try {
       Files.createDirectories(pool());
     } catch (IOException e) {
-      throw new InvalidInput("the output folder " + folder + " cannot be made: " + e, e);
+      throw new InvalidInput(
+          "the output folder %s cannot be created: %s; choose another with --output"
+              .formatted(folder, e.getMessage()),
+          e);
     }
     if (!Files.isWritable(pool())) {
-      throw new InvalidInput("the output folder " + folder + " cannot be written to");
+      throw new InvalidInput(
+          "the output folder %s is not writable; choose another with --output".formatted(folder));
     }
   }
 
@@ -38,26 +44,37 @@ public final class DemoFolder {
     return folder.resolve("merged.safetensors");
   }
 
-  /** The page to look at. */
+  /** The report. */
   public Path report() {
     return folder.resolve("report.html");
   }
 
-  /** The merge of {@link #merged}, for the merge command. */
+  /** The file with which the merge command makes {@link #merged} again. */
   public Path mergeFile() {
     return pool().resolve("merge.yaml");
   }
 
-  /** Writes everything. */
+  /** Writes all files. */
   public void write(DemoResult result) {
-    result.baseModel().writeTo(pool().resolve("base.safetensors"));
-    for (FineTunedModel model : result.models()) {
-      model.parameters().writeTo(pool().resolve(model.name() + ".safetensors"));
-      model.fisher().writeTo(pool().resolve(model.name() + ".fisher.safetensors"));
+    write(pool().resolve("base.safetensors"), result.baseModel());
+    for (PooledModel model : result.models()) {
+      write(pool().resolve(model.name() + ".safetensors"), model.parameters());
+      write(pool().resolve(model.name() + ".fisher.safetensors"), model.fisher());
     }
     WholeFile.write(mergeFile(), mergeYaml(result));
-    result.merged().writeTo(merged());
+    write(merged(), result.merged());
     WholeFile.write(report(), new DemoReport(result).html());
+  }
+
+  private static void write(Path file, DigitParameters parameters) {
+    try (CheckpointWriter writer =
+        CheckpointWriter.file(file, parameters.tensors(), Map.of("format", "pt"))) {
+      for (TensorInfo tensor : parameters.tensors()) {
+        int elements = Math.toIntExact(tensor.elements());
+        writer.write(tensor.name(), 0, parameters.slice(tensor.name(), 0, elements));
+      }
+      writer.commit();
+    }
   }
 
   private Path pool() {

@@ -1,9 +1,9 @@
 package io.fisherstreams.demo;
 
-/** Is told how the demo goes on, on the demo's own thread. */
+/** Receives the demo's progress, on the demo's own thread. */
 public interface DemoListener {
   /**
-   * A network went once more through its training images.
+   * One epoch of a training is over.
    *
    * @param network the model's name, or "base"
    * @param epoch from 1 to {@code epochs}
@@ -15,19 +15,19 @@ public interface DemoListener {
   void based(Scores base);
 
   /**
-   * A model is fine-tuned and its Fisher computed; it is about to arrive.
+   * A model is fine-tuned. Next it arrives in the pool with its examples.
    *
    * @param own its accuracy on its own task, from 0 to 1
-   * @param examples examples of its Fisher
+   * @param examples number of examples of its Fisher
    */
   void fineTuned(DigitTask task, double own, int examples);
 
   /** A release is complete. */
   void released(PoolChange change, Scores base);
 
-  /** A second pool, in which the withdrawn model never was, is filled to compare releases. */
+  /** For comparison, the demo now fills a second pool with all models but this one. */
   void verifying(DigitTask withdrawn);
 
-  /** All is over. */
+  /** The run is over. */
   void finished(DemoResult result);
 }

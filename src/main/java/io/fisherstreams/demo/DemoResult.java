@@ -7,30 +7,30 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * What the demo found.
+ * The demo's result.
  *
  * @param baseModel the base model's parameters
- * @param models the fine-tuned models, in the order of their arrival
+ * @param models the fine-tuned models with their Fishers, in the order of their arrival
  * @param seed of all random draws
- * @param examples examples behind each model's Fisher
+ * @param examples number of examples of each model's Fisher
  * @param base the base model's scores
  * @param alone every fine-tuned model's accuracy on its own task
  * @param changes the pool's changes, in order; the last is the withdrawal
- * @param withdrawalExact whether the last release equals, bit for bit, that of a pool in which the
- *     withdrawn model never was
+ * @param withdrawalExact whether the last release is bit-identical to that of a pool that never had
+ *     the withdrawn model
  * @param merged the last release's parameters
- * @param took the whole run
+ * @param took duration of the whole run
  */
 public record DemoResult(
-    Parameters baseModel,
-    List<FineTunedModel> models,
+    DigitParameters baseModel,
+    List<PooledModel> models,
     long seed,
     int examples,
     Scores base,
     Map<DigitTask, Double> alone,
     List<PoolChange> changes,
     boolean withdrawalExact,
-    Parameters merged,
+    DigitParameters merged,
     Duration took) {
   public DemoResult {
     alone = Collections.unmodifiableMap(new EnumMap<>(alone));

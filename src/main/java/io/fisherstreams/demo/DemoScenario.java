@@ -10,52 +10,48 @@ import java.util.TreeMap;
 import java.util.function.Supplier;
 
 /**
- * A base model and six fine-tuned ones, trained here on handwritten digits, arrive one after
- * another in a pool; then one is withdrawn. After each change the release is measured on every
- * task, beside the plain average of the same models and the base model.
+ * The demo's story. It trains a base model and six fine-tuned models on handwritten digits; the
+ * fine-tuned models arrive in a pool one after another; then one is withdrawn. After each change it
+ * measures the release on every task, and beside it the plain average of the pool's models and the
+ * base model.
  *
- * <p>The tasks were chosen for what Fisher merging does: models that read the four corners depend
- * on different pixels, so their Fishers tell whose weight counts where; the tilted and the bold
- * digits lie on the same pixels as the originals, where it has less to say.
+ * <p>The tasks show what Fisher merging can do. Models that read the four corners depend on
+ * different pixels, so their Fishers say whose weight counts where. The tilted and the bold digits
+ * use the same pixels as the originals; there the Fisher says less.
  */
 public final class DemoScenario {
   /** The model that is withdrawn at the end. */
   static final DigitTask WITHDRAWN = DigitTask.TOP_LEFT;
 
-  /** How the pool is merged. */
+  /** How the pools merge. */
   static final MergedModels.Method METHOD = new MergedModels.Method(1e-6, true);
 
   /**
-   * How much is done.
+   * The amount of work.
    *
    * @param baseEpochs epochs of the base model's training
    * @param taskEpochs epochs of each fine-tuning
-   * @param fisherExamples training images behind each Fisher
-   * @param fisherBatch images of a gradient batch
+   * @param fisherExamples training images of each Fisher
    */
-  record Effort(int baseEpochs, int taskEpochs, int fisherExamples, int fisherBatch) {
-    static final Effort FULL = new Effort(6, 2, 2_000, 500);
+  record Effort(int baseEpochs, int taskEpochs, int fisherExamples) {
+    static final Effort FULL = new Effort(6, 2, 2_000);
   }
-
-  private static final double BASE_RATE = 1e-3;
-  private static final double TASK_RATE = 5e-4;
 
   private final MnistData data;
   private final Effort effort;
   private final long seed;
   private final MergedModels.Opener pools;
   private final DemoListener listener;
-  private final Map<DigitTask, DigitImages> tests = new EnumMap<>(DigitTask.class);
   private final List<FineTunedModel> models = new ArrayList<>();
-  private final SortedMap<String, Parameters> present = new TreeMap<>();
+  private final SortedMap<String, DigitParameters> present = new TreeMap<>();
   private final List<PoolChange> changes = new ArrayList<>();
 
   /**
-   * A run to do once.
+   * A scenario for one run.
    *
    * @param seed of all random draws; the same seed gives the same networks on the same machine
-   * @param pools starts the pools that merge
-   * @param listener is told what happens
+   * @param pools starts the pools
+   * @param listener receives the progress
    */
   public DemoScenario(long seed, MergedModels.Opener pools, DemoListener listener) {
     this(MnistData.load(), Effort.FULL, seed, pools, listener);
@@ -68,41 +64,39 @@ public final class DemoScenario {
     this.seed = seed;
     this.pools = pools;
     this.listener = listener;
-    for (DigitTask task : DigitTask.values()) {
-      tests.put(task, task.of(data.test()));
-    }
   }
 
-  /** Does everything; errors of the pools go through, after the pools are closed. */
+  /** Runs the scenario. It closes the pools, then passes their exceptions on. */
   public DemoResult run() {
     long start = System.nanoTime();
-    try (Trainer trainer = new Trainer();
-        ExactFisher fisher = new ExactFisher(effort.fisherBatch());
-        Accuracy accuracy = new Accuracy()) {
-      Network base = trainBase(trainer);
-      Scores baseScores = scores(accuracy, base);
+    try (ModelTraining training = new ModelTraining(data.train(), effort, seed, listener);
+        TestSets tests = new TestSets(data.test())) {
+      DigitNetwork base = training.base();
+      Scores baseScores = tests.scores(base.parameters());
       Map<DigitTask, Double> alone = new EnumMap<>(DigitTask.class);
-      Parameters merged;
+      Map<String, DigitParameters> fishers;
+      DigitParameters merged;
       try (MergedModels pool = pools.open("digits", base.parameters(), METHOD)) {
         listener.based(baseScores);
         for (DigitTask task : DigitTask.values()) {
-          FineTunedModel model = fineTune(task, base, trainer, fisher);
-          alone.put(task, accuracy.of(Network.of(model.parameters()), tests.get(task)));
-          listener.fineTuned(task, alone.get(task), model.examples());
+          FineTunedModel model = training.fineTuned(task, base);
+          alone.put(task, tests.accuracy(task, model.parameters()));
+          listener.fineTuned(task, alone.get(task), model.examples().count());
           models.add(model);
           present.put(model.name(), model.parameters());
-          change(task, true, () -> pool.arrive(model), baseScores, accuracy);
+          change(task, true, () -> pool.arrive(model), baseScores, tests);
         }
+        fishers = pool.fishers();
         present.remove(WITHDRAWN.model());
         merged =
-            change(WITHDRAWN, false, () -> pool.withdraw(WITHDRAWN.model()), baseScores, accuracy);
+            change(WITHDRAWN, false, () -> pool.withdraw(WITHDRAWN.model()), baseScores, tests);
       }
       listener.verifying(WITHDRAWN);
       boolean exact = withoutTheWithdrawn(base.parameters()).sameBits(merged);
       DemoResult result =
           new DemoResult(
               base.parameters(),
-              models,
+              pooled(fishers),
               seed,
               effort.fisherExamples(),
               baseScores,
@@ -116,44 +110,25 @@ public final class DemoScenario {
     }
   }
 
-  private Network trainBase(Trainer trainer) {
-    return trainer.train(
-        Network.random(seed),
-        data.train(),
-        effort.baseEpochs(),
-        BASE_RATE,
-        seed + 1,
-        (epoch, loss) -> listener.trained("base", epoch, effort.baseEpochs(), loss));
+  private List<PooledModel> pooled(Map<String, DigitParameters> fishers) {
+    return models.stream()
+        .map(model -> new PooledModel(model.name(), model.parameters(), fishers.get(model.name())))
+        .toList();
   }
 
-  private FineTunedModel fineTune(
-      DigitTask task, Network base, Trainer trainer, ExactFisher fisher) {
-    DigitImages images = task.of(data.train());
-    Network network =
-        trainer.train(
-            base,
-            images,
-            effort.taskEpochs(),
-            TASK_RATE,
-            seed + 2 + task.ordinal(),
-            (epoch, loss) -> listener.trained(task.model(), epoch, effort.taskEpochs(), loss));
-    return new FineTunedModel(
-        task.model(), network.parameters(), fisher.of(network, images, effort.fisherExamples()));
-  }
-
-  /** Waits for the release of a change and measures it; returns its parameters. */
-  private Parameters change(
+  /** Changes the pool, waits for the release and measures it; returns the release's parameters. */
+  private DigitParameters change(
       DigitTask model,
       boolean arrived,
       Supplier<MergedRelease> action,
       Scores base,
-      Accuracy accuracy) {
+      TestSets tests) {
     long start = System.nanoTime();
     MergedRelease release = action.get();
     Duration waited = Duration.ofNanos(System.nanoTime() - start);
     if (!release.shares().keySet().equals(present.keySet())) {
       throw new IllegalStateException(
-          "release %d merges %s, the pool holds %s"
+          "release %d merges %s, expected the pool's models %s"
               .formatted(release.id(), release.shares().keySet(), present.keySet()));
     }
     PoolChange change =
@@ -162,17 +137,17 @@ public final class DemoScenario {
             arrived,
             release.id(),
             release.shares(),
-            scores(accuracy, Network.of(release.parameters())),
-            scores(accuracy, Network.of(Parameters.mean(present.values()))),
+            tests.scores(release.parameters()),
+            tests.scores(DigitParameters.mean(present.values())),
             waited);
     changes.add(change);
     listener.released(change, base);
     return release.parameters();
   }
 
-  /** The last release of a second pool that all models but the withdrawn one enter. */
-  private Parameters withoutTheWithdrawn(Parameters base) {
-    Parameters merged = base;
+  /** The last release of a second pool, in which all models but the withdrawn one arrive. */
+  private DigitParameters withoutTheWithdrawn(DigitParameters base) {
+    DigitParameters merged = base;
     try (MergedModels pool = pools.open("digits-without-" + WITHDRAWN.model(), base, METHOD)) {
       for (FineTunedModel model : models) {
         if (!model.name().equals(WITHDRAWN.model())) {
@@ -181,11 +156,5 @@ public final class DemoScenario {
       }
     }
     return merged;
-  }
-
-  private Scores scores(Accuracy accuracy, Network network) {
-    Map<DigitTask, Double> tasks = new EnumMap<>(DigitTask.class);
-    tests.forEach((task, images) -> tasks.put(task, accuracy.of(network, images)));
-    return new Scores(tasks, accuracy.of(network, data.test()));
   }
 }

@@ -1,5 +1,7 @@
 package io.fisherstreams.demo;
 
+import java.util.Arrays;
+
 /**
  * Labelled images of handwritten digits.
  *
@@ -7,7 +9,7 @@ package io.fisherstreams.demo;
  *     each {@value #PIXELS} bytes row by row
  * @param labels the digit of each image, 0 to 9
  */
-@SuppressWarnings("ArrayRecordComponent") // compared nowhere; 9 MB that must not be boxed
+@SuppressWarnings("ArrayRecordComponent") // never compared; 9 MB that must not be boxed
 public record DigitImages(byte[] pixels, byte[] labels) {
   /** Width and height of an image. */
   public static final int SIDE = 28;
@@ -15,19 +17,30 @@ public record DigitImages(byte[] pixels, byte[] labels) {
   /** Pixels of an image. */
   public static final int PIXELS = SIDE * SIDE;
 
-  /** Number of digits that a label tells apart. */
+  /** Number of different labels. */
   public static final int CLASSES = 10;
 
-  /** Refuses pixels and labels of different numbers of images. */
+  /** Rejects pixels and labels of different numbers of images. */
   public DigitImages {
     if (pixels.length != labels.length * PIXELS) {
       throw new IllegalArgumentException(
-          "%d pixels are not %d images".formatted(pixels.length, labels.length));
+          "%d labels need %d pixels, found %d"
+              .formatted(labels.length, labels.length * PIXELS, pixels.length));
     }
   }
 
   /** Number of images. */
   public int count() {
     return labels.length;
+  }
+
+  /** A pixel as a network reads it, from 0 to 1. */
+  float value(int image, int pixel) {
+    return Byte.toUnsignedInt(pixels[image * PIXELS + pixel]) / 255f;
+  }
+
+  /** A copy of the first images. */
+  public DigitImages first(int images) {
+    return new DigitImages(Arrays.copyOf(pixels, images * PIXELS), Arrays.copyOf(labels, images));
   }
 }

@@ -3,8 +3,8 @@ package io.fisherstreams.demo;
 import static io.fisherstreams.demo.DigitImages.SIDE;
 
 /**
- * What one model of the demo is fine-tuned for: reading digits as one scanner delivers them. A task
- * turns MNIST's images into its own, the same way for training and test.
+ * The task of one model of the demo: to read digits as one scanner delivers them. A task transforms
+ * MNIST's images into its own, in the same way for training and test.
  */
 public enum DigitTask {
   /** Turned clockwise by 25°. */
@@ -52,12 +52,12 @@ public enum DigitTask {
     return model;
   }
 
-  /** How its digits differ from MNIST's, for people. */
+  /** How its digits differ from MNIST's, in words. */
   public String description() {
     return description;
   }
 
-  /** MNIST's images as this task sees them, with the same labels. */
+  /** MNIST's images transformed for this task, with the same labels. */
   public DigitImages of(DigitImages originals) {
     byte[] pixels = new byte[originals.pixels().length];
     for (int image = 0; image < originals.count(); image++) {
@@ -100,7 +100,7 @@ public enum DigitTask {
     return inside ? Byte.toUnsignedInt(source[image + row * SIDE + column]) : 0;
   }
 
-  /** Every pixel becomes the darkest ink of itself and its eight neighbours. */
+  /** Gives every pixel the darkest ink of itself and its eight neighbours. */
   private static byte[] widened(byte[] source) {
     byte[] target = new byte[source.length];
     for (int image = 0; image < source.length; image += DigitImages.PIXELS) {

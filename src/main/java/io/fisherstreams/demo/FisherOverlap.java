@@ -6,15 +6,15 @@ import java.util.List;
 import java.util.stream.IntStream;
 
 /**
- * How far the Fishers of models lie on the same entries of one tensor: the cosine of each pair,
- * from 0, when no entry matters to both, to 1, when they are proportional.
+ * How much the Fishers of models overlap in one tensor: the cosine of each pair, from 0 (no entry
+ * matters to both) to 1 (the Fishers are proportional).
  *
  * @param models the models' names
  * @param cosines row by row, in the models' order
  */
 record FisherOverlap(List<String> models, List<List<Double>> cosines) {
-  /** The overlap of these models in the tensor of this name; 0 where a Fisher is 0 everywhere. */
-  static FisherOverlap of(List<FineTunedModel> models, String tensor) {
+  /** The overlap of these models in one tensor; 0 for a Fisher that is 0 everywhere. */
+  static FisherOverlap of(List<PooledModel> models, String tensor) {
     if (models.isEmpty()) {
       return new FisherOverlap(List.of(), List.of());
     }
@@ -23,12 +23,10 @@ record FisherOverlap(List<String> models, List<List<Double>> cosines) {
     double[] divisors = new double[fishers.length];
     Arrays.fill(divisors, 1);
     FisherProducts products = new FisherProducts(fishers.length);
-    if (fishers.length > 0) {
-      products.add(tensor, fishers, divisors, fishers[0].length);
-    }
+    products.add(tensor, fishers, divisors, fishers[0].length);
     FisherProducts.Sums sums = products.whole();
     return new FisherOverlap(
-        models.stream().map(FineTunedModel::name).toList(),
+        models.stream().map(PooledModel::name).toList(),
         IntStream.range(0, fishers.length)
             .mapToObj(
                 row ->

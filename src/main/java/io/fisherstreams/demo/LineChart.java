@@ -8,12 +8,12 @@ import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * Accuracies over the changes of a pool as lines, drawn as SVG. Colours come from the page's style
- * sheet, by the series' classes.
+ * A line chart of accuracies over the changes of a pool, as SVG. Colours come from the page's style
+ * sheet, by the classes of the series.
  *
- * @param ticks what stands under each point; as many as every series has values
+ * @param ticks the label under each point; one for each value of a series
  * @param series the lines; a later one is drawn over an earlier one
- * @param shaded whether the strip behind each point is shaded; as many as ticks, or none
+ * @param shaded whether the strip behind each point is shaded; one for each point, or empty
  * @param size the drawing's proportions
  */
 record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, Size size) {
@@ -63,81 +63,73 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
 
   /** The drawing. */
   String svg(String title) {
-    StringBuilder svg = new StringBuilder();
-    svg.append(
-        format(
-            "<svg class=\"%s\" viewBox=\"0 0 %.0f %.0f\" role=\"img\"><title>%s</title>%n",
-            size == Size.PAGE ? "wide" : "panel", size.width, size.height, Html.text(title)));
+    SvgWriter svg =
+        new SvgWriter(size == Size.PAGE ? "wide" : "panel", size.width, size.height, title);
     for (int i = 0; i < shaded.size(); i++) {
       if (shaded.get(i)) {
-        svg.append(
-            format(
-                "<rect class=\"band\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\"/>%n",
-                x(i) - step() / 2, y(1), step() + 0.2, y(0) - y(1)));
+        svg.empty(
+            "rect",
+            "class",
+            "band",
+            "x",
+            x(i) - step() / 2,
+            "y",
+            y(1),
+            "width",
+            step() + 0.2,
+            "height",
+            y(0) - y(1));
       }
     }
     for (int percent = 0; percent <= 100; percent += size.gridStep) {
       double y = y(percent / 100.0);
-      svg.append(
-          format(
-              "<line class=\"grid\" x1=\"%.1f\" x2=\"%.1f\" y1=\"%.1f\" y2=\"%.1f\"/>%n",
-              size.left, size.width - size.right, y, y));
-      svg.append(
-          format(
-              "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"end\">%d</text>%n",
-              size.left - 8, y + 4, percent));
+      double right = size.width - size.right;
+      svg.empty("line", "class", "grid", "x1", size.left, "x2", right, "y1", y, "y2", y);
+      svg.element(
+          "text", Integer.toString(percent), "x", size.left - 8, "y", y + 4, "text-anchor", "end");
     }
     for (int i = 0; i < ticks.size(); i++) {
-      svg.append(
-          format(
-              "<text x=\"%.1f\" y=\"%.1f\" text-anchor=\"middle\">%s</text>%n",
-              x(i), size.height - 6, Html.text(ticks.get(i))));
+      svg.element("text", ticks.get(i), "x", x(i), "y", size.height - 6, "text-anchor", "middle");
     }
     series.forEach(line -> draw(line, svg));
     if (size == Size.PAGE) {
       nameLines(svg);
     }
-    return svg.append("</svg>\n").toString();
+    return svg.svg();
   }
 
-  private void draw(Series line, StringBuilder svg) {
+  private void draw(Series line, SvgWriter svg) {
     String points =
         IntStream.range(0, line.values().size())
             .mapToObj(i -> format("%.1f,%.1f", x(i), y(line.values().get(i))))
             .collect(Collectors.joining(" "));
-    svg.append(format("<polyline class=\"%s\" points=\"%s\"/>%n", line.style(), points));
+    svg.empty("polyline", "class", line.style(), "points", points);
+    // The base model never changes: dots would look like measurements.
+    double radius = line.style().equals("base") ? 0 : size == Size.PAGE ? 5 : 3.5;
     for (int i = 0; i < line.values().size(); i++) {
-      // The base model never changes: dots on it would look like measurements.
-      double radius = line.style().equals("base") ? 0 : size == Size.PAGE ? 5 : 3.5;
-      svg.append(
-          format(
-              "<circle class=\"%s\" cx=\"%.1f\" cy=\"%.1f\" r=\"%.1f\"><title>%s, %s: %.1f"
-                  + " %%</title></circle>%n",
-              line.style(),
-              x(i),
-              y(line.values().get(i)),
-              radius,
-              Html.text(line.name()),
-              Html.text(ticks.get(i)),
-              100 * line.values().get(i)));
+      double value = line.values().get(i);
+      svg.open("circle", "class", line.style(), "cx", x(i), "cy", y(value), "r", radius)
+          .element("title", format("%s, %s: %.1f %%", line.name(), ticks.get(i), 100 * value))
+          .close();
     }
   }
 
-  /** Names the lines beside their last points, from the top down, none over another. */
-  private void nameLines(StringBuilder svg) {
+  /** Names the lines beside their last points, from the top down, without overlaps. */
+  private void nameLines(SvgWriter svg) {
     List<Series> byHeight = new ArrayList<>(series);
     byHeight.sort(Comparator.comparingDouble((Series line) -> last(line)).reversed());
     double lowest = Double.NEGATIVE_INFINITY;
     for (Series line : byHeight) {
       lowest = Math.max(y(last(line)) + 4, lowest + LABEL_HEIGHT);
-      svg.append(
-          format(
-              "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\">%s %.1f</text>%n",
-              line.style(),
-              x(ticks.size() - 1) + 12,
-              lowest,
-              Html.text(line.name()),
-              100 * last(line)));
+      svg.element(
+          "text",
+          format("%s %.1f", line.name(), 100 * last(line)),
+          "class",
+          line.style(),
+          "x",
+          x(ticks.size() - 1) + 12,
+          "y",
+          lowest);
     }
   }
 

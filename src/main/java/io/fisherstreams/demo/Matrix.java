@@ -6,9 +6,8 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /**
- * A float32 matrix in native memory for products by ND4J. Its elements lie column by column, so a
- * row-major {@code [m, n]} tensor is the matrix of {@code n} rows and {@code m} columns. The owner
- * closes it.
+ * A float32 matrix in native memory for products by ND4J. It is column-major, so a row-major {@code
+ * [m, n]} tensor is the matrix of {@code n} rows and {@code m} columns. The owner closes it.
  */
 final class Matrix implements AutoCloseable {
   private final INDArray array;
@@ -28,34 +27,29 @@ final class Matrix implements AutoCloseable {
     return size;
   }
 
-  /** Takes all elements from {@code source}, from {@code offset} on. */
+  /** Copies all elements from {@code source}, starting at {@code offset}. */
   void write(float[] source, int offset) {
     elements.put(source, offset, size);
   }
 
-  /** Copies all elements to {@code target}, from {@code offset} on. */
+  /** Copies all elements to {@code target}, starting at {@code offset}. */
   void read(float[] target, int offset) {
     elements.get(target, offset, size);
   }
 
-  /** Becomes {@code leftᵀ · right}. */
+  /** Overwrites this matrix with {@code leftᵀ · right}. */
   void becomeTransposedProduct(Matrix left, Matrix right) {
     Nd4j.gemm(left.array, right.array, array, true, false, 1, 0);
   }
 
-  /** Becomes {@code left · right}. */
+  /** Overwrites this matrix with {@code left · right}. */
   void becomeProduct(Matrix left, Matrix right) {
     Nd4j.gemm(left.array, right.array, array, false, false, 1, 0);
   }
 
-  /** Becomes {@code left · rightᵀ}. */
+  /** Overwrites this matrix with {@code left · rightᵀ}. */
   void becomeProductTransposed(Matrix left, Matrix right) {
     Nd4j.gemm(left.array, right.array, array, false, true, 1, 0);
-  }
-
-  /** Adds {@code left · rightᵀ}. */
-  void addProductTransposed(Matrix left, Matrix right) {
-    Nd4j.gemm(left.array, right.array, array, false, true, 1, 1);
   }
 
   @Override

@@ -11,7 +11,7 @@ import java.util.TreeMap;
  * @param parameters the merged parameters, of the base model's names and shapes
  * @param shares each merged model's part of the sum of all weights, from 0 to 1, by model
  */
-public record MergedRelease(long id, Parameters parameters, SortedMap<String, Double> shares) {
+public record MergedRelease(long id, DigitParameters parameters, SortedMap<String, Double> shares) {
   public MergedRelease {
     shares = Collections.unmodifiableSortedMap(new TreeMap<>(shares));
   }

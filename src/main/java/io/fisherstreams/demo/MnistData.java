@@ -10,7 +10,7 @@ import java.util.zip.GZIPInputStream;
 
 /**
  * The subset of MNIST (LeCun, Cortes, Burges) that ships with the program; {@code
- * resources/demo/README.md} tells how it was cut.
+ * src/demo-data/README.md} describes how it was cut.
  *
  * @param train 12,000 images to train on
  * @param test 2,000 images by other writers, never trained on
@@ -21,7 +21,7 @@ public record MnistData(DigitImages train, DigitImages test) {
   /**
    * Reads the resources.
    *
-   * @throws InvalidInput when one is missing or is not what its header says
+   * @throws InvalidInput when a file is missing or does not match its header
    */
   public static MnistData load() {
     return new MnistData(digits("train"), digits("t10k"));
@@ -32,7 +32,7 @@ public record MnistData(DigitImages train, DigitImages test) {
     byte[] labels = idx(set + "-labels-idx1-ubyte.gz", 1);
     if (pixels.length != labels.length * DigitImages.PIXELS) {
       throw new InvalidInput(
-          "resource demo/%s-*: %d labels for %d images; reinstall the program"
+          "resource demo/%s-*: found %d labels for %d images; install the program again"
               .formatted(set, labels.length, pixels.length / DigitImages.PIXELS));
     }
     return new DigitImages(pixels, labels);
@@ -41,7 +41,7 @@ public record MnistData(DigitImages train, DigitImages test) {
   private static byte[] idx(String name, int dimensions, int... itemShape) {
     try (InputStream resource = MnistData.class.getResourceAsStream("/demo/" + name)) {
       if (resource == null) {
-        throw new InvalidInput("resource demo/" + name + " is missing; reinstall the program");
+        throw new InvalidInput("resource demo/" + name + " is missing; install the program again");
       }
       return parseIdx(name, new GZIPInputStream(resource).readAllBytes(), dimensions, itemShape);
     } catch (IOException e) {
@@ -54,7 +54,7 @@ public record MnistData(DigitImages train, DigitImages test) {
    * dimensions, one big-endian int a dimension, then the elements.
    *
    * @param itemShape the sizes after the first, which is the number of items
-   * @throws InvalidInput naming {@code name} when the bytes are no such file
+   * @throws InvalidInput with {@code name} when the bytes are not such a file
    */
   static byte[] parseIdx(String name, byte[] file, int dimensions, int... itemShape) {
     int header = Integer.BYTES * (1 + dimensions);
@@ -62,19 +62,20 @@ public record MnistData(DigitImages train, DigitImages test) {
     ByteBuffer buffer = ByteBuffer.wrap(file);
     if (file.length < header || buffer.getInt() != magic) {
       throw new InvalidInput(
-          "%s: no IDX file of unsigned bytes in %d dimension(s)".formatted(name, dimensions));
+          "%s: expected an IDX file of unsigned bytes in %d dimension(s)"
+              .formatted(name, dimensions));
     }
     long expected = buffer.getInt();
     for (int size : itemShape) {
       int found = buffer.getInt();
       if (found != size) {
-        throw new InvalidInput("%s: size %d expected, %d found".formatted(name, size, found));
+        throw new InvalidInput("%s: expected size %d, found %d".formatted(name, size, found));
       }
       expected *= size;
     }
     if (file.length - header != expected) {
       throw new InvalidInput(
-          "%s: %d bytes expected after the header, %d found"
+          "%s: expected %d bytes after the header, found %d"
               .formatted(name, expected, file.length - header));
     }
     return Arrays.copyOfRange(file, header, file.length);

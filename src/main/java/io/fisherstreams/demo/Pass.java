@@ -3,34 +3,32 @@ package io.fisherstreams.demo;
 import java.util.Arrays;
 
 /**
- * Forward and backward passes of a {@link Network} over up to a fixed number of images at once. All
- * memory is taken at construction and freed by {@link #close}. Products run in ND4J; the work
- * between them, on rows of a few hundred numbers, in plain loops, because an elementwise operation
- * of ND4J costs more to start than such a row takes.
+ * Forward and backward passes of a {@link DigitNetwork} over a batch of images. The constructor
+ * allocates all memory, {@link #close} frees it. ND4J computes the matrix products; plain loops do
+ * the rest, because the rows have a few hundred numbers and starting an elementwise operation of
+ * ND4J costs more than such a row.
  *
  * <p>Activations and deltas hold one image after another: {@code [capacity, width]} row-major.
  */
 final class Pass implements AutoCloseable {
   private final int capacity;
-  private final float[][] activations = new float[Network.LAYERS + 1][];
-  private final float[][] deltas = new float[Network.LAYERS][];
+  private final float[][] activations = new float[DigitNetwork.LAYERS + 1][];
+  private final float[][] deltas = new float[DigitNetwork.LAYERS][];
   private final float[] probabilities;
-  private final float[] squares;
-  private final Matrix[] weightMatrices = new Matrix[Network.LAYERS];
-  private final Matrix[] activationMatrices = new Matrix[Network.LAYERS];
-  private final Matrix[] outputMatrices = new Matrix[Network.LAYERS];
-  private final Matrix[] deltaMatrices = new Matrix[Network.LAYERS];
-  private Network network;
+  private final Matrix[] weightMatrices = new Matrix[DigitNetwork.LAYERS];
+  private final Matrix[] activationMatrices = new Matrix[DigitNetwork.LAYERS];
+  private final Matrix[] outputMatrices = new Matrix[DigitNetwork.LAYERS];
+  private final Matrix[] deltaMatrices = new Matrix[DigitNetwork.LAYERS];
+  private DigitNetwork network;
   private int count;
 
   Pass(int capacity) {
     this.capacity = capacity;
     probabilities = new float[capacity * DigitImages.CLASSES];
-    squares = new float[capacity * DigitImages.PIXELS];
     activations[0] = new float[capacity * DigitImages.PIXELS];
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
-      int in = Network.inputs(layer);
-      int out = Network.outputs(layer);
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
+      int in = DigitNetwork.inputs(layer);
+      int out = DigitNetwork.outputs(layer);
       activations[layer + 1] = new float[capacity * out];
       deltas[layer] = new float[capacity * out];
       weightMatrices[layer] = new Matrix(in, out);
@@ -40,21 +38,21 @@ final class Pass implements AutoCloseable {
     }
   }
 
-  /** The most images of one pass. */
+  /** Maximum number of images of one pass. */
   int capacity() {
     return capacity;
   }
 
-  /** Uses this network's present parameters from now on. */
-  void use(Network network) {
+  /** Copies the network's present weights for the next passes. */
+  void use(DigitNetwork network) {
     this.network = network;
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
       weightMatrices[layer].write(network.weight(layer), 0);
     }
   }
 
   /**
-   * Reads the images {@code order[from]} to {@code order[from + count - 1]}.
+   * Runs the images {@code order[from]} to {@code order[from + count - 1]} through the network.
    *
    * @param count at most the capacity
    */
@@ -62,33 +60,32 @@ final class Pass implements AutoCloseable {
     this.count = count;
     float[] input = activations[0];
     for (int i = 0; i < count; i++) {
-      int source = order[from + i] * DigitImages.PIXELS;
       for (int pixel = 0; pixel < DigitImages.PIXELS; pixel++) {
-        input[i * DigitImages.PIXELS + pixel] = (images.pixels()[source + pixel] & 0xFF) / 255f;
+        input[i * DigitImages.PIXELS + pixel] = images.value(order[from + i], pixel);
       }
     }
     Arrays.fill(input, count * DigitImages.PIXELS, input.length, 0);
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
       activationMatrices[layer].write(activations[layer], 0);
       outputMatrices[layer].becomeTransposedProduct(
           weightMatrices[layer], activationMatrices[layer]);
       outputMatrices[layer].read(activations[layer + 1], 0);
-      addBias(activations[layer + 1], network.bias(layer), layer < Network.LAYERS - 1);
+      addBias(activations[layer + 1], network.bias(layer), layer < DigitNetwork.LAYERS - 1);
     }
     softmax();
   }
 
   private static void addBias(float[] outputs, float[] bias, boolean rectified) {
-    float least = rectified ? 0 : Float.NEGATIVE_INFINITY;
+    float minimum = rectified ? 0 : Float.NEGATIVE_INFINITY;
     for (int start = 0; start < outputs.length; start += bias.length) {
       for (int j = 0; j < bias.length; j++) {
-        outputs[start + j] = Math.max(least, outputs[start + j] + bias[j]);
+        outputs[start + j] = Math.max(minimum, outputs[start + j] + bias[j]);
       }
     }
   }
 
   private void softmax() {
-    float[] logits = activations[Network.LAYERS];
+    float[] logits = activations[DigitNetwork.LAYERS];
     for (int start = 0; start < logits.length; start += DigitImages.CLASSES) {
       double largest = logits[start + predicted(start / DigitImages.CLASSES)];
       double sum = 0;
@@ -103,7 +100,7 @@ final class Pass implements AutoCloseable {
 
   /** The class of the largest logit of the pass's {@code i}-th image. */
   int predicted(int i) {
-    float[] logits = activations[Network.LAYERS];
+    float[] logits = activations[DigitNetwork.LAYERS];
     int best = 0;
     for (int c = 1; c < DigitImages.CLASSES; c++) {
       if (logits[i * DigitImages.CLASSES + c] > logits[i * DigitImages.CLASSES + best]) {
@@ -119,18 +116,18 @@ final class Pass implements AutoCloseable {
   }
 
   /**
-   * Where the caller writes the derivatives by the logits, image after image, before {@link
-   * #backward}; those of images beyond the pass's count are ignored.
+   * The derivatives with respect to the logits, image after image. The caller fills them before
+   * {@link #backward}; entries beyond the pass's images are ignored.
    */
   float[] logitDeltas() {
-    return deltas[Network.LAYERS - 1];
+    return deltas[DigitNetwork.LAYERS - 1];
   }
 
-  /** Carries the derivatives by the logits back to every layer's outputs. */
+  /** Propagates the derivatives from the logits back to the outputs of every layer. */
   void backward() {
     Arrays.fill(logitDeltas(), count * DigitImages.CLASSES, logitDeltas().length, 0);
-    deltaMatrices[Network.LAYERS - 1].write(logitDeltas(), 0);
-    for (int layer = Network.LAYERS - 1; layer > 0; layer--) {
+    deltaMatrices[DigitNetwork.LAYERS - 1].write(logitDeltas(), 0);
+    for (int layer = DigitNetwork.LAYERS - 1; layer > 0; layer--) {
       float[] below = deltas[layer - 1];
       deltaMatrices[layer - 1].becomeProduct(weightMatrices[layer], deltaMatrices[layer]);
       deltaMatrices[layer - 1].read(below, 0);
@@ -142,7 +139,7 @@ final class Pass implements AutoCloseable {
   }
 
   /**
-   * The derivative by a layer's weights and biases, summed over the images.
+   * The derivative with respect to a layer's weights and biases, summed over the images.
    *
    * @param weight receives the sum, as the transpose of {@code [out, in]} row-major
    * @param bias receives the sum
@@ -151,38 +148,6 @@ final class Pass implements AutoCloseable {
     weight.becomeProductTransposed(activationMatrices[layer], deltaMatrices[layer]);
     Arrays.fill(bias, 0);
     addRows(deltas[layer], bias);
-  }
-
-  /**
-   * Makes this pass ready for {@link #addSquaredGradient}: until the next {@link #forward}, {@link
-   * #gradient} must not be asked.
-   */
-  void squareActivations() {
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
-      square(activations[layer], squares);
-      activationMatrices[layer].write(squares, 0);
-    }
-  }
-
-  /**
-   * Adds, over the images, the squared derivatives by a layer's weights and biases. The derivative
-   * of one image by a weight is the product of its activation and its delta, so the sum of the
-   * squares is one product of squared matrices. Once a layer after each {@link #backward}.
-   *
-   * @param weight adds the sums to itself, as the transpose of {@code [out, in]} row-major
-   * @param bias the sums are added to it
-   */
-  void addSquaredGradient(int layer, Matrix weight, float[] bias) {
-    square(deltas[layer], deltas[layer]);
-    deltaMatrices[layer].write(deltas[layer], 0);
-    weight.addProductTransposed(activationMatrices[layer], deltaMatrices[layer]);
-    addRows(deltas[layer], bias);
-  }
-
-  private static void square(float[] values, float[] target) {
-    for (int j = 0; j < values.length; j++) {
-      target[j] = values[j] * values[j];
-    }
   }
 
   private static void addRows(float[] rows, float[] sum) {

@@ -12,7 +12,8 @@ import java.util.SortedMap;
  * @param shares each merged model's part of the sum of all weights, by model
  * @param fisher the release's scores
  * @param average the scores of the plain average of the same models
- * @param waited from handing the change in to having read the complete release
+ * @param waited from the start of the change, which for an arrival includes the estimate of its
+ *     Fisher, until the complete release was read
  */
 public record PoolChange(
     DigitTask model,
@@ -22,6 +23,11 @@ public record PoolChange(
     Scores fisher,
     Scores average,
     Duration waited) {
+
+  /** The change in as few characters as an axis has room for. */
+  String event() {
+    return (arrived ? "+ " : "− ") + model.model();
+  }
 
   /** Whether this task's model is in the pool after the change. */
   public boolean holds(DigitTask task) {

@@ -3,10 +3,7 @@ package io.fisherstreams.demo;
 import java.util.List;
 import java.util.Locale;
 
-/**
- * Which models each release merged, and each one's share, drawn as SVG: a row a model, a column a
- * release.
- */
+/** The models of each release with their shares, as SVG: one row a model, one column a release. */
 record PoolChart(List<PoolChange> changes) {
   private static final double NAMES = 110;
   private static final double COLUMN = 124;
@@ -15,18 +12,17 @@ record PoolChart(List<PoolChange> changes) {
 
   /** The drawing. */
   String svg() {
-    int rows = DigitTask.values().length;
-    StringBuilder svg = new StringBuilder();
-    svg.append(
-        format(
-            "<svg viewBox=\"0 0 %.0f %.0f\" class=\"wide\" role=\"img\">"
-                + "<title>Models and shares by release</title>%n",
-            NAMES + COLUMN * changes.size(), HEAD + ROW * rows));
+    SvgWriter svg =
+        new SvgWriter(
+            "wide",
+            NAMES + COLUMN * changes.size(),
+            HEAD + ROW * DigitTask.values().length,
+            "Models and shares by release");
     for (int column = 0; column < changes.size(); column++) {
       PoolChange change = changes.get(column);
       double centre = x(column) + COLUMN / 2;
       text(svg, "strong", centre, 14, "middle", "release " + change.release());
-      text(svg, "", centre, 31, "middle", DemoReport.event(change));
+      text(svg, "event", centre, 31, "middle", change.event());
     }
     for (DigitTask task : DigitTask.values()) {
       double y = HEAD + ROW * task.ordinal();
@@ -37,10 +33,10 @@ record PoolChart(List<PoolChange> changes) {
         }
       }
     }
-    return svg.append("</svg>\n").toString();
+    return svg.svg();
   }
 
-  private static void cell(StringBuilder svg, int column, double y, double share) {
+  private static void cell(SvgWriter svg, int column, double y, double share) {
     rect(svg, "band", column, y, COLUMN - 3);
     rect(svg, "share", column, y, (COLUMN - 3) * share);
     text(
@@ -52,26 +48,18 @@ record PoolChart(List<PoolChange> changes) {
         String.format(Locale.ROOT, "%.1f %%", 100 * share));
   }
 
-  private static void rect(StringBuilder svg, String style, int column, double y, double width) {
-    svg.append(
-        format(
-            "<rect class=\"%s\" x=\"%.1f\" y=\"%.1f\" width=\"%.1f\" height=\"%.1f\" rx=\"3\"/>%n",
-            style, x(column), y + 2, width, ROW - 4));
+  private static void rect(SvgWriter svg, String style, int column, double y, double width) {
+    svg.empty(
+        "rect", "class", style, "x", x(column), "y", y + 2, "width", width, "height", ROW - 4, "rx",
+        3);
   }
 
   private static void text(
-      StringBuilder svg, String style, double x, double y, String anchor, String text) {
-    svg.append(
-        format(
-            "<text class=\"%s\" x=\"%.1f\" y=\"%.1f\" text-anchor=\"%s\">%s</text>%n",
-            style, x, y, anchor, Html.text(text)));
+      SvgWriter svg, String style, double x, double y, String anchor, String text) {
+    svg.element("text", text, "class", style, "x", x, "y", y, "text-anchor", anchor);
   }
 
   private static double x(int column) {
     return NAMES + COLUMN * column;
-  }
-
-  private static String format(String pattern, Object... values) {
-    return String.format(Locale.ROOT, pattern, values);
   }
 }

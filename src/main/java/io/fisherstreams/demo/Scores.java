@@ -5,10 +5,10 @@ import java.util.EnumMap;
 import java.util.Map;
 
 /**
- * How well one network reads.
+ * A network's accuracy on all test sets.
  *
  * @param tasks accuracy on every task's test images, from 0 to 1
- * @param originals accuracy on MNIST's own test images, which the base model was trained for
+ * @param originals accuracy on MNIST's own test images, the base model's task
  */
 public record Scores(Map<DigitTask, Double> tasks, double originals) {
   public Scores {
@@ -20,7 +20,7 @@ public record Scores(Map<DigitTask, Double> tasks, double originals) {
     return tasks.get(task);
   }
 
-  /** Mean accuracy over the tasks; the original digits are no task. */
+  /** Mean accuracy over the tasks, without the original digits. */
   public double mean() {
     return tasks.values().stream().mapToDouble(Double::doubleValue).average().orElseThrow();
   }

@@ -4,8 +4,8 @@ import java.util.Arrays;
 import java.util.Random;
 
 /**
- * Trains a {@link Network} with Adam (Kingma and Ba, 2015: β₁ = 0.9, β₂ = 0.999, 10⁻⁸) on the cross
- * entropy, with a learning rate that falls linearly to a tenth. The same seed and images give the
+ * Trains a {@link DigitNetwork} with Adam (Kingma and Ba, 2015: β₁ = 0.9, β₂ = 0.999, 10⁻⁸) on the
+ * cross entropy. The learning rate falls linearly to a tenth. The same seed and images give the
  * same network on the same machine.
  */
 final class Trainer implements AutoCloseable {
@@ -15,48 +15,50 @@ final class Trainer implements AutoCloseable {
   private static final double TINY = 1e-8;
 
   private final Pass pass = new Pass(BATCH);
-  private final Matrix[] gradientMatrices = new Matrix[Network.LAYERS];
-  private final float[][] weightGradients = new float[Network.LAYERS][];
-  private final float[][] biasGradients = new float[Network.LAYERS][];
+  private final Matrix[] gradientMatrices = new Matrix[DigitNetwork.LAYERS];
+  private final float[][] weightGradients = new float[DigitNetwork.LAYERS][];
+  private final float[][] biasGradients = new float[DigitNetwork.LAYERS][];
 
   Trainer() {
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
-      gradientMatrices[layer] = new Matrix(Network.inputs(layer), Network.outputs(layer));
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
+      gradientMatrices[layer] = new Matrix(DigitNetwork.inputs(layer), DigitNetwork.outputs(layer));
       weightGradients[layer] = new float[gradientMatrices[layer].size()];
-      biasGradients[layer] = new float[Network.outputs(layer)];
+      biasGradients[layer] = new float[DigitNetwork.outputs(layer)];
     }
   }
 
-  /** Is told of each epoch's end. */
-  interface Progress {
+  /** Receives the end of each epoch. */
+  @FunctionalInterface
+  interface EpochListener {
     /**
      * One epoch is over.
      *
      * @param epoch from 1
-     * @param loss mean cross entropy of its images, in nats, each before its own step
+     * @param loss mean cross entropy of its images, in nats, each measured before its own step
      */
     void epoch(int epoch, double loss);
   }
 
   /**
-   * Returns the trained network; {@code start} is left as it is.
+   * Returns the trained network; {@code start} does not change.
    *
-   * @param images a multiple of 100; each epoch sees all of them in a new order
+   * @param images a multiple of 100; each epoch uses all of them in a new order
    */
-  Network train(
-      Network start,
+  DigitNetwork train(
+      DigitNetwork start,
       DigitImages images,
       int epochs,
       double learningRate,
       long seed,
-      Progress progress) {
+      EpochListener listener) {
     if (images.count() % BATCH != 0) {
-      throw new IllegalArgumentException(images.count() + " images are no whole batches");
+      throw new IllegalArgumentException(
+          "expected a multiple of %d images, found %d".formatted(BATCH, images.count()));
     }
-    Network network = start.copy();
-    Moments[] weightMoments = new Moments[Network.LAYERS];
-    Moments[] biasMoments = new Moments[Network.LAYERS];
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
+    DigitNetwork network = start.copy();
+    Moments[] weightMoments = new Moments[DigitNetwork.LAYERS];
+    Moments[] biasMoments = new Moments[DigitNetwork.LAYERS];
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
       weightMoments[layer] = new Moments(network.weight(layer).length);
       biasMoments[layer] = new Moments(network.bias(layer).length);
     }
@@ -72,18 +74,18 @@ final class Trainer implements AutoCloseable {
         loss += derive(network, images, order, from);
         step++;
         double rate = learningRate * (1 - 0.9 * step / steps);
-        for (int layer = 0; layer < Network.LAYERS; layer++) {
+        for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
           weightMoments[layer].step(network.weight(layer), weightGradients[layer], rate, step);
           biasMoments[layer].step(network.bias(layer), biasGradients[layer], rate, step);
         }
       }
-      progress.epoch(epoch, loss / order.length);
+      listener.epoch(epoch, loss / order.length);
     }
     return network;
   }
 
   /** Fills the gradients of the batch's mean loss and returns the sum of its losses. */
-  double derive(Network network, DigitImages images, int[] order, int from) {
+  double derive(DigitNetwork network, DigitImages images, int[] order, int from) {
     pass.use(network);
     pass.forward(images, order, from, BATCH);
     double loss = 0;
@@ -97,16 +99,16 @@ final class Trainer implements AutoCloseable {
       loss -= Math.log(Math.max(pass.probability(i, label), Float.MIN_NORMAL));
     }
     pass.backward();
-    for (int layer = 0; layer < Network.LAYERS; layer++) {
+    for (int layer = 0; layer < DigitNetwork.LAYERS; layer++) {
       pass.gradient(layer, gradientMatrices[layer], biasGradients[layer]);
       gradientMatrices[layer].read(weightGradients[layer], 0);
     }
     return loss;
   }
 
-  /** The gradient of the last {@link #derive}, copied. */
-  Parameters gradient() {
-    return Network.named(weightGradients, biasGradients);
+  /** A copy of the gradient of the last {@link #derive}. */
+  DigitParameters gradient() {
+    return DigitNetwork.named(weightGradients, biasGradients);
   }
 
   private static void shuffle(int[] order, Random random) {

@@ -24,7 +24,7 @@ public final class TopicReader {
    * Hands every committed record over, in the order of its partition, value null for a tombstone.
    */
   public static <V> void readAll(
-      KafkaSettings kafka, Topic<String, V> topic, BiConsumer<String, V> consumer) {
+      KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> consumer) {
     try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
       List<TopicPartition> partitions =
           reader.partitionsFor(topic.name()).stream()
@@ -55,7 +55,7 @@ public final class TopicReader {
 
   private static <V> void read(
       Consumer<String, byte[]> reader,
-      Topic<String, V> topic,
+      Topic<?, V> topic,
       List<TopicPartition> partitions,
       BiConsumer<String, V> consumer) {
     reader.assign(partitions);

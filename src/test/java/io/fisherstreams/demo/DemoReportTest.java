@@ -22,7 +22,7 @@ class DemoReportTest {
   void isOneWellFormedPageThatNeedsNothingElse() throws Exception {
     String html = new DemoReport(result(true)).html();
     Document page = parse(html);
-    assertThat(html).doesNotContain("{{");
+    assertThat(html).doesNotContain("{{", "{%");
     assertThat(page.getElementsByTagName("script").getLength()).isZero();
     assertThat(page.getElementsByTagName("link").getLength()).isZero();
     assertThat(html).doesNotContain("http:", "https:", "url(", "@import");
@@ -70,6 +70,42 @@ class DemoReportTest {
   }
 
   @Test
+  void escapesModelNames() throws Exception {
+    String name = "<script>alert('&')</script>\"";
+    DigitParameters parameters = DigitNetwork.random(1).parameters();
+    String html =
+        new DemoReport(result(true, List.of(new PooledModel(name, parameters, parameters)))).html();
+    assertThat(html).contains("&lt;script").doesNotContain("<script");
+    Document page = parse(html);
+    assertThat(elements(page.getElementsByTagName("th")))
+        .extracting(Element::getTextContent)
+        .contains(name);
+    assertThat(elements(page.getElementsByTagName("td")))
+        .extracting(Element::getTextContent)
+        .contains(name);
+  }
+
+  @Test
+  void escapesTextsOfCharts() throws Exception {
+    String name = "<script>alert('&')</script>\"";
+    String svg =
+        new LineChart(
+                List.of(name),
+                List.of(new LineChart.Series(name, "fisher", List.of(0.5))),
+                List.of(),
+                LineChart.Size.PAGE)
+            .svg(name);
+    assertThat(svg).doesNotContain("<script");
+    Document chart = parse(svg);
+    assertThat(elements(chart.getElementsByTagName("title")))
+        .extracting(Element::getTextContent)
+        .containsExactly(name, name + ", " + name + ": 50.0 %");
+    assertThat(elements(chart.getElementsByTagName("text")))
+        .extracting(Element::getTextContent)
+        .contains(name, name + " 50.0");
+  }
+
+  @Test
   void saysWhetherTheWithdrawnModelIsGone() {
     assertThat(new DemoReport(result(true)).html()).contains("Nothing is left of top-left");
     assertThat(new DemoReport(result(false)).html())
@@ -93,14 +129,18 @@ class DemoReportTest {
 
   /** A release of both methods at 60 and 50 %, and one of both at 40 %. */
   private static DemoResult result(boolean exact) {
-    Parameters parameters = Network.random(1).parameters();
+    return result(exact, List.of());
+  }
+
+  private static DemoResult result(boolean exact, List<PooledModel> models) {
+    DigitParameters parameters = DigitNetwork.random(1).parameters();
     Map<DigitTask, Double> alone = new EnumMap<>(DigitTask.class);
     for (DigitTask task : DigitTask.values()) {
       alone.put(task, 0.95);
     }
     return new DemoResult(
         parameters,
-        List.of(),
+        models,
         1,
         2_000,
         scores(0.3, 0.94),

@@ -46,7 +46,7 @@ class DemoScenarioTest {
 
   @Test
   void measuresEveryReleaseByItsOwnParameters() {
-    List<Parameters> releases = new ArrayList<>();
+    List<DigitParameters> releases = new ArrayList<>();
     List<FineTunedModel> arrived = new ArrayList<>();
     DemoResult result =
         SmallRun.of(
@@ -70,6 +70,11 @@ class DemoScenarioTest {
                     }
 
                     @Override
+                    public Map<String, DigitParameters> fishers() {
+                      return real.fishers();
+                    }
+
+                    @Override
                     public void close() {}
                   };
                 },
@@ -87,15 +92,16 @@ class DemoScenarioTest {
       }
     }
     float[] average =
-        Parameters.mean(arrived.subList(0, 6).stream().map(FineTunedModel::parameters).toList())
+        DigitParameters.mean(
+                arrived.subList(0, 6).stream().map(FineTunedModel::parameters).toList())
             .values("layers.2.bias");
     for (int j = 0; j < 10; j++) {
       assertThat((double) average[j]).isCloseTo(mean[j], within(1e-8));
     }
-    assertThat(arrived).allMatch(model -> model.examples() == 250);
-    assertThat(arrived.get(0).gradients())
-        .extracting(SquaredGradients::examples)
-        .containsExactly(100, 100, 50);
+    assertThat(arrived).allMatch(model -> model.examples().count() == 250);
+    DigitImages tilted = DigitTask.TILTED.of(SmallRun.DATA.train().first(250));
+    assertThat(arrived.get(0).examples().pixels()).isEqualTo(tilted.pixels());
+    assertThat(arrived.get(0).examples().labels()).isEqualTo(tilted.labels());
     assertThat(result.merged()).isSameAs(releases.get(6));
   }
 
@@ -117,7 +123,7 @@ class DemoScenarioTest {
                         console)
                     .run())
         .isInstanceOf(IllegalStateException.class)
-        .hasMessage("release 2 merges [bold], the pool holds [bold, tilted]");
+        .hasMessage("release 2 merges [bold], expected the pool's models [bold, tilted]");
   }
 
   @Test
@@ -157,7 +163,7 @@ class DemoScenarioTest {
     return cells.toArray(String[]::new);
   }
 
-  private static double accuracy(Parameters parameters, DigitImages images) {
+  private static double accuracy(DigitParameters parameters, DigitImages images) {
     DoubleNetwork network = new DoubleNetwork(parameters);
     int right = 0;
     for (int i = 0; i < images.count(); i++) {
@@ -189,6 +195,11 @@ class DemoScenarioTest {
     }
 
     @Override
+    public Map<String, DigitParameters> fishers() {
+      return pool.fishers();
+    }
+
+    @Override
     public void close() {}
   }
 
@@ -204,6 +215,11 @@ class DemoScenarioTest {
     @Override
     public MergedRelease withdraw(String model) {
       return pool.withdraw(model);
+    }
+
+    @Override
+    public Map<String, DigitParameters> fishers() {
+      return pool.fishers();
     }
 
     @Override

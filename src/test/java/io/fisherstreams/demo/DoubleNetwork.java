@@ -9,7 +9,7 @@ final class DoubleNetwork {
   private static final double STEP = 1e-5;
   private final Map<String, double[]> values = new LinkedHashMap<>();
 
-  DoubleNetwork(Parameters parameters) {
+  DoubleNetwork(DigitParameters parameters) {
     for (TensorInfo tensor : parameters.tensors()) {
       float[] source = parameters.values(tensor.name());
       double[] target = new double[source.length];

@@ -12,14 +12,9 @@ import org.junit.jupiter.api.Test;
 class FisherOverlapTest {
   @Test
   void isTheCosineOfEachPairOfFishers() {
-    // Sums over several batches: a = (3, 4, 0), b = (0, 0, 2), c = (1, 0, 0).
     FisherOverlap overlap =
         FisherOverlap.of(
-            List.of(
-                model("a", new float[] {1, 4, 0}, new float[] {2, 0, 0}),
-                model("b", new float[] {0, 0, 1}, new float[] {0, 0, 1}),
-                model("c", new float[] {1, 0, 0})),
-            "w");
+            List.of(model("a", 3, 4, 0), model("b", 0, 0, 2), model("c", 1, 0, 0)), "w");
     assertThat(overlap.models()).containsExactly("a", "b", "c");
     double[][] expected = {{1, 0, 0.6}, {0, 1, 0}, {0.6, 0, 1}};
     for (int row = 0; row < 3; row++) {
@@ -33,19 +28,16 @@ class FisherOverlapTest {
   @Test
   void isZeroForAFisherOfZeros() {
     FisherOverlap overlap =
-        FisherOverlap.of(List.of(model("a", new float[3]), model("b", new float[] {1, 2, 3})), "w");
+        FisherOverlap.of(List.of(model("a", 0, 0, 0), model("b", 1, 2, 3)), "w");
     assertThat(overlap.cosines().get(0)).containsExactly(0.0, 0.0);
   }
 
-  private static FineTunedModel model(String name, float[]... batches) {
-    return new FineTunedModel(
-        name,
-        tensor(new float[3]),
-        List.of(batches).stream().map(sums -> new SquaredGradients(tensor(sums), 5)).toList());
+  private static PooledModel model(String name, float... fisher) {
+    return new PooledModel(name, tensor(new float[3]), tensor(fisher));
   }
 
-  private static Parameters tensor(float[] values) {
-    return new Parameters(
+  private static DigitParameters tensor(float[] values) {
+    return new DigitParameters(
         List.of(new TensorInfo("w", DType.F32, List.of(3L))), Map.of("w", values));
   }
 }

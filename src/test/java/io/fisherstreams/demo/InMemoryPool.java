@@ -6,21 +6,37 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Function;
 
-/** The merge of shared/fisher-merging.md in plain float64 loops, without Kafka. */
+/** The Fisher-weighted merge in plain float64 loops, without Kafka. */
 final class InMemoryPool implements MergedModels {
   private final Method method;
+  private final Function<FineTunedModel, DigitParameters> fisher;
   private final SortedMap<String, FineTunedModel> models = new TreeMap<>();
+  private final Map<String, DigitParameters> fishers = new HashMap<>();
   private long releases;
 
+  /** A pool that computes its Fishers in float64. */
   InMemoryPool(Method method) {
+    this(method, model -> DoubleFisher.rounded(model.parameters(), model.examples()));
+  }
+
+  /** A pool of given Fishers. */
+  InMemoryPool(Method method, Function<FineTunedModel, DigitParameters> fisher) {
     this.method = method;
+    this.fisher = fisher;
   }
 
   @Override
   public MergedRelease arrive(FineTunedModel model) {
     models.put(model.name(), model);
+    fishers.put(model.name(), fisher.apply(model));
     return release();
+  }
+
+  @Override
+  public Map<String, DigitParameters> fishers() {
+    return fishers;
   }
 
   @Override
@@ -31,23 +47,14 @@ final class InMemoryPool implements MergedModels {
 
   private MergedRelease release() {
     List<TensorInfo> tensors = List.copyOf(models.get(models.firstKey()).parameters().tensors());
-    Map<String, Map<String, double[]>> fishers = new HashMap<>();
     Map<String, Double> weights = new HashMap<>();
     for (FineTunedModel model : models.values()) {
-      Map<String, double[]> fisher = new HashMap<>();
       double squares = 0;
       for (TensorInfo tensor : tensors) {
-        double[] f = new double[(int) tensor.elements()];
-        for (int j = 0; j < f.length; j++) {
-          for (SquaredGradients batch : model.gradients()) {
-            f[j] += batch.sums().values(tensor.name())[j];
-          }
-          f[j] /= model.examples();
-          squares += f[j] * f[j];
+        for (float f : fishers.get(model.name()).values(tensor.name())) {
+          squares += (double) f * f;
         }
-        fisher.put(tensor.name(), f);
       }
-      fishers.put(model.name(), fisher);
       double c = 1.0 / models.size();
       weights.put(
           model.name(), method.normalized() ? c / (Math.sqrt(squares) + method.epsilon()) : c);
@@ -63,7 +70,7 @@ final class InMemoryPool implements MergedModels {
         for (FineTunedModel model : models.values()) {
           double w =
               weights.get(model.name())
-                  * (fishers.get(model.name()).get(tensor.name())[j] + method.epsilon());
+                  * (fishers.get(model.name()).values(tensor.name())[j] + method.epsilon());
           upper += w * model.parameters().values(tensor.name())[j];
           lower += w;
           shares.merge(model.name(), w, Double::sum);
@@ -75,7 +82,7 @@ final class InMemoryPool implements MergedModels {
     }
     double all = total;
     shares.replaceAll((model, share) -> share / all);
-    return new MergedRelease(++releases, new Parameters(tensors, merged), shares);
+    return new MergedRelease(++releases, new DigitParameters(tensors, merged), shares);
   }
 
   @Override

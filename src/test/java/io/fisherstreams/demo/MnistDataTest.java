@@ -32,17 +32,17 @@ class MnistDataTest {
     assertThatThrownBy(
             () -> MnistData.parseIdx("labels", new byte[] {0, 0, 8, 1, 0, 0, 0, 3, 7, 9}, 1))
         .isInstanceOf(InvalidInput.class)
-        .hasMessage("labels: 3 bytes expected after the header, 2 found");
+        .hasMessage("labels: expected 3 bytes after the header, found 2");
     assertThatThrownBy(
             () -> MnistData.parseIdx("labels", new byte[] {0, 0, 13, 1, 0, 0, 0, 2, 7, 9}, 1))
         .isInstanceOf(InvalidInput.class)
-        .hasMessageContaining("no IDX file of unsigned bytes");
+        .hasMessageContaining("expected an IDX file of unsigned bytes");
     assertThatThrownBy(() -> MnistData.parseIdx("labels", new byte[] {0, 0, 8}, 1))
         .isInstanceOf(InvalidInput.class);
     byte[] narrow = {0, 0, 8, 3, 0, 0, 0, 1, 0, 0, 0, 28, 0, 0, 0, 27};
     assertThatThrownBy(() -> MnistData.parseIdx("images", narrow, 3, 28, 28))
         .isInstanceOf(InvalidInput.class)
-        .hasMessage("images: size 28 expected, 27 found");
+        .hasMessage("images: expected size 28, found 27");
     byte[] negative = {0, 0, 8, 1, -1, -1, -1, -1};
     assertThatThrownBy(() -> MnistData.parseIdx("labels", negative, 1))
         .isInstanceOf(InvalidInput.class);

@@ -2,12 +2,11 @@ package io.fisherstreams.demo;
 
 import java.io.PrintWriter;
 import java.io.StringWriter;
-import java.util.Arrays;
 
 /** The scenario on little data with little training: seconds instead of a quarter of a minute. */
 final class SmallRun {
   static final MnistData DATA = small();
-  static final DemoScenario.Effort EFFORT = new DemoScenario.Effort(2, 1, 250, 100);
+  static final DemoScenario.Effort EFFORT = new DemoScenario.Effort(2, 1, 250);
 
   private SmallRun() {}
 
@@ -26,12 +25,6 @@ final class SmallRun {
 
   private static MnistData small() {
     MnistData data = MnistData.load();
-    return new MnistData(first(data.train(), 2_000), first(data.test(), 400));
-  }
-
-  private static DigitImages first(DigitImages images, int count) {
-    return new DigitImages(
-        Arrays.copyOf(images.pixels(), count * DigitImages.PIXELS),
-        Arrays.copyOf(images.labels(), count));
+    return new MnistData(data.train().first(2_000), data.test().first(400));
   }
 }

@@ -10,11 +10,11 @@ import java.util.Random;
 
 /**
  * A perceptron that reads digits: 784 pixels from 0 to 1, hidden layers of 256 and 128 rectified
- * units, 10 logits. Its parameters are named as PyTorch names those of a list of linear layers:
- * {@code layers.0.weight} of shape {@code [out, in]}, {@code layers.0.bias} of shape {@code [out]},
- * and so on.
+ * units, 10 logits. It is a model of type {@code mlp} for the gradient stage, so its parameters
+ * have that type's names: {@code layers.0.weight} of shape {@code [out, in]}, {@code layers.0.bias}
+ * of shape {@code [out]}, and so on.
  */
-public final class Network {
+public final class DigitNetwork {
   private static final int[] WIDTHS = {DigitImages.PIXELS, 256, 128, DigitImages.CLASSES};
 
   /** Number of linear layers. */
@@ -23,7 +23,7 @@ public final class Network {
   private final float[][] weights = new float[LAYERS][];
   private final float[][] biases = new float[LAYERS][];
 
-  private Network() {
+  private DigitNetwork() {
     for (int layer = 0; layer < LAYERS; layer++) {
       weights[layer] = new float[inputs(layer) * outputs(layer)];
       biases[layer] = new float[outputs(layer)];
@@ -34,8 +34,8 @@ public final class Network {
    * A network to train: zero biases, weights drawn from a normal distribution of variance 2 / in
    * (He et al., "Delving Deep into Rectifiers", 2015).
    */
-  static Network random(long seed) {
-    Network network = new Network();
+  static DigitNetwork random(long seed) {
+    DigitNetwork network = new DigitNetwork();
     Random random = new Random(seed);
     for (int layer = 0; layer < LAYERS; layer++) {
       double deviation = Math.sqrt(2.0 / inputs(layer));
@@ -48,16 +48,16 @@ public final class Network {
   }
 
   /**
-   * The network of these parameters, which are copied.
+   * A network with a copy of these parameters.
    *
-   * @throws IllegalArgumentException when they are not those of such a network
+   * @throws IllegalArgumentException when the tensors are not those of such a network
    */
-  public static Network of(Parameters parameters) {
-    if (!List.copyOf(parameters.tensors()).equals(tensors())) {
+  public static DigitNetwork of(DigitParameters parameters) {
+    if (!parameters.tensors().equals(tensors())) {
       throw new IllegalArgumentException(
           "expected the tensors " + tensors() + ", found " + parameters.tensors());
     }
-    Network network = new Network();
+    DigitNetwork network = new DigitNetwork();
     for (int layer = 0; layer < LAYERS; layer++) {
       network.weights[layer] = parameters.values(weightName(layer)).clone();
       network.biases[layer] = parameters.values(biasName(layer)).clone();
@@ -65,24 +65,29 @@ public final class Network {
     return network;
   }
 
-  /** Its parameters, copied. */
-  public Parameters parameters() {
+  /** A copy of its parameters. */
+  public DigitParameters parameters() {
     return named(weights, biases);
   }
 
   /** An independent copy. */
-  Network copy() {
+  DigitNetwork copy() {
     return of(parameters());
   }
 
-  /** One number for each parameter, copied; the arrays as {@link #weight} and {@link #bias}. */
-  static Parameters named(float[][] weights, float[][] biases) {
+  /**
+   * Names a copy of one number for each parameter.
+   *
+   * @param weights by layer, each as {@link #weight}
+   * @param biases by layer, each as {@link #bias}
+   */
+  static DigitParameters named(float[][] weights, float[][] biases) {
     Map<String, float[]> values = new LinkedHashMap<>();
     for (int layer = 0; layer < LAYERS; layer++) {
       values.put(weightName(layer), weights[layer].clone());
       values.put(biasName(layer), biases[layer].clone());
     }
-    return new Parameters(tensors(), values);
+    return new DigitParameters(tensors(), values);
   }
 
   /** The layer's weights, {@code [out, in]} row by row; not copied. */
@@ -95,6 +100,14 @@ public final class Network {
     return biases[layer];
   }
 
+  /** The network's {@code config.json}, from which the gradient stage knows how to run it. */
+  static String config() {
+    return """
+        {"model_type": "mlp", "input_size": %d, "hidden_sizes": [%d, %d], "num_labels": %d, \
+        "activation": "relu"}"""
+        .formatted(WIDTHS[0], WIDTHS[1], WIDTHS[2], WIDTHS[LAYERS]);
+  }
+
   /** Number of inputs of a layer. */
   static int inputs(int layer) {
     return WIDTHS[layer];
@@ -105,7 +118,8 @@ public final class Network {
     return WIDTHS[layer + 1];
   }
 
-  private static List<TensorInfo> tensors() {
+  /** Its tensors, in the order of the layers. */
+  static List<TensorInfo> tensors() {
     List<TensorInfo> tensors = new ArrayList<>();
     for (int layer = 0; layer < LAYERS; layer++) {
       long out = outputs(layer);

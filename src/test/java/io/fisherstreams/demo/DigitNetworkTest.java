@@ -4,22 +4,30 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.gradient.Estimator;
+import io.fisherstreams.gradient.FisherEstimation;
+import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.ModelRuntimes;
+import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.PrimitiveIterator;
 import java.util.Random;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
 
 /** The network's mathematics against {@link DoubleNetwork}. */
-class NetworkTest {
+class DigitNetworkTest {
   private static final DigitImages TEST = MnistData.load().test();
 
   @Test
   void gradientIsThatOfTheMeanCrossEntropy() {
-    Network network = Network.random(5);
+    DigitNetwork network = DigitNetwork.random(5);
     int[] order = new Random(1).ints(100, 0, TEST.count()).toArray();
     try (Trainer trainer = new Trainer()) {
       double loss = trainer.derive(network, TEST, order, 0);
@@ -42,23 +50,52 @@ class NetworkTest {
 
   @Test
   void fisherIsTheExpectedSquaredGradientOfEveryExample() {
-    Network network = Network.random(7);
-    int examples = 7;
-    try (ExactFisher fisher = new ExactFisher(3)) {
-      List<SquaredGradients> batches = fisher.of(network, TEST, examples);
-      assertThat(batches).extracting(SquaredGradients::examples).containsExactly(3, 3, 1);
-      DoubleNetwork reference = new DoubleNetwork(network.parameters());
+    DigitNetwork network = DigitNetwork.random(7);
+    DigitParameters parameters = network.parameters();
+    DoubleNetwork reference = new DoubleNetwork(parameters);
+    ModelConfig config = ModelConfig.parse("the demo's config", DigitNetwork.config());
+    try (ModelRuntime runtime = ModelRuntimes.load(config, parameters, Optional.empty());
+        SquaredSums sums = new SquaredSums(runtime)) {
+      FisherEstimation estimation = new FisherEstimation(runtime, Estimator.named("exact", 1, 0));
+      DigitExamples examples = new DigitExamples("test images", TEST);
       int first = 0;
-      for (SquaredGradients batch : batches) {
-        int[] images = IntStream.range(first, first + batch.examples()).toArray();
+      for (int size : new int[] {3, 3, 1}) {
+        estimation.add(examples.read(first, size), sums);
+        assertThat(sums.examples()).isEqualTo(size);
+        int[] images = IntStream.range(first, first + size).toArray();
         assertMatches(
-            batch.sums(),
+            copy(sums),
             (name, j) ->
                 Arrays.stream(images).mapToDouble(i -> square(reference, i, name, j)).sum(),
             40);
-        first += batch.examples();
+        sums.clear();
+        first += size;
       }
     }
+  }
+
+  @Test
+  void doubleFisherIsTheExpectedSquaredGradientOfEveryExample() {
+    DigitParameters parameters = DigitNetwork.random(7).parameters();
+    DoubleNetwork reference = new DoubleNetwork(parameters);
+    assertMatches(
+        DoubleFisher.rounded(parameters, TEST.first(3)),
+        (name, j) ->
+            IntStream.range(0, 3)
+                .mapToDouble(i -> square(reference, i, name, j))
+                .average()
+                .orElseThrow(),
+        40);
+  }
+
+  private static DigitParameters copy(SquaredSums sums) {
+    Map<String, float[]> values = new HashMap<>();
+    for (TensorInfo tensor : sums.parameters()) {
+      float[] copy = new float[(int) tensor.elements()];
+      sums.copy(tensor.name(), 0, copy, 0, copy.length);
+      values.put(tensor.name(), copy);
+    }
+    return new DigitParameters(sums.parameters(), values);
   }
 
   private static double square(DoubleNetwork reference, int image, String name, int j) {
@@ -76,7 +113,7 @@ class NetworkTest {
   }
 
   /** Compares the largest entry of every tensor and some drawn at random. */
-  private static void assertMatches(Parameters actual, Expected expected, int drawn) {
+  private static void assertMatches(DigitParameters actual, Expected expected, int drawn) {
     Random random = new Random(3);
     for (TensorInfo tensor : actual.tensors()) {
       float[] values = actual.values(tensor.name());
@@ -98,13 +135,10 @@ class NetworkTest {
 
   @Test
   void accuracyCountsTheRightlyReadImages() {
-    Network network = Network.random(11);
+    DigitNetwork network = DigitNetwork.random(11);
     DoubleNetwork reference = new DoubleNetwork(network.parameters());
     // 700 images: one full pass and one that is not.
-    DigitImages some =
-        new DigitImages(
-            Arrays.copyOf(TEST.pixels(), 700 * DigitImages.PIXELS),
-            Arrays.copyOf(TEST.labels(), 700));
+    DigitImages some = TEST.first(700);
     long right =
         IntStream.range(0, 700)
             .filter(
@@ -133,16 +167,13 @@ class NetworkTest {
 
   @Test
   void trainingIsRepeatableAndLearns() {
-    DigitImages train =
-        new DigitImages(
-            Arrays.copyOf(TEST.pixels(), 1000 * DigitImages.PIXELS),
-            Arrays.copyOf(TEST.labels(), 1000));
+    DigitImages train = TEST.first(1000);
     try (Trainer trainer = new Trainer();
         Accuracy accuracy = new Accuracy()) {
-      Network start = Network.random(1);
-      Parameters before = start.parameters();
-      Network once = trainer.train(start, train, 3, 1e-3, 9, (epoch, loss) -> {});
-      Network again = trainer.train(start, train, 3, 1e-3, 9, (epoch, loss) -> {});
+      DigitNetwork start = DigitNetwork.random(1);
+      DigitParameters before = start.parameters();
+      DigitNetwork once = trainer.train(start, train, 3, 1e-3, 9, (epoch, loss) -> {});
+      DigitNetwork again = trainer.train(start, train, 3, 1e-3, 9, (epoch, loss) -> {});
       assertThat(start.parameters().sameBits(before)).isTrue();
       assertThat(once.parameters().sameBits(again.parameters())).isTrue();
       assertThat(once.parameters().sameBits(before)).isFalse();
@@ -152,7 +183,7 @@ class NetworkTest {
 
   @Test
   void parametersGoOutAndInUnchanged() {
-    Parameters parameters = Network.random(3).parameters();
+    DigitParameters parameters = DigitNetwork.random(3).parameters();
     assertThat(parameters.tensors())
         .extracting(TensorInfo::name)
         .containsExactly(
@@ -163,10 +194,10 @@ class NetworkTest {
             "layers.2.weight",
             "layers.2.bias");
     assertThat(parameters.elements()).isEqualTo(784 * 256 + 256 + 256 * 128 + 128 + 128 * 10 + 10);
-    assertThat(Network.of(parameters).parameters().sameBits(parameters)).isTrue();
+    assertThat(DigitNetwork.of(parameters).parameters().sameBits(parameters)).isTrue();
     TensorInfo first = parameters.tensors().iterator().next();
-    Parameters part =
-        new Parameters(List.of(first), Map.of(first.name(), parameters.values(first.name())));
-    assertThatThrownBy(() -> Network.of(part)).isInstanceOf(IllegalArgumentException.class);
+    DigitParameters part =
+        new DigitParameters(List.of(first), Map.of(first.name(), parameters.values(first.name())));
+    assertThatThrownBy(() -> DigitNetwork.of(part)).isInstanceOf(IllegalArgumentException.class);
   }
 }
