@@ -46,7 +46,7 @@ final class DemoCommand implements Callable<Integer> {
     DemoResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(null);
         StreamedPools pools = new StreamedPools(directory.path())) {
-      result = new DemoScenario(seed, pools, new DemoConsole(out)).run();
+      result = pools.run(() -> new DemoScenario(seed, pools, new DemoConsole(out)).run());
       folder.write(result);
     }
     out.printf("%nmerged model  %s%nreport        %s%n", folder.merged(), folder.report());

@@ -8,6 +8,7 @@ import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import org.apache.kafka.clients.admin.Admin;
 
 /** Starts the demo's pools on one embedded broker. */
@@ -37,6 +38,11 @@ public final class StreamedPools implements MergedModels.Opener, AutoCloseable {
       new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
     }
     return new StreamedPool(kafka, topics, directory.resolve("state-" + pool), base, method);
+  }
+
+  /** Runs work that needs the broker, and ends it with the cause when the broker fails. */
+  public <T> T run(Supplier<T> work) {
+    return broker.run(work);
   }
 
   @Override

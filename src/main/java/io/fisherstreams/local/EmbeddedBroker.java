@@ -10,6 +10,7 @@ import java.net.ServerSocket;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Supplier;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
@@ -138,9 +139,10 @@ public final class EmbeddedBroker implements AutoCloseable {
    *
    * @throws InvalidInput with the broker's failure when it failed, whatever the work threw
    */
-  public void run(Runnable work) {
+  public <T> T run(Supplier<T> work) {
     Thread worker = Thread.currentThread();
     Object lock = new Object();
+    T result;
     AtomicBoolean running = new AtomicBoolean(true);
     failure.exceptionally(
         cause -> {
@@ -152,7 +154,7 @@ public final class EmbeddedBroker implements AutoCloseable {
           return null;
         });
     try {
-      work.run();
+      result = work.get();
     } catch (RuntimeException e) {
       throw failed().orElse(e);
     } finally {
@@ -168,6 +170,7 @@ public final class EmbeddedBroker implements AutoCloseable {
             cause -> {
               throw cause;
             });
+    return result;
   }
 
   private Optional<RuntimeException> failed() {

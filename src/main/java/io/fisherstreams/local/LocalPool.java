@@ -8,7 +8,7 @@ import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Consumer;
+import java.util.function.Function;
 import org.apache.kafka.clients.admin.Admin;
 
 /** A whole pool in this process: embedded broker, registry, topics and stages. It owns them all. */
@@ -53,8 +53,8 @@ public final class LocalPool implements AutoCloseable {
    * @param work receives the stages
    * @throws io.fisherstreams.InvalidInput with the broker's failure when it failed
    */
-  public void run(Consumer<PoolRunner> work) {
-    broker.run(() -> work.accept(runner));
+  public <T> T run(Function<PoolRunner, T> work) {
+    return broker.run(() -> work.apply(runner));
   }
 
   /** The stages. */

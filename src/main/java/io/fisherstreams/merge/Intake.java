@@ -4,6 +4,7 @@ import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -32,7 +33,7 @@ final class Intake {
     ShardCheckpoint shard =
         held.isPresent() && held.get().isAccepted() ? held.get() : admit(identity, held);
     ByteBuffer data = record.getData();
-    requireCheckpoint(shard.shard(), data);
+    requireCheckpoint(shard, data);
     if (shard.isAccepted()) {
       if (shard.isSameAs(data)) {
         shard.acceptAgain(data);
@@ -55,7 +56,8 @@ final class Intake {
                 partition, model, model.checkpointSlot(key.parameter(), key.shard())));
   }
 
-  private static void requireCheckpoint(Shard shard, ByteBuffer data) {
+  private static void requireCheckpoint(ShardCheckpoint checkpoint, ByteBuffer data) {
+    Shard shard = checkpoint.shard();
     if (data.remaining() != shard.bytes()) {
       throw new RejectedRecord(
           shard.id()
@@ -69,10 +71,16 @@ final class Intake {
               + shard.tensor().dtype()
               + ")");
     }
-    if (shard.tensor().dtype().mergeable()) {
-      long bad = FloatScan.firstNaN(shard.tensor().dtype(), data, shard.elements());
+    DType dtype = shard.tensor().dtype();
+    if (dtype.mergeable()) {
+      boolean mustBeFinite = checkpoint.mustBeFinite();
+      long bad =
+          mustBeFinite
+              ? FloatScan.firstNotFinite(dtype, data, shard.elements())
+              : FloatScan.firstNaN(dtype, data, shard.elements());
       if (bad >= 0) {
-        throw new RejectedRecord(shard.id() + ": element " + bad + " is NaN");
+        throw new RejectedRecord(
+            shard.id() + ": element " + bad + (mustBeFinite ? " is NaN or infinite" : " is NaN"));
       }
     }
   }

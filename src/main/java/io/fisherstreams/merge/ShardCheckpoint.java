@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.record.Role;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
@@ -54,6 +55,15 @@ final class ShardCheckpoint {
   @Override
   public String toString() {
     return slot.shard().id() + " of " + model.id();
+  }
+
+  /**
+   * Whether no element may be infinite: no weight makes an infinite element of a merged parameter
+   * finite. A base may have them, in a mask that is not merged.
+   */
+  boolean mustBeFinite() {
+    return model.manifest().getRole() == Role.FINE_TUNED
+        && model.fisher().slot(slot.shard().tensor().name(), slot.shard().index()) != null;
   }
 
   private PayloadFile file() {

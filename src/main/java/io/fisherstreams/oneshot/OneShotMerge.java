@@ -125,7 +125,7 @@ public final class OneShotMerge {
       }
       try (LocalPool pool =
           LocalPool.start(directory.path(), inputs.partitions(), inputs.threads(), policy)) {
-        return merge(estimation, pool.runner(), directory.path());
+        return pool.run(runner -> merge(estimation, runner, directory.path()));
       }
     }
   }

@@ -1,8 +1,8 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
-import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -27,7 +27,7 @@ public final class VersionChoice {
       return asked.orElse(now);
     }
     long version = known.get().getVersion();
-    if (isSame(known.get(), next) && asked.orElse(version) == version) {
+    if (ManifestRules.isSameContent(known.get(), next) && asked.orElse(version) == version) {
       return version;
     }
     if (asked.orElse(Long.MAX_VALUE) <= version) {
@@ -38,13 +38,4 @@ public final class VersionChoice {
     return asked.orElse(Math.max(now, version + 1));
   }
 
-  private static boolean isSame(ModelManifest known, ModelManifest next) {
-    return known.getContentHash().equals(next.getContentHash())
-        && known.getParameters().equals(next.getParameters())
-        && known.getExamples() == next.getExamples()
-        && known.getRefineEvery() == next.getRefineEvery()
-        && known.getDecay() == next.getDecay()
-        && Objects.equals(known.getConfig(), next.getConfig())
-        && Objects.equals(known.getEstimation(), next.getEstimation());
-  }
 }

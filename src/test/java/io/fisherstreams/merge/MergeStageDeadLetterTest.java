@@ -19,6 +19,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Rejected records are dead letters, and the stage goes on. */
 class MergeStageDeadLetterTest extends MergeStageFixture {
@@ -132,6 +133,19 @@ class MergeStageDeadLetterTest extends MergeStageFixture {
     planTwo(1);
     stage.work();
     assertMergesTwo(1);
+    assertThat(stage.reasons()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @ValueSource(floats = {Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY})
+  void anInfiniteElementIsRejectedInAMergedParameterButNotInABase(float infinite) {
+    stage.announce(model("a", 1).build());
+    stage.checkpoint("a", 1, "w", 0, floats(1, infinite, 3));
+    assertThat(stage.reasons())
+        .singleElement()
+        .asString()
+        .contains("w[0]: element 1 is NaN or infinite");
+    stage.checkpoint("base", 1, "w", 0, floats(1, infinite, 3));
     assertThat(stage.reasons()).isEmpty();
   }
 
