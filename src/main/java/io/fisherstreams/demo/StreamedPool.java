@@ -1,9 +1,6 @@
 package io.fisherstreams.demo;
 
-<<<<<<< HEAD
 import io.fisherstreams.record.Stage;
-=======
->>>>>>> demo
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
@@ -166,11 +163,7 @@ final class StreamedPool implements MergedModels {
   private MergedRelease next() {
     while (true) {
       runner.requireRunning();
-<<<<<<< HEAD
       gradient.requireRunning(Stage.GRADIENT);
-=======
-      gradient.requireRunning("gradient");
->>>>>>> demo
       deadLetters.requireNone(Duration.ZERO);
       for (Release release : feed.poll(POLL).tailMap(latest + 1).values()) {
         latest = release.getRelease();

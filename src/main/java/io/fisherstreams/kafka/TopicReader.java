@@ -29,13 +29,8 @@ public final class TopicReader {
    * null for a tombstone. Skips records without a key or with an unreadable value.
    */
   public static <V> void readAll(
-<<<<<<< HEAD
       KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> action) {
     try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
-=======
-      KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> consumer) {
-    try (Consumer<String, byte[]> reader = kafka.newTextKeyConsumer()) {
->>>>>>> demo
       List<TopicPartition> partitions =
           consumer.partitionsFor(topic.name()).stream()
               .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
@@ -119,30 +114,4 @@ public final class TopicReader {
       return Optional.empty();
     }
   }
-<<<<<<< HEAD
-=======
-
-  private static <V> void read(
-      Consumer<String, byte[]> reader,
-      Topic<?, V> topic,
-      List<TopicPartition> partitions,
-      BiConsumer<String, V> consumer) {
-    reader.assign(partitions);
-    reader.seekToBeginning(partitions);
-    Map<TopicPartition, Long> ends = reader.endOffsets(partitions);
-    while (partitions.stream().anyMatch(p -> reader.position(p) < ends.get(p))) {
-      for (ConsumerRecord<String, byte[]> record : reader.poll(Duration.ofMillis(100))) {
-        if (record.key() != null) {
-          try {
-            consumer.accept(
-                record.key(),
-                topic.value().deserializer().deserialize(topic.name(), record.value()));
-          } catch (SerializationException e) {
-            LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
-          }
-        }
-      }
-    }
-  }
->>>>>>> demo
 }
