@@ -43,9 +43,9 @@ class PackageLayersTest {
           List.of("publish", "release", "merge.state", "merge.payload", "coordinator.state"),
           List.of("merge", "coordinator", "estimation", "gate", "webhook"),
           List.of("similarity", "local", "config"),
-          List.of("oneshot", "simulate", "demo"),
-          List.of("bench"),
-          List.of("cli.options"),
+          List.of("oneshot", "simulate"),
+          List.of("bench", "demo"),
+          List.of("cli.options", "cli.output"),
           List.of("cli"));
 
   private static final Map<String, Integer> LAYER_OF_PACKAGE =
