@@ -63,7 +63,7 @@ final class PublishGradientsCommand implements Callable<Integer> {
   public Integer call() {
     if (source.startsWith("@")) {
       throw new InvalidInput(
-          "--source '" + source + "': names with '@' are reserved for the pipeline");
+          "--source '" + source + "': names that begin with '@' are reserved for the pipeline");
     }
     String model = named.name();
     KafkaSettings kafka = connection.kafka();

@@ -42,7 +42,7 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
           estimation.getBatchSize());
     } catch (InvalidInput e) {
       throw new RejectedRecord(
-          version(manifest) + " accepts no examples: its estimation:  " + e.getMessage());
+          version(manifest) + " accepts no examples: its estimation: " + e.getMessage());
     }
   }
 

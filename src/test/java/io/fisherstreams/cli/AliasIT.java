@@ -161,7 +161,7 @@ class AliasIT {
                 "@t",
                 "--sequence",
                 "0"))
-        .contains("names with '@' are reserved for the pipeline");
+        .contains("names that begin with '@' are reserved for the pipeline");
   }
 
   @Test

@@ -6,6 +6,7 @@ import static io.fisherstreams.merge.MergeStageDriver.ints;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.record.Role;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
@@ -145,7 +146,8 @@ class MergeStageDeadLetterTest extends MergeStageFixture {
         .singleElement()
         .asString()
         .contains("w[0]: element 1 is NaN or infinite");
-    stage.checkpoint("base", 1, "w", 0, floats(1, infinite, 3));
+    stage.announce(stage.manifest("base", 2, unmerged(W)).setRole(Role.BASE).build());
+    stage.checkpoint("base", 2, "w", 0, floats(1, infinite, 3));
     assertThat(stage.reasons()).isEmpty();
   }
 
