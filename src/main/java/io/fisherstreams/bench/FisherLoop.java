@@ -1,15 +1,14 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
-import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Cotangents;
 import io.fisherstreams.gradient.model.ForwardPass;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
+import io.fisherstreams.record.ManifestRules;
 import java.util.List;
 
 /** How an example's exact Fisher is computed. */
@@ -17,8 +16,7 @@ enum FisherLoop {
   /** All examples of a batch at once, as the {@code fisher} command does. */
   BATCHED("batches of " + ManifestRules.DEFAULT_BATCH_SIZE, ManifestRules.DEFAULT_BATCH_SIZE),
   /** As before with larger batches, so that parameters and sums are read less often. */
-  LARGE(
-      "batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE, 2 * ManifestRules.DEFAULT_BATCH_SIZE),
+  LARGE("batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE, 2 * ManifestRules.DEFAULT_BATCH_SIZE),
   /** One example at a time, along the same C − 1 directions: for two classes one backward pass. */
   EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
   /** One example at a time, along every class, as the exact Fisher is defined. */

@@ -1,6 +1,5 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.BaseMethodOptions;
@@ -9,7 +8,6 @@ import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.ContentHash;
@@ -19,6 +17,7 @@ import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.VersionChoice;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;

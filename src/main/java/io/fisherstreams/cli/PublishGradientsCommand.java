@@ -1,6 +1,5 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.Connection;
@@ -12,6 +11,7 @@ import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.Shard;

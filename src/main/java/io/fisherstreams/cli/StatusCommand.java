@@ -4,7 +4,6 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.StageLag;
-import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -88,7 +87,9 @@ final class StatusCommand implements Callable<Integer> {
     connection
         .config()
         .gate()
-        .ifPresent(gate -> lags.put(Stage.GATE.text(), StageLag.of(kafka, Stage.GATE.group(topics.pool()))));
+        .ifPresent(
+            gate ->
+                lags.put(Stage.GATE.text(), StageLag.of(kafka, Stage.GATE.group(topics.pool()))));
     for (Webhook hook : connection.config().webhooks()) {
       lags.put(
           Stage.webhook(hook.name()),

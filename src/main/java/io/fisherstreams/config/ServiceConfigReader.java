@@ -1,11 +1,11 @@
 package io.fisherstreams.config;
 
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.record.AliasName;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.webhook.Webhook;
 import java.net.URI;
 import java.net.URISyntaxException;

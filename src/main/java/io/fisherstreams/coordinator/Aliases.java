@@ -30,7 +30,7 @@ final class Aliases {
 
   /**
    * Grants or rejects a request. The answer to a rejected request leaves the alias where it is and
-   * has the reason as its refusal.
+   * has the reason in its field {@code refusal}.
    *
    * @param kept complete releases whose tensors are kept, without those that a gate rejected
    * @throws RejectedRecord when the request cannot be answered at all
@@ -65,7 +65,7 @@ final class Aliases {
       Alias before, AliasRequest request, Set<Long> kept, long baseline, Instant at) {
     long release = request.getRelease();
     if (!kept.contains(release)) {
-      return refused(
+      return rejected(
           before,
           request,
           at,
@@ -92,7 +92,7 @@ final class Aliases {
       throw new RejectedRecord("a request to judge a release has no verdict");
     }
     if (isOvertaken(before, request)) {
-      return refused(
+      return rejected(
           before,
           request,
           at,
@@ -104,7 +104,7 @@ final class Aliases {
     }
     return verdict.getPassed() || !kept.contains(request.getRelease())
         ? set(before, request, kept, baseline(verdict), at)
-        : refused(
+        : rejected(
             before,
             request,
             at,
@@ -141,7 +141,7 @@ final class Aliases {
 
   private static Alias remove(Alias before, AliasRequest request, Instant at) {
     return before.getRelease() == 0
-        ? refused(before, request, at, "there is no alias " + before.getAlias())
+        ? rejected(before, request, at, "there is no alias " + before.getAlias())
         : new Alias(before.getAlias(), 0L, List.of(), 0L, at, request.getRequest(), "");
   }
 
@@ -149,7 +149,7 @@ final class Aliases {
     List<Long> earlier = before.getEarlier();
     Optional<Long> target = newestKept(before, kept);
     if (target.isEmpty()) {
-      return refused(
+      return rejected(
           before,
           request,
           at,
@@ -169,7 +169,7 @@ final class Aliases {
     return alias.getEarlier().stream().filter(kept::contains).findFirst();
   }
 
-  private static Alias refused(Alias before, AliasRequest request, Instant at, String reason) {
+  private static Alias rejected(Alias before, AliasRequest request, Instant at, String reason) {
     return new Alias(
         before.getAlias(),
         before.getRelease(),

@@ -1,6 +1,5 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
@@ -13,6 +12,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;

@@ -1,10 +1,10 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.Stage;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,9 +1,9 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
@@ -17,7 +17,9 @@ import org.apache.kafka.common.TopicPartition;
 public final class StageLag {
   private StageLag() {}
 
-  /** Records that a stage's consumer group has not processed yet; 0 while it has committed nothing. */
+  /**
+   * Records that a stage's consumer group has not processed yet; 0 while it has committed nothing.
+   */
   public static long of(KafkaSettings kafka, String group) {
     try (Admin admin = kafka.admin()) {
       return of(admin, group);

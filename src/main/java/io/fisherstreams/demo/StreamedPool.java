@@ -1,6 +1,5 @@
 package io.fisherstreams.demo;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
@@ -22,6 +21,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.release.ReleaseFeed;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.DType;

@@ -1,6 +1,5 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.estimation.CommitFront.Committable;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.DeadLetters;
@@ -8,6 +7,7 @@ import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
 import java.util.HashMap;
 import java.util.List;
@@ -102,7 +102,9 @@ final class ClaimCommit {
     PendingExample first = Claim.first(counted);
     long bytes =
         sums.flush(
-            ShardKey.GRADIENT_SOURCE + first.partition(), first.offset(), poolProducer::gradientBatch);
+            ShardKey.GRADIENT_SOURCE + first.partition(),
+            first.offset(),
+            poolProducer::gradientBatch);
     double seconds = claim.seconds(System.nanoTime());
     LOG.info(
         "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
@@ -139,7 +141,9 @@ final class ClaimCommit {
   private void forgetOvertaken() {
     for (ModelVersion version : backlog.counted()) {
       if (isOvertaken.test(version)) {
-        backlog.forget(version).forEach(partition -> poolProducer.forgetCounted(partition, version));
+        backlog
+            .forget(version)
+            .forEach(partition -> poolProducer.forgetCounted(partition, version));
       }
     }
   }

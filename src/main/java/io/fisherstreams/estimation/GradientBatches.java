@@ -1,12 +1,11 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.gradient.model.SquaredSums.SparseRun;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.tensor.Shard;

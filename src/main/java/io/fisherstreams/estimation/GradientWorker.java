@@ -1,15 +1,14 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
-import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Stage;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;

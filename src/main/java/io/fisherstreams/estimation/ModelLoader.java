@@ -7,7 +7,6 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
-import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
 import java.io.IOException;

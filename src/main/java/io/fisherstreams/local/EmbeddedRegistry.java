@@ -7,7 +7,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.JsonFault;
-import io.fisherstreams.local.SchemaStore.Refusal;
+import io.fisherstreams.local.SchemaStore.RegistryError;
 import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
@@ -107,10 +107,10 @@ public final class EmbeddedRegistry implements AutoCloseable {
                 segments(exchange.getRequestURI().getRawPath()),
                 query(exchange.getRequestURI().getRawQuery()),
                 body(exchange));
-      } catch (Refusal refusal) {
+      } catch (RegistryError error) {
         // Codes such as 40401 begin with their HTTP status; 404, 405 and 409 are the status itself.
-        status = refusal.code() >= 1000 ? refusal.code() / 100 : refusal.code();
-        reply = error(refusal.code(), refusal.getMessage());
+        status = error.code() >= 1000 ? error.code() / 100 : error.code();
+        reply = error(error.code(), error.getMessage());
       } catch (RuntimeException e) {
         LOG.error("{} {}", exchange.getRequestMethod(), exchange.getRequestURI(), e);
         status = 500;
@@ -155,14 +155,14 @@ public final class EmbeddedRegistry implements AutoCloseable {
     try {
       return URLDecoder.decode(text, StandardCharsets.UTF_8);
     } catch (IllegalArgumentException e) {
-      throw new Refusal(400, "HTTP 400 Bad Request: " + e.getMessage());
+      throw new RegistryError(400, "HTTP 400 Bad Request: " + e.getMessage());
     }
   }
 
   private static JsonNode body(HttpExchange exchange) throws IOException {
     byte[] bytes = exchange.getRequestBody().readNBytes(MAX_REQUEST_BYTES + 1);
     if (bytes.length > MAX_REQUEST_BYTES) {
-      throw new Refusal(413, "HTTP 413 Request Entity Too Large");
+      throw new RegistryError(413, "HTTP 413 Request Entity Too Large");
     }
     if (bytes.length == 0) {
       return JSON.createObjectNode();
@@ -174,7 +174,7 @@ public final class EmbeddedRegistry implements AutoCloseable {
     try {
       return JSON.readTree(text);
     } catch (JsonProcessingException e) {
-      throw new Refusal(400, "HTTP 400 Bad Request: " + JsonFault.reason(e));
+      throw new RegistryError(400, "HTTP 400 Bad Request: " + JsonFault.reason(e));
     }
   }
 }

@@ -1,8 +1,8 @@
 package io.fisherstreams.local;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import io.fisherstreams.local.SchemaStore.Refusal;
 import io.fisherstreams.local.SchemaStore.Registered;
+import io.fisherstreams.local.SchemaStore.RegistryError;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -21,7 +21,7 @@ final class RegistryRoutes {
    *
    * @param path its segments
    * @return what the reply's JSON is made from
-   * @throws Refusal with the registry's error code
+   * @throws RegistryError with the registry's error code
    */
   Object reply(String method, List<String> path, Map<String, String> query, JsonNode body) {
     String resource = path.isEmpty() ? "" : path.get(0);
@@ -77,7 +77,7 @@ final class RegistryRoutes {
     try {
       id = Integer.parseInt(path.get(2));
     } catch (NumberFormatException e) {
-      throw new Refusal(404, "HTTP 404 Not Found: " + path.get(2) + " is no id");
+      throw new RegistryError(404, "HTTP 404 Not Found: " + path.get(2) + " is no id");
     }
     if (path.size() == 3) {
       return Map.of("schema", store.schema(id));
@@ -121,7 +121,7 @@ final class RegistryRoutes {
                             : Optional.empty())
                 .orElseThrow(
                     () ->
-                        new Refusal(
+                        new RegistryError(
                             40408,
                             "Subject '"
                                 + path.get(1)
@@ -163,13 +163,14 @@ final class RegistryRoutes {
   private static String schemaOf(JsonNode body) {
     String type = body.path("schemaType").asText("AVRO");
     if (!type.equals("AVRO")) {
-      throw new Refusal(42201, "Invalid schema type " + type + ": this registry has AVRO only");
+      throw new RegistryError(
+          42201, "Invalid schema type " + type + ": this registry has AVRO only");
     }
     if (!body.path("references").isEmpty()) {
-      throw new Refusal(42201, "Invalid schema: this registry has no schema references");
+      throw new RegistryError(42201, "Invalid schema: this registry has no schema references");
     }
     if (!body.path("schema").isTextual()) {
-      throw new Refusal(42201, "Invalid schema: the request has no \"schema\"");
+      throw new RegistryError(42201, "Invalid schema: the request has no \"schema\"");
     }
     return body.get("schema").textValue();
   }
@@ -181,7 +182,7 @@ final class RegistryRoutes {
         return rule;
       }
     }
-    throw new Refusal(
+    throw new RegistryError(
         42203,
         "Invalid compatibility level '"
             + name
@@ -191,11 +192,11 @@ final class RegistryRoutes {
 
   private static void require(String method, String expected) {
     if (!method.equals(expected)) {
-      throw new Refusal(405, "HTTP 405 Method Not Allowed");
+      throw new RegistryError(405, "HTTP 405 Method Not Allowed");
     }
   }
 
-  private static Refusal notFound(List<String> path) {
-    return new Refusal(404, "HTTP 404 Not Found: /" + String.join("/", path));
+  private static RegistryError notFound(List<String> path) {
+    return new RegistryError(404, "HTTP 404 Not Found: /" + String.join("/", path));
   }
 }

@@ -31,11 +31,11 @@ final class SchemaStore {
   record Registered(String subject, int version, int id, String schema) {}
 
   /** A request that fails, with the registry's error code (HTTP status first). */
-  static final class Refusal extends RuntimeException {
+  static final class RegistryError extends RuntimeException {
     private static final long serialVersionUID = 1L;
     private final int code;
 
-    Refusal(int code, String message) {
+    RegistryError(int code, String message) {
       super(message);
       this.code = code;
     }
@@ -112,7 +112,7 @@ final class SchemaStore {
     List<String> reasons =
         incompatibilities(schema, rule, compared(versionsOf(subject), rule.isTransitive()));
     if (!reasons.isEmpty()) {
-      throw new Refusal(
+      throw new RegistryError(
           409,
           "Schema being registered is incompatible with an earlier schema for subject \""
               + subject
@@ -137,7 +137,7 @@ final class SchemaStore {
   synchronized Registered lookup(String subject, String schemaText) {
     requireSubject(subject);
     return find(subject, parse(schemaText))
-        .orElseThrow(() -> new Refusal(40403, "Schema not found"));
+        .orElseThrow(() -> new RegistryError(40403, "Schema not found"));
   }
 
   /** All subjects that have a schema. */
@@ -164,7 +164,7 @@ final class SchemaStore {
       number = 0;
     }
     if (number < 1) {
-      throw new Refusal(
+      throw new RegistryError(
           42202,
           "The specified version '"
               + version
@@ -172,7 +172,7 @@ final class SchemaStore {
               + " string \"latest\"");
     }
     if (number > versions.size()) {
-      throw new Refusal(40402, "Version " + version + " not found.");
+      throw new RegistryError(40402, "Version " + version + " not found.");
     }
     return versions.get(number - 1);
   }
@@ -180,7 +180,7 @@ final class SchemaStore {
   /** The schema of an id, as JSON. */
   synchronized String schema(int id) {
     if (id < 1 || id > state.schemas().size()) {
-      throw new Refusal(40403, "Schema " + id + " not found");
+      throw new RegistryError(40403, "Schema " + id + " not found");
     }
     return state.schemas().get(id - 1);
   }
@@ -268,7 +268,7 @@ final class SchemaStore {
 
   private void requireSubject(String subject) {
     if (versionsOf(subject).isEmpty()) {
-      throw new Refusal(40401, "Subject '" + subject + "' not found.");
+      throw new RegistryError(40401, "Subject '" + subject + "' not found.");
     }
   }
 
@@ -276,7 +276,7 @@ final class SchemaStore {
     try {
       return new Schema.Parser().parse(text);
     } catch (AvroRuntimeException e) {
-      throw new Refusal(42201, "Invalid schema: " + e.getMessage());
+      throw new RegistryError(42201, "Invalid schema: " + e.getMessage());
     }
   }
 

@@ -13,7 +13,6 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.charset.StandardCharsets;

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
@@ -10,6 +9,7 @@ import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
@@ -70,8 +70,7 @@ final class Outbox {
 
   /** Sends a rejected record to {@code dead-letters} as it came. */
   void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
-    forward(
-        MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
+    forward(MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
   }
 
   /**

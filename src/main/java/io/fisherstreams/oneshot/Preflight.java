@@ -75,7 +75,7 @@ public final class Preflight {
    *
    * @param total ΣF
    * @param squares ΣF²
-   * @param examples how many examples the Fisher stands for, if its file says so
+   * @param examples how many examples the Fisher represents, if its file says so
    */
   public record FisherReport(double total, double squares, OptionalLong examples) {
     /** N = √ΣF². */

@@ -1,9 +1,7 @@
 package io.fisherstreams.oneshot;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.PoolViewReader;
-import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;

@@ -1,6 +1,5 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.tensor.FloatCodec;
 import com.google.common.base.CaseFormat;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
@@ -11,6 +10,7 @@ import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;

@@ -37,5 +37,4 @@ public final class VersionChoice {
     }
     return asked.orElse(Math.max(now, version + 1));
   }
-
 }

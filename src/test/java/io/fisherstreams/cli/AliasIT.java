@@ -99,7 +99,7 @@ class AliasIT {
       Files.delete(directory.resolve("gone.safetensors"));
       assertThat(Instant.now()).as("no alias holds release 1 any more").isBefore(deadline);
     }
-    assertThat(refusal("export", "--release", "1", "--output", directory + "/gone.safetensors"))
+    assertThat(rejection("export", "--release", "1", "--output", directory + "/gone.safetensors"))
         .contains("the tensors of release 1 are no longer kept");
     assertThat(exported("4")).as("where a rollback would go").isEqualTo(4.5f);
     assertThat(cli("alias", "remove", "production")).isZero();
@@ -128,30 +128,31 @@ class AliasIT {
   }
 
   @Test
-  void whatCannotBeIsRefusedAtOnce() {
+  void whatCannotBeIsRejectedAtOnce() {
     assertThat(cli("publish", "checkpoint", file("base", 0), "--model", "base", "--base")).isZero();
     publish(1, 1.5f);
-    assertThat(refusal("alias", "set", "3rd", "1")).contains("alias '3rd' is not 1 to 100 letters");
+    assertThat(rejection("alias", "set", "3rd", "1"))
+        .contains("alias '3rd' is not 1 to 100 letters");
     String again = file("again", 3);
     String[] base = {"publish", "checkpoint", again, "--model", "base", "--base"};
-    assertThat(refusal(with(base, "--exclude", "["))).contains("is no regular expression");
-    assertThat(refusal(with(base, "--minimal-fisher-weight", "-1")))
+    assertThat(rejection(with(base, "--exclude", "["))).contains("is no regular expression");
+    assertThat(rejection(with(base, "--minimal-fisher-weight", "-1")))
         .contains("minimal-fisher-weight is -1.0");
     assertThat(
-            refusal("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
+            rejection("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
         .contains("element 0 of weight is NaN");
-    assertThat(refusal(with(base, "--model-version", "1"))).contains("must be higher");
-    assertThat(refusal("publish", "checkpoint", again, "--model", "a b"))
+    assertThat(rejection(with(base, "--model-version", "1"))).contains("must be higher");
+    assertThat(rejection("publish", "checkpoint", again, "--model", "a b"))
         .contains("'a b' is no model name");
-    assertThat(refusal("publish", "checkpoint", again, "--model", "base"))
+    assertThat(rejection("publish", "checkpoint", again, "--model", "base"))
         .contains("base is the pool's base model");
-    assertThat(refusal("publish", "checkpoint", again, "--model", "a", "--base"))
+    assertThat(rejection("publish", "checkpoint", again, "--model", "a", "--base"))
         .contains("a is a fine-tuned model of the pool");
-    assertThat(refusal("publish", "checkpoint", again, "--model", "another", "--base"))
+    assertThat(rejection("publish", "checkpoint", again, "--model", "another", "--base"))
         .contains("the pool's base model is base");
-    assertThat(refusal("weight", "base", "2")).contains("base is the pool's base model");
+    assertThat(rejection("weight", "base", "2")).contains("base is the pool's base model");
     assertThat(
-            refusal(
+            rejection(
                 "publish",
                 "gradients",
                 file("gradients", 1),
@@ -184,7 +185,7 @@ class AliasIT {
   }
 
   /** What a command prints that must fail. */
-  private String refusal(String... arguments) {
+  private String rejection(String... arguments) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream before = System.err;
     System.setErr(new PrintStream(bytes, true, StandardCharsets.UTF_8));

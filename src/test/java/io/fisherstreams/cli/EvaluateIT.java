@@ -282,7 +282,7 @@ final class EvaluateIT {
   }
 
   @Test
-  void whatDoesNotFitIsRefusedAndNoFileIsLeft() throws IOException {
+  void whatDoesNotFitIsRejectedAndNoFileIsLeft() throws IOException {
     Path json = directory.resolve("figures.json");
     new Examples(8, 9).write(directory.resolve("second-test.safetensors"));
     Output labels = run("evaluate", yaml.toString(), "--json", json.toString());

@@ -172,18 +172,18 @@ final class MergeConformanceIT {
   }
 
   @Test
-  void refusesAnOutputThatIsAnInput() {
+  void rejectsAnOutputThatIsAnInput() {
     Path yaml = CASES.resolve("three-models-plain/merge.yaml");
     assertThat(merge(yaml, CASES.resolve("three-models-plain/model-a.safetensors"))).isEqualTo(1);
   }
 
   @Test
-  void refusesAnOutputThatCannotBeWrittenBeforeItMerges() throws IOException {
+  void rejectsAnOutputThatCannotBeWrittenBeforeItMerges() throws IOException {
     Path full = Files.createDirectory(directory.resolve("full"));
     Files.createFile(full.resolve("kept"));
     Path absent = directory.resolve("absent/merged.safetensors");
     for (Path output : List.of(absent, absent.resolveSibling("merged"), full)) {
-      assertThat(refusal(output))
+      assertThat(rejection(output))
           .contains(output.toString())
           .containsAnyOf("does not exist; create it first", "is not empty")
           .doesNotContain("stream base");
@@ -193,12 +193,12 @@ final class MergeConformanceIT {
   @Test
   void namesTheOutputThatCouldNotBeWritten() {
     Path output = directory.resolve("long".repeat(100) + ".safetensors");
-    assertThat(refusal(output))
+    assertThat(rejection(output))
         .containsPattern("fisher-streams: \\S*longlong\\S* cannot be written: ")
         .contains("File name too long");
   }
 
-  private static String refusal(Path output) {
+  private static String rejection(Path output) {
     StringWriter err = new StringWriter();
     Path yaml = CASES.resolve("three-models-plain/merge.yaml");
     int code =
@@ -235,7 +235,7 @@ final class MergeConformanceIT {
   }
 
   @Test
-  void refusesATakeoverUnderStrictAndWritesNothing() {
+  void rejectsATakeoverUnderStrictAndWritesNothing() {
     Path output = directory.resolve("merged.safetensors");
     assertThat(merge(CASES.resolve("tiny-fisher-normalized/merge.yaml"), output, "--strict"))
         .isEqualTo(1);

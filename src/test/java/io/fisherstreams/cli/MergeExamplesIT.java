@@ -294,7 +294,7 @@ final class MergeExamplesIT {
     return file.toString();
   }
 
-  private void assertRefusedBeforeAnythingIsStreamed(Path yaml, String... reasons) {
+  private void assertRejectedBeforeAnythingIsStreamed(Path yaml, String... reasons) {
     Path merged = directory.resolve("merged.safetensors");
     Output output = merge(yaml, merged);
     assertThat(output.exit).as(output.err).isEqualTo(1);
@@ -303,16 +303,16 @@ final class MergeExamplesIT {
   }
 
   @Test
-  void examplesThatDoNotSuitTheirModelAreRefusedBeforeAnythingIsStreamed() throws IOException {
+  void examplesThatDoNotSuitTheirModelAreRejectedBeforeAnythingIsStreamed() throws IOException {
     Path fisher = fisherOfB(gpt2Fisher());
     String seven = "num_fisher_examples: 7";
-    assertRefusedBeforeAnythingIsStreamed(
+    assertRejectedBeforeAnythingIsStreamed(
         gpt2(gpt2Examples(), fisher, "num_fisher_examples: 8"),
         "examples.safetensors: 8 examples asked for, found 7");
-    assertRefusedBeforeAnythingIsStreamed(
+    assertRejectedBeforeAnythingIsStreamed(
         gpt2(examples(i -> -1, i -> i == 6 ? 3 : -1), fisher, seven),
         "examples.safetensors: example 6: label 3 is not in 0 … 2");
-    assertRefusedBeforeAnythingIsStreamed(
+    assertRejectedBeforeAnythingIsStreamed(
         gpt2(examples(i -> i == 5 * 12 ? 101 : -1, i -> -1), fisher, seven),
         "examples.safetensors: example 5: input_ids[0] is 101, outside the vocabulary 0 … 100");
     Path other = Files.createDirectory(directory.resolve("other"));
@@ -321,12 +321,12 @@ final class MergeExamplesIT {
     Files.writeString(
         other.resolve("config.json"),
         Files.readString(GRADIENT.resolve("gpt2/config.json")).replace("101", "100"));
-    assertRefusedBeforeAnythingIsStreamed(
+    assertRejectedBeforeAnythingIsStreamed(
         yaml(model, gpt2Examples(), fisher, seven), "transformer.wte.weight", "100", "101");
   }
 
   @Test
-  void aTakeoverThatOnlyTheEstimatedFisherShowsIsToldAndRefusedUnderStrict() throws IOException {
+  void aTakeoverThatOnlyTheEstimatedFisherShowsIsToldAndRejectedUnderStrict() throws IOException {
     Path large = changed("b.fisher.safetensors", gpt2Fisher(), (f, i) -> f * 1e8);
     Path yaml = gpt2(gpt2Examples(), large, "num_fisher_examples: 7\nminimal_fisher_weight: 100");
     Path merged = directory.resolve("merged.safetensors");
@@ -337,7 +337,7 @@ final class MergeExamplesIT {
   }
 
   @Test
-  void aFisherOfZeroThatCannotBeNormalisedIsRefused() throws IOException {
+  void aFisherOfZeroThatCannotBeNormalisedIsRejected() throws IOException {
     Path folder = Files.createDirectory(directory.resolve("sure"));
     List<TensorInfo> tensors =
         List.of(

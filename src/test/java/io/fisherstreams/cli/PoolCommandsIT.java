@@ -110,13 +110,13 @@ final class PoolCommandsIT {
       output("publish", "checkpoint", checkpoint, "--model", "plain");
       List<String> announce =
           List.of("publish", "checkpoint", checkpoint, "--model", "m", "--num-examples", "7");
-      refused(
+      rejected(
           "the pool merges the parameter score.weight, so it cannot be a frozen head's",
           with(announce, "--estimator", "exact", "--head", checkpoint));
       String announced = output(with(announce, "--estimator", "sampled", "--samples", "3"));
       assertThat(output(with(announce, "--estimator", "sampled", "--samples", "3")))
           .isEqualTo(announced);
-      refused(
+      rejected(
           "accepts no examples: its manifest has no estimation",
           "publish",
           "examples",
@@ -124,8 +124,8 @@ final class PoolCommandsIT {
           "--model",
           "plain");
       String[] publish = {"publish", "examples", examples, "--model", "m"};
-      refused("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
-      refused("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
+      rejected("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
+      rejected("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
       assertThat(output(publish)).contains("published 7 examples of m@");
       await()
           .atMost(PATIENCE)
@@ -146,7 +146,7 @@ final class PoolCommandsIT {
   }
 
   /** Runs a command, which must fail with a message. */
-  private void refused(String message, String... arguments) {
+  private void rejected(String message, String... arguments) {
     assertThat(said(1, arguments)).contains(message);
   }
 

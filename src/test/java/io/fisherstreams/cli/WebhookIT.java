@@ -9,7 +9,6 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.StageLag;
-import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;

@@ -241,9 +241,9 @@ final class DocumentedKeysTest {
 
   private Optional<List<String>> knownIn(String yaml, Consumer<Path> reader) throws IOException {
     Path file = file(yaml);
-    InvalidInput refusal = catchThrowableOfType(InvalidInput.class, () -> reader.accept(file));
-    assertThat(refusal).as("%s", yaml).isNotNull();
-    Matcher names = KNOWN.matcher(refusal.getMessage());
+    InvalidInput rejection = catchThrowableOfType(InvalidInput.class, () -> reader.accept(file));
+    assertThat(rejection).as("%s", yaml).isNotNull();
+    Matcher names = KNOWN.matcher(rejection.getMessage());
     return names.find() ? Optional.of(List.of(names.group(1).split(", "))) : Optional.empty();
   }
 

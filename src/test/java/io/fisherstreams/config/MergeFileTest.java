@@ -123,7 +123,7 @@ class MergeFileTest {
     }
   }
 
-  static Stream<Arguments> refusals() {
+  static Stream<Arguments> rejections() {
     String method = MINIMAL + "method:\n  ";
     String model = MINIMAL + "    ";
     String flow = "base: b\nmodels: [{%s}]\n";
@@ -228,8 +228,8 @@ class MergeFileTest {
   }
 
   @ParameterizedTest
-  @MethodSource("refusals")
-  void refusesNamingFileAndKey(String text, String message) throws IOException {
+  @MethodSource("rejections")
+  void rejectsNamingFileAndKey(String text, String message) throws IOException {
     Path file = write(text);
 
     assertThatThrownBy(() -> MergeFile.read(file))
@@ -239,7 +239,7 @@ class MergeFileTest {
   }
 
   @Test
-  void refusesWhatIsNotUtf8() throws IOException {
+  void rejectsWhatIsNotUtf8() throws IOException {
     Path file = Files.write(folder.resolve("merge.yaml"), new byte[] {'b', ':', ' ', (byte) 0xff});
 
     assertThatThrownBy(() -> MergeFile.read(file))
@@ -288,7 +288,7 @@ class MergeFileTest {
   }
 
   @Test
-  void refusesAFileThatIsAbsentOrNoUtf8() throws IOException {
+  void rejectsAFileThatIsAbsentOrNoUtf8() throws IOException {
     assertThatThrownBy(() -> MergeFile.read(folder.resolve("absent.yaml")))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("absent.yaml does not exist");
@@ -311,7 +311,7 @@ class MergeFileTest {
         "", " ", "a b", "a@1", "a\n", "a\tb", "../a", "a/../b", "a/.b", ".a", "/a", "a/", "a//b",
         "-rf", "größe", "a\\b", "a:b", "a#1", "a\u0000"
       })
-  void refusesOtherModelNames(String name) {
+  void rejectsOtherModelNames(String name) {
     assertThatThrownBy(() -> new ModelName(name))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("is no model name")
@@ -319,7 +319,7 @@ class MergeFileTest {
   }
 
   @Test
-  void refusesEndlessModelNames() {
+  void rejectsEndlessModelNames() {
     assertThatCode(() -> new ModelName("a".repeat(200))).doesNotThrowAnyException();
     assertThatThrownBy(() -> new ModelName("a".repeat(201)))
         .isInstanceOf(InvalidInput.class)

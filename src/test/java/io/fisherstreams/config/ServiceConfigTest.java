@@ -17,7 +17,7 @@ class ServiceConfigTest {
 
   @TempDir private Path directory;
 
-  private void assertRefused(String yaml, String... words) throws IOException {
+  private void assertRejected(String yaml, String... words) throws IOException {
     Path file = Files.writeString(directory.resolve("pool.yaml"), yaml + "\n");
     assertThatThrownBy(() -> ServiceConfig.read(file))
         .isInstanceOf(InvalidInput.class)
@@ -36,7 +36,7 @@ class ServiceConfigTest {
         "http://a b/"
       })
   void aWebhooksUrlIsHttpWithoutUser(String url) throws IOException {
-    assertRefused(
+    assertRejected(
         "webhooks: [{name: a, secret_env: S, url: '" + url + "'}]", "webhooks[0].url", "http");
   }
 
@@ -50,8 +50,8 @@ class ServiceConfigTest {
         "name: a, secret_env: S, secret: clear | unknown key",
         "name: a, secret_env: S, first_wait_millis: 9, longest_wait_millis: 8 | at least 9"
       })
-  void aWebhookIsRefusedWithItsKey(String keys, String words) throws IOException {
-    assertRefused("webhooks: [{" + URL + keys + "}]", words);
+  void aWebhookIsRejectedWithItsKey(String keys, String words) throws IOException {
+    assertRejected("webhooks: [{" + URL + keys + "}]", words);
   }
 
   @ParameterizedTest
@@ -65,14 +65,14 @@ class ServiceConfigTest {
         "alias: a, largest_drop: 1.5, {TASK} | gate.largest_drop: is 1.5",
         "alias: a, tasks: [{name: t, model: m}] | gate.tasks[0].examples: the key is missing"
       })
-  void aGateIsRefusedWithItsKey(String keys, String words) throws IOException {
-    assertRefused("gate: {" + keys.replace("{TASK}", TASK) + "}", words);
+  void aGateIsRejectedWithItsKey(String keys, String words) throws IOException {
+    assertRejected("gate: {" + keys.replace("{TASK}", TASK) + "}", words);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"gate: {alias: a, tasks: [T, T]}", "webhooks: [H, H]"})
   void aNameStandsOnce(String yaml) throws IOException {
-    assertRefused(
+    assertRejected(
         yaml.replace("T", "{name: x, model: m, examples: e}")
             .replace("H", "{name: x, " + URL + "secret_env: S}"),
         "duplicate name 'x'");

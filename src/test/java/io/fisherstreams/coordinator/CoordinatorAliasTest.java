@@ -53,13 +53,13 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     makeReleases(1, 3);
     assertThat(answer("production", "r1", AliasAction.SET, 1).getRelease()).isEqualTo(1);
     assertThat(answer("production", "r2", AliasAction.SET, 3).getEarlier()).containsExactly(1L);
-    Alias refused = answer("production", "r3", AliasAction.SET, 4);
-    assertThat(refused.getRefusal()).contains("release 4 is not among the complete releases");
-    assertThat(refused.getRelease()).isEqualTo(3);
+    Alias rejected = answer("production", "r3", AliasAction.SET, 4);
+    assertThat(rejected.getRefusal()).contains("release 4 is not among the complete releases");
+    assertThat(rejected.getRelease()).isEqualTo(3);
     stage.restart();
     assertThat(answer("production", "r3", AliasAction.SET, 2))
         .as("the request that was answered before the restart")
-        .isEqualTo(refused);
+        .isEqualTo(rejected);
     assertThat(answer("production", "r4", AliasAction.SET, 2).getEarlier()).containsExactly(3L, 1L);
     assertThat(answer("production", "r5", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(3);
     assertThat(answer("production", "r6", AliasAction.ROLLBACK, 0).getRelease()).isEqualTo(1);

@@ -84,7 +84,7 @@ class DemoFolderTest {
   }
 
   @Test
-  void refusesAFolderThatCannotBe() throws IOException {
+  void rejectsAFolderThatCannotBe() throws IOException {
     Path file = Files.createFile(temporary.resolve("file"));
     assertThatThrownBy(() -> new DemoFolder(file))
         .isInstanceOf(InvalidInput.class)

@@ -113,7 +113,7 @@ class DemoScenarioTest {
   }
 
   @Test
-  void refusesAReleaseOfOtherModelsThanThePoolHolds() {
+  void rejectsAReleaseOfOtherModelsThanThePoolHolds() {
     assertThatThrownBy(
             () ->
                 SmallRun.of(

@@ -26,7 +26,7 @@ class MnistDataTest {
   }
 
   @Test
-  void refusesFilesThatAreNotWhatTheirHeaderSays() {
+  void rejectsFilesThatAreNotWhatTheirHeaderSays() {
     byte[] twoLabels = {0, 0, 8, 1, 0, 0, 0, 2, 7, 9};
     assertThat(MnistData.parseIdx("labels", twoLabels, 1)).containsExactly(7, 9);
     assertThatThrownBy(

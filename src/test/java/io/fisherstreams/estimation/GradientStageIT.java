@@ -183,8 +183,8 @@ class GradientStageIT {
 
   @Test
   void aRecordThatIsNoExampleOfACurrentModelIsDeadLettered() {
-    EstimatedPool pool = pool("refused");
-    try (GradientStage stage = pool.start(directory.resolve("refused"))) {
+    EstimatedPool pool = pool("rejected");
+    try (GradientStage stage = pool.start(directory.resolve("rejected"))) {
       ModelManifest model = pool.publish("m", "gpt2", how("exact", 8), EXAMPLES, 0);
       byte[] key = "m@1#0".getBytes(StandardCharsets.UTF_8);
       pool.send(pool.topics().examples(), 0, key, "garbage".getBytes(StandardCharsets.UTF_8));

@@ -3,7 +3,7 @@ package io.fisherstreams.faults;
 import io.fisherstreams.estimation.EstimatedPool;
 import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
-import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
+import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRejected;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ManifestTensors;
@@ -85,6 +85,6 @@ final class EstimatedRun {
         pool.require(new ReleaseIsComplete(release, reader, tensors));
       }
     }
-    pool.require(new OnlyBadRecordsAreRefused(badRecords, pool.deadLetters()));
+    pool.require(new OnlyBadRecordsAreRejected(badRecords, pool.deadLetters()));
   }
 }

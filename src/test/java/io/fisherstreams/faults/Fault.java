@@ -27,7 +27,7 @@ interface Fault {
     return producer;
   }
 
-  /** How many records the pool's instances shall have refused. */
+  /** How many records the pool's instances shall have rejected. */
   default int badRecords(FaultedPool pool) {
     return 0;
   }

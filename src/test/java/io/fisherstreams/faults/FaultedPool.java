@@ -9,8 +9,8 @@ import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
 import io.fisherstreams.faults.Guarantee.IdsGrowWithoutGap;
 import io.fisherstreams.faults.Guarantee.NoAcceptedShardIsCompactedAway;
 import io.fisherstreams.faults.Guarantee.NoBatchIsLostOrCountedTwice;
-import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
-import io.fisherstreams.faults.Guarantee.OnlyOvertakenRecordsAreRefused;
+import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRejected;
+import io.fisherstreams.faults.Guarantee.OnlyOvertakenRecordsAreRejected;
 import io.fisherstreams.faults.Guarantee.ProgressResumesByItself;
 import io.fisherstreams.faults.Guarantee.ReleaseIsComplete;
 import io.fisherstreams.faults.Guarantee.ReleasedBytesAreThoseOfTheFiles;
@@ -246,13 +246,13 @@ final class FaultedPool implements AutoCloseable {
   /** The guarantees that only the topics' content decides. */
   void requireAll(int badRecords) {
     requireReleasesAndSums();
-    require(new OnlyBadRecordsAreRefused(badRecords, deadLetters()));
+    require(new OnlyBadRecordsAreRejected(badRecords, deadLetters()));
   }
 
   /** The same, where versions were replaced and withdrawn while their records were on their way. */
   void requireAllAmongOvertakenVersions() {
     requireReleasesAndSums();
-    require(new OnlyOvertakenRecordsAreRefused(deadLetters()));
+    require(new OnlyOvertakenRecordsAreRejected(deadLetters()));
   }
 
   private void requireReleasesAndSums() {
@@ -345,7 +345,7 @@ final class FaultedPool implements AutoCloseable {
     return last.get();
   }
 
-  /** Why records were refused. */
+  /** Why records were rejected. */
   List<String> deadLetters() {
     List<String> reasons = new ArrayList<>();
     read(

@@ -170,7 +170,7 @@ class FaultsIT {
 
   @Test
   @Tag("faults")
-  void guaranteesHoldAfterWrongTopicsAreMendedAsTheRefusalSays(FaultReport report)
+  void guaranteesHoldAfterWrongTopicsAreMendedAsTheRejectionSays(FaultReport report)
       throws Exception {
     guaranteesHold(new WrongTopics(), report);
   }

@@ -329,8 +329,8 @@ interface Guarantee {
     }
   }
 
-  /** Exactly the bad records were refused, each with a reason. */
-  record OnlyBadRecordsAreRefused(int bad, List<String> reasons) implements Guarantee {
+  /** Exactly the bad records were rejected, each with a reason. */
+  record OnlyBadRecordsAreRejected(int bad, List<String> reasons) implements Guarantee {
     @Override
     public void assertHolds() {
       assertThat(reasons).hasSize(bad).allSatisfy(reason -> assertThat(reason).isNotBlank());
@@ -338,12 +338,12 @@ interface Guarantee {
 
     @Override
     public String name() {
-      return "exactly the bad records are refused";
+      return "exactly the bad records are rejected";
     }
   }
 
-  /** Nothing was refused but records of versions that were replaced or withdrawn meanwhile. */
-  record OnlyOvertakenRecordsAreRefused(List<String> reasons) implements Guarantee {
+  /** Nothing was rejected but records of versions that were replaced or withdrawn meanwhile. */
+  record OnlyOvertakenRecordsAreRejected(List<String> reasons) implements Guarantee {
     @Override
     public void assertHolds() {
       assertThat(reasons)
@@ -355,7 +355,7 @@ interface Guarantee {
 
     @Override
     public String name() {
-      return "only records of replaced and withdrawn versions are refused";
+      return "only records of replaced and withdrawn versions are rejected";
     }
   }
 

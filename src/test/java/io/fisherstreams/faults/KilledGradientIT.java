@@ -2,7 +2,7 @@ package io.fisherstreams.faults;
 
 import io.fisherstreams.estimation.EstimatedPool;
 import io.fisherstreams.faults.Guarantee.EveryExampleCountsOnce;
-import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRefused;
+import io.fisherstreams.faults.Guarantee.OnlyBadRecordsAreRejected;
 import io.fisherstreams.gradient.EstimatedSums;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.EmbeddedBroker;
@@ -105,7 +105,7 @@ class KilledGradientIT {
     List<Guarantee> guarantees =
         List.of(
             new EveryExampleCountsOnce(sums, sent, "gpt2", "exact"),
-            new OnlyBadRecordsAreRefused(0, pool.deadLetters()));
+            new OnlyBadRecordsAreRejected(0, pool.deadLetters()));
     guarantees.forEach(Guarantee::assertHolds);
     report.add(
         "%d kills of gradient instances, seed %d; %d examples in %d claims"

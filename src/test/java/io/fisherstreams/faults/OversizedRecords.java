@@ -17,7 +17,7 @@ import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 
 /**
- * Records over the limit, which the brokers refuse; at the limit, which must still fit among the
+ * Records over the limit, which the brokers reject; at the limit, which must still fit among the
  * dead letters; and within it but larger than their shard.
  */
 record OversizedRecords() implements Fault {

@@ -16,7 +16,7 @@ import org.apache.kafka.common.config.ConfigResource;
 import org.assertj.core.api.Assertions;
 
 /**
- * A topic gets another record limit, and one another number of partitions: an instance refuses to
+ * A topic gets another record limit, and one another number of partitions: an instance rejects to
  * start, and starts once what it said has been done.
  */
 record WrongTopics() implements Fault {
@@ -32,17 +32,17 @@ record WrongTopics() implements Fault {
   public void begin(FaultedPool pool) throws Exception {
     pool.merge(1).stop();
     alter(pool, pool.topics().gradientBatches().name(), "max.message.bytes", "1048588");
-    String refusal = refusal(pool);
-    Matcher command = ADD_CONFIG.matcher(refusal);
-    assertThat(command.find()).as(refusal).isTrue();
+    String rejection = rejection(pool);
+    Matcher command = ADD_CONFIG.matcher(rejection);
+    assertThat(command.find()).as(rejection).isTrue();
     alter(pool, command.group(1), command.group(2), command.group(3));
     pool.merge(1).start();
   }
 
-  private static String refusal(FaultedPool pool) {
-    Throwable refused = Assertions.catchThrowable(() -> pool.merge(1).start());
-    assertThat(refused).isInstanceOf(InvalidInput.class);
-    return refused.getMessage();
+  private static String rejection(FaultedPool pool) {
+    Throwable rejected = Assertions.catchThrowable(() -> pool.merge(1).start());
+    assertThat(rejected).isInstanceOf(InvalidInput.class);
+    return rejected.getMessage();
   }
 
   private static void alter(FaultedPool pool, String topic, String key, String value)

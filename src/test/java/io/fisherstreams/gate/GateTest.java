@@ -79,8 +79,8 @@ class GateTest {
           return answer(verdict.getPassed() ? "" : "it is rejected");
         }
 
-        private Alias answer(String refusal) {
-          return new Alias("production", alias, List.of(), baseline, Instant.EPOCH, "", refusal);
+        private Alias answer(String rejection) {
+          return new Alias("production", alias, List.of(), baseline, Instant.EPOCH, "", rejection);
         }
       };
 

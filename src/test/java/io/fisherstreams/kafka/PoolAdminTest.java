@@ -82,7 +82,7 @@ class PoolAdminTest {
   }
 
   @Test
-  void refusesAnotherNumberOfPartitions() {
+  void rejectsAnotherNumberOfPartitions() {
     PoolTopics topics = topics("partitions");
     admin(topics).create(2, Optional.empty());
     assertThatThrownBy(() -> admin(topics).create(4, Optional.empty()))
@@ -117,7 +117,7 @@ class PoolAdminTest {
   }
 
   @Test
-  void refusesAMissingTopic() {
+  void rejectsAMissingTopic() {
     assertThatThrownBy(() -> admin(topics("nowhere")).check())
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("does not exist")

@@ -69,7 +69,7 @@ class TopicModelCatalogTest {
   }
 
   @Test
-  void passesOverWhatTheCoordinatorRefuses() {
+  void passesOverWhatTheCoordinatorRejects() {
     arrive("a", manifest("a", 3));
     arrive("a", manifest("a", 2)); // stale
     arrive("a", manifest("b", 9)); // under another model's key

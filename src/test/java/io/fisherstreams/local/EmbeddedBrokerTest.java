@@ -54,7 +54,7 @@ class EmbeddedBrokerTest {
   }
 
   @Test
-  void carriesRecordsUpToItsLimitAndRefusesLargerOnes() throws Exception {
+  void carriesRecordsUpToItsLimitAndRejectsLargerOnes() throws Exception {
     createTopic(broker, "limit");
     byte[] value = new byte[LIMIT - 1000];
     new Random(7).nextBytes(value);
@@ -127,14 +127,14 @@ class EmbeddedBrokerTest {
   }
 
   @Test
-  void refusesADirectoryInUse() {
+  void rejectsADirectoryInUse() {
     assertThatThrownBy(() -> EmbeddedBroker.start(directory.resolve("shared")))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("another broker is running in " + directory.resolve("shared"));
   }
 
   @Test
-  void refusesATakenPortAndLeavesTheDirectoryFree() throws Exception {
+  void rejectsATakenPortAndLeavesTheDirectoryFree() throws Exception {
     Path free = directory.resolve("free");
     try (ServerSocket taken = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
       assertThatThrownBy(() -> EmbeddedBroker.start(free, taken.getLocalPort()))
@@ -152,7 +152,7 @@ class EmbeddedBrokerTest {
   }
 
   @Test
-  void refusesADirectoryThatIsAFile() throws Exception {
+  void rejectsADirectoryThatIsAFile() throws Exception {
     Path file = Files.writeString(directory.resolve("file"), "text");
     assertThatThrownBy(() -> EmbeddedBroker.start(file))
         .isInstanceOf(InvalidInput.class)

@@ -90,7 +90,7 @@ class EmbeddedRegistryTest {
   }
 
   @Test
-  void leavesItsFileAsItWasWhenASchemaIsRefused() throws Exception {
+  void leavesItsFileAsItWasWhenASchemaIsRejected() throws Exception {
     register("s", ONE_FIELD);
     byte[] before = Files.readAllBytes(directory.resolve("schemas.json"));
     assertThat(post("/subjects/s/versions", schema(WITHOUT_DEFAULT)).status).isEqualTo(409);
@@ -98,7 +98,7 @@ class EmbeddedRegistryTest {
   }
 
   @Test
-  void refusesAFileThatIsNotItsOwn() throws Exception {
+  void rejectsAFileThatIsNotItsOwn() throws Exception {
     Path other = Files.createDirectories(directory.resolve("other"));
     Files.writeString(other.resolve("schemas.json"), "{\"schemas\": 7");
     assertThatThrownBy(() -> EmbeddedRegistry.start(other, 0))
@@ -107,7 +107,7 @@ class EmbeddedRegistryTest {
   }
 
   @Test
-  void refusesATakenPort() {
+  void rejectsATakenPort() {
     int port = URI.create(registry.url()).getPort();
     assertThatThrownBy(() -> EmbeddedRegistry.start(directory, port))
         .isInstanceOf(InvalidInput.class)
@@ -199,7 +199,7 @@ class EmbeddedRegistryTest {
   }
 
   @Test
-  void refusesWhatIsNoAvroSchema() throws Exception {
+  void rejectsWhatIsNoAvroSchema() throws Exception {
     register("s", ONE_FIELD);
     assertThat(code(post("/subjects/s/versions", schema("{\"type\":\"nothing\"}"))))
         .isEqualTo(42201);

@@ -37,17 +37,17 @@ class SecuredBrokerIT {
       assertThat(Main.run("merge", CASE.toString(), "--output", local.toString())).isZero();
       assertThat(merged).hasSameBinaryContentAs(local);
 
-      Path refused = directory.resolve("refused.safetensors");
+      Path rejected = directory.resolve("rejected.safetensors");
       PrintStream err = System.err;
       ByteArrayOutputStream said = new ByteArrayOutputStream();
       System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
       try {
-        assertThat(merge(broker, registry, refused, client(store, "wrong"))).isEqualTo(1);
+        assertThat(merge(broker, registry, rejected, client(store, "wrong"))).isEqualTo(1);
       } finally {
         System.setErr(err);
       }
       assertThat(said.toString(StandardCharsets.UTF_8)).contains("Authentication failed");
-      assertThat(refused).doesNotExist();
+      assertThat(rejected).doesNotExist();
     }
   }
 

@@ -6,11 +6,11 @@ import static io.fisherstreams.merge.MergeStageDriver.ints;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.record.Role;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.Role;
 import io.fisherstreams.tensor.Shard;
 import java.math.BigDecimal;
 import java.util.List;
@@ -19,7 +19,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
-import org.junit.jupiter.params.provider.ValueSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Rejected records are dead letters, and the stage goes on. */
@@ -91,7 +90,7 @@ class MergeStageDeadLetterTest extends MergeStageFixture {
     assertThat(stage.reasons()).isEmpty();
   }
 
-  static Stream<Arguments> refused() {
+  static Stream<Arguments> rejected() {
     GradientBatch unknownParameter = squares("a", 1, 1, 2, 3);
     unknownParameter.setParameter("nowhere");
     GradientBatch unmerged = squares("base", 1, 1, 2, 3);
@@ -124,7 +123,7 @@ class MergeStageDeadLetterTest extends MergeStageFixture {
   }
 
   @ParameterizedTest
-  @MethodSource("refused")
+  @MethodSource("rejected")
   void aGradientBatchThatDoesNotFitIsADeadLetterAndTheStageGoesOn(
       GradientBatch batch, String reason) {
     stage.announce(model("a", 1).build());
@@ -203,7 +202,7 @@ class MergeStageDeadLetterTest extends MergeStageFixture {
   }
 
   @Test
-  void moreExamplesThanWantedAreRefusedWithoutRefinement() {
+  void moreExamplesThanWantedAreRejectedWithoutRefinement() {
     stage.announce(model("a", 1).setExamples(1).build());
     stage.fisher("a", 1, "w", 1, 2, 3);
     stage.gradients(batch("a", 1, "w", "late", 0, 1, Encoding.SQUARED_SUM, floats(1, 2, 3)));

@@ -131,7 +131,7 @@ abstract class MergeStageFixture {
   }
 
   /** Each of the values is a dead letter. */
-  void assertRefused(Topic<ShardKey, ?> topic, String key, List<byte[]> values) {
+  void assertRejected(Topic<ShardKey, ?> topic, String key, List<byte[]> values) {
     for (byte[] value : values) {
       stage.pipe(topic, bytes(key), value);
       assertThat(stage.reasons()).hasSize(1);

@@ -136,7 +136,7 @@ class MergeStageIntakeTest extends MergeStageFixture {
   void theManifestUnderWhichAVersionBeganHoldsForAllOfIt() {
     stage.announce(model("a", 1).build());
     stage.checkpoint("a", 1, "w", 0, floats(1, -1, 0.5f));
-    // the coordinator refuses it, but it is on the topic
+    // the coordinator rejects it, but it is on the topic
     Parameter wider = new Parameter("scale", "F32", List.of(7L), true);
     stage.announce(stage.manifest("a", 1, wider, EMPTY, W).setExamples(3).build());
     stage.restart();

@@ -15,7 +15,7 @@ import org.junit.jupiter.api.Test;
 /** After a rejected record, accepted content is sent again, so that it survives compaction. */
 class MergeStageResendTest extends MergeStageFixture {
   @Test
-  void theAcceptedContentIsTheNewestUnderItsKeyAfterARefusal() {
+  void theAcceptedContentIsTheNewestUnderItsKeyAfterARejection() {
     twoModels();
     stage.checkpoint("a", 1, "w", 0, floats(9, 9, 9));
     stage.fisher("a", 1, "w", 7, 7, 7);
@@ -33,23 +33,23 @@ class MergeStageResendTest extends MergeStageFixture {
   }
 
   @Test
-  void whateverIsRefusedUnderAnAcceptedShardsKeyItsContentIsSentAgain() {
+  void whateverIsRejectedUnderAnAcceptedShardsKeyItsContentIsSentAgain() {
     twoModels();
-    List<byte[]> refused = new ArrayList<>();
-    refused.add(bytes("garbage"));
-    refused.add(new byte[] {0, 0, 0, 0, 1, -1, -1});
-    refused.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, 2))));
-    refused.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, Float.NaN, 3))));
-    refused.add(encode(new CheckpointShard("a", 1L, "w", 7, floats(1, -1, 0.5f))));
-    refused.add(encode(new CheckpointShard("b", 1L, "w", 0, floats(5, 7, -2))));
-    refused.add(null);
-    assertRefused(stage.topics().checkpointShards(), "w[0] a@1", refused);
-    assertRefused(stage.topics().checkpointShards(), "void[0] a@1", List.of(bytes("garbage")));
+    List<byte[]> rejected = new ArrayList<>();
+    rejected.add(bytes("garbage"));
+    rejected.add(new byte[] {0, 0, 0, 0, 1, -1, -1});
+    rejected.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, 2))));
+    rejected.add(encode(new CheckpointShard("a", 1L, "w", 0, floats(1, Float.NaN, 3))));
+    rejected.add(encode(new CheckpointShard("a", 1L, "w", 7, floats(1, -1, 0.5f))));
+    rejected.add(encode(new CheckpointShard("b", 1L, "w", 0, floats(5, 7, -2))));
+    rejected.add(null);
+    assertRejected(stage.topics().checkpointShards(), "w[0] a@1", rejected);
+    assertRejected(stage.topics().checkpointShards(), "void[0] a@1", List.of(bytes("garbage")));
     assertMergesTwoFromTheTopicsAlone();
   }
 
   @Test
-  void whateverIsRefusedUnderAnAcceptedBatchsKeyItsContentIsSentAgain() {
+  void whateverIsRejectedUnderAnAcceptedBatchsKeyItsContentIsSentAgain() {
     twoModels();
     GradientBatch countless = squares("a", 1, 1, 2, 3);
     countless.setSource("file");
@@ -59,22 +59,22 @@ class MergeStageResendTest extends MergeStageFixture {
     GradientBatch negative = GradientBatch.newBuilder(unknownEncoding).build();
     negative.setEncoding(Encoding.SQUARED_SUM);
     negative.setData(floats(1, -2, 3));
-    List<byte[]> refused = new ArrayList<>();
-    refused.add(bytes("garbage"));
-    refused.add(encode(countless));
-    refused.add(encode(unknownEncoding));
-    refused.add(encode(negative));
-    refused.add(encode(squares("a", 1, 1, 0, 3))); // of s#0, under the key of file#0
-    refused.add(encode(squares("nobody", 1, 1, 0, 3)));
-    refused.add(null);
-    assertRefused(stage.topics().gradientBatches(), "w[0] a@1 file#0", refused);
-    assertRefused(
+    List<byte[]> rejected = new ArrayList<>();
+    rejected.add(bytes("garbage"));
+    rejected.add(encode(countless));
+    rejected.add(encode(unknownEncoding));
+    rejected.add(encode(negative));
+    rejected.add(encode(squares("a", 1, 1, 0, 3))); // of s#0, under the key of file#0
+    rejected.add(encode(squares("nobody", 1, 1, 0, 3)));
+    rejected.add(null);
+    assertRejected(stage.topics().gradientBatches(), "w[0] a@1 file#0", rejected);
+    assertRejected(
         stage.topics().gradientBatches(), "void[0] a@1 file#0", List.of(bytes("garbage")));
     assertMergesTwoFromTheTopicsAlone();
   }
 
   @Test
-  void aRefusalUnderTheKeyOfAStaleVersionIsAnsweredOnceAndTheVersionCanStillBeMerged() {
+  void aRejectionUnderTheKeyOfAStaleVersionIsAnsweredOnceAndTheVersionCanStillBeMerged() {
     twoModels();
     stage.announce(model("a", 2).build());
     stage.pipe(stage.topics().checkpointShards(), bytes("w[0] a@1"), bytes("garbage"));
@@ -97,7 +97,7 @@ class MergeStageResendTest extends MergeStageFixture {
     fisher("b", 1, 1.5f, 0.125f, 0, 9);
     GradientBatch forged =
         batch("a", 1, "w", "@sealed", 1, 2, Encoding.SQUARED_SUM, floats(7, 7, 7));
-    assertRefused(
+    assertRejected(
         stage.topics().gradientBatches(),
         "w[0] a@1 @sealed#1",
         Arrays.asList(encode(forged), bytes("garbage"), null));
@@ -105,7 +105,7 @@ class MergeStageResendTest extends MergeStageFixture {
   }
 
   @Test
-  void garbageUnderTheKeyOfALostShardIsRefusedAndTheShardReportedMissing() {
+  void garbageUnderTheKeyOfALostShardIsRejectedAndTheShardReportedMissing() {
     twoModels();
     stage.progress();
     stage.lose("w[0] a@1");

@@ -136,7 +136,7 @@ class MergeStageSealingTest extends MergeStageFixture {
   }
 
   @Test
-  void aBatchWithWhichTheSumLeavesFloat32IsRefusedAndTheOthersCount() {
+  void aBatchWithWhichTheSumLeavesFloat32IsRejectedAndTheOthersCount() {
     stage.announce(model("a", 1).setExamples(2).build());
     checkpoint("a", 1, 2, 1, -1, 0.5f);
     stage.gradients(batch("a", 1, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(3e38f, 0, 0)));

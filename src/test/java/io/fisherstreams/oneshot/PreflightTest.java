@@ -95,7 +95,7 @@ class PreflightTest {
 
     for (String bad : List.of("0", "-1", "many", "2.5")) {
       write("a.fisher", Map.of("examples", bad), FISHER_W, FISHER_SCALE, EMPTY);
-      assertRefused("a.fisher.safetensors", "metadata 'examples' is '" + bad + "'");
+      assertRejected("a.fisher.safetensors", "metadata 'examples' is '" + bad + "'");
     }
   }
 
@@ -189,56 +189,56 @@ class PreflightTest {
   }
 
   @Test
-  void refusesAnEmptyMergeSet() throws IOException {
+  void rejectsAnEmptyMergeSet() throws IOException {
     yaml("method: {exclude_param_names_regex: ['']}\n");
-    assertRefused("base.safetensors", "nothing to merge", "5 tensors");
+    assertRejected("base.safetensors", "nothing to merge", "5 tensors");
 
     write("base", IDS);
     yaml("");
-    assertRefused("base.safetensors", "nothing to merge");
+    assertRejected("base.safetensors", "nothing to merge");
   }
 
   @Test
-  void refusesEightBitFloatsThatNobodyExcluded() throws IOException {
+  void rejectsEightBitFloatsThatNobodyExcluded() throws IOException {
     Values quantised = Values.of("q", DType.F8_E4M3, List.of(1L), 0);
     write("base", WEIGHT, SCALAR, EMPTY, quantised);
     yaml("");
-    assertRefused("base.safetensors", "tensor 'q' is F8_E4M3", "exclude");
+    assertRejected("base.safetensors", "tensor 'q' is F8_E4M3", "exclude");
 
     yaml("method: {exclude_param_names_regex: [q]}\n");
     assertThat(check().mergeSet().names()).containsExactly("nothing", "scale", "w");
   }
 
   @Test
-  void refusesAModelThatLacksMergedParameters() throws IOException {
+  void rejectsAModelThatLacksMergedParameters() throws IOException {
     write("b", SCALAR);
-    assertRefused("model 'b' (", "b.safetensors) lacks 2 of the 3 merged parameters: nothing, w");
+    assertRejected("model 'b' (", "b.safetensors) lacks 2 of the 3 merged parameters: nothing, w");
   }
 
   @Test
-  void refusesAFisherThatLacksMergedParameters() throws IOException {
+  void rejectsAFisherThatLacksMergedParameters() throws IOException {
     write("a.fisher", FISHER_W);
-    assertRefused("Fisher of model 'a' (", "a.fisher.safetensors) lacks 2 of the 3");
+    assertRejected("Fisher of model 'a' (", "a.fisher.safetensors) lacks 2 of the 3");
   }
 
   @Test
-  void refusesOtherShapesWithoutBroadcasting() throws IOException {
+  void rejectsOtherShapesWithoutBroadcasting() throws IOException {
     Values one = f32("scale", List.of(1L), 5);
     write("a", WEIGHT, one, EMPTY);
-    assertRefused("model 'a'", "tensor 'scale' has shape [1], expected the base's []");
+    assertRejected("model 'a'", "tensor 'scale' has shape [1], expected the base's []");
 
     write("a", f32("w", List.of(4L), 1, 2, 3, 4), SCALAR, EMPTY);
-    assertRefused("model 'a'", "tensor 'w' has shape [4], expected the base's [2, 2]");
+    assertRejected("model 'a'", "tensor 'w' has shape [4], expected the base's [2, 2]");
 
     write("a", WEIGHT, SCALAR, EMPTY);
     write("b.fisher", FISHER_W, one, EMPTY);
-    assertRefused("Fisher of model 'b'", "tensor 'scale' has shape [1], expected the base's []");
+    assertRejected("Fisher of model 'b'", "tensor 'scale' has shape [1], expected the base's []");
   }
 
   @Test
-  void refusesMergedParametersThatAreNoFloats() throws IOException {
+  void rejectsMergedParametersThatAreNoFloats() throws IOException {
     write("a", WEIGHT, Values.of("scale", DType.I64, List.of(), 0), EMPTY);
-    assertRefused("model 'a'", "tensor 'scale' is I64");
+    assertRejected("model 'a'", "tensor 'scale' is I64");
   }
 
   @ParameterizedTest
@@ -252,17 +252,17 @@ class PreflightTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {Double.NaN, Double.POSITIVE_INFINITY, Double.NEGATIVE_INFINITY})
-  void refusesParametersThatAreNotFinite(double bad) throws IOException {
+  void rejectsParametersThatAreNotFinite(double bad) throws IOException {
     write("b", f32("w", List.of(2L, 2L), 1, -2, bad, 4), SCALAR, EMPTY);
-    assertRefused(
+    assertRejected(
         "model 'b' (", "b.safetensors): tensor 'w' has " + bad + " at element 2", "exclude");
   }
 
   @Test
-  void refusesNaNInAnyTensorOfTheBase() throws IOException {
+  void rejectsNaNInAnyTensorOfTheBase() throws IOException {
     Values head = f32("head.weight", List.of(2L), 1, Double.NaN);
     write("base", WEIGHT, SCALAR, EMPTY, head, IDS);
-    assertRefused("base.safetensors: element 1 of head.weight is NaN");
+    assertRejected("base.safetensors: element 1 of head.weight is NaN");
 
     Values mask = f32("head.weight", List.of(2L), 1, Double.NEGATIVE_INFINITY);
     write("base", WEIGHT, SCALAR, EMPTY, mask, IDS);
@@ -279,16 +279,17 @@ class PreflightTest {
 
   @ParameterizedTest
   @ValueSource(doubles = {-1e-30, Double.NaN, Double.POSITIVE_INFINITY})
-  void refusesFisherEntriesThatAreNoMeansOfSquares(double bad) throws IOException {
+  void rejectsFisherEntriesThatAreNoMeansOfSquares(double bad) throws IOException {
     write("a.fisher", f32("w", List.of(2L, 2L), 1, 2, 0, bad), FISHER_SCALE, EMPTY);
-    assertRefused("Fisher of model 'a' (", "a.fisher.safetensors): tensor 'w' has", "at element 3");
+    assertRejected(
+        "Fisher of model 'a' (", "a.fisher.safetensors): tensor 'w' has", "at element 3");
   }
 
   @Test
-  void refusesFloat64FisherEntriesBeyondFloat32() throws IOException {
+  void rejectsFloat64FisherEntriesBeyondFloat32() throws IOException {
     Values huge = Values.of("w", DType.F64, List.of(2L, 2L), 1, 1e39, 0, 0);
     write("a.fisher", huge, FISHER_SCALE, EMPTY);
-    assertRefused("tensor 'w' has 1.0E39 at element 1", "float32");
+    assertRejected("tensor 'w' has 1.0E39 at element 1", "float32");
   }
 
   @Test
@@ -298,10 +299,10 @@ class PreflightTest {
   }
 
   @Test
-  void refusesToNormaliseAZeroFisherWithoutEpsilon() throws IOException {
+  void rejectsToNormaliseAZeroFisherWithoutEpsilon() throws IOException {
     write("b.fisher", f32("w", List.of(2L, 2L), 0, 0, 0, 0), f32("scale", List.of(), 0), EMPTY);
     yaml("method: {minimal_fisher_weight: 0, exclude_param_names_regex: [head]}\n");
-    assertRefused("Fisher of model 'b' (", "is zero", "minimal_fisher_weight above 0");
+    assertRejected("Fisher of model 'b' (", "is zero", "minimal_fisher_weight above 0");
 
     yaml(
         "method: {minimal_fisher_weight: 0, normalize_fisher_weight: false,"
@@ -310,18 +311,18 @@ class PreflightTest {
   }
 
   @Test
-  void refusesWeightsThatAreAllZero() throws IOException {
+  void rejectsWeightsThatAreAllZero() throws IOException {
     for (String name : List.of("a.fisher", "b.fisher")) {
       write(name, f32("w", List.of(2L, 2L), 0, 0, 0, 0), f32("scale", List.of(), 0), EMPTY);
     }
     yaml(
         "method: {minimal_fisher_weight: 0, normalize_fisher_weight: false,"
             + " exclude_param_names_regex: [head]}\n");
-    assertRefused("merge.yaml: all weights are zero");
+    assertRejected("merge.yaml: all weights are zero");
   }
 
   @Test
-  void refusesMissingFilesOfTheLastModelBeforeReadingTheFirst() throws IOException {
+  void rejectsMissingFilesOfTheLastModelBeforeReadingTheFirst() throws IOException {
     Files.delete(folder.resolve("b.fisher.safetensors"));
     List<Long> calls = new ArrayList<>();
     MergeFile merge = MergeFile.read(folder.resolve("merge.yaml"));
@@ -379,7 +380,7 @@ class PreflightTest {
     // A fault in the last shard is found at its place in the tensor.
     fisher[elements - 3] = -1;
     write("b.fisher", f32("w", shape, fisher), FISHER_SCALE, EMPTY);
-    assertRefused("Fisher of model 'b'", "tensor 'w' has -1.0 at element " + (elements - 3));
+    assertRejected("Fisher of model 'b'", "tensor 'w' has -1.0 at element " + (elements - 3));
   }
 
   @Test
@@ -405,7 +406,7 @@ class PreflightTest {
     return Preflight.check(MergeFile.read(folder.resolve("merge.yaml")), 2, SILENT);
   }
 
-  private void assertRefused(String... messages) {
+  private void assertRejected(String... messages) {
     MergeFile merge = MergeFile.read(folder.resolve("merge.yaml"));
     assertThatThrownBy(() -> Preflight.check(merge, 2, SILENT))
         .isInstanceOf(InvalidInput.class)

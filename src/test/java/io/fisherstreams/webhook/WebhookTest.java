@@ -35,7 +35,7 @@ class WebhookTest {
   }
 
   @Test
-  void aMissingOrShortSecretIsRefused() throws IOException {
+  void aMissingOrShortSecretIsRejected() throws IOException {
     Path file = Files.writeString(directory.resolve("secret"), "fifteen letters\n");
     assertThatThrownBy(() -> hook(Optional.empty(), Optional.of(file)).secret())
         .isInstanceOf(InvalidInput.class)

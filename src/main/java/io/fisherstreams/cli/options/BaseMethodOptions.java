@@ -1,8 +1,7 @@
 package io.fisherstreams.cli.options;
 
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import java.util.List;
 import picocli.CommandLine.Option;

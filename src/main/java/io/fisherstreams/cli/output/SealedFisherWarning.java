@@ -1,8 +1,6 @@
 package io.fisherstreams.cli.output;
 
-import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.PoolViewReader;
-import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;

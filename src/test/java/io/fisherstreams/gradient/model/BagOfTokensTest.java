@@ -84,7 +84,7 @@ final class BagOfTokensTest {
   }
 
   @Test
-  void tokenOutsideTheVocabularyIsRefused() {
+  void tokenOutsideTheVocabularyIsRejected() {
     try (Parameters parameters = parameters()) {
       Network network = network(parameters);
       Example bad =

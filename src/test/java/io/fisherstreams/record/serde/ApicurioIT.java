@@ -133,7 +133,7 @@ class ApicurioIT {
   }
 
   @Test
-  void refusesAnIncompatibleSchemaNamingTheSubject() {
+  void rejectsAnIncompatibleSchemaNamingTheSubject() {
     SchemaRegistry registry = SchemaRegistry.connect(url, Map.of());
     registry.register(
         "evolving-value",
@@ -153,7 +153,7 @@ class ApicurioIT {
   }
 
   @Test
-  void refusesAnUnknownId() {
+  void rejectsAnUnknownId() {
     assertThatThrownBy(() -> SchemaRegistry.connect(url, Map.of()).byId(987_654))
         .isInstanceOf(SerializationException.class);
   }

@@ -162,7 +162,7 @@ class AvroSerdeTest {
   }
 
   @Test
-  void refusesEveryTruncation() {
+  void rejectsEveryTruncation() {
     byte[] bytes = write.serialize(TOPIC, shard(ByteBuffer.wrap(random(40))));
     for (int length = 0; length < bytes.length; length++) {
       byte[] part = Arrays.copyOf(bytes, length);
@@ -174,7 +174,7 @@ class AvroSerdeTest {
   }
 
   @Test
-  void refusesBytesAfterTheRecord() {
+  void rejectsBytesAfterTheRecord() {
     byte[] bytes = write.serialize(TOPIC, shard(ByteBuffer.wrap(random(40))));
     assertThatThrownBy(() -> read.deserialize(TOPIC, Arrays.copyOf(bytes, bytes.length + 1)))
         .isInstanceOf(SerializationException.class)
@@ -182,7 +182,7 @@ class AvroSerdeTest {
   }
 
   @Test
-  void refusesAnotherFormatAndAnUnknownId() {
+  void rejectsAnotherFormatAndAnUnknownId() {
     assertThatThrownBy(
             () -> read.deserialize(TOPIC, "{\"json\": 1}".getBytes(StandardCharsets.UTF_8)))
         .isInstanceOf(SerializationException.class)
@@ -193,7 +193,7 @@ class AvroSerdeTest {
   }
 
   @Test
-  void refusesARecordOfAnotherType() throws IOException {
+  void rejectsARecordOfAnotherType() throws IOException {
     Schema other =
         new Schema.Parser().parse("{\"type\":\"record\",\"name\":\"x.Other\",\"fields\":[]}");
     byte[] bytes = encode(other, new GenericData.Record(other));
@@ -205,7 +205,7 @@ class AvroSerdeTest {
 
   @ParameterizedTest
   @ValueSource(longs = {Integer.MAX_VALUE - 10L, Integer.MAX_VALUE, 1L << 40, -5, Long.MIN_VALUE})
-  void refusesAbsurdLengthsWithoutAllocatingThem(long length) throws IOException {
+  void rejectsAbsurdLengthsWithoutAllocatingThem(long length) throws IOException {
     int id = registry.register("any", CheckpointShard.getClassSchema());
     byte[] longName = raw(id, encoder -> writeLong(encoder, length));
     byte[] longData =
@@ -241,7 +241,7 @@ class AvroSerdeTest {
   }
 
   @Test
-  void refusesAValueOverTheLimitBeforeItIsWritten() {
+  void rejectsAValueOverTheLimitBeforeItIsWritten() {
     int overhead = write.serialize(TOPIC, shard(ByteBuffer.allocate(1 << 20))).length - (1 << 20);
     ByteBuffer most = ByteBuffer.allocate(PoolTopics.MAX_RECORD_BYTES - overhead);
     assertThat(write.serialize(TOPIC, shard(most))).hasSize(PoolTopics.MAX_RECORD_BYTES);

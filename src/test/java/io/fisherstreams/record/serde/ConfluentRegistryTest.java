@@ -68,7 +68,7 @@ class ConfluentRegistryTest {
   }
 
   @Test
-  void refusesAnIncompatibleSchemaNamingSubjectAndReason() {
+  void rejectsAnIncompatibleSchemaNamingSubjectAndReason() {
     try (EmbeddedRegistry server = EmbeddedRegistry.start()) {
       SchemaRegistry registry = SchemaRegistry.connect(server.url(), Map.of());
       registry.register("t-value", FIRST);
@@ -82,7 +82,7 @@ class ConfluentRegistryTest {
   }
 
   @Test
-  void refusesAnUnknownIdAsTheRecordsFault() {
+  void rejectsAnUnknownIdAsTheRecordsFault() {
     try (EmbeddedRegistry server = EmbeddedRegistry.start()) {
       SchemaRegistry registry = SchemaRegistry.connect(server.url(), Map.of());
       assertThatThrownBy(() -> registry.byId(77))
@@ -138,8 +138,8 @@ class ConfluentRegistryTest {
 
   @Test
   void missingRightsStopTheStageAndBlameNoRecord() throws Exception {
-    Reply refusal = reply(401, "{\"error_code\":401,\"message\":\"who are you\"}");
-    try (Script server = new Script(refusal, refusal)) {
+    Reply rejection = reply(401, "{\"error_code\":401,\"message\":\"who are you\"}");
+    try (Script server = new Script(rejection, rejection)) {
       SchemaRegistry registry = SchemaRegistry.connect(server.url(), Map.of());
       assertThatThrownBy(() -> registry.byId(1))
           .isInstanceOf(InvalidInput.class)
