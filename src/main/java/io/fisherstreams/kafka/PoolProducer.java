@@ -86,6 +86,7 @@ public final class PoolProducer {
     send(topics.countedExamples(), version, partition, null);
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // the callback keeps a failure
   private <V> void send(Topic<?, V> topic, Object key, int partition, V value) {
     producer.send(
         new ProducerRecord<>(
