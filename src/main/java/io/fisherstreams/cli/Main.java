@@ -16,7 +16,7 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "fisher-streams",
     mixinStandardHelpOptions = true,
-    version = "fisher-streams 0.1.0",
+    versionProvider = Version.class,
     description =
         "Merges fine-tuned models continuously, with diagonal Fisher weights, on Kafka Streams.",
     synopsisSubcommandLabel = "COMMAND",

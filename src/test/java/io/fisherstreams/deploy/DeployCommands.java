@@ -16,7 +16,7 @@ import java.util.stream.Stream;
 public final class DeployCommands {
   static final Path COMPOSE = Path.of("docker-compose.yml");
   static final Path KUBERNETES = Path.of("deploy", "kubernetes");
-  static final String IMAGE = "fisher-streams:0.1.0";
+  static final String IMAGE = "fisher-streams";
 
   private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
 

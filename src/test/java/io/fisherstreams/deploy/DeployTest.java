@@ -54,8 +54,7 @@ class DeployTest {
           "apps/v1 Deployment", Deployment.class,
           "batch/v1 Job", Job.class);
 
-  private static final Pattern VERSION =
-      Pattern.compile("<artifactId>fisher-streams</artifactId>\\s*<version>([^<]+)<");
+  private static final Pattern JAR_NAME = Pattern.compile("<finalName>([^<]+)</finalName>");
 
   /** Fabric8's model keeps keys that Kubernetes does not know; here they are errors. */
   private static final ObjectMapper STRICT =
@@ -208,8 +207,10 @@ class DeployTest {
         if (words[1].startsWith("--from=")) {
           assertThat(stages).contains(words[1].substring("--from=".length()));
         } else {
-          assertThat(Path.of(words[1])).exists();
-          assertThat(ignored).contains("!" + words[1].replaceAll("^(bin)/.*", "$1"));
+          for (String source : List.of(words).subList(1, words.length - 1)) {
+            assertThat(Path.of(source)).exists();
+            assertThat(ignored).contains("!" + source.replaceAll("^(bin)/.*", "$1") + "\n");
+          }
         }
       }
       if (words[0].equals("ENTRYPOINT")) {
@@ -220,11 +221,12 @@ class DeployTest {
     assertThat(instructions().stream().map(line -> line.split("\\s+")[0]).distinct())
         .isSubsetOf(
             "FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "ENTRYPOINT", "CMD", "EXPOSE");
-    Matcher version = VERSION.matcher(Files.readString(Path.of("pom.xml")));
-    assertThat(version.find()).isTrue();
+    Matcher jar = JAR_NAME.matcher(Files.readString(Path.of("pom.xml")));
+    assertThat(jar.find()).isTrue();
     assertThat(String.join("\n", instructions()))
-        .contains("fisher-streams-" + version.group(1) + ".jar");
-    assertThat(DeployCommands.IMAGE).endsWith(":" + version.group(1));
+        .contains("/target/" + jar.group(1) + ".jar /opt/fisher-streams/target/");
+    assertThat(Files.readString(Path.of("bin/fisher-streams")))
+        .contains("/target/" + jar.group(1) + ".jar\n");
   }
 
   @ParameterizedTest
@@ -309,6 +311,8 @@ class DeployTest {
     claims.forEach(claim -> volumes.add(claim.getMetadata().getName()));
     for (Container container : pod.getSpec().getContainers()) {
       assertThat(container.getImage()).isEqualTo(DeployCommands.IMAGE);
+      // Without it, Kubernetes pulls an image without a version at every start.
+      assertThat(container.getImagePullPolicy()).isEqualTo("IfNotPresent");
       assertThat(container.getVolumeMounts().stream().map(VolumeMount::getName))
           .containsExactlyInAnyOrderElementsOf(volumes);
       assertThat(container.getResources().getLimits()).containsKey("memory");
