@@ -47,6 +47,7 @@ final class ArrivalBench {
   }
 
   /** Time of one arrival over the plain producer's. */
+  @SuppressWarnings("try") // the memory is only there
   double run(int repetitions) throws Exception {
     try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), dtype);
         Admin admin = pool.kafka().admin()) {
@@ -113,6 +114,7 @@ final class ArrivalBench {
   }
 
   /** Sends the same payloads, in records of the same size, to topics of their own. */
+  @SuppressWarnings("try") // the memory is only there
   private double plain(ArrivalPool pool, Supplier<Producer<byte[], byte[]>> producers)
       throws Exception {
     PoolTopics topics = new PoolTopics("plain-" + ++plainRuns, SchemaRegistry.inMemory());

@@ -43,6 +43,7 @@ final class WarmMemory implements AutoCloseable {
    *
    * @param read files and folders that the contestant is going to read
    */
+  @SuppressWarnings("FutureReturnValueIgnored") // it ends with the executor
   WarmMemory(Path directory, List<Path> read) throws IOException {
     force(directory);
     file =

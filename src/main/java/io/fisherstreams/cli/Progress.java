@@ -43,6 +43,7 @@ public final class Progress implements AutoCloseable {
   }
 
   /** Begins, now that the amount is known. */
+  @SuppressWarnings("SystemConsoleNull") // holds up to Java 21; later ones want Console.isTerminal
   public void total(long amount) {
     total = amount;
     started = System.nanoTime();

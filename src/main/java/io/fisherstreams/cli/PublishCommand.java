@@ -67,6 +67,7 @@ final class PublishCommand implements Runnable {
         names = "--base",
         required = true,
         description = "Publishes the pool's base model, with how the pool is merged.")
+    @SuppressWarnings("UnusedVariable") // its presence chooses the group
     private boolean base;
 
     @Option(

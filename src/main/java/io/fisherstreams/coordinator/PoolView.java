@@ -162,8 +162,8 @@ public final class PoolView {
     if (manifest.getCoefficient() != null) {
       requireAtLeast("coefficient", manifest.getCoefficient(), 0);
     }
-    requireAtLeast("examples", manifest.getExamples(), 1);
-    requireAtLeast("refineEvery", manifest.getRefineEvery(), 0);
+    requireAtLeast("examples", (double) manifest.getExamples(), 1);
+    requireAtLeast("refineEvery", (double) manifest.getRefineEvery(), 0);
     if (!(manifest.getDecay() > 0 && manifest.getDecay() <= 1)) {
       throw new RejectedRecord(
           "decay is " + manifest.getDecay() + ", expected above 0 and at most 1");

@@ -135,7 +135,7 @@ public final class DemoScenario {
             images,
             effort.taskEpochs(),
             TASK_RATE,
-            seed + 2 + task.ordinal(),
+            seed + 2 + List.of(DigitTask.values()).indexOf(task),
             (epoch, loss) -> listener.trained(task.model(), epoch, effort.taskEpochs(), loss));
     return new FineTunedModel(
         task.model(), network.parameters(), fisher.of(network, images, effort.fisherExamples()));

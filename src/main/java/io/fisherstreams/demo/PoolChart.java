@@ -28,14 +28,16 @@ record PoolChart(List<PoolChange> changes) {
       text(svg, "strong", centre, 14, "middle", "release " + change.release());
       text(svg, "", centre, 31, "middle", DemoReport.event(change));
     }
+    int row = 0;
     for (DigitTask task : DigitTask.values()) {
-      double y = HEAD + ROW * task.ordinal();
+      double y = HEAD + ROW * row;
       text(svg, "name", 0, y + ROW / 2 + 4, "start", task.model());
       for (int column = 0; column < changes.size(); column++) {
         if (changes.get(column).holds(task)) {
           cell(svg, column, y, changes.get(column).shares().get(task.model()));
         }
       }
+      row++;
     }
     return svg.append("</svg>\n").toString();
   }

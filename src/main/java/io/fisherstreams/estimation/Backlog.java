@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -177,7 +178,7 @@ final class Backlog {
   }
 
   private List<List<PendingExample>> inTurn(
-      EstimatedModel model, TreeMap<Long, PendingExample> free, long most, boolean all) {
+      EstimatedModel model, SortedMap<Long, PendingExample> free, long most, boolean all) {
     long wanted = model.manifest().getExamples();
     long next = all ? wanted : missing(model, free.keySet());
     List<PendingExample> inOrder =

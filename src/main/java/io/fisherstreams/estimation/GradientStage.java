@@ -147,6 +147,7 @@ public final class GradientStage implements StageInstance {
     return closed;
   }
 
+  @SuppressWarnings("WaitNotInLoop") // a pause that ends early does no harm
   private synchronized void pause() {
     try {
       if (!closed) {

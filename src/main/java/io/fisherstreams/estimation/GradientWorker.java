@@ -464,6 +464,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     }
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // the transaction's commit reports the failure
   private void bury(Front front) {
     for (PendingExample refused : front.refused()) {
       producer.send(

@@ -16,6 +16,8 @@ public final class FileTree {
   /** What is done with a file or folder. */
   public interface Action {
     /**
+     * Is called with a file or folder.
+     *
      * @throws NoSuchFileException if it has vanished
      */
     void on(Path path) throws IOException;

@@ -110,6 +110,7 @@ public final class GradientPayload {
     }
   }
 
+  @SuppressWarnings("ShortCircuitBoolean") // a loop without branches is vectorized
   private static void requireSquares(float[] values, int elements) {
     boolean sound = true;
     for (int j = 0; j < elements; j++) {

@@ -20,7 +20,7 @@ public sealed interface Estimator {
   /**
    * The estimator of a name.
    *
-   * @param samples draws an example, for {@code sampled}
+   * @param samples draws an example, for the estimator of that name only
    * @param seed of the draws
    * @throws InvalidInput for an unknown name, or no samples
    */

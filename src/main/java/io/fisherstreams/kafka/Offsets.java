@@ -52,6 +52,7 @@ public final class Offsets {
   /**
    * Deletes the records before these offsets. Nobody waits for it: what stays now goes next time.
    */
+  @SuppressWarnings("FutureReturnValueIgnored") // the callback logs the failure
   public static void deleteBefore(Admin admin, Map<TopicPartition, Long> offsets) {
     Map<TopicPartition, RecordsToDelete> doomed = new HashMap<>();
     offsets.forEach((partition, at) -> doomed.put(partition, RecordsToDelete.beforeOffset(at)));

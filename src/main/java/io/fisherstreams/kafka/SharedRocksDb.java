@@ -15,6 +15,7 @@ public final class SharedRocksDb implements RocksDBConfigSetter {
   public static final String MEMORY = "fisherstreams.rocksdb.memory";
 
   @Override
+  @SuppressWarnings("try") // the block frees the cache that it replaces
   public void setConfig(String storeName, Options options, Map<String, Object> configs) {
     RocksDbMemory memory = (RocksDbMemory) configs.get(MEMORY);
     // Kafka Streams' own class: only it hands out the cache that is replaced, which nobody else

@@ -203,7 +203,7 @@ final class AcceptedPayloads {
       return true;
     }
     for (Slot other : model.fisher().slots()) { // one reading of the topic for many shards
-      if (other != slot && !batch.isFull()) {
+      if (!other.equals(slot) && !batch.isFull()) {
         need(batch, model, other, ledger.shard(model, other.shard()));
       }
     }
@@ -232,7 +232,7 @@ final class AcceptedPayloads {
       Map<Slot, ShardState> behind = new LinkedHashMap<>();
       needFold(batch, behind, model, slot, state);
       for (Slot other : model.fisher().slots()) {
-        if (other != slot && !batch.isFull()) {
+        if (!other.equals(slot) && !batch.isFull()) {
           needFold(batch, behind, model, other, ledger.shard(model, other.shard()));
         }
       }

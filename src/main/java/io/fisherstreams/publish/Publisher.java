@@ -225,6 +225,7 @@ public final class Publisher {
     send(topics.countedExamples(), version, partition, null);
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // the callback keeps the failure
   private <V> void send(Topic<?, V> topic, Object key, int partition, V value) {
     producer.send(
         new ProducerRecord<>(

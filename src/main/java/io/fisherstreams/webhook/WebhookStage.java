@@ -70,6 +70,7 @@ public final class WebhookStage implements StageInstance {
   }
 
   @Override
+  @SuppressWarnings("FutureReturnValueIgnored") // "ended" is where it leads
   public void start() {
     for (TopicFollower follower : followers) {
       follower.ended().thenAccept(ended::complete);

@@ -31,7 +31,13 @@ class VersionTest {
     List<Path> named = new ArrayList<>();
     for (String root :
         List.of(
-            ".ci", ".github", "README.md", "bin", "deploy", "docker-compose.yml", "src/main/java")) {
+            ".ci",
+            ".github",
+            "README.md",
+            "bin",
+            "deploy",
+            "docker-compose.yml",
+            "src/main/java")) {
       try (Stream<Path> files = Files.walk(Path.of(root))) {
         for (Path file : files.filter(Files::isRegularFile).toList()) {
           if (version.matcher(Files.readString(file)).find()) {

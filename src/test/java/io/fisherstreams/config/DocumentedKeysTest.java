@@ -70,7 +70,7 @@ final class DocumentedKeysTest {
                     Duration.ofSeconds(1),
                     Duration.ofSeconds(10),
                     20,
-                    Duration.ofHours(72),
+                    Duration.ofDays(3),
                     Set.of()),
                 Optional.of(
                     new GateOptions(

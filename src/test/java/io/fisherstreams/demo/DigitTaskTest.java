@@ -92,7 +92,8 @@ class DigitTaskTest {
       int value = Byte.toUnsignedInt(image.pixels()[j]);
       ink += value;
       sums[0] += value * (double) (j % SIDE);
-      sums[1] += value * (double) (j / SIDE);
+      int row = j / SIDE;
+      sums[1] += (double) value * row;
     }
     return new double[] {sums[0] / ink, sums[1] / ink};
   }

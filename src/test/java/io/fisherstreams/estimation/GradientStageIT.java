@@ -34,6 +34,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Examples on a topic become the Fishers that are known from elsewhere. */
 @TestInstance(TestInstance.Lifecycle.PER_CLASS)
+@SuppressWarnings("try") // stages run while their block does
 class GradientStageIT {
   private static final double TOLERANCE = 1e-4;
   private static final long EXAMPLES = 7;

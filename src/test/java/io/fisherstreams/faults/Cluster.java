@@ -13,6 +13,7 @@ import org.apache.kafka.common.test.TestKitNodes;
 import org.apache.kafka.server.common.MetadataVersion;
 
 /** Three brokers and a controller; every partition has three replicas and needs two of them. */
+@SuppressWarnings("try") // closing it can be interrupted
 final class Cluster implements AutoCloseable {
   static final short REPLICATION = 3;
 

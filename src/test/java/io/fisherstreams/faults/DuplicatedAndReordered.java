@@ -28,7 +28,7 @@ record DuplicatedAndReordered(long seed, AtomicInteger duplicates) implements Fa
   }
 
   @Override
-  @SuppressWarnings("unchecked")
+  @SuppressWarnings({"unchecked", "FutureReturnValueIgnored"}) // the callback has the failure
   public Producer<byte[], byte[]> publisher(Producer<byte[], byte[]> producer) {
     Random random = new Random(seed);
     List<Object[]> waiting = new ArrayList<>();

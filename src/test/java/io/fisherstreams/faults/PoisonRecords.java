@@ -56,6 +56,7 @@ record PoisonRecords() implements Fault {
         Arrays.copyOf(foreign, foreign.length / 2));
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // closing the producer waits for them
   private static void send(FaultedPool pool) {
     try (Producer<byte[], byte[]> producer = pool.kafka().newProducer()) {
       for (Topic<?, ?> topic : pool.topics().all()) {

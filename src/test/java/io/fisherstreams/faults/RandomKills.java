@@ -8,6 +8,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
 
 /** Kills processes at random moments and starts them again. */
+@SuppressWarnings("try") // closing it can be interrupted
 final class RandomKills implements AutoCloseable {
   private static final int SHORTEST_MILLIS = 200;
 
@@ -20,6 +21,8 @@ final class RandomKills implements AutoCloseable {
   }
 
   /** Kills a victim and starts it again, then chooses the next moment, until there were so many. */
+  @SuppressWarnings(
+      "FutureReturnValueIgnored") // a kill that fails is one too few, which tests assert
   void begin(Random random, int until, int longestMillis) {
     killer.schedule(
         () -> {

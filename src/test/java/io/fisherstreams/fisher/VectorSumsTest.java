@@ -116,13 +116,14 @@ class VectorSumsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(floats = {-1e-45f, -1, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN})
+  @ValueSource(
+      floats = {-Float.MIN_VALUE, -1, Float.POSITIVE_INFINITY, Float.NEGATIVE_INFINITY, Float.NaN})
   void oneThatIsNoSquareIsFoundWhereverItIs(float bad) {
     int elements = 64;
     ByteBuffer values = ByteBuffer.allocate(4 + elements * Float.BYTES).position(4);
     values.order(ByteOrder.LITTLE_ENDIAN);
     for (int j = 0; j < elements; j++) {
-      values.putFloat(4 + 4 * j, j % 3 == 0 ? 0 : j % 3 == 1 ? Float.MAX_VALUE : 1e-45f);
+      values.putFloat(4 + 4 * j, j % 3 == 0 ? 0 : j % 3 == 1 ? Float.MAX_VALUE : Float.MIN_VALUE);
     }
     assertThat(VectorSums.areSquares(values, elements)).isTrue();
     for (int j = 0; j < elements; j++) {

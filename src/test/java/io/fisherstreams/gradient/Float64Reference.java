@@ -28,7 +28,8 @@ final class Float64Reference implements AutoCloseable {
   private final RandomModel model;
   private final Map<String, NDArray> parameters = new HashMap<>();
   private final BiFunction<NDManager, Example, NDArray> logits;
-  private final Map<Example, List<Map<String, double[]>>> gradients = new IdentityHashMap<>();
+  private final IdentityHashMap<Example, List<Map<String, double[]>>> gradients =
+      new IdentityHashMap<>();
 
   private Float64Reference(
       RandomModel model, Function<Float64Reference, BiFunction<NDManager, Example, NDArray>> net) {

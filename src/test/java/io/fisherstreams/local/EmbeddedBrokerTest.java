@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.NewTopic;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -22,6 +23,7 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.UnknownTopicOrPartitionException;
@@ -75,7 +77,8 @@ class EmbeddedBrokerTest {
       producer.send(new ProducerRecord<>("transactions", new byte[] {1})).get();
       producer.abortTransaction();
       producer.beginTransaction();
-      producer.send(new ProducerRecord<>("transactions", new byte[] {2}));
+      Future<RecordMetadata> unused =
+          producer.send(new ProducerRecord<>("transactions", new byte[] {2}));
       producer.commitTransaction();
     }
     assertThat(readAll(broker, "transactions")).containsExactly(new byte[] {2});
@@ -136,14 +139,14 @@ class EmbeddedBrokerTest {
           .isInstanceOf(InvalidInput.class)
           .hasMessageContaining("port " + taken.getLocalPort());
     }
+    int port;
     try (ServerSocket other = new ServerSocket(0, 1, InetAddress.getByName("127.0.0.1"))) {
-      int port = other.getLocalPort();
-      other.close();
-      EmbeddedBroker onPort = EmbeddedBroker.start(free, port);
-      onPort.close();
-      assertThat(onPort.bootstrapServers()).isEqualTo("127.0.0.1:" + port);
-      onPort.close();
+      port = other.getLocalPort();
     }
+    EmbeddedBroker onPort = EmbeddedBroker.start(free, port);
+    onPort.close();
+    assertThat(onPort.bootstrapServers()).isEqualTo("127.0.0.1:" + port);
+    onPort.close();
   }
 
   @Test

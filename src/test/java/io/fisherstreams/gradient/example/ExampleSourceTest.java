@@ -17,12 +17,10 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.function.Function;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 class ExampleSourceTest {
-  private static final Function<String, Optional<Long>> NO_NAMES = name -> Optional.empty();
   private static final Path IMAGES = Path.of("src/test/resources/images");
   private static final ImageProcessor PROCESSOR =
       ImageProcessor.of(
@@ -87,7 +85,7 @@ class ExampleSourceTest {
     Path lines =
         Files.writeString(
             folder.resolve("long.jsonl"), "{\"text\": \"" + text + "\", \"label\": 0}");
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), NO_NAMES)) {
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
       assertThat(source.read(0, 1).get(0).input("input_ids").elements()).isEqualTo(700);
     }
   }
@@ -125,7 +123,7 @@ class ExampleSourceTest {
       "not UTF-8",
       "Duplicate field 'label'"
     };
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), NO_NAMES)) {
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
       assertThat(source.count()).isEqualTo(12);
       for (int i = 0; i < reasons.length; i++) {
         int index = i + 1;
@@ -141,7 +139,10 @@ class ExampleSourceTest {
   void aMissingTokenizerIsNamed() throws IOException {
     Path lines =
         Files.writeString(folder.resolve("train.jsonl"), "{\"text\": \"low\", \"label\": 1}");
-    assertThatThrownBy(() -> TextExamples.open(lines, folder.resolve("tokenizer.json"), NO_NAMES))
+    assertThatThrownBy(
+            () ->
+                TextExamples.open(
+                    lines, folder.resolve("tokenizer.json"), ExampleSourceTest::noName))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("tokenizer.json");
   }
@@ -152,7 +153,8 @@ class ExampleSourceTest {
     image("10/b.png", "wide");
     image("2/c.png", "gray");
     image("2/.hidden", "gray");
-    try (ExampleSource source = ImageExamples.folder(folder, PROCESSOR, NO_NAMES)) {
+    try (ExampleSource source =
+        ImageExamples.folder(folder, PROCESSOR, ExampleSourceTest::noName)) {
       List<Example> examples = source.read(0, (int) source.count());
       assertThat(examples).extracting(Example::label).containsExactly(10L, 2L, 10L);
       assertThat(examples.get(1).input("pixel_values").shape()).containsExactly(3L, 12L, 12L);
@@ -171,7 +173,8 @@ class ExampleSourceTest {
         ImageExamples.folder(folder, PROCESSOR, name -> Optional.ofNullable(names.get(name)))) {
       assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(1L, 0L);
     }
-    try (ExampleSource source = ImageExamples.folder(folder, PROCESSOR, NO_NAMES)) {
+    try (ExampleSource source =
+        ImageExamples.folder(folder, PROCESSOR, ExampleSourceTest::noName)) {
       assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(0L, 1L);
     }
     image("bird/a.png", "wide");
@@ -185,12 +188,12 @@ class ExampleSourceTest {
 
   @Test
   void refusesFoldersThatHoldSomethingElse() throws IOException {
-    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
+    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, ExampleSourceTest::noName))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("subfolder");
     image("0/a.png", "tall");
     Files.writeString(folder.resolve("0/notes.txt"), "notes");
-    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, NO_NAMES))
+    assertThatThrownBy(() -> ImageExamples.folder(folder, PROCESSOR, ExampleSourceTest::noName))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("notes.txt");
   }
@@ -208,7 +211,7 @@ class ExampleSourceTest {
             {"image": "absent.png", "label": 3}
             """);
     assertThat(LineKind.of(lines)).isEqualTo(LineKind.IMAGE);
-    try (ExampleSource source = ImageExamples.lines(lines, PROCESSOR, NO_NAMES)) {
+    try (ExampleSource source = ImageExamples.lines(lines, PROCESSOR, ExampleSourceTest::noName)) {
       Example example = source.read(0, 1).get(0);
       assertThat(example.label()).isEqualTo(3);
       assertThat(example.input("pixel_values"))
@@ -283,5 +286,9 @@ class ExampleSourceTest {
     Path target = folder.resolve(name);
     Files.createDirectories(target.getParent());
     Files.copy(IMAGES.resolve(resource + ".png"), target);
+  }
+
+  private static Optional<Long> noName(String name) {
+    return Optional.empty();
   }
 }

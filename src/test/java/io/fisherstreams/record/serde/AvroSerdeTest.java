@@ -56,7 +56,7 @@ class AvroSerdeTest {
             2,
             'm', // string: zigzag length, UTF-8
             0x80 | (300 * 2 & 0x7f),
-            300 * 2 >> 7, // long 300: zigzag, base 128
+            (300 * 2) >> 7, // long 300: zigzag, base 128
             4,
             0xc3,
             0xa9, // two bytes of UTF-8
