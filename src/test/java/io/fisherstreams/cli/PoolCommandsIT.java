@@ -213,6 +213,7 @@ final class PoolCommandsIT {
     return new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx512m",
+            "-XX:TieredStopAtLevel=1", // a process that lives for seconds
             "-cp",
             System.getProperty("java.class.path"),
             "io.fisherstreams.cli.Main",

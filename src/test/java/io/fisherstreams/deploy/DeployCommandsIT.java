@@ -118,6 +118,7 @@ class DeployCommandsIT {
               List.of(
                   Path.of(System.getProperty("java.home"), "bin", "java").toString(),
                   "-Xmx512m",
+                  "-XX:TieredStopAtLevel=1", // a process that lives for seconds
                   "-cp",
                   System.getProperty("java.class.path"),
                   "io.fisherstreams.cli.Main"));

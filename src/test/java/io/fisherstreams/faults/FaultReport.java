@@ -15,8 +15,8 @@ import org.junit.jupiter.api.extension.ParameterContext;
 import org.junit.jupiter.api.extension.ParameterResolver;
 
 /**
- * Faults injected and guarantees held, in {@code target/faults-report.md}; one for a whole run,
- * whatever classes take part.
+ * Faults injected and guarantees held, in {@code target/faults-report.md}; one for a whole process,
+ * whatever classes take part. Where tests run in several processes, each writes a file of its own.
  */
 final class FaultReport {
   /** Hands the run's report to tests. */
@@ -35,7 +35,8 @@ final class FaultReport {
     }
   }
 
-  private static final Path FILE = Path.of("target", "faults-report.md");
+  private static final Path FILE =
+      Path.of(System.getProperty("fisherstreams.faults.report", "target/faults-report.md"));
 
   private final List<String> runs = new ArrayList<>();
   private final Map<String, Integer> held = new TreeMap<>();

@@ -3,7 +3,6 @@ package io.fisherstreams.record.serde;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
-import com.fasterxml.jackson.annotation.JsonView;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
@@ -94,7 +93,11 @@ class ForeignClientIT {
                 + "/*"
                 + File.pathSeparator
                 + Path.of(
-                    JsonView.class.getProtectionDomain().getCodeSource().getLocation().toURI()),
+                    Class.forName("com.fasterxml.jackson.annotation.JsonView")
+                        .getProtectionDomain()
+                        .getCodeSource()
+                        .getLocation()
+                        .toURI()),
             Path.of("src/test/resources/interop/Peer.java").toAbsolutePath().toString());
     builder.command().addAll(List.of(args));
     Process process =
