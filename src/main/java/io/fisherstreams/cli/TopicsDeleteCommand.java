@@ -21,6 +21,7 @@ final class TopicsDeleteCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 
   @Option(names = "--yes", required = true, description = "Confirms that you mean it.")
+  @SuppressWarnings("UnusedVariable") // required: its presence is the confirmation
   private boolean yes;
 
   @Spec private CommandSpec spec;

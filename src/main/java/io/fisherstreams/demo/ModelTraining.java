@@ -31,7 +31,13 @@ final class ModelTraining implements AutoCloseable {
   FineTunedModel fineTuned(DigitTask task, DigitNetwork base) {
     DigitImages own = task.of(images);
     DigitNetwork network =
-        train(task.model(), base, own, effort.taskEpochs(), TASK_RATE, seed + 2 + task.ordinal());
+        train(
+            task.model(),
+            base,
+            own,
+            effort.taskEpochs(),
+            TASK_RATE,
+            seed + 2 + List.of(DigitTask.values()).indexOf(task));
     return new FineTunedModel(
         task.model(), network.parameters(), own.first(effort.fisherExamples()));
   }

@@ -21,7 +21,7 @@ public sealed interface Estimator {
   /**
    * The estimator of a name.
    *
-   * @param samples number of draws for each example, for {@code sampled}
+   * @param samples number of draws for each example; only the estimator of that name draws
    * @param seed of the draws
    * @throws InvalidInput for an unknown name, or no samples
    */

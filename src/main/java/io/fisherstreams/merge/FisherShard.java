@@ -314,7 +314,8 @@ final class FisherShard {
 
   /** Whether the open epoch is folded or sealed with a batch of so many examples. */
   private boolean isSumDue(long examples) {
-    return open.examples() + examples >= wanted() && !isWholeEpoch(examples) || open.isAlmostFull();
+    return (open.examples() + examples >= wanted() && !isWholeEpoch(examples))
+        || open.isAlmostFull();
   }
 
   private int write(PayloadName name, ByteBuffer payload) {

@@ -154,7 +154,7 @@ final class OpenEpoch {
       return true;
     }
     for (Slot other : model.fisher().slots()) {
-      if (other != slot && !request.isFull()) {
+      if (other.ordinal() != slot.ordinal() && !request.isFull()) {
         ShardState shard = partition.ledger().shard(model, other.shard());
         new OpenEpoch(partition, model, other, shard).need(request, FisherShard.newest(shard));
       }
@@ -185,7 +185,7 @@ final class OpenEpoch {
       List<OpenEpoch> behind = new ArrayList<>();
       needNextFold(request, behind);
       for (Slot other : model.fisher().slots()) {
-        if (other != slot && !request.isFull()) {
+        if (other.ordinal() != slot.ordinal() && !request.isFull()) {
           load(partition, model, other).needNextFold(request, behind);
         }
       }

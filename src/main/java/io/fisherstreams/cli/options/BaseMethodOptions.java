@@ -12,6 +12,7 @@ public final class BaseMethodOptions {
       names = "--base",
       required = true,
       description = "Publishes the pool's base model together with the pool's merge method.")
+  @SuppressWarnings("UnusedVariable") // its presence chooses the group
   private boolean base;
 
   @Option(

@@ -44,6 +44,7 @@ public final class TerminalProgress implements TaskProgress {
   }
 
   @Override
+  @SuppressWarnings("SystemConsoleNull") // up to Java 21; later ones have Console.isTerminal
   public void total(long amount) {
     total = amount;
     started = System.nanoTime();

@@ -112,6 +112,7 @@ public final class PayloadStore implements AutoCloseable {
   }
 
   /** Starts to remove the copies of every partition that no task has used for {@code keep}. */
+  @SuppressWarnings("FutureReturnValueIgnored") // it ends with the executor
   public void cleanAfter(Duration keep) {
     long pause = Math.max(1, keep.toMillis());
     cleaner.scheduleWithFixedDelay(() -> clean(keep), pause, pause, TimeUnit.MILLISECONDS);
