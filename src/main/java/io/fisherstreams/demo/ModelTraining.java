@@ -1,5 +1,7 @@
 package io.fisherstreams.demo;
 
+import java.util.List;
+
 /**
  * Trains the demo's networks: the base model on MNIST's training images, and from it one model for
  * each task. The same seed gives the same networks on the same machine.

@@ -68,7 +68,7 @@ class ClaimCommitTest {
   }
 
   @BeforeEach
-  @SuppressWarnings("deprecation") // without a broker, only the constructor makes the metadata
+  @SuppressWarnings("removal") // without a broker, only the constructor makes the metadata
   void start() {
     producer.initTransactions();
     commits =
