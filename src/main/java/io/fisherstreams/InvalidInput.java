@@ -2,6 +2,8 @@ package io.fisherstreams;
 
 import java.io.IOException;
 import java.nio.file.AccessDeniedException;
+import java.nio.file.DirectoryNotEmptyException;
+import java.nio.file.FileAlreadyExistsException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 
@@ -33,10 +35,19 @@ public final class InvalidInput extends RuntimeException {
     return new InvalidInput("%s cannot be written: %s".formatted(file, reason), cause);
   }
 
-  /** The messages of Java's own exceptions for these reasons are only the file's name. */
-  private static String reason(IOException cause) {
+  /**
+   * Why a file cannot be used. The messages of Java's own exceptions for these reasons are only the
+   * file's name.
+   */
+  public static String reason(IOException cause) {
     if (cause instanceof NoSuchFileException) {
       return "there is no such file";
+    }
+    if (cause instanceof FileAlreadyExistsException) {
+      return "it exists already";
+    }
+    if (cause instanceof DirectoryNotEmptyException) {
+      return "the folder is not empty";
     }
     return cause instanceof AccessDeniedException ? "permission denied" : cause.getMessage();
   }

@@ -3,7 +3,9 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.bench.BenchCommand;
 import io.fisherstreams.simulate.SimulateCommand;
+import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.nio.file.FileSystemException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -45,6 +47,9 @@ import picocli.CommandLine.Spec;
 public final class Main implements Runnable {
   private static final Logger LOG = LoggerFactory.getLogger(Main.class);
 
+  private static final String UNEXPECTED =
+      "unexpected failure; FISHER_STREAMS_OPTS=-Dfisherstreams.log=DEBUG shows where it happened";
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -80,13 +85,20 @@ public final class Main implements Runnable {
         && !error.getCause().toString().equals(error.getMessage());
   }
 
-  private static String describe(Throwable cause) {
+  /** The message for the user: what failed and why, never the class of an exception. */
+  static String describe(Throwable cause) {
     if (saysWhatFailed(cause)) {
-      return cause.getMessage() + ": " + describe(cause.getCause());
+      return cause.getMessage() + ": " + reason(cause.getCause());
     }
-    return cause instanceof InvalidInput || cause.getMessage() == null
-        ? String.valueOf(cause.getMessage() == null ? cause : cause.getMessage())
-        : cause.getClass().getSimpleName() + ": " + cause.getMessage();
+    return cause instanceof FileSystemException failed && failed.getReason() == null
+        ? failed.getFile() + ": " + reason(failed)
+        : reason(cause);
+  }
+
+  private static String reason(Throwable cause) {
+    String reason =
+        cause instanceof IOException failed ? InvalidInput.reason(failed) : cause.getMessage();
+    return reason == null ? UNEXPECTED : reason;
   }
 
   /** Entry point. */

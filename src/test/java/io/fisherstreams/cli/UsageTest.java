@@ -2,6 +2,10 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.io.UncheckedIOException;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.NoSuchFileException;
+import org.apache.kafka.common.KafkaException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -33,5 +37,20 @@ class UsageTest {
   @Test
   void aMissingFileIsAFailureNotWrongUsage() {
     assertThat(Main.run("merge", "absent.yaml", "--output", "absent.safetensors")).isEqualTo(1);
+  }
+
+  @Test
+  void aFailureIsDescribedWithoutTheClassOfItsException() {
+    assertThat(Main.describe(new NoSuchFileException("a.yaml")))
+        .isEqualTo("a.yaml: there is no such file");
+    assertThat(
+            Main.describe(
+                new UncheckedIOException("cannot remove a", new AccessDeniedException("a"))))
+        .isEqualTo("cannot remove a: permission denied");
+    assertThat(Main.describe(new KafkaException("the broker is gone")))
+        .isEqualTo("the broker is gone");
+    assertThat(Main.describe(new IllegalStateException()))
+        .startsWith("unexpected failure;")
+        .doesNotContain("Exception");
   }
 }
