@@ -19,6 +19,7 @@ import java.util.TreeSet;
 import java.util.regex.Pattern;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
+import org.yaml.snakeyaml.error.MarkedYAMLException;
 import org.yaml.snakeyaml.error.YAMLException;
 import org.yaml.snakeyaml.nodes.MappingNode;
 import org.yaml.snakeyaml.nodes.Node;
@@ -90,12 +91,26 @@ final class StrictYaml {
       if (e.getCause() instanceof CharacterCodingException) {
         throw new InvalidInput(file + " is not UTF-8", e);
       }
-      throw new InvalidInput(file + " is not valid YAML: " + e.getMessage(), e);
+      if (e.getCause() instanceof IOException failed) {
+        throw InvalidInput.unreadable(file, failed);
+      }
+      throw new InvalidInput(file + " is not valid YAML: " + reason(e), e);
     } catch (NoSuchFileException e) {
       throw new InvalidInput(file + " does not exist", e);
     } catch (IOException e) {
-      throw new InvalidInput(file + " cannot be read: " + e.getMessage(), e);
+      throw InvalidInput.unreadable(file, e);
     }
+  }
+
+  /** What is wrong and where, in one line: the library's message quotes the file over several. */
+  private static String reason(YAMLException error) {
+    return error instanceof MarkedYAMLException marked && marked.getProblemMark() != null
+        ? "line %d, column %d: %s"
+            .formatted(
+                marked.getProblemMark().getLine() + 1,
+                marked.getProblemMark().getColumn() + 1,
+                marked.getProblem())
+        : error.getMessage();
   }
 
   private String at(String key) {

@@ -53,7 +53,7 @@ public final class Sha256 {
         hasher.putBytes(buffer, 0, read);
       }
     } catch (IOException e) {
-      throw new InvalidInput("%s: cannot be read: %s".formatted(file, e.getMessage()), e);
+      throw InvalidInput.unreadable(file, e);
     }
     return hasher.hash().toString();
   }

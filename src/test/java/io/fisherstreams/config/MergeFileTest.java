@@ -329,4 +329,23 @@ class MergeFileTest {
   private Path write(String text) throws IOException {
     return Files.writeString(folder.resolve("merge.yaml"), text);
   }
+
+  @Test
+  void aFaultOfTheSyntaxIsOneLineWithItsPlace() throws IOException {
+    Path file = Files.writeString(folder.resolve("tab.yaml"), "base: b\nmodels:\n\t- {name: a}\n");
+    assertThatThrownBy(() -> MergeFile.read(file))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("is not valid YAML: line 3, column 1: ")
+        .message()
+        .doesNotContain("\n");
+  }
+
+  @Test
+  void aFolderIsNoFile() {
+    assertThatThrownBy(() -> MergeFile.read(folder))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining(folder + ": cannot be read: ")
+        .message()
+        .doesNotContain("Exception");
+  }
 }

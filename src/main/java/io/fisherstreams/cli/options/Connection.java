@@ -81,7 +81,7 @@ public final class Connection {
       try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
         properties.load(reader);
       } catch (IOException e) {
-        throw new InvalidInput(file + " cannot be read: " + e.getMessage(), e);
+        throw InvalidInput.unreadable(file, e);
       }
       properties.stringPropertyNames().forEach(n -> settings.put(n, properties.getProperty(n)));
     }
