@@ -4,7 +4,9 @@ import static io.fisherstreams.checkpoint.StrictJson.shown;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.TensorInfo;
+import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -19,6 +21,7 @@ import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.TreeSet;
+import java.util.stream.Stream;
 
 /**
  * A model's tensors on disk, read through memory maps: one safetensors file, or a Hugging Face
@@ -40,24 +43,109 @@ public final class Checkpoint implements AutoCloseable {
   private final Map<String, Source> sources = new HashMap<>();
   private final List<SafetensorsFile> parts;
 
+  private final Optional<String> renaming;
+
   private record Source(SafetensorsFile part, SafetensorsHeader.Tensor tensor) {}
 
   private Checkpoint(Path path, Optional<Path> folder, List<SafetensorsFile> parts) {
+    this(path, folder, parts, sources(parts), Optional.empty());
+  }
+
+  private Checkpoint(
+      Path path,
+      Optional<Path> folder,
+      List<SafetensorsFile> parts,
+      Map<String, Source> sources,
+      Optional<String> renaming) {
     this.path = path;
     this.folder = folder;
     this.parts = parts;
+    this.renaming = renaming;
     SortedMap<String, TensorInfo> infos = new TreeMap<>();
+    sources.forEach(
+        (name, source) -> {
+          TensorInfo found = source.tensor.info();
+          infos.put(name, new TensorInfo(name, found.dtype(), found.shape()));
+        });
+    this.sources.putAll(sources);
+    this.tensors = Collections.unmodifiableSortedMap(infos);
+    this.metadata = commonMetadata(parts);
+  }
+
+  private static Map<String, Source> sources(List<SafetensorsFile> parts) {
+    Map<String, Source> sources = new HashMap<>();
     for (SafetensorsFile part : parts) {
       part.header()
           .tensors()
-          .forEach(
-              (name, tensor) -> {
-                infos.put(name, tensor.info());
-                sources.put(name, new Source(part, tensor));
-              });
+          .forEach((name, tensor) -> sources.put(name, new Source(part, tensor)));
     }
-    this.tensors = Collections.unmodifiableSortedMap(infos);
-    this.metadata = commonMetadata(parts);
+    return sources;
+  }
+
+  /**
+   * Opens a file or folder whose tensors are read under the names that are wanted, where its own
+   * names differ only by what tools add: a wrapper, the prefix of a model inside another, the old
+   * names of a norm. Without exactly one such way the names stay as they are.
+   *
+   * @param wanted names that the caller looks for
+   * @throws InvalidInput as {@link #open}, and for a LoRA adapter
+   */
+  public static Checkpoint openAs(Path fileOrFolder, Collection<String> wanted) {
+    Checkpoint file = open(fileOrFolder);
+    try {
+      if (!file.tensors.keySet().containsAll(wanted)) {
+        ForeignFormat.requireNoAdapter(fileOrFolder, file.tensors.keySet().stream());
+      }
+      return NameMatch.of(file.tensors.keySet(), wanted)
+          .map(match -> file.renamed(match))
+          .orElse(file);
+    } catch (RuntimeException e) {
+      file.close();
+      throw e;
+    }
+  }
+
+  private Checkpoint renamed(NameMatch match) {
+    Map<String, Source> renamed = new HashMap<>();
+    match.names().forEach((name, own) -> renamed.put(name, sources.get(own)));
+    return new Checkpoint(path, folder, parts, renamed, Optional.of(match.description()));
+  }
+
+  /** How the names were changed, such as {@code without the prefix 'module.'}; for people. */
+  public Optional<String> renaming() {
+    return renaming;
+  }
+
+  /**
+   * A flag of the folder's {@code config.json}, or of its {@code text_config}; empty without one.
+   */
+  public Optional<Boolean> configFlag(String key) {
+    return config()
+        .flatMap(
+            config ->
+                Stream.concat(Stream.of(config), config.section("text_config").stream())
+                    .filter(section -> section.has(key))
+                    .findFirst())
+        .map(section -> section.flag(key, false));
+  }
+
+  /** The value of a key of the folder's {@code config.json} as text; empty without one. */
+  public Optional<String> configText(String key) {
+    return config().flatMap(config -> config.shown(key));
+  }
+
+  private Optional<ModelConfig> config() {
+    Optional<Path> file = folder.map(f -> f.resolve("config.json")).filter(Files::exists);
+    return file.map(
+        path -> {
+          try {
+            return ModelConfig.parse(path.toString(), Files.readString(path));
+          } catch (MalformedInputException e) {
+            throw new InvalidInput(path + " is not UTF-8", e);
+          } catch (IOException e) {
+            throw InvalidInput.unreadable(path, e);
+          }
+        });
   }
 
   /**
@@ -68,26 +156,37 @@ public final class Checkpoint implements AutoCloseable {
    */
   public static Checkpoint open(Path fileOrFolder) {
     if (!Files.isDirectory(fileOrFolder)) {
-      return new Checkpoint(fileOrFolder, Optional.empty(), openAll(List.of(fileOrFolder)));
+      return unwrapped(
+          new Checkpoint(fileOrFolder, Optional.empty(), openAll(List.of(fileOrFolder))));
     }
     Path single = fileOrFolder.resolve(SINGLE_FILE);
     if (Files.exists(single)) {
-      return new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), openAll(List.of(single)));
+      return unwrapped(
+          new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), openAll(List.of(single))));
     }
     if (!Files.exists(fileOrFolder.resolve(FolderIndex.NAME))) {
-      throw new InvalidInput(
-          "%s is no model folder: it has neither %s nor %s (convert other formats to safetensors)"
-              .formatted(fileOrFolder, SINGLE_FILE, FolderIndex.NAME));
+      throw new InvalidInput(ForeignFormat.folder(fileOrFolder));
     }
     FolderIndex index = FolderIndex.read(fileOrFolder);
     List<SafetensorsFile> parts = openAll(new TreeSet<>(index.parts().values()));
     try {
       checkIndex(fileOrFolder.resolve(FolderIndex.NAME), index, parts);
-      return new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), parts);
+      return unwrapped(new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), parts));
     } catch (RuntimeException e) {
       parts.forEach(SafetensorsFile::close);
       throw e;
     }
+  }
+
+  /** Without the wrapper of PyTorch's tools, when every name begins with one. */
+  private static Checkpoint unwrapped(Checkpoint file) {
+    Collection<String> names = file.tensors.keySet();
+    if (names.isEmpty() || !names.stream().allMatch(NameMatch::isWrapped)) {
+      return file;
+    }
+    return NameMatch.of(names, names.stream().map(NameMatch::unwrapped).toList())
+        .map(match -> file.renamed(match))
+        .orElse(file);
   }
 
   /** Whether a path is a file, or a folder that can be opened as a checkpoint. */

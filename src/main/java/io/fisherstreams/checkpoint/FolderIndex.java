@@ -65,7 +65,7 @@ record FolderIndex(SortedMap<String, Path> parts) {
             }
           });
     } catch (IOException e) {
-      throw new UncheckedIOException(file + " cannot be read: " + e.getMessage(), e);
+      throw InvalidInput.unreadable(file, e);
     }
     return new FolderIndex(parts);
   }

@@ -28,7 +28,9 @@ public final class ModelConfig {
    */
   public static ModelConfig parse(String origin, String json) {
     try {
-      JsonNode root = new ObjectMapper().readTree(json);
+      // some editors write a byte-order mark
+      JsonNode root =
+          new ObjectMapper().readTree(json.startsWith("\ufeff") ? json.substring(1) : json);
       if (!root.isObject()) {
         throw new InvalidInput("%s: expected a JSON object".formatted(origin));
       }
@@ -63,6 +65,11 @@ public final class ModelConfig {
   /** Whether the key has a value other than null. */
   public boolean has(String key) {
     return root.hasNonNull(key);
+  }
+
+  /** The JSON text of a key's value, of limited length, for messages; empty without one. */
+  public Optional<String> shown(String key) {
+    return has(key) ? Optional.of(StrictJson.shown(root.get(key).toString())) : Optional.empty();
   }
 
   /** A required positive integer. */

@@ -12,7 +12,6 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.MappedByteBuffer;
 import java.nio.channels.FileChannel;
-import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
@@ -65,16 +64,19 @@ final class SafetensorsFile implements AutoCloseable {
       FileChannel channel = FileChannel.open(file, StandardOpenOption.READ);
       try {
         return new SafetensorsFile(file, channel, SafetensorsHeader.read(file, channel));
+      } catch (InvalidInput e) {
+        channel.close();
+        throw ForeignFormat.of(file)
+            .map(format -> new InvalidInput(file + " " + format, e))
+            .orElse(e);
       } catch (IOException | RuntimeException e) {
         channel.close();
         throw e;
       }
     } catch (NoSuchFileException e) {
-      throw new InvalidInput(file + " does not exist", e);
-    } catch (AccessDeniedException e) {
-      throw new InvalidInput(file + " cannot be read: permission denied", e);
+      throw ForeignFormat.missing(file);
     } catch (IOException e) {
-      throw new UncheckedIOException(file + " cannot be read: " + e.getMessage(), e);
+      throw InvalidInput.unreadable(file, e);
     }
   }
 

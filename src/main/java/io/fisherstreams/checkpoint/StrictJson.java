@@ -10,10 +10,11 @@ import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.InputStreamReader;
-import java.io.UncheckedIOException;
+import java.io.PushbackInputStream;
 import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 
 /**
  * Reads one JSON object of untrusted UTF-8 strictly, token by token. Written by hand on Jackson's
@@ -50,7 +51,7 @@ final class StrictJson {
   static void readObject(String what, InputStream in, ObjectReader reader) {
     InputStreamReader utf8 =
         new InputStreamReader(
-            in,
+            new SkippedMark(in),
             StandardCharsets.UTF_8
                 .newDecoder()
                 .onMalformedInput(CodingErrorAction.REPORT)
@@ -74,7 +75,30 @@ final class StrictJson {
                   e.getLocation() == null ? -1 : e.getLocation().getCharOffset()),
           e);
     } catch (IOException e) {
-      throw new UncheckedIOException(what + " cannot be read: " + e.getMessage(), e);
+      throw new InvalidInput(what + ": cannot be read: " + InvalidInput.reason(e), e);
+    }
+  }
+
+  /** Skips the byte-order mark that some editors write. */
+  private static final class SkippedMark extends PushbackInputStream {
+    private static final byte[] MARK = {(byte) 0xef, (byte) 0xbb, (byte) 0xbf};
+    private boolean started;
+
+    SkippedMark(InputStream in) {
+      super(in, MARK.length);
+    }
+
+    @Override
+    public int read(byte[] bytes, int offset, int length) throws IOException {
+      if (!started) {
+        started = true;
+        byte[] start = new byte[MARK.length];
+        int count = super.readNBytes(start, 0, MARK.length);
+        if (!Arrays.equals(start, MARK)) {
+          unread(start, 0, count);
+        }
+      }
+      return super.read(bytes, offset, length);
     }
   }
 

@@ -170,7 +170,7 @@ final class EvaluateCommand implements Callable<Integer> {
         TerminalProgress.of(spec, "read release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
-          .export(release, tensors, file, Long.MAX_VALUE, Optional.empty(), progress::add);
+          .export(release, tensors, ReleaseExporter.Output.file(file), progress::add);
       progress.done();
     }
     return release;
@@ -225,6 +225,7 @@ final class EvaluateCommand implements Callable<Integer> {
             output,
             Long.MAX_VALUE,
             Optional.empty(),
+            false,
             false,
             OneShotMerge.Inputs.DEFAULT_PARTITIONS,
             OneShotMerge.Inputs.DEFAULT_THREADS,

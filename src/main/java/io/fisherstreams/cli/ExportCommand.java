@@ -1,6 +1,8 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.TerminalProgress;
@@ -9,6 +11,7 @@ import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
@@ -42,8 +45,14 @@ final class ExportCommand implements Callable<Integer> {
       names = "--base-folder",
       paramLabel = "DIR",
       description =
-          "Folder whose config.json and tokenizer files are copied into the exported folder.")
+          "The base's folder: its files that are no weights are copied into the exported folder.")
   private Path baseFolder;
+
+  @Option(
+      names = "--trust-remote-code",
+      description =
+          "Also copies Python files of --base-folder; they run when the model is loaded with trust_remote_code.")
+  private boolean trustsCode;
 
   @Option(names = "--force", description = "Also writes a release that the gate rejected.")
   private boolean force;
@@ -56,6 +65,25 @@ final class ExportCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     long partBytes = output.partBytes();
     ReleaseExporter.requireWritable(output.path());
+    Optional<Companions> companions =
+        Optional.ofNullable(baseFolder).map(folder -> Companions.of(folder, trustsCode));
+    companions
+        .filter(found -> !found.leftOut().isEmpty())
+        .ifPresent(
+            found ->
+                spec.commandLine()
+                    .getErr()
+                    .println(
+                        "note: not copied from "
+                            + baseFolder
+                            + ": "
+                            + String.join(", ", found.leftOut())));
+    TiedWeights ties = TiedWeights.NONE;
+    if (baseFolder != null && Checkpoint.isIn(baseFolder)) {
+      try (Checkpoint base = Checkpoint.open(baseFolder)) {
+        ties = TiedWeights.of(base);
+      }
+    }
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
@@ -71,9 +99,7 @@ final class ExportCommand implements Callable<Integer> {
           .export(
               release,
               tensors,
-              output.path(),
-              partBytes,
-              Optional.ofNullable(baseFolder),
+              new ReleaseExporter.Output(output.path(), partBytes, companions, ties),
               progress::add);
       progress.done();
     }

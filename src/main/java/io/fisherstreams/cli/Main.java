@@ -6,6 +6,7 @@ import io.fisherstreams.simulate.SimulateCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
+import java.util.Locale;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -103,6 +104,8 @@ public final class Main implements Runnable {
 
   /** Entry point. */
   public static void main(String[] args) {
+    // Data, file names, tables and libraries are the same in every locale.
+    Locale.setDefault(Locale.ROOT);
     System.exit(run(args));
   }
 }

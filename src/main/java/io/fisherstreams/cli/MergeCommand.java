@@ -51,6 +51,12 @@ final class MergeCommand implements Callable<Integer> {
   private boolean strict;
 
   @Option(
+      names = "--trust-remote-code",
+      description =
+          "Also copies Python files of the base's folder into the output's folder; they run when the model is loaded with trust_remote_code.")
+  private boolean trustsCode;
+
+  @Option(
       names = "--partitions",
       converter = AtLeastOne.Int.class,
       paramLabel = "N",
@@ -88,6 +94,7 @@ final class MergeCommand implements Callable<Integer> {
             output.partBytes(),
             Optional.ofNullable(dtype).map(type -> DType.valueOf(type.name())),
             strict,
+            trustsCode,
             partitions,
             threads,
             Optional.ofNullable(workDirectory),
@@ -120,6 +127,7 @@ final class MergeCommand implements Callable<Integer> {
           "%.2f%%".formatted(100 * model.getShare()));
     }
     table.print(out);
+    result.tensors().lines().forEach(out::println);
     out.printf("release checksum %s%n", result.release().getChecksum());
     out.println("wrote " + result.output());
     out.flush();

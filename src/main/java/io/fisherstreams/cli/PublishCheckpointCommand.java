@@ -10,6 +10,7 @@ import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ContentHash;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
@@ -105,7 +106,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     PoolModels models = PoolModels.read(kafka, topics);
     models.requireRole(model, base != null ? Role.BASE : Role.FINE_TUNED);
-    try (Checkpoint checkpoint = Checkpoint.open(path);
+    try (Checkpoint checkpoint = open(models);
         EstimatedCheckpoint files = EstimatedCheckpoint.open(modelFiles(), checkpoint);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelManifest manifest = manifest(model, models, checkpoint, files);
@@ -129,6 +130,21 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     return 0;
   }
 
+  private void note(String message) {
+    spec.commandLine().getErr().println("note: " + message);
+  }
+
+  /** A model whose Fisher is estimated keeps its names, by which its architecture knows them. */
+  private Checkpoint open(PoolModels models) {
+    if (base != null || estimated != null) {
+      return Checkpoint.open(path);
+    }
+    Checkpoint checkpoint =
+        Checkpoint.openAs(path, ModelCheck.mergeSet(models.requireBase()).names());
+    checkpoint.renaming().ifPresent(how -> note("the tensors of " + path + " are read " + how));
+    return checkpoint;
+  }
+
   private ModelFiles modelFiles() {
     return ModelFiles.of(
         path, Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
@@ -138,8 +154,19 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   private ModelManifest manifest(
       String model, PoolModels models, Checkpoint checkpoint, EstimatedCheckpoint files) {
     if (base != null) {
-      ModelCheck.base(checkpoint);
-      return Manifests.base(model, 0, checkpoint.tensors().values(), base.method(), "");
+      BaseModel found = BaseModel.of(checkpoint, base.method().getExcludeParamNamesRegex());
+      ModelCheck.base(checkpoint, found.mergeSet(), base.method().getExcludeParamNamesRegex());
+      found
+          .ties()
+          .sources()
+          .forEach(
+              (name, source) ->
+                  note(
+                      name
+                          + " is tied to "
+                          + source
+                          + "; it is not sent, and an export with --base-folder writes it"));
+      return Manifests.base(model, 0, found.tensors(), base.method(), "");
     }
     ModelManifest poolBase = models.requireBase();
     MergeSet mergeSet = ModelCheck.mergeSet(poolBase);

@@ -10,9 +10,12 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
@@ -50,13 +53,17 @@ final class PublishFisherCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
+  private static List<String> merged(ModelManifest manifest) {
+    return ManifestTensors.merged(manifest).stream().map(TensorInfo::name).toList();
+  }
+
   @Override
   public Integer call() {
     String model = named.name();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
-    try (Checkpoint fisher = Checkpoint.open(path);
+    try (Checkpoint fisher = Checkpoint.openAs(path, merged(manifest));
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelCheck.fisher(fisher, manifest);
       long count =

@@ -10,9 +10,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.nio.file.StandardOpenOption;
+import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SortedSet;
+import java.util.TreeSet;
 import java.util.concurrent.locks.ReadWriteLock;
 import java.util.concurrent.locks.ReentrantReadWriteLock;
 
@@ -31,6 +34,8 @@ public final class AtomicOutput implements AutoCloseable {
   private final OutputTarget target;
   private final Path temporary;
   private final Map<Path, FileChannel> files = new LinkedHashMap<>();
+  // The longest paths, which are the deepest, are deleted first.
+  private final SortedSet<Path> folders = new TreeSet<>(Comparator.reverseOrder());
 
   // Writers share it; commit and close wait for them and then exclude further writers.
   private final ReadWriteLock lock = new ReentrantReadWriteLock();
@@ -112,8 +117,9 @@ public final class AtomicOutput implements AutoCloseable {
    * Adds a copy of a file to the folder.
    *
    * @throws InvalidInput when the source cannot be read
-   * @throws IllegalArgumentException when the folder already has this name or the name is not
-   *     {@linkplain FileName#isPlain plain}
+   * @param name a {@linkplain FileName#isPlain plain} name, or several with slashes between them
+   * @throws IllegalArgumentException when the folder already has this name or a part of it is not
+   *     plain
    * @throws IllegalStateException for a single file, or after commit or close
    */
   public void add(String name, Path source) {
@@ -139,8 +145,9 @@ public final class AtomicOutput implements AutoCloseable {
   /**
    * Adds a file of this content to the folder.
    *
-   * @throws IllegalArgumentException when the folder already has this name or the name is not
-   *     {@linkplain FileName#isPlain plain}
+   * @param name a {@linkplain FileName#isPlain plain} name, or several with slashes between them
+   * @throws IllegalArgumentException when the folder already has this name or a part of it is not
+   *     plain
    * @throws IllegalStateException for a single file, or after commit or close
    */
   public void add(String name, byte[] content) {
@@ -159,10 +166,16 @@ public final class AtomicOutput implements AutoCloseable {
         throw new IllegalStateException(
             path() + " is a single file: no further file can be added to it");
       }
-      if (!FileName.isPlain(name)) {
-        throw new IllegalArgumentException("'%s' is no plain file name".formatted(name));
+      for (String part : name.split("/", -1)) {
+        if (!FileName.isPlain(part)) {
+          throw new IllegalArgumentException("'%s' is no plain file name".formatted(name));
+        }
       }
       Path file = temporary.resolve(name);
+      for (Path folder = file.getParent(); !folder.equals(temporary); folder = folder.getParent()) {
+        folders.add(folder);
+      }
+      Files.createDirectories(file.getParent());
       FileChannel channel = open(file);
       try {
         filler.fill(channel);
@@ -198,6 +211,9 @@ public final class AtomicOutput implements AutoCloseable {
         channel.close();
       }
       if (target.isFolder()) {
+        for (Path folder : folders) {
+          syncFolder(folder);
+        }
         syncFolder(temporary);
         target.requireAbsentOrEmpty();
       }
@@ -259,6 +275,9 @@ public final class AtomicOutput implements AutoCloseable {
     }
     for (Path file : files.keySet()) {
       Files.deleteIfExists(file);
+    }
+    for (Path folder : folders) {
+      Files.deleteIfExists(folder);
     }
     Files.deleteIfExists(temporary);
   }

@@ -107,9 +107,7 @@ public final class GateStage {
               .export(
                   release,
                   reader.tensors(release, PoolModels.read(kafka, topics).findBase()),
-                  checkpoint,
-                  Long.MAX_VALUE,
-                  Optional.empty(),
+                  ReleaseExporter.Output.file(checkpoint),
                   bytes -> {});
         } catch (InvalidInput e) {
           LOG.warn("release {} cannot be read: {}", release.getRelease(), e.getMessage());

@@ -18,6 +18,9 @@ public interface MergeListener {
 
         @Override
         public void warn(String message) {}
+
+        @Override
+        public void note(String message) {}
       };
 
   /**
@@ -29,4 +32,7 @@ public interface MergeListener {
 
   /** Something that does not stop the merge, but that the user must know. */
   void warn(String message);
+
+  /** What was done with the user's files, in one line. */
+  void note(String message);
 }

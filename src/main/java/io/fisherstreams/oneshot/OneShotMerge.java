@@ -15,6 +15,7 @@ import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.oneshot.MergeListener.Unit;
+import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
@@ -22,10 +23,13 @@ import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.Companions;
+import io.fisherstreams.release.MergedTensors;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -42,6 +46,8 @@ public final class OneShotMerge {
   private final Inputs inputs;
   private final MergeFile file;
   private final MergeListener listener;
+  private Optional<Companions> companions;
+  private BaseModel baseModel;
 
   private OneShotMerge(Inputs inputs, MergeListener listener) {
     this.inputs = inputs;
@@ -57,6 +63,7 @@ public final class OneShotMerge {
    * @param partBytes largest size of a file of a folder
    * @param dtype type of all floating tensors; empty for the base's
    * @param strict whether a takeover is an error instead of a warning
+   * @param trustsCode whether Python files of the base's folder are copied
    * @param partitions of the pool's topics; the result does not depend on them
    * @param threads of the merge stage; the result does not depend on them
    * @param workDirectory where broker and stages keep their data; empty for the system's temporary
@@ -70,6 +77,7 @@ public final class OneShotMerge {
       long partBytes,
       Optional<DType> dtype,
       boolean strict,
+      boolean trustsCode,
       int partitions,
       int threads,
       Optional<Path> workDirectory,
@@ -95,8 +103,9 @@ public final class OneShotMerge {
    *
    * @param release with its plan and checksum
    * @param output the file or folder that was written
+   * @param tensors how many were merged, and why others were not
    */
-  public record Result(Release release, Path output) {}
+  public record Result(Release release, Path output, MergedTensors tensors) {}
 
   /**
    * Merges.
@@ -111,8 +120,11 @@ public final class OneShotMerge {
   private Result run() {
     file.requireOther("--output", inputs.output());
     ReleaseExporter.requireWritable(inputs.output());
+    companions = companions();
+    Preflight.Report report = checkFiles();
+    baseModel = report.base();
     MergeEstimation estimation =
-        new MergeEstimation(file, checkFiles(), inputs.gradient(), listener);
+        new MergeEstimation(file, baseModel.mergeSet(), inputs.gradient(), listener);
     estimation.check();
     PlanPolicy policy = PlanPolicy.atOnce(modelNames());
     try (TemporaryDirectory directory =
@@ -131,13 +143,31 @@ public final class OneShotMerge {
     return file.models().stream().map(MergeFile.Model::name).collect(Collectors.toSet());
   }
 
-  private MergeSet checkFiles() {
+  /** The files of the base's folder that the output's folder gets too. */
+  private Optional<Companions> companions() {
+    if (ReleaseExporter.isFile(inputs.output())) {
+      return Optional.empty();
+    }
+    if (!Files.isDirectory(file.base())) {
+      listener.note(
+          "the base is a file, so the output has no config.json and no tokenizer; name the base's folder to have them copied");
+      return Optional.empty();
+    }
+    Companions found = Companions.of(file.base(), inputs.trustsCode());
+    if (!found.leftOut().isEmpty()) {
+      listener.note("not copied from the base's folder: " + String.join(", ", found.leftOut()));
+    }
+    return Optional.of(found);
+  }
+
+  private Preflight.Report checkFiles() {
     try (TaskProgress progress = listener.begin("check", Unit.BYTES)) {
       Preflight.Report report =
           Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
       progress.done();
+      report.notes().forEach(listener::note);
       report(report.takeovers());
-      return report.mergeSet();
+      return report;
     }
   }
 
@@ -180,8 +210,8 @@ public final class OneShotMerge {
           "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient"
               .formatted(release.getUnweighted()));
     }
-    write(release, base, runner);
-    return new Result(release, inputs.output());
+    MergedTensors tensors = write(release, base, runner);
+    return new Result(release, inputs.output(), tensors);
   }
 
   private static List<Shares.Takeover> takeovers(PoolRunner runner) {
@@ -191,22 +221,21 @@ public final class OneShotMerge {
         .orElse(List.of());
   }
 
-  private void write(Release release, ModelManifest base, PoolRunner runner) {
+  private MergedTensors write(Release release, ModelManifest base, PoolRunner runner) {
     ReleaseReader reader = new ReleaseReader(runner.kafka(), runner.topics());
     List<TensorInfo> tensors = reader.tensors(release, Optional.of(base));
-    try (Checkpoint checkpoint = Checkpoint.open(file.base());
-        TaskProgress progress = listener.begin("write " + inputs.output(), Unit.BYTES)) {
+    try (TaskProgress progress = listener.begin("write " + inputs.output(), Unit.BYTES)) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
           .export(
               release,
               tensors,
-              inputs.output(),
-              inputs.partBytes(),
-              checkpoint.folder(),
+              new ReleaseExporter.Output(
+                  inputs.output(), inputs.partBytes(), companions, baseModel.ties()),
               progress::add);
       progress.done();
     }
+    return MergedTensors.of(tensors, file.method().excludeParamNamesRegex(), baseModel.ties());
   }
 
   private ModelManifest publish(
@@ -218,27 +247,25 @@ public final class OneShotMerge {
         estimation.start(runner, directory.resolve("gradient"));
       }
       Publisher publisher = new Publisher(runner.topics(), producer);
-      ModelManifest manifest = baseManifest(base);
+      ModelManifest manifest = baseManifest();
       publish(publisher, manifest, base, Optional.empty());
-      List<String> patterns = file.method().excludeParamNamesRegex();
-      MergeSet mergeSet = MergeSet.of(base.tensors().values(), patterns);
       for (MergeFile.Model model : file.models()) {
         if (model.examples().isPresent()) {
           estimation.estimate(model, publisher, watch);
         } else {
-          publish(publisher, model, mergeSet);
+          publish(publisher, model);
         }
       }
       return manifest;
     }
   }
 
-  private ModelManifest baseManifest(Checkpoint base) {
+  private ModelManifest baseManifest() {
     MergeFile.Method method = file.method();
     return Manifests.base(
         baseName(),
         1,
-        base.tensors().values(),
+        baseModel.tensors(),
         new MergeMethod(
             method.excludeParamNamesRegex(),
             method.normalizeFisherWeight(),
@@ -257,8 +284,9 @@ public final class OneShotMerge {
     return name;
   }
 
-  private void publish(Publisher publisher, MergeFile.Model model, MergeSet mergeSet) {
-    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
+  private void publish(Publisher publisher, MergeFile.Model model) {
+    MergeSet mergeSet = baseModel.mergeSet();
+    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), mergeSet.names())) {
       ModelManifest.Builder manifest =
           Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
       model.coefficient().ifPresent(manifest::setCoefficient);
@@ -273,7 +301,7 @@ public final class OneShotMerge {
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {
-        try (Checkpoint entries = Checkpoint.open(fisher.get())) {
+        try (Checkpoint entries = Checkpoint.openAs(fisher.get(), baseModel.mergeSet().names())) {
           publisher.fisher(
               manifest, entries, "file", ModelCheck.examples(entries).orElse(1), progress::add);
         }

@@ -10,6 +10,7 @@ import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.publish.BaseModel;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -53,7 +54,7 @@ public final class PoolEvaluation implements AutoCloseable {
     this.merge = merge;
     this.runner = runner;
     this.base = open(merge.base());
-    this.mergeSet = MergeSet.of(base.tensors().values(), merge.method().excludeParamNamesRegex());
+    this.mergeSet = BaseModel.of(base, merge.method().excludeParamNamesRegex()).mergeSet();
   }
 
   /**

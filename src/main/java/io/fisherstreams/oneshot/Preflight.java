@@ -2,15 +2,19 @@ package io.fisherstreams.oneshot;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.fisher.Shares.Weight;
+import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
+import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
@@ -49,14 +53,16 @@ public final class Preflight {
   /**
    * What was found.
    *
-   * @param mergeSet the merged parameters, never none
+   * @param base the base's tensors, with at least one merged parameter
+   * @param notes what the user should know of the files
    * @param elements J, their elements together
    * @param models every model by its name
    * @param takeovers the models that ε makes take over the merge; none when a Fisher is still to be
    *     estimated, or without normalisation
    */
   public record Report(
-      MergeSet mergeSet,
+      BaseModel base,
+      List<String> notes,
       long elements,
       SortedMap<String, ModelReport> models,
       List<Takeover> takeovers) {}
@@ -93,22 +99,29 @@ public final class Preflight {
    */
   public static Report check(MergeFile merge, int threads, ReadListener listener) {
     SortedMap<String, TensorInfo> merged;
+    BaseModel baseModel;
+    List<String> notes = new ArrayList<>();
     try (Checkpoint base = Checkpoint.open(merge.base())) {
-      merged = mergedParameters(base, merge.method().excludeParamNamesRegex());
+      base.renaming().ifPresent(how -> notes.add(renamed("base", base, how)));
+      baseModel = BaseModel.of(base, merge.method().excludeParamNamesRegex());
+      merged = mergedParameters(base, baseModel, merge.method().excludeParamNamesRegex());
     }
-    MergeSet mergeSet = MergeSet.of(merged.values(), List.of());
+    MergeSet mergeSet = baseModel.mergeSet();
     long elements = merged.values().stream().mapToLong(TensorInfo::elements).sum();
     // All headers before any data: a missing file of the last model is reported at once.
     long bytes = 0;
     for (Model model : merge.models()) {
-      bytes += bytesToRead(model, merged);
+      bytes += bytesToRead(model, merged, baseModel, notes);
     }
     try (Checkpoint base = Checkpoint.open(merge.base())) {
+      for (Model model : merge.models()) {
+        differentIntegers(base, model).ifPresent(notes::add);
+      }
       bytes += ModelCheck.floating(base).stream().mapToLong(TensorInfo::bytes).sum();
     }
     SortedMap<String, ModelReport> models = new TreeMap<>();
     try (ValueReader reader = new ValueReader(merged, threads, listener, bytes)) {
-      reader.checkBase(merge.base());
+      reader.checkBase(merge.base(), mergeSet);
       for (Model model : merge.models()) {
         reader.checkParameters(model);
         models.put(
@@ -119,15 +132,21 @@ public final class Preflight {
       }
     }
     return new Report(
-        mergeSet,
+        baseModel,
+        List.copyOf(notes),
         elements,
         Collections.unmodifiableSortedMap(models),
         takeovers(merge, models, elements));
   }
 
+  private static String renamed(String what, Checkpoint file, String how) {
+    return "%s (%s): its tensors are read %s".formatted(what, file.path(), how);
+  }
+
   private static SortedMap<String, TensorInfo> mergedParameters(
-      Checkpoint base, List<String> patterns) {
-    MergeSet mergeSet = MergeSet.of(base.tensors().values(), patterns);
+      Checkpoint base, BaseModel baseModel, List<String> patterns) {
+    ModelCheck.rejectQuantized(base, patterns);
+    MergeSet mergeSet = baseModel.mergeSet();
     if (mergeSet.names().isEmpty()) {
       throw new InvalidInput(
           ("%s: nothing to merge: of its %d tensors none is floating and outside the excluded"
@@ -152,20 +171,60 @@ public final class Preflight {
     return merged;
   }
 
-  private static long bytesToRead(Model model, SortedMap<String, TensorInfo> merged) {
+  private static long bytesToRead(
+      Model model, SortedMap<String, TensorInfo> merged, BaseModel base, List<String> notes) {
     long bytes;
-    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
-      ModelCheck.requireMerged("model '" + model.name() + "'", checkpoint, merged.values());
+    String what = "model '" + model.name() + "'";
+    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), merged.keySet())) {
+      QuantizedWeights.reject(what, checkpoint, name -> false);
+      ModelCheck.requireMerged(what, checkpoint, merged.values());
+      base.ties().requireTied(what, checkpoint);
+      checkpoint.renaming().ifPresent(how -> notes.add(renamed(what, checkpoint, how)));
       bytes = bytes(checkpoint, merged);
     }
     if (model.fisher().isPresent()) {
-      try (Checkpoint fisher = Checkpoint.open(model.fisher().get())) {
+      try (Checkpoint fisher = Checkpoint.openAs(model.fisher().get(), merged.keySet())) {
         ModelCheck.requireMerged("Fisher of model '" + model.name() + "'", fisher, merged.values());
         ModelCheck.examples(fisher);
         bytes += bytes(fisher, merged);
       }
     }
     return bytes;
+  }
+
+  /** Integer tensors keep the base's value, whatever a model has. */
+  private static Optional<String> differentIntegers(Checkpoint base, Model model) {
+    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), base.tensors().keySet())) {
+      List<String> different =
+          base.tensors().values().stream()
+              .filter(tensor -> !tensor.dtype().mergeable())
+              .filter(tensor -> tensor.equals(checkpoint.tensors().get(tensor.name())))
+              .map(TensorInfo::name)
+              .filter(name -> !isEqual(base, checkpoint, name))
+              .toList();
+      return different.isEmpty()
+          ? Optional.empty()
+          : Optional.of(
+              "model '%s' (%s): %d tensors that are not of a floating type differ from the base's; the merge keeps the base's: %s"
+                  .formatted(
+                      model.name(),
+                      checkpoint.path(),
+                      different.size(),
+                      String.join(", ", different.subList(0, Math.min(5, different.size())))
+                          + (different.size() > 5 ? ", …" : "")));
+    }
+  }
+
+  private static boolean isEqual(Checkpoint a, Checkpoint b, String name) {
+    TensorInfo tensor = a.tensors().get(name);
+    for (int index = 0; index < Shard.count(tensor); index++) {
+      Shard shard = new Shard(tensor, index);
+      if (!a.slice(name, shard.firstElement(), shard.elements())
+          .equals(b.slice(name, shard.firstElement(), shard.elements()))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   private static long bytes(Checkpoint file, SortedMap<String, TensorInfo> merged) {

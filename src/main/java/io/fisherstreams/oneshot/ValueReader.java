@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.oneshot.Preflight.FisherReport;
 import io.fisherstreams.oneshot.Preflight.ReadListener;
 import io.fisherstreams.publish.ModelCheck;
@@ -49,15 +50,15 @@ final class ValueReader implements AutoCloseable {
     listener.read(done, total);
   }
 
-  /** Rejects a base with a NaN in any tensor. */
-  void checkBase(Path path) {
+  /** Rejects a base with a NaN in any tensor, or an infinity in a merged one. */
+  void checkBase(Path path, MergeSet mergeSet) {
     try (Checkpoint base = Checkpoint.open(path)) {
       List<TensorInfo> tensors = ModelCheck.floating(base);
       tasks.forEach(
           tensors.size(),
           () ->
               index -> {
-                ModelCheck.requireNoNaN(base, tensors.get(index));
+                ModelCheck.requireUsable(base, tensors.get(index), mergeSet);
                 read(tensors.get(index).bytes());
               });
     }
@@ -65,7 +66,7 @@ final class ValueReader implements AutoCloseable {
 
   /** Rejects a model with a merged parameter that is not finite. */
   void checkParameters(Model model) {
-    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint())) {
+    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), merged.keySet())) {
       List<TensorInfo> tensors = tensors(checkpoint);
       tasks.forEach(
           tensors.size(),
@@ -98,7 +99,7 @@ final class ValueReader implements AutoCloseable {
 
   /** Sums a Fisher; rejects entries that are negative, not finite or beyond float32. */
   FisherReport sumFisher(Model model, Path path) {
-    try (Checkpoint fisher = Checkpoint.open(path)) {
+    try (Checkpoint fisher = Checkpoint.openAs(path, merged.keySet())) {
       List<TensorInfo> tensors = tensors(fisher);
       BigDecimal[] totals = new BigDecimal[tensors.size()];
       BigDecimal[] squares = new BigDecimal[tensors.size()];

@@ -3,6 +3,8 @@ package io.fisherstreams.publish;
 import com.google.common.base.CaseFormat;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.MissingNames;
+import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ManifestRules;
@@ -49,10 +51,55 @@ public final class ModelCheck {
         field -> CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_HYPHEN).convert(field));
   }
 
-  /** Rejects a base with a NaN in any tensor: a release copies the tensors that are not merged. */
-  public static void base(Checkpoint base) {
+  /**
+   * Rejects a base that is quantised, or has a NaN in any tensor (a release copies the tensors that
+   * are not merged) or an infinity in a merged one.
+   */
+  public static void base(Checkpoint base, MergeSet mergeSet, List<String> patterns) {
+    rejectQuantized(base, patterns);
     for (TensorInfo tensor : floating(base)) {
-      requireNoNaN(base, tensor);
+      requireUsable(base, tensor, mergeSet);
+    }
+  }
+
+  /** Rejects a base with quantised weights that no pattern excludes. */
+  public static void rejectQuantized(Checkpoint base, List<String> patterns) {
+    MergeSet all =
+        MergeSet.of(
+            base.tensors().values().stream()
+                .map(tensor -> new TensorInfo(tensor.name(), DType.F32, tensor.shape()))
+                .toList(),
+            patterns);
+    QuantizedWeights.reject("base", base, name -> !all.merges(name));
+  }
+
+  /**
+   * Rejects a base's floating tensor with a NaN, or, if it is merged, with an infinity. An infinity
+   * is valid where it is only copied: a mask has one.
+   */
+  public static void requireUsable(Checkpoint base, TensorInfo tensor, MergeSet mergeSet) {
+    boolean merged = mergeSet.merges(tensor.name());
+    for (int index = 0; index < Shard.count(tensor); index++) {
+      Shard shard = new Shard(tensor, index);
+      ByteBuffer data = base.slice(tensor.name(), shard.firstElement(), shard.elements());
+      long bad =
+          merged
+              ? FloatScan.firstNotFinite(tensor.dtype(), data, shard.elements())
+              : FloatScan.firstNaN(tensor.dtype(), data, shard.elements());
+      if (bad >= 0) {
+        double[] value = new double[1];
+        FloatCodec.toDouble(tensor.dtype(), data, (int) bad * tensor.dtype().bytes(), value, 0, 1);
+        throw new InvalidInput(
+            "base (%s): tensor '%s' has %s at element %d, expected %s"
+                .formatted(
+                    base.path(),
+                    tensor.name(),
+                    value[0],
+                    shard.firstElement() + bad,
+                    merged
+                        ? "finite parameters; exclude the tensor to keep the base's value"
+                        : "no NaN"));
+      }
     }
   }
 
@@ -75,6 +122,7 @@ public final class ModelCheck {
     SortedMap<String, TensorInfo> wanted = new TreeMap<>();
     ManifestTensors.all(base).forEach(tensor -> wanted.put(tensor.name(), tensor));
     wanted.keySet().retainAll(mergeSet.names());
+    QuantizedWeights.reject("checkpoint", checkpoint, name -> false);
     requireMerged("checkpoint", checkpoint, wanted.values());
     for (String name : wanted.keySet()) {
       TensorInfo tensor = checkpoint.tensors().get(name);
@@ -82,15 +130,6 @@ public final class ModelCheck {
         requireFinite("checkpoint", checkpoint, new Shard(tensor, index));
       }
     }
-  }
-
-  /** Rejects a floating tensor of a base with a NaN. An infinity is valid there: a mask has one. */
-  public static void requireNoNaN(Checkpoint checkpoint, TensorInfo tensor) {
-    scan(
-        checkpoint,
-        tensor,
-        (shard, data) -> FloatScan.firstNaN(tensor.dtype(), data, shard.elements()),
-        "is NaN");
   }
 
   /**
@@ -189,21 +228,29 @@ public final class ModelCheck {
             .toList();
     if (!missing.isEmpty()) {
       throw new InvalidInput(
-          "%s (%s) lacks %d of the %d merged parameters: %s%s"
+          "%s (%s) lacks %d of the %d merged parameters: %s%s%s"
               .formatted(
                   what,
                   file.path(),
                   missing.size(),
                   merged.size(),
                   String.join(", ", missing.subList(0, Math.min(missing.size(), NAMES_SHOWN))),
-                  missing.size() > NAMES_SHOWN ? ", …" : ""));
+                  missing.size() > NAMES_SHOWN ? ", …" : "",
+                  MissingNames.explain(
+                      file, missing, merged.stream().map(TensorInfo::name).toList())));
     }
     for (TensorInfo expected : merged) {
       TensorInfo found = file.tensors().get(expected.name());
       if (!found.shape().equals(expected.shape())) {
         throw new InvalidInput(
-            "%s (%s): tensor '%s' has shape %s, expected the base's %s"
-                .formatted(what, file.path(), found.name(), found.shape(), expected.shape()));
+            "%s (%s): tensor '%s' has shape %s, expected the base's %s%s"
+                .formatted(
+                    what,
+                    file.path(),
+                    found.name(),
+                    found.shape(),
+                    expected.shape(),
+                    MissingNames.explainShape(found, expected)));
       }
       if (!found.dtype().mergeable()) {
         throw new InvalidInput(

@@ -1,9 +1,12 @@
 package io.fisherstreams.release;
 
+import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.tensor.TensorInfo;
+import java.util.Collection;
 import java.util.Locale;
 
 /** The model card of a release: its whole plan, for readers who find the merged model later. */
@@ -11,7 +14,7 @@ public final class ModelCard {
   private ModelCard() {}
 
   /** The card in Markdown, with the metadata block that model hubs read. */
-  public static String of(Release release) {
+  public static String of(Release release, Collection<TensorInfo> tensors, TiedWeights ties) {
     MergePlan plan = release.getPlan();
     MergeMethod method = plan.getMethod();
     StringBuilder card = new StringBuilder();
@@ -46,6 +49,9 @@ public final class ModelCard {
           release.getUnweighted()
               + " (every Fisher 0 with ε 0): average of the models by coefficient");
     }
+    MergedTensors.of(tensors, method.getExcludeParamNamesRegex(), ties)
+        .lines()
+        .forEach(text -> line(card, "Tensors", text));
     line(card, "Checksum", "`" + release.getChecksum() + "`");
     card.append(
         "\n| model | version | Fisher epoch | λ | Fisher norm N | share of the weights |\n|---|---|---|---|---|---|\n");

@@ -257,7 +257,9 @@ final class MergeConformanceIT {
             .replaceAll("(checkpoint|fisher): ", "$1: " + Matcher.quoteReplacement(cases + "/")));
     Path output = directory.resolve("merged");
     assertThat(merge(yaml, output, "--out-shard-size", "100B", "--dtype", "bf16")).isZero();
-    assertThat(output.resolve("config.json")).hasContent("{\"model_type\": \"test\"}");
+    assertThat(output.resolve("config.json"))
+        .content()
+        .contains("\"model_type\" : \"test\"", "\"torch_dtype\" : \"bfloat16\"");
     assertThat(output.resolve("tokenizer.json")).exists();
     assertThat(output.resolve("model.safetensors.index.json")).exists();
     assertThat(Files.readString(output.resolve("README.md")))

@@ -32,6 +32,9 @@ final class OneShotMergeIT {
   private final MergeListener listener =
       new MergeListener() {
         @Override
+        public void note(String message) {}
+
+        @Override
         public TaskProgress begin(String task, Unit unit) {
           tasks.add(task + " in " + unit);
           return TaskProgress.NONE;
@@ -50,6 +53,7 @@ final class OneShotMergeIT {
         Long.MAX_VALUE,
         Optional.empty(),
         strict,
+        false,
         3,
         1,
         Optional.of(directory),

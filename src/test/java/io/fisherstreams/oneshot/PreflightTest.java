@@ -75,7 +75,7 @@ class PreflightTest {
   void sumsTheFishersOverTheMergedParametersOnly() {
     Report report = check();
 
-    assertThat(report.mergeSet().names()).containsExactly("nothing", "scale", "w");
+    assertThat(report.base().mergeSet().names()).containsExactly("nothing", "scale", "w");
     assertThat(report.elements()).isEqualTo(5);
     assertThat(report.models().keySet()).containsExactly("a", "b");
     FisherReport fisher = report.models().get("a").fisher().orElseThrow();
@@ -117,7 +117,7 @@ class PreflightTest {
       BigDecimal total = BigDecimal.ZERO;
       BigDecimal squares = BigDecimal.ZERO;
       try (Checkpoint fisher = Checkpoint.open(model.fisher().orElseThrow())) {
-        for (String name : report.mergeSet().names()) {
+        for (String name : report.base().mergeSet().names()) {
           int elements = (int) fisher.tensors().get(name).elements();
           double[] entries = new double[elements];
           FloatCodec.toDouble(
@@ -206,7 +206,7 @@ class PreflightTest {
     assertRejected("base.safetensors", "tensor 'q' is F8_E4M3", "exclude");
 
     yaml("method: {exclude_param_names_regex: [q]}\n");
-    assertThat(check().mergeSet().names()).containsExactly("nothing", "scale", "w");
+    assertThat(check().base().mergeSet().names()).containsExactly("nothing", "scale", "w");
   }
 
   @Test
@@ -262,7 +262,7 @@ class PreflightTest {
   void rejectsNaNInAnyTensorOfTheBase() throws IOException {
     Values head = f32("head.weight", List.of(2L), 1, Double.NaN);
     write("base", WEIGHT, SCALAR, EMPTY, head, IDS);
-    assertRejected("base.safetensors: element 1 of head.weight is NaN");
+    assertRejected("base.safetensors): tensor 'head.weight' has NaN at element 1, expected no NaN");
 
     Values mask = f32("head.weight", List.of(2L), 1, Double.NEGATIVE_INFINITY);
     write("base", WEIGHT, SCALAR, EMPTY, mask, IDS);

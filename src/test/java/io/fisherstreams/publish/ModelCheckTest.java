@@ -82,16 +82,32 @@ class ModelCheckTest {
 
   @ParameterizedTest
   @MethodSource("notFinite")
-  void aBaseMayHoldAnInfinityButNoNaN(DType dtype, long one, long bad, String shown) {
+  void aBaseMayHoldAnInfinityWhereItIsNotMergedButNoNaN(
+      DType dtype, long one, long bad, String shown) {
     try (Checkpoint checkpoint = Checkpoint.open(file(dtype, bytes(dtype, one, bad, one)))) {
+      List<String> none = List.of();
+      List<String> all = List.of("w");
+      assertThatThrownBy(() -> check(checkpoint, none))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageStartingWith("base (")
+          .hasMessageEndingWith(
+              "a.safetensors): tensor 'w' has "
+                  + shown
+                  + " at element 1, expected finite parameters; exclude the tensor to keep the"
+                  + " base's value");
       if (shown.equals("NaN")) {
-        assertThatThrownBy(() -> ModelCheck.base(checkpoint))
+        assertThatThrownBy(() -> check(checkpoint, all))
             .isInstanceOf(InvalidInput.class)
-            .hasMessageEndingWith("a.safetensors: element 1 of w is NaN");
+            .hasMessageEndingWith(
+                "a.safetensors): tensor 'w' has NaN at element 1, expected no NaN");
       } else {
-        assertThatCode(() -> ModelCheck.base(checkpoint)).doesNotThrowAnyException();
+        assertThatCode(() -> check(checkpoint, all)).doesNotThrowAnyException();
       }
     }
+  }
+
+  private static void check(Checkpoint base, List<String> patterns) {
+    ModelCheck.base(base, BaseModel.of(base, patterns).mergeSet(), patterns);
   }
 
   @Test

@@ -24,4 +24,9 @@ public final class TerminalListener implements MergeListener {
   public void warn(String message) {
     spec.commandLine().getErr().println("warning: " + message);
   }
+
+  @Override
+  public void note(String message) {
+    spec.commandLine().getErr().println("note: " + message);
+  }
 }

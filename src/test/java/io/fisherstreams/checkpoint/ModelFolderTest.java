@@ -1,0 +1,198 @@
+package io.fisherstreams.checkpoint;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Tied, quantised and foreign weights, and what a message says of what is missing. */
+class ModelFolderTest {
+  @TempDir private Path directory;
+
+  private record Matrix(String name, DType dtype, List<Long> shape, byte[] data) {
+    static Matrix floats(String name, float... values) {
+      ByteBuffer data = ByteBuffer.allocate(4 * values.length).order(ByteOrder.LITTLE_ENDIAN);
+      data.asFloatBuffer().put(values);
+      return new Matrix(name, DType.F32, List.of(values.length / 2L, 2L), data.array());
+    }
+  }
+
+  private Path folder(String config, Matrix... matrices) throws IOException {
+    Path folder = Files.createTempDirectory(directory, "model");
+    Files.delete(folder);
+    List<TensorInfo> tensors = new ArrayList<>();
+    for (Matrix m : matrices) {
+      tensors.add(new TensorInfo(m.name, m.dtype, m.shape));
+    }
+    try (CheckpointWriter writer =
+        CheckpointWriter.folder(folder, tensors, Map.of(), Long.MAX_VALUE)) {
+      for (Matrix m : matrices) {
+        writer.write(m.name, 0, ByteBuffer.wrap(m.data));
+      }
+      writer.addFile("config.json", config.getBytes(StandardCharsets.UTF_8));
+      writer.commit();
+    }
+    return folder;
+  }
+
+  private Map<String, String> ties(String config, Matrix... matrices) throws IOException {
+    try (Checkpoint base = Checkpoint.open(folder(config, matrices))) {
+      return TiedWeights.of(base).sources();
+    }
+  }
+
+  @Test
+  void matricesOfEqualBytesAreTiedToTheEmbedding() throws IOException {
+    Matrix head = Matrix.floats("lm_head.weight", 1, 2, 3, 4);
+    Matrix embedding = Matrix.floats("transformer.wte.weight", 1, 2, 3, 4);
+    assertThat(ties("{}", head, embedding))
+        .containsExactlyEntriesOf(Map.of("lm_head.weight", "transformer.wte.weight"));
+    assertThat(ties("\ufeff{\"tie_word_embeddings\": true}", head, embedding)).hasSize(1);
+    assertThat(ties("{\"tie_word_embeddings\": false}", head, embedding)).isEmpty();
+    assertThat(ties("{}", head, Matrix.floats("transformer.wte.weight", 1, 2, 3, 5))).isEmpty();
+  }
+
+  @Test
+  void equalVectorsAndConstantsAreNotTied() throws IOException {
+    assertThat(ties("{}", Matrix.floats("a.weight", 0, 0, 0, 0), Matrix.floats("b", 0, 0, 0, 0)))
+        .isEmpty();
+    byte[] bytes = {1, 2, 3, 4, 5, 6, 7, 8};
+    assertThat(
+            ties(
+                "{}",
+                new Matrix("a.bias", DType.F32, List.of(2L), bytes),
+                new Matrix("b.bias", DType.F32, List.of(2L), bytes)))
+        .isEmpty();
+  }
+
+  @Test
+  void aModelThatUntiesWhatTheBaseTiesIsRejected() throws IOException {
+    Path base =
+        folder("{}", Matrix.floats("lm_head.weight", 1, 2), Matrix.floats("wte.weight", 1, 2));
+    Path untied =
+        folder("{}", Matrix.floats("lm_head.weight", 1, 3), Matrix.floats("wte.weight", 1, 2));
+    try (Checkpoint file = Checkpoint.open(base);
+        Checkpoint model = Checkpoint.open(untied)) {
+      TiedWeights ties = TiedWeights.of(file);
+      assertThatCode(() -> ties.requireTied("model 'a'", file)).doesNotThrowAnyException();
+      assertThatThrownBy(() -> ties.requireTied("model 'a'", model))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("tensors 'lm_head.weight' and 'wte.weight' differ");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "fc.weight, U8, 4 1", // bitsandbytes
+    "fc.weight, I8, 2 2",
+    "fc.qweight, I32, 1 1",
+    "fc.SCB, F32, 1",
+    "fc.weight.absmax, F32, 1",
+    "fc.weight.quant_state.bitsandbytes__nf4, U8, 4",
+    "fc.weight_packed, I32, 1",
+  })
+  void quantisedWeightsAreRejected(String name, DType dtype, String shape) throws IOException {
+    List<Long> sizes = List.of(shape.split(" ")).stream().map(Long::valueOf).toList();
+    Path folder = folder("{}", new Matrix(name, dtype, sizes, new byte[4]));
+    try (Checkpoint file = Checkpoint.open(folder)) {
+      assertThatThrownBy(() -> QuantizedWeights.reject("base", file, n -> false))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("tensor '" + name + "' is " + dtype);
+      assertThatCode(() -> QuantizedWeights.reject("base", file, name::equals))
+          .doesNotThrowAnyException();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "embeddings.position_ids, I64, 1 4",
+    "bn.num_batches_tracked, I64, 1",
+    "h.0.attn.bias, U8, 2 2",
+    "fc.weight, F32, 1 1",
+    "mask.weight, BOOL, 2 2"
+  })
+  void buffersAreNoQuantisedWeights(String name, DType dtype, String shape) throws IOException {
+    List<Long> sizes = List.of(shape.split(" ")).stream().map(Long::valueOf).toList();
+    long elements = sizes.stream().reduce(1L, (a, b) -> a * b);
+    byte[] data = new byte[(int) elements * dtype.bytes()];
+    try (Checkpoint file = Checkpoint.open(folder("{}", new Matrix(name, dtype, sizes, data)))) {
+      assertThatCode(() -> QuantizedWeights.reject("base", file, n -> false))
+          .doesNotThrowAnyException();
+    }
+  }
+
+  @Test
+  void aConfigThatSaysQuantisedIsEnough() throws IOException {
+    Path folder =
+        folder("{\"quantization_config\": {\"quant_method\": \"gptq\"}}", Matrix.floats("w", 1, 2));
+    try (Checkpoint file = Checkpoint.open(folder)) {
+      assertThatThrownBy(() -> QuantizedWeights.reject("base", file, n -> true))
+          .hasMessageContaining("quantization_config {\"quant_method\":\"gptq\"}");
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "GGUF123456789|GGUF file",
+        "version https://git-lfs.github.com/spec/v1|git lfs pull",
+        "<!DOCTYPE html><html>|web page",
+        "PK\u0003\u0004 rest of the archive|torch.save",
+        "{\"a\": 1, \"b\": 2}|JSON",
+      })
+  void foreignFilesAreNamedByTheirFirstBytes(String content, String said) throws IOException {
+    Path file = directory.resolve("model.safetensors");
+    Files.write(file, content.getBytes(StandardCharsets.ISO_8859_1));
+    assertThatThrownBy(() -> Checkpoint.open(file))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageStartingWith(file.toString())
+        .hasMessageContaining(said);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "adapter_config.json, LoRA adapter",
+    "pytorch_model.bin, safe_serialization=True",
+    "model.gguf, another format",
+    "weights.safetensors, give its file weights.safetensors"
+  })
+  void aFolderWithoutWeightsSaysWhatItHas(String name, String said) throws IOException {
+    Files.writeString(directory.resolve(name), "x");
+    assertThatThrownBy(() -> Checkpoint.open(directory))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining(said);
+  }
+
+  @Test
+  void missingNamesAreExplained() throws IOException {
+    Path folder =
+        folder("{}", Matrix.floats("transformer.a", 1, 2), Matrix.floats("transformer.b", 1, 2));
+    try (Checkpoint file = Checkpoint.open(folder)) {
+      List<String> wanted = List.of("a", "b", "h.0.attn.bias", "lm_head.weight");
+      assertThat(MissingNames.explain(file, wanted, wanted))
+          .contains("without the prefix 'transformer.', 2 of them are there")
+          .contains("exclude_param_names_regex: ['.*attn\\.bias$']")
+          .contains("lm_head.weight is a head");
+    }
+    TensorInfo grown = new TensorInfo("wte.weight", DType.F32, List.of(50258L, 8L));
+    TensorInfo base = new TensorInfo("wte.weight", DType.F32, List.of(50257L, 8L));
+    assertThat(MissingNames.explainShape(grown, base)).contains("grown by 1 tokens");
+  }
+}
