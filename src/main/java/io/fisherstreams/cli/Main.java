@@ -30,6 +30,7 @@ import picocli.CommandLine.Spec;
       MergeCommand.class,
       FisherCommand.class,
       EvaluateCommand.class,
+      ServeCommand.class,
       RunCommand.class,
       BenchCommand.class,
       SimulateCommand.class,

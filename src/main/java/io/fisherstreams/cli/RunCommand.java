@@ -1,23 +1,12 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
-import io.fisherstreams.coordinator.CoordinatorStage;
-import io.fisherstreams.estimation.GradientStage;
-import io.fisherstreams.gate.GateStage;
-import io.fisherstreams.kafka.KafkaSettings;
-import io.fisherstreams.kafka.StageInstance;
-import io.fisherstreams.kafka.StreamsOptions;
-import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
-import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
@@ -65,20 +54,19 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    Set<Stage> stages = which.all ? configured() : EnumSet.copyOf(which.stages);
-    KafkaSettings kafka = connection.kafka();
+    ServiceConfig config = connection.config();
+    Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.topics();
-    List<StageInstance> runners = new ArrayList<>();
-    try {
-      for (Stage stage : stages) {
-        runners.add(create(stage, kafka, topics));
-      }
-      CompletableFuture<?>[] ends =
-          runners.stream().map(StageInstance::ended).toArray(CompletableFuture[]::new);
+    try (RunningStages running =
+        new RunningStages(
+            stages,
+            config,
+            connection.kafka(),
+            topics,
+            stateDirectory != null ? stateDirectory : config.stateDirectory())) {
       // The virtual machine waits for its hooks: closing there gives every stage a clean end.
-      Thread hook = new Thread(() -> runners.forEach(StageInstance::close), "stop");
-      Runtime.getRuntime().addShutdownHook(hook);
-      runners.forEach(StageInstance::start);
+      Runtime.getRuntime().addShutdownHook(new Thread(running::close, "stop"));
+      running.start();
       spec.commandLine()
           .getOut()
           .println(
@@ -87,51 +75,10 @@ final class RunCommand implements Callable<Integer> {
                   + " of pool "
                   + topics.pool());
       spec.commandLine().getOut().flush();
-      CompletableFuture.anyOf(ends).join();
-    } finally {
-      runners.forEach(StageInstance::close);
-    }
-    for (StageInstance runner : runners) {
-      Optional<Throwable> cause = runner.ended().getNow(Optional.empty());
-      if (cause.isPresent()) {
-        throw new IllegalStateException(cause.get().getMessage(), cause.get());
-      }
+      running.awaitEnd(new CompletableFuture<>());
+      running.close();
+      running.requireNoFailure();
     }
     return 0;
-  }
-
-  private Set<Stage> configured() {
-    Set<Stage> stages = EnumSet.allOf(Stage.class);
-    if (connection.config().gate().isEmpty()) {
-      stages.remove(Stage.GATE);
-    }
-    if (connection.config().webhooks().isEmpty()) {
-      stages.remove(Stage.WEBHOOKS);
-    }
-    return stages;
-  }
-
-  private StageInstance create(Stage stage, KafkaSettings kafka, PoolTopics topics) {
-    ServiceConfig config = connection.config();
-    Path directory = stateDirectory != null ? stateDirectory : config.stateDirectory();
-    Path own = directory.resolve(stage.text());
-    StreamsOptions options =
-        new StreamsOptions(
-            own,
-            stage == Stage.MERGE ? config.mergeThreads() : 1,
-            config.standbys(),
-            config.replication() == null ? -1 : config.replication());
-    return switch (stage) {
-      case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
-      case MERGE -> MergeStage.create(kafka, topics, options);
-      case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
-      case GATE ->
-          GateStage.create(
-              kafka,
-              topics,
-              config.gate().orElseThrow(() -> new InvalidInput("the configuration has no gate")),
-              options.stateDirectory());
-      case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
-    };
   }
 }

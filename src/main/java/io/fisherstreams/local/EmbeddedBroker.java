@@ -225,14 +225,21 @@ public final class EmbeddedBroker implements AutoCloseable {
   }
 
   private static int checkFree(int port) {
+    if (isFree(port)) {
+      return port;
+    }
+    throw new InvalidInput(
+        "port " + port + " of " + HOST + " is taken: stop what listens there or choose another");
+  }
+
+  /** Whether nothing listens on a loopback port. */
+  static boolean isFree(int port) {
     try (ServerSocket socket = new ServerSocket()) {
       socket.setReuseAddress(true);
       socket.bind(new InetSocketAddress(HOST, port));
-      return port;
+      return true;
     } catch (IOException e) {
-      throw new InvalidInput(
-          "port " + port + " of " + HOST + " is taken: stop what listens there or choose another",
-          e);
+      return false;
     }
   }
 

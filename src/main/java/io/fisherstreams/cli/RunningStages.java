@@ -1,0 +1,115 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.config.ServiceConfig;
+import io.fisherstreams.coordinator.CoordinatorStage;
+import io.fisherstreams.estimation.GradientStage;
+import io.fisherstreams.gate.GateStage;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
+import io.fisherstreams.webhook.WebhookStage;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.CompletableFuture;
+import java.util.stream.Stream;
+
+/** Stages in this process, as a configuration describes them. It owns them. */
+final class RunningStages implements AutoCloseable {
+  private final List<StageInstance> instances = new ArrayList<>();
+
+  /**
+   * Creates stages and starts none.
+   *
+   * @param directory of their state; each stage has a folder in it
+   */
+  RunningStages(
+      Collection<Stage> stages,
+      ServiceConfig config,
+      KafkaSettings kafka,
+      PoolTopics topics,
+      Path directory) {
+    try {
+      for (Stage stage : stages) {
+        instances.add(create(stage, config, kafka, topics, directory.resolve(stage.text())));
+      }
+    } catch (RuntimeException | Error e) {
+      close();
+      throw e;
+    }
+  }
+
+  /** Every stage that a configuration asks for: gate and webhooks only when it has them. */
+  static Set<Stage> configured(ServiceConfig config) {
+    Set<Stage> stages = EnumSet.allOf(Stage.class);
+    if (config.gate().isEmpty()) {
+      stages.remove(Stage.GATE);
+    }
+    if (config.webhooks().isEmpty()) {
+      stages.remove(Stage.WEBHOOKS);
+    }
+    return stages;
+  }
+
+  private static StageInstance create(
+      Stage stage, ServiceConfig config, KafkaSettings kafka, PoolTopics topics, Path own) {
+    StreamsOptions options =
+        new StreamsOptions(
+            own,
+            stage == Stage.MERGE ? config.mergeThreads() : 1,
+            config.standbys(),
+            config.replication() == null ? -1 : config.replication());
+    return switch (stage) {
+      case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
+      case MERGE -> MergeStage.create(kafka, topics, options);
+      case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
+      case GATE ->
+          GateStage.create(
+              kafka,
+              topics,
+              config.gate().orElseThrow(() -> new InvalidInput("the configuration has no gate")),
+              own);
+      case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
+    };
+  }
+
+  void start() {
+    instances.forEach(StageInstance::start);
+  }
+
+  /**
+   * Waits until one of them ends, or {@code other} does.
+   *
+   * @throws IllegalStateException with the cause, when it ended with one
+   */
+  void awaitEnd(CompletableFuture<?> other) {
+    CompletableFuture.anyOf(
+            Stream.concat(instances.stream().map(StageInstance::ended), Stream.of(other))
+                .toArray(CompletableFuture[]::new))
+        .join();
+  }
+
+  /** Throws the cause of the first one that ended with a cause. */
+  void requireNoFailure() {
+    for (StageInstance instance : instances) {
+      Optional<Throwable> cause = instance.ended().getNow(Optional.empty());
+      if (cause.isPresent()) {
+        throw new IllegalStateException(cause.get().getMessage(), cause.get());
+      }
+    }
+  }
+
+  /** Ends all. A second call does nothing. */
+  @Override
+  public void close() {
+    instances.forEach(StageInstance::close);
+  }
+}

@@ -1,0 +1,92 @@
+package io.fisherstreams.local;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.PoolTopics;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.concurrent.CompletionStage;
+
+/**
+ * Embedded broker and schema registry on a directory that survives restarts: the cluster of {@code
+ * serve}. The ports stay the same from start to start while nobody else uses them.
+ */
+public final class LocalCluster implements AutoCloseable {
+  private final EmbeddedBroker broker;
+  private final EmbeddedRegistry registry;
+  private final Path directory;
+
+  private LocalCluster(EmbeddedBroker broker, EmbeddedRegistry registry, Path directory) {
+    this.broker = broker;
+    this.registry = registry;
+    this.directory = directory;
+  }
+
+  /**
+   * Starts both.
+   *
+   * @param directory holds topics and schemas; created when missing
+   * @param brokerPort loopback port of the broker, 0 for the one of the last time or a free one
+   * @param registryPort the same for the registry
+   * @throws InvalidInput when another process serves the directory or a port is taken
+   */
+  public static LocalCluster start(Path directory, int brokerPort, int registryPort) {
+    ServeFile last = ServeFile.last(directory).orElse(null);
+    EmbeddedBroker broker =
+        startBroker(directory, brokerPort, last == null ? 0 : last.brokerPort());
+    try {
+      ServeFile.retire(directory);
+      EmbeddedRegistry registry =
+          EmbeddedRegistry.start(
+              directory.resolve("registry"),
+              port(registryPort, last == null ? 0 : last.schemaRegistry().getPort()));
+      return new LocalCluster(broker, registry, directory);
+    } catch (RuntimeException e) {
+      broker.close();
+      throw e;
+    }
+  }
+
+  private static EmbeddedBroker startBroker(Path directory, int wanted, int last) {
+    return EmbeddedBroker.start(directory, port(wanted, last), PoolTopics.MAX_DEAD_LETTER_BYTES);
+  }
+
+  private static int port(int wanted, int last) {
+    return wanted != 0 ? wanted : EmbeddedBroker.isFree(last) ? last : 0;
+  }
+
+  /** {@code host:port} of the broker. */
+  public String bootstrapServers() {
+    return broker.bootstrapServers();
+  }
+
+  /** URL of the registry. */
+  public String schemaRegistry() {
+    return registry.url();
+  }
+
+  /** Completes exceptionally when the broker fails. */
+  public CompletionStage<Void> failure() {
+    return broker.failure();
+  }
+
+  /** Tells other commands, with {@code serve.json}, that a pool is ready. */
+  public void announce(String pool) {
+    new ServeFile(
+            pool, bootstrapServers(), URI.create(schemaRegistry()), ProcessHandle.current().pid())
+        .write(directory);
+  }
+
+  /** Stops both; the directory keeps everything. A second call does nothing. */
+  @Override
+  public void close() {
+    try {
+      ServeFile.retire(directory);
+    } finally {
+      try {
+        registry.close();
+      } finally {
+        broker.close();
+      }
+    }
+  }
+}

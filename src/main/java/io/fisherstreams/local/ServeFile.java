@@ -1,0 +1,108 @@
+package io.fisherstreams.local;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.net.URI;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+import java.util.Optional;
+
+/**
+ * {@code serve.json}: where the pool of a directory can be reached. {@code serve} writes it when
+ * the pool is ready and deletes it when the pool stops; other commands read it.
+ *
+ * @param pool the pool's name
+ * @param bootstrapServers {@code host:port} of the embedded broker
+ * @param schemaRegistry URL of the embedded registry
+ * @param pid process that serves the pool
+ */
+public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry, long pid) {
+  /** The file's name in its directory. */
+  public static final String NAME = "serve.json";
+
+  // The addresses of the last time, while the pool is stopped.
+  private static final String LAST = ".last-serve.json";
+
+  private static final ObjectMapper JSON = new ObjectMapper();
+
+  /**
+   * Reads a directory's file.
+   *
+   * @return empty when there is none
+   * @throws InvalidInput when it cannot be read
+   */
+  public static Optional<ServeFile> find(Path directory) {
+    return read(directory.resolve(NAME));
+  }
+
+  /** The addresses of the last time that a directory was served. */
+  static Optional<ServeFile> last(Path directory) {
+    return find(directory).or(() -> read(directory.resolve(LAST)));
+  }
+
+  private static Optional<ServeFile> read(Path file) {
+    try {
+      JsonNode json = JSON.readTree(Files.readString(file, StandardCharsets.UTF_8));
+      return Optional.of(
+          new ServeFile(
+              json.required("pool").textValue(),
+              json.required("bootstrap_servers").textValue(),
+              URI.create(json.required("schema_registry").textValue()),
+              json.required("pid").longValue()));
+    } catch (NoSuchFileException e) {
+      return Optional.empty();
+    } catch (IOException e) {
+      throw InvalidInput.unreadable(file, e);
+    } catch (IllegalArgumentException e) {
+      throw new InvalidInput(
+          file + " is not a file that serve has written; start serve on its directory again", e);
+    }
+  }
+
+  /** Whether the process that wrote it still runs. */
+  public boolean isServed() {
+    return ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent();
+  }
+
+  /** The broker's port. */
+  public int brokerPort() {
+    return Integer.parseInt(bootstrapServers.substring(bootstrapServers.lastIndexOf(':') + 1));
+  }
+
+  /** Writes the file, whole or not at all. */
+  void write(Path directory) {
+    Path file = directory.resolve(NAME);
+    Path temporary = directory.resolve("." + NAME + ".tmp");
+    try {
+      String text =
+          JSON.writerWithDefaultPrettyPrinter()
+              .writeValueAsString(
+                  JSON.createObjectNode()
+                      .put("pool", pool)
+                      .put("bootstrap_servers", bootstrapServers)
+                      .put("schema_registry", schemaRegistry.toString())
+                      .put("pid", pid));
+      Files.writeString(temporary, text + "\n", StandardCharsets.UTF_8);
+      Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);
+    } catch (IOException e) {
+      throw new InvalidInput("cannot write " + file + ": " + InvalidInput.reason(e), e);
+    }
+  }
+
+  /** Takes the file of a directory away, when there is one; its addresses remain the last ones. */
+  static void retire(Path directory) {
+    Path file = directory.resolve(NAME);
+    try {
+      Files.move(file, directory.resolve(LAST), StandardCopyOption.ATOMIC_MOVE);
+    } catch (NoSuchFileException e) {
+      return; // not announced
+    } catch (IOException e) {
+      throw new InvalidInput("cannot move " + file + ": " + InvalidInput.reason(e), e);
+    }
+  }
+}
