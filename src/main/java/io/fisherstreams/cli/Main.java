@@ -1,7 +1,9 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import io.fisherstreams.bench.BenchCommand;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.simulate.SimulateCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -75,7 +77,7 @@ public final class Main implements Runnable {
                   && !saysWhatFailed(cause)) {
                 cause = cause.getCause();
               }
-              line.getErr().println("fisher-streams: " + describe(cause));
+              line.getErr().println("fisher-streams: " + Secrets.mask(describe(cause)));
               LOG.debug("the command failed", error);
               return 1;
             });
@@ -83,12 +85,16 @@ public final class Main implements Runnable {
 
   /** The reason of an I/O error alone does not say which of the files it was. */
   private static boolean saysWhatFailed(Throwable error) {
-    return error instanceof UncheckedIOException
-        && !error.getCause().toString().equals(error.getMessage());
+    return error instanceof SchemaRegistry.Unreachable
+        || (error instanceof UncheckedIOException
+            && !error.getCause().toString().equals(error.getMessage()));
   }
 
   /** The message for the user: what failed and why, never the class of an exception. */
   static String describe(Throwable cause) {
+    if (cause instanceof SchemaRegistry.Unreachable) {
+      return cause.getMessage();
+    }
     if (saysWhatFailed(cause)) {
       return cause.getMessage() + ": " + reason(cause.getCause());
     }

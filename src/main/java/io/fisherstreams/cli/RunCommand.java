@@ -56,7 +56,7 @@ final class RunCommand implements Callable<Integer> {
   public Integer call() {
     ServiceConfig config = connection.config();
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
-    PoolTopics topics = connection.topics();
+    PoolTopics topics = connection.forService().topics();
     try (RunningStages running =
         new RunningStages(
             stages,

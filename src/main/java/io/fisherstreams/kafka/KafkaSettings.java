@@ -1,12 +1,15 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.DescribeClusterOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
@@ -14,6 +17,8 @@ import org.apache.kafka.clients.consumer.KafkaConsumer;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Deserializer;
@@ -106,6 +111,40 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     // 500 ms were a quarter of a small merge's time.
     config.put(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, 100);
     return config;
+  }
+
+  /**
+   * Asks the brokers for their cluster.
+   *
+   * @throws InvalidInput when none answers in time, or they reject the credentials
+   */
+  public void requireAnswer(Duration within) {
+    try (Admin admin = admin()) {
+      int millis = (int) within.toMillis();
+      admin.describeCluster(new DescribeClusterOptions().timeoutMs(millis)).clusterId().get();
+    } catch (ExecutionException e) {
+      throw notAnswering(within, e.getCause());
+    } catch (KafkaException e) {
+      throw notAnswering(within, e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new org.apache.kafka.common.errors.InterruptException(e);
+    }
+  }
+
+  private InvalidInput notAnswering(Duration within, Throwable cause) {
+    Throwable root = cause;
+    while (root.getCause() != null && root instanceof KafkaException) {
+      root = root.getCause();
+    }
+    if (cause instanceof TimeoutException) {
+      return new InvalidInput(
+          "no broker answers at %s within %d s".formatted(bootstrapServers, within.toSeconds()),
+          cause);
+    }
+    return new InvalidInput(
+        "no connection to the brokers at %s: %s".formatted(bootstrapServers, root.getMessage()),
+        cause);
   }
 
   /** An admin client; the caller closes it. */

@@ -14,6 +14,8 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
@@ -28,12 +30,17 @@ import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.RetriableException;
+import org.apache.kafka.common.errors.TimeoutException;
 
 /** Creates a pool's topics and checks that they are as the stages need them. */
 public final class PoolAdmin {
   private static final Duration LEADERS_WITHIN = Duration.ofSeconds(60);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
   private static final Duration MAX_PAUSE = Duration.ofMillis(100);
+
+  // merge-UUID, as OneShotMerge names its pools, and the names of its topics and changelogs
+  private static final Pattern ONE_SHOT =
+      Pattern.compile("(merge-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.-].*");
 
   private final Admin admin;
   private final PoolTopics topics;
@@ -199,9 +206,15 @@ public final class PoolAdmin {
                     }));
   }
 
-  /** Deletes the pool's topics, its stages' changelogs and their consumer groups. */
-  public void delete() {
+  /**
+   * Deletes the pool's topics, its stages' changelogs and their consumer groups.
+   *
+   * @return the names of what was deleted
+   * @throws InvalidInput when a stage is running; nothing is deleted then
+   */
+  public List<String> delete() {
     Set<String> groups = groups(); // found by their offsets, which go with the topics
+    requireNoMembers(groups);
     List<String> deleted = new ArrayList<>();
     for (String name : get(admin.listTopics().names())) {
       if (topics.all().stream().anyMatch(topic -> topic.name().equals(name)) || isChangelog(name)) {
@@ -210,6 +223,40 @@ public final class PoolAdmin {
     }
     get(admin.deleteTopics(deleted).all());
     admin.deleteConsumerGroups(groups).deletedGroups().values().forEach(PoolAdmin::requireGone);
+    deleted.sort(null);
+    groups.forEach(group -> deleted.add("group " + group));
+    return deleted;
+  }
+
+  /** A stage would create topics again, and its group cannot be deleted. */
+  private void requireNoMembers(Set<String> groups) {
+    get(admin.describeConsumerGroups(groups).all())
+        .forEach(
+            (group, description) -> {
+              if (!description.members().isEmpty()) {
+                throw new InvalidInput(
+                    "group %s has %d running members, for example on %s; stop the stages of pool %s first. Nothing was deleted"
+                        .formatted(
+                            group,
+                            description.members().size(),
+                            description.members().iterator().next().host(),
+                            topics.pool()));
+              }
+            });
+  }
+
+  /**
+   * The pools of one-shot merges that were killed: those with topics and without running stages.
+   */
+  public static List<String> leftoverPools(Admin admin) {
+    Set<String> pools = new TreeSet<>();
+    for (String name : get(admin.listTopics().names())) {
+      Matcher match = ONE_SHOT.matcher(name);
+      if (match.matches()) {
+        pools.add(match.group(1));
+      }
+    }
+    return List.copyOf(pools);
   }
 
   private boolean isChangelog(String topic) {
@@ -248,7 +295,7 @@ public final class PoolAdmin {
       deletion.get();
     } catch (ExecutionException e) {
       if (!(e.getCause() instanceof GroupIdNotFoundException)) {
-        throw new InvalidInput("Kafka rejects it: " + e.getCause().getMessage(), e.getCause());
+        throw failed(e.getCause());
       }
     } catch (InterruptedException e) {
       throw interrupted(e);
@@ -259,9 +306,16 @@ public final class PoolAdmin {
     try {
       return future.get();
     } catch (ExecutionException e) {
-      throw new InvalidInput("Kafka rejects it: " + e.getCause().getMessage(), e.getCause());
+      throw failed(e.getCause());
     } catch (InterruptedException e) {
       throw interrupted(e);
     }
+  }
+
+  private static InvalidInput failed(Throwable cause) {
+    return new InvalidInput(
+        (cause instanceof TimeoutException ? "the brokers do not answer: " : "Kafka rejects it: ")
+            + cause.getMessage(),
+        cause);
   }
 }

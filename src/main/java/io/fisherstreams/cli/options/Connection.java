@@ -1,20 +1,16 @@
 package io.fisherstreams.cli.options;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import io.fisherstreams.config.ServiceConfig;
+import io.fisherstreams.kafka.ClientSettings;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.ServeFile;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
-import java.io.IOException;
-import java.io.Reader;
-import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
+import java.time.Duration;
 import java.util.Optional;
-import java.util.Properties;
-import java.util.TreeMap;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
@@ -27,6 +23,8 @@ import picocli.CommandLine.Spec;
 public final class Connection {
   /** Where {@code serve} keeps a pool, and where commands look for one, by default. */
   public static final Path LOCAL_DIRECTORY = Path.of("fisher-streams-pool");
+
+  private static final Duration ANSWER_WITHIN = Duration.ofSeconds(10);
 
   @Option(
       names = "--config",
@@ -71,7 +69,10 @@ public final class Connection {
   private CommandSpec spec;
 
   private ServiceConfig loaded;
+  // A command does not wait long for a registry that is down; a service does.
+  private Duration patience = ANSWER_WITHIN;
   private ServeFile served;
+  private ClientSettings settings;
 
   /** The configuration file, or its defaults. */
   public ServiceConfig config() {
@@ -81,13 +82,21 @@ public final class Connection {
     return loaded;
   }
 
+  /** For a service, which waits while the schema registry is down. */
+  public Connection forService() {
+    patience = SchemaRegistry.PATIENCE;
+    return this;
+  }
+
   /** Whether the user named brokers, or the directory of a served pool. */
   public boolean isGiven() {
     return local != null || namesBrokers();
   }
 
   private boolean namesBrokers() {
-    return bootstrapServers != null || config().bootstrapServers() != null;
+    return bootstrapServers != null
+        || config().bootstrapServers() != null
+        || clientSettings().bootstrapServers().isPresent();
   }
 
   /** The pool that this machine serves, unless the user named brokers. */
@@ -129,28 +138,68 @@ public final class Connection {
 
   /** The brokers and client settings; rejects a command line without brokers. */
   public KafkaSettings kafka() {
-    return served()
-        .map(pool -> new KafkaSettings(pool.bootstrapServers(), clientSettings()))
-        .orElseGet(
-            () ->
-                new KafkaSettings(
-                    bootstrapServers != null ? bootstrapServers : config().bootstrapServers(),
-                    clientSettings()));
+    KafkaSettings kafka =
+        new KafkaSettings(
+            served()
+                .map(ServeFile::bootstrapServers)
+                .orElseGet(
+                    () ->
+                        bootstrapServers != null
+                            ? bootstrapServers
+                            : config().bootstrapServers() != null
+                                ? config().bootstrapServers()
+                                : clientSettings().bootstrapServers().orElseThrow()),
+            clientSettings().values());
+    kafka.requireAnswer(ANSWER_WITHIN);
+    return kafka;
   }
 
-  private Map<String, String> clientSettings() {
-    Path file = commandConfig != null ? commandConfig : config().commandConfig();
-    Map<String, String> settings = new TreeMap<>();
-    if (file != null) {
-      Properties properties = new Properties();
-      try (Reader reader = Files.newBufferedReader(file, StandardCharsets.UTF_8)) {
-        properties.load(reader);
-      } catch (IOException e) {
-        throw InvalidInput.unreadable(file, e);
-      }
-      properties.stringPropertyNames().forEach(n -> settings.put(n, properties.getProperty(n)));
+  private ClientSettings clientSettings() {
+    if (settings == null) {
+      Path file = commandConfig != null ? commandConfig : config().commandConfig();
+      settings = file == null ? ClientSettings.NONE : ClientSettings.read(file);
+      requireSame(
+          "bootstrap.servers",
+          "--bootstrap-servers",
+          settings.bootstrapServers(),
+          bootstrapServers,
+          config().bootstrapServers());
+      requireSame(
+          "schema.registry.url",
+          "--schema-registry",
+          settings.schemaRegistry(),
+          schemaRegistry,
+          config().schemaRegistry());
     }
     return settings;
+  }
+
+  /** An option wins over every file; two files must agree. */
+  private void requireSame(
+      String setting, String option, Optional<String> inFile, String given, String configured) {
+    if (inFile.isEmpty()) {
+      return;
+    }
+    if (given != null) {
+      if (!given.equals(inFile.get())) {
+        spec.commandLine()
+            .getErr()
+            .println(
+                "note: "
+                    + option
+                    + " "
+                    + Secrets.mask(given)
+                    + " wins over "
+                    + setting
+                    + "="
+                    + Secrets.mask(inFile.get())
+                    + " of the client settings");
+      }
+    } else if (configured != null && !configured.equals(inFile.get())) {
+      throw new InvalidInput(
+          "%s names %s, but the client settings have %s=%s; remove one of them"
+              .formatted(config, configured, setting, inFile.get()));
+    }
   }
 
   /** The topics of the named pool. */
@@ -168,8 +217,15 @@ public final class Connection {
         served()
             .map(served -> served.schemaRegistry().toString())
             .orElseGet(
-                () -> required(schemaRegistry, config().schemaRegistry(), "--schema-registry"));
-    return new PoolTopics(poolName, SchemaRegistry.connect(url, clientSettings()));
+                () ->
+                    required(
+                        schemaRegistry,
+                        config().schemaRegistry() != null
+                            ? config().schemaRegistry()
+                            : clientSettings().schemaRegistry().orElse(null),
+                        "--schema-registry"));
+    return new PoolTopics(
+        poolName, SchemaRegistry.connect(url, clientSettings().values(), patience));
   }
 
   private static String required(String option, String configured, String name) {

@@ -2,7 +2,9 @@ package io.fisherstreams.record.serde;
 
 import io.fisherstreams.Backoff;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import java.io.IOException;
+import java.net.URI;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -15,7 +17,6 @@ import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schema
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClient;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClientConfig;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.rest.exceptions.RestClientException;
-import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.SerializationException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -26,10 +27,10 @@ import org.slf4j.LoggerFactory;
  */
 final class ConfluentRegistry implements SchemaRegistry {
   private static final Logger LOG = LoggerFactory.getLogger(ConfluentRegistry.class);
+  private static final String AUTO_REGISTER = "auto.register.schemas";
   private static final String COMPATIBILITY = "FULL_TRANSITIVE";
   private static final int NOT_FOUND = 404;
   private static final int TOO_MANY_REQUESTS = 429;
-  private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
   private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
 
@@ -48,16 +49,15 @@ final class ConfluentRegistry implements SchemaRegistry {
   private final String url;
   private final SchemaRegistryClient client;
   private final Duration patience;
+  private final boolean mayRegister;
   private final Map<Integer, Schema> byId = new ConcurrentHashMap<>();
 
-  private ConfluentRegistry(String url, SchemaRegistryClient client, Duration patience) {
+  private ConfluentRegistry(
+      String url, SchemaRegistryClient client, Duration patience, boolean mayRegister) {
     this.url = url;
     this.client = client;
     this.patience = patience;
-  }
-
-  static ConfluentRegistry connect(String url, Map<String, ?> config) {
-    return connect(url, config, PATIENCE);
+    this.mayRegister = mayRegister;
   }
 
   /** {@code patience} is how long calls are repeated while the registry cannot be reached. */
@@ -67,8 +67,27 @@ final class ConfluentRegistry implements SchemaRegistry {
         SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, UNKNOWN_ID_KEPT.toSeconds());
     NUMBERS.forEach(
         (name, parse) -> all.computeIfPresent(name, (n, value) -> parse(n, value, parse)));
+    if (!Secrets.withoutUser(url).equals(url)) {
+      // as Confluent's own serializers do
+      all.putIfAbsent(SchemaRegistryClientConfig.BASIC_AUTH_CREDENTIALS_SOURCE, "URL");
+      hideUser(url);
+    }
+    boolean mayRegister =
+        !"false".equalsIgnoreCase(String.valueOf(all.getOrDefault(AUTO_REGISTER, "true")));
     return new ConfluentRegistry(
-        url, new CachedSchemaRegistryClient(List.of(url.split(",")), 1000, all), patience);
+        Secrets.withoutUser(url),
+        new CachedSchemaRegistryClient(List.of(url.split(",")), 1000, all),
+        patience,
+        mayRegister);
+  }
+
+  private static void hideUser(String url) {
+    for (String one : url.split(",")) {
+      String user = URI.create(one.trim()).getUserInfo();
+      if (user != null && user.indexOf(':') >= 0) {
+        Secrets.hide(user.substring(user.indexOf(':') + 1));
+      }
+    }
   }
 
   private static Object parse(String name, Object value, Function<String, Object> parse) {
@@ -100,10 +119,17 @@ final class ConfluentRegistry implements SchemaRegistry {
         failure = e;
       }
       if (System.nanoTime() - giveUp >= 0) {
-        throw new Unreachable("schema registry " + url + " cannot be reached", failure);
+        throw new Unreachable(
+            "schema registry "
+                + url
+                + " cannot be reached: "
+                + Secrets.mask(String.valueOf(failure.getMessage())),
+            failure);
       }
       LOG.warn(
-          "schema registry {} cannot be reached ({}), trying again", url, failure.getMessage());
+          "schema registry {} cannot be reached ({}), trying again",
+          url,
+          Secrets.mask(String.valueOf(failure.getMessage())));
       try {
         Thread.sleep(backoff.next().toMillis());
       } catch (InterruptedException e) {
@@ -127,6 +153,12 @@ final class ConfluentRegistry implements SchemaRegistry {
                 throw e;
               }
             }
+            if (!mayRegister) {
+              throw new InvalidInput(
+                  "schema registry %s does not have the schema %s under subject %s, and %s=false; register schemas/%s.avsc there first"
+                      .formatted(
+                          url, schema.getFullName(), subject, AUTO_REGISTER, schema.getName()));
+            }
             client.updateCompatibility(subject, COMPATIBILITY);
             return client.register(subject, parsed);
           });
@@ -139,7 +171,7 @@ final class ConfluentRegistry implements SchemaRegistry {
               + " under subject "
               + subject
               + ": "
-              + e.getMessage(),
+              + Secrets.mask(e.getMessage()),
           e);
     }
   }
@@ -161,16 +193,13 @@ final class ConfluentRegistry implements SchemaRegistry {
       }
       // Missing rights are not the record's fault: the stage must stop, not dead-letter it.
       throw new InvalidInput(
-          "schema registry " + url + " does not give out schema " + id + ": " + e.getMessage(), e);
-    }
-  }
-
-  /** The registry could not be reached. That is not the record's fault: its stage tries again. */
-  static final class Unreachable extends RetriableException {
-    private static final long serialVersionUID = 1L;
-
-    Unreachable(String message, Throwable cause) {
-      super(message, cause);
+          "schema registry "
+              + url
+              + " does not give out schema "
+              + id
+              + ": "
+              + Secrets.mask(e.getMessage()),
+          e);
     }
   }
 }

@@ -1,12 +1,26 @@
 package io.fisherstreams.record.serde;
 
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import org.apache.avro.Schema;
+import org.apache.kafka.common.errors.RetriableException;
 
 /** Gives schemas the ids in the wire format. Thread-safe. */
 public interface SchemaRegistry {
+  /** How long a service repeats calls while the registry cannot be reached. */
+  Duration PATIENCE = Duration.ofMinutes(2);
+
+  /** The registry could not be reached. That is no record's fault: a stage tries again. */
+  final class Unreachable extends RetriableException {
+    private static final long serialVersionUID = 1L;
+
+    Unreachable(String message, Throwable cause) {
+      super(message, cause);
+    }
+  }
+
   /**
    * The id of a schema under a subject; registers a new schema.
    *
@@ -27,7 +41,12 @@ public interface SchemaRegistry {
    * basic.auth.user.info}.
    */
   static SchemaRegistry connect(String url, Map<String, ?> config) {
-    return ConfluentRegistry.connect(url, config);
+    return connect(url, config, PATIENCE);
+  }
+
+  /** The same, with how long calls are repeated while the registry cannot be reached. */
+  static SchemaRegistry connect(String url, Map<String, ?> config, Duration patience) {
+    return ConfluentRegistry.connect(url, config, patience);
   }
 
   /** A registry in this process's memory. */

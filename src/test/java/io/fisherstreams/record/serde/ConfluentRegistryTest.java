@@ -119,7 +119,7 @@ class ConfluentRegistryTest {
     SchemaRegistry registry =
         ConfluentRegistry.connect("http://127.0.0.1:" + freePort(), Map.of(), Duration.ZERO);
     assertThatThrownBy(() -> registry.byId(1))
-        .isInstanceOf(ConfluentRegistry.Unreachable.class)
+        .isInstanceOf(SchemaRegistry.Unreachable.class)
         .isNotInstanceOf(SerializationException.class)
         .hasMessageContaining("cannot be reached");
   }
