@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import io.fisherstreams.bench.BenchCommand;
+import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.simulate.SimulateCommand;
 import java.io.IOException;
@@ -71,6 +72,9 @@ public final class Main implements Runnable {
         .setCaseInsensitiveEnumValuesAllowed(true)
         .setExecutionExceptionHandler(
             (error, line, parsed) -> {
+              if (CleanUp.isStopping()) {
+                return 1; // it failed because the process is being stopped
+              }
               Throwable cause = error;
               while (cause.getCause() != null
                   && !(cause instanceof InvalidInput)

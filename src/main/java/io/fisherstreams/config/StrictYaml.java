@@ -161,7 +161,9 @@ final class StrictYaml {
       throw invalid(key, "is empty, expected a path");
     }
     try {
-      return file.toAbsolutePath().resolveSibling(text).normalize();
+      // Standard input has no folder: its paths are relative to the working directory.
+      Path beside = file.startsWith("/dev") || file.startsWith("/proc") ? Path.of("stdin") : file;
+      return beside.toAbsolutePath().resolveSibling(text).normalize();
     } catch (InvalidPathException e) {
       throw invalid(key, "is not a path: " + e.getReason());
     }

@@ -24,21 +24,24 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
  *
  * <p>Everything is written to a hidden sibling of the target ({@code .NAME.RANDOM.tmp}). {@link
  * #commit()} renames the sibling to the target; {@link #close()} without a commit deletes it. A
- * process that is killed leaves the sibling, which may be deleted, and never changes the target.
- * The rename replaces an existing file. An existing folder must be empty: a folder with content
- * cannot be replaced in one step, and its content may be precious.
+ * process that is stopped deletes it; one that is killed leaves it, and the next output at the same
+ * place deletes it. The target never changes before the commit. The rename replaces an existing
+ * file. An existing folder must be empty: a folder with content cannot be replaced in one step, and
+ * its content may be precious.
  *
  * <p>Several threads may write at the same time.
  */
 public final class AtomicOutput implements AutoCloseable {
   private final OutputTarget target;
   private final Path temporary;
+  private final OutputTarget.Lock lock;
+  private final CleanUp cleanUp;
   private final Map<Path, FileChannel> files = new LinkedHashMap<>();
   // The longest paths, which are the deepest, are deleted first.
   private final SortedSet<Path> folders = new TreeSet<>(Comparator.reverseOrder());
 
   // Writers share it; commit and close wait for them and then exclude further writers.
-  private final ReadWriteLock lock = new ReentrantReadWriteLock();
+  private final ReadWriteLock access = new ReentrantReadWriteLock();
   private State state = State.OPEN;
 
   private enum State {
@@ -54,7 +57,10 @@ public final class AtomicOutput implements AutoCloseable {
    */
   public AtomicOutput(OutputTarget target) {
     this.target = target;
+    target.removeLeftovers();
     this.temporary = target.createTemporarySibling();
+    this.lock = target.lock(temporary);
+    this.cleanUp = CleanUp.onStop(temporary.toString(), this::close);
   }
 
   /** Where the output is to appear. */
@@ -79,12 +85,12 @@ public final class AtomicOutput implements AutoCloseable {
      * @throws IOException when the bytes cannot be written, for example on a full disk
      */
     public void write(ByteBuffer bytes, long position) throws IOException {
-      lock.readLock().lock();
+      access.readLock().lock();
       try {
         requireOpen();
         writeFully(channel, bytes, position);
       } finally {
-        lock.readLock().unlock();
+        access.readLock().unlock();
       }
     }
   }
@@ -104,12 +110,12 @@ public final class AtomicOutput implements AutoCloseable {
   }
 
   private OutputFile create(Path file) throws IOException {
-    lock.writeLock().lock();
+    access.writeLock().lock();
     try {
       requireOpen();
       return new OutputFile(open(file));
     } finally {
-      lock.writeLock().unlock();
+      access.writeLock().unlock();
     }
   }
 
@@ -159,7 +165,7 @@ public final class AtomicOutput implements AutoCloseable {
   }
 
   private void add(String name, Filler filler) {
-    lock.writeLock().lock();
+    access.writeLock().lock();
     try {
       requireOpen();
       if (!target.isFolder()) {
@@ -191,7 +197,7 @@ public final class AtomicOutput implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException("%s: file '%s' cannot be written".formatted(path(), name), e);
     } finally {
-      lock.writeLock().unlock();
+      access.writeLock().unlock();
     }
   }
 
@@ -203,7 +209,7 @@ public final class AtomicOutput implements AutoCloseable {
    * @throws UncheckedIOException when the output cannot be written
    */
   public void commit() {
-    lock.writeLock().lock();
+    access.writeLock().lock();
     try {
       requireOpen();
       for (FileChannel channel : files.values()) {
@@ -219,27 +225,29 @@ public final class AtomicOutput implements AutoCloseable {
       }
       Files.move(temporary, path(), StandardCopyOption.ATOMIC_MOVE);
       state = State.COMMITTED;
+      release();
       syncFolder(path().getParent());
     } catch (IOException e) {
       throw new UncheckedIOException(path() + " cannot be written", e);
     } finally {
-      lock.writeLock().unlock();
+      access.writeLock().unlock();
     }
   }
 
   /** Ends the output. Without a {@link #commit()}, everything that was written is deleted. */
   @Override
   public void close() {
-    lock.writeLock().lock();
+    access.writeLock().lock();
     try {
       if (state == State.OPEN) {
         state = State.CLOSED;
         deleteTemporary();
+        release();
       }
     } catch (IOException e) {
       throw new UncheckedIOException(temporary + " cannot be deleted", e);
     } finally {
-      lock.writeLock().unlock();
+      access.writeLock().unlock();
     }
   }
 
@@ -260,6 +268,11 @@ public final class AtomicOutput implements AutoCloseable {
         FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
     files.put(file, channel);
     return channel;
+  }
+
+  private void release() {
+    cleanUp.close();
+    lock.close();
   }
 
   private void requireOpen() {

@@ -2,34 +2,74 @@ package io.fisherstreams.files;
 
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.channels.FileChannel;
+import java.nio.channels.OverlappingFileLockException;
+import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A folder that is removed with its content by {@link #close()}, or when the process is stopped
- * before that.
+ * before that. A process that is killed leaves it; the next one that makes a temporary folder at
+ * the same place removes it. A lock tells that its owner is alive.
  */
 public final class TemporaryDirectory implements AutoCloseable {
-  private final Path path;
-  private final Thread hook;
+  private static final Logger LOG = LoggerFactory.getLogger(TemporaryDirectory.class);
+  private static final String PREFIX = "fisher-streams-";
+  private static final String LOCK = ".in-use";
+  // While the process stops, its other threads may still write.
+  private static final int ATTEMPTS = 20;
 
-  private TemporaryDirectory(Path path) {
+  private final Path path;
+  private final FileChannel lock;
+  private final CleanUp cleanUp;
+
+  private TemporaryDirectory(Path path, FileChannel lock) {
     this.path = path;
-    this.hook = new Thread(this::remove, "remove " + path);
-    Runtime.getRuntime().addShutdownHook(hook);
+    this.lock = lock;
+    this.cleanUp = CleanUp.onStop(path.toString(), this::remove);
   }
 
   /** A new folder in {@code parent}, or in the system's temporary folder when that is null. */
   public static TemporaryDirectory create(Path parent) {
+    Path place = parent == null ? Path.of(System.getProperty("java.io.tmpdir")) : parent;
+    if (Files.exists(place) && !Files.isDirectory(place)) {
+      throw new InvalidInput(place + " is a file, expected a folder for temporary files");
+    }
     try {
-      return new TemporaryDirectory(
-          parent == null
-              ? Files.createTempDirectory("fisher-streams-")
-              : Files.createTempDirectory(parent, "fisher-streams-"));
+      removeLeftovers(place);
+      Path path = Files.createTempDirectory(place, PREFIX);
+      FileChannel lock =
+          FileChannel.open(
+              path.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
+      lock.tryLock();
+      return new TemporaryDirectory(path, lock);
     } catch (IOException e) {
-      throw parent == null
-          ? new InvalidInput("cannot create a temporary folder: " + e.getMessage(), e)
-          : InvalidInput.unwritable(parent, e);
+      throw new InvalidInput(
+          "%s: cannot make a temporary folder: %s".formatted(place, InvalidInput.reason(e)), e);
+    }
+  }
+
+  private static void removeLeftovers(Path place) throws IOException {
+    try (DirectoryStream<Path> found = Files.newDirectoryStream(place, PREFIX + "*")) {
+      for (Path folder : found) {
+        if (isAbandoned(folder)) {
+          LOG.warn("removing {}, which a killed process left", folder);
+          FileTree.delete(folder);
+        }
+      }
+    }
+  }
+
+  private static boolean isAbandoned(Path folder) {
+    try (FileChannel other = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.WRITE)) {
+      return other.tryLock() != null;
+    } catch (OverlappingFileLockException | IOException e) {
+      return false; // this process's own, or not of this class
     }
   }
 
@@ -40,15 +80,26 @@ public final class TemporaryDirectory implements AutoCloseable {
 
   @Override
   public void close() {
-    remove();
-    try {
-      Runtime.getRuntime().removeShutdownHook(hook);
-    } catch (IllegalStateException e) {
-      // already shutting down: the hook finds nothing to remove
+    cleanUp.close();
+    if (!CleanUp.isStopping()) {
+      remove();
     }
   }
 
   private void remove() {
-    FileTree.delete(path);
+    for (int attempt = 1; Files.exists(path); attempt++) {
+      try {
+        FileTree.delete(path);
+      } catch (UncheckedIOException e) {
+        if (attempt == ATTEMPTS) {
+          throw e;
+        }
+      }
+    }
+    try {
+      lock.close();
+    } catch (IOException e) {
+      LOG.debug("closing the lock of {}", path, e);
+    }
   }
 }

@@ -1,6 +1,8 @@
 package io.fisherstreams.local;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.CleanUp;
+import io.fisherstreams.files.FileTree;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -43,7 +45,8 @@ final class BrokerDirectory implements AutoCloseable {
   static BrokerDirectory open(Path path) {
     FileChannel lockFile = lock(path);
     try {
-      return new BrokerDirectory(path, lockFile, format(path));
+      Path named = nameable(path);
+      return new BrokerDirectory(named, lockFile, format(named));
     } catch (RuntimeException e) {
       closeQuietly(lockFile);
       throw e;
@@ -54,6 +57,28 @@ final class BrokerDirectory implements AutoCloseable {
     return path;
   }
 
+  /**
+   * The folder under a name that Kafka can take: its setting is a list with commas between, whose
+   * entries it trims.
+   */
+  private static Path nameable(Path folder) {
+    String name = folder.toString();
+    if (name.indexOf(',') < 0 && name.equals(name.strip())) {
+      return folder;
+    }
+    try {
+      Path link = Files.createTempDirectory("fisher-streams-link-").resolve("kafka");
+      Files.createSymbolicLink(link, folder);
+      CleanUp.onStop(link.toString(), () -> FileTree.delete(link.getParent()));
+      return link;
+    } catch (IOException e) {
+      throw new InvalidInput(
+          "%s has a comma in its name, which Kafka cannot take, and no link to it can be made: %s"
+              .formatted(folder, InvalidInput.reason(e)),
+          e);
+    }
+  }
+
   /** The id of the cluster, which the folder keeps. */
   String clusterId() {
     return clusterId;
@@ -62,6 +87,9 @@ final class BrokerDirectory implements AutoCloseable {
   @Override
   public void close() {
     closeQuietly(lockFile);
+    if (Files.isSymbolicLink(path)) {
+      FileTree.delete(path.getParent());
+    }
   }
 
   /**

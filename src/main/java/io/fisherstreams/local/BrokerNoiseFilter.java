@@ -3,6 +3,7 @@ package io.fisherstreams.local;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
+import io.fisherstreams.files.CleanUp;
 import java.nio.file.NoSuchFileException;
 
 /**
@@ -16,6 +17,9 @@ public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
   }
 
   private static boolean isNoise(ILoggingEvent event) {
+    if (CleanUp.isStopping() && !event.getLoggerName().equals(CleanUp.class.getName())) {
+      return true; // what fails now fails because the process is being stopped
+    }
     String message = event.getMessage();
     if (message == null) {
       return false;

@@ -7,12 +7,15 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.files.CleanUp;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.oneshot.MergeListener.Unit;
 import io.fisherstreams.publish.BaseModel;
@@ -43,6 +46,9 @@ import org.apache.kafka.clients.producer.Producer;
  * topics and stages of a pool made for this merge, and writes the release.
  */
 public final class OneShotMerge {
+  /** Bytes of native libraries, stores and indexes, whatever the models' size. */
+  private static final long STORES = 32 << 20;
+
   private final Inputs inputs;
   private final MergeFile file;
   private final MergeListener listener;
@@ -129,6 +135,8 @@ public final class OneShotMerge {
     PlanPolicy policy = PlanPolicy.atOnce(modelNames());
     try (TemporaryDirectory directory =
         TemporaryDirectory.create(inputs.workDirectory().orElse(null))) {
+      requireSpace(report, directory.path());
+      NativeLibraries.load(directory.path().resolve("native"));
       if (inputs.cluster().isPresent()) {
         return mergeOnCluster(inputs.cluster().get(), estimation, directory.path(), policy);
       }
@@ -178,20 +186,44 @@ public final class OneShotMerge {
     }
   }
 
+  /** A merge writes about 9 bytes a parameter and model, the base's tensors, and the release. */
+  private void requireSpace(Preflight.Report report, Path directory) {
+    long base = ReleaseExporter.bytes(baseModel.tensors());
+    long payloads = 9 * report.elements() * file.models().size();
+    boolean embedded = inputs.cluster().isEmpty();
+    DiskSpace.require(
+        directory.toAbsolutePath().getParent(),
+        STORES + payloads + (embedded ? 2 * base : 0),
+        "the merge",
+        "--work-directory");
+    DiskSpace.require(inputs.output().toAbsolutePath().getParent(), base, "the output", "--output");
+  }
+
   private Result mergeOnCluster(
       Cluster cluster, MergeEstimation estimation, Path directory, PlanPolicy policy) {
     try (Admin admin = cluster.kafka().admin()) {
       PoolAdmin pool = new PoolAdmin(admin, cluster.topics());
-      try {
+      String name = "pool " + cluster.topics().pool() + " (topics delete --leftovers removes it)";
+      try (CleanUp topics = CleanUp.onStop(name, () -> delete(cluster))) {
         pool.create(inputs.partitions(), cluster.replication());
         try (PoolRunner runner =
-            PoolRunner.start(
-                cluster.kafka(), cluster.topics(), directory, inputs.threads(), policy)) {
+                PoolRunner.start(
+                    cluster.kafka(), cluster.topics(), directory, inputs.threads(), policy);
+            CleanUp stages = CleanUp.onStop("the stages", runner::close)) {
           return merge(estimation, runner, directory);
         }
       } finally {
-        pool.delete();
+        if (!CleanUp.isStopping()) {
+          pool.delete();
+        }
       }
+    }
+  }
+
+  /** With a client of its own, since the merge's may be closing. */
+  private static void delete(Cluster cluster) {
+    try (Admin admin = cluster.kafka().admin()) {
+      new PoolAdmin(admin, cluster.topics()).delete();
     }
   }
 

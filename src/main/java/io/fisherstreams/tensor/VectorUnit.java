@@ -14,9 +14,13 @@ package io.fisherstreams.tensor;
  * needs no interface with two implementations.
  */
 public final class VectorUnit {
-  /** Whether the module was resolved at start. */
+  // An incubator module may change: Java 21 has other loads from memory than Java 17.
+  private static final int LAST_RELEASE = 20;
+
+  /** Whether the module was resolved at start and is that of Java 17. */
   public static final boolean IS_USABLE =
-      ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
+      Runtime.version().feature() <= LAST_RELEASE
+          && ModuleLayer.boot().findModule("jdk.incubator.vector").isPresent();
 
   private VectorUnit() {}
 }

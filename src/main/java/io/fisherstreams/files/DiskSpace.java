@@ -1,0 +1,41 @@
+package io.fisherstreams.files;
+
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Locale;
+
+/** Checks the space on a disk before a command begins to fill it. */
+public final class DiskSpace {
+  private static final double MIB = 1 << 20;
+
+  private DiskSpace() {}
+
+  /**
+   * Rejects a folder whose disk has too little space.
+   *
+   * @param needed bytes that will be written
+   * @param what is written there
+   * @param option how the user names another folder
+   */
+  public static void require(Path folder, long needed, String what, String option) {
+    long free;
+    try {
+      free = Files.getFileStore(folder).getUsableSpace();
+    } catch (IOException e) {
+      throw InvalidInput.unreadable(folder, e);
+    }
+    if (free < needed) {
+      throw new InvalidInput(
+          String.format(
+              Locale.ROOT,
+              "%s has %.0f MiB of free space, but %s needs about %.0f MiB; make space, or name another folder with %s",
+              folder,
+              free / MIB,
+              what,
+              needed / MIB,
+              option));
+    }
+  }
+}

@@ -1,0 +1,30 @@
+package io.fisherstreams.local;
+
+import io.fisherstreams.InvalidInput;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.rocksdb.NativeLibraryLoader;
+
+/** Loads the native library of the stages' stores before anything is started. */
+public final class NativeLibraries {
+  private NativeLibraries() {}
+
+  /**
+   * Unpacks RocksDB's library into a folder and loads it.
+   *
+   * @param folder where programs may run
+   * @throws InvalidInput when it cannot be loaded, for example from a disk that is mounted noexec
+   */
+  public static void load(Path folder) {
+    try {
+      Files.createDirectories(folder);
+      NativeLibraryLoader.getInstance().loadLibrary(folder.toString());
+    } catch (IOException | LinkageError | RuntimeException e) {
+      throw new InvalidInput(
+          "native libraries cannot be loaded from %s: %s; if that disk is mounted noexec, name another folder with --work-directory or TMPDIR"
+              .formatted(folder, e.getMessage()),
+          e);
+    }
+  }
+}
