@@ -35,7 +35,7 @@ class PartitionLayoutTest {
         elements += slot.shard().elements();
         bytes += slot.shard().bytes();
         found.merge(slot.shard().id(), 1, Integer::sum);
-        assertThat(layout.slot(slot.shard().tensor().name(), slot.shard().index())).isSameAs(slot);
+        assertThat(layout.slot(slot.shard().tensor().name(), slot.shard().index())).isEqualTo(slot);
       }
     }
     // 3,000,000 / 262,144 is 11.4; the scalar, the empty tensor and the integers are one shard each

@@ -1,0 +1,63 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.tensor.Shard;
+
+/**
+ * The largest record contents that a pool accepts. Every stage derives work, memory and records of
+ * its own from a record, so each size has a bound: one record must not stop a pool. {@link
+ * ManifestRules} checks manifests against them, for the stages and for whoever publishes.
+ */
+public final class Limits {
+  /** Tensors of a model. The largest mixture-of-experts checkpoints have below 100,000. */
+  public static final int MAX_TENSORS = 1 << 18;
+
+  /** Elements of all tensors of a model together: twice a model of 10¹² parameters. */
+  public static final long MAX_ELEMENTS = 1L << 41;
+
+  /** Shards of all tensors of a model together. */
+  public static final long MAX_SHARDS = MAX_ELEMENTS / Shard.ELEMENTS + MAX_TENSORS;
+
+  /** Dimensions of a tensor: as many as NumPy allows. */
+  public static final int MAX_DIMENSIONS = 64;
+
+  /** Characters of a tensor's name. */
+  public static final int MAX_TENSOR_NAME_LENGTH = 1_000;
+
+  /** Characters of the source of a gradient batch, and of a manifest's content hash. */
+  public static final int MAX_LABEL_LENGTH = 1_000;
+
+  /** Exclusion patterns of a pool. */
+  public static final int MAX_PATTERNS = 1_000;
+
+  /** Characters of an exclusion pattern. */
+  public static final int MAX_PATTERN_LENGTH = 1_000;
+
+  /**
+   * Characters of all names of a base, times the size of its exclusion patterns: matching takes a
+   * few nanoseconds for each, so the limit is about a minute.
+   */
+  public static final long MAX_PATTERN_WORK = 10_000_000_000L;
+
+  /** Characters of a model's {@code config.json}: room for the names of 20,000 classes, twice. */
+  public static final int MAX_CONFIG_LENGTH = 2 << 20;
+
+  /** Characters of the id of an alias request. */
+  public static final int MAX_REQUEST_LENGTH = 200;
+
+  /** Characters of the reason in a gate's verdict. */
+  public static final int MAX_VERDICT_REASON_LENGTH = 10_000;
+
+  /** Tasks in a gate's verdict. */
+  public static final int MAX_VERDICT_TASKS = 1_000;
+
+  /** Characters of a decimal number in a report: the longest sum of float64 numbers has 2,500. */
+  public static final int MAX_DECIMAL_LENGTH = 4_096;
+
+  /** Characters of a schema with which a value was written. */
+  public static final int MAX_SCHEMA_LENGTH = 200_000;
+
+  /** Records, arrays and unions inside each other, in a schema with which a value was written. */
+  public static final int MAX_SCHEMA_DEPTH = 32;
+
+  private Limits() {}
+}
