@@ -41,6 +41,12 @@ public final class Limits {
   /** Characters of a model's {@code config.json}: room for the names of 20,000 classes, twice. */
   public static final int MAX_CONFIG_LENGTH = 2 << 20;
 
+  /** Labels that an estimator draws for an example: each is a backward pass. */
+  public static final int MAX_SAMPLES = 1_000;
+
+  /** Examples that go through a model together. */
+  public static final int MAX_BATCH_SIZE = 1 << 16;
+
   /** Characters of the id of an alias request. */
   public static final int MAX_REQUEST_LENGTH = 200;
 
