@@ -59,11 +59,5 @@ public final class Limits {
   /** Characters of a decimal number in a report: the longest sum of float64 numbers has 2,500. */
   public static final int MAX_DECIMAL_LENGTH = 4_096;
 
-  /** Characters of a schema with which a value was written. */
-  public static final int MAX_SCHEMA_LENGTH = 200_000;
-
-  /** Records, arrays and unions inside each other, in a schema with which a value was written. */
-  public static final int MAX_SCHEMA_DEPTH = 32;
-
   private Limits() {}
 }
