@@ -3,6 +3,7 @@ package io.fisherstreams.record;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_COMPACT;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_DELETE;
+import static org.apache.kafka.common.config.TopicConfig.COMPRESSION_TYPE_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.MAX_MESSAGE_BYTES_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.RETENTION_MS_CONFIG;
@@ -130,6 +131,9 @@ public final class PoolTopics {
       String name, Serde<K> key, Serde<V> value, boolean sharded, Map<String, String> config) {
     Map<String, String> full = new HashMap<>(config);
     full.putIfAbsent(MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_RECORD_BYTES));
+    // Brokers unpack what a producer has compressed, and the limit then holds for what they store:
+    // a record that is small compressed and huge unpacked is rejected when it is sent.
+    full.put(COMPRESSION_TYPE_CONFIG, "uncompressed");
     return new Topic<>(pool + "." + name, key, value, sharded, full);
   }
 
