@@ -1,6 +1,8 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.DeadLetters;
@@ -47,6 +49,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
   private final PlanSchedule schedule;
+  private final FailedRecords failures;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, CoordinatorState> states;
   private KeyValueStore<String, Alias> aliasStore;
@@ -55,19 +58,26 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private Aliases aliases;
   private Releases releases;
   private boolean changed;
+  private RecordGuard guard;
 
   CoordinatorProcessor(
-      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      FailedRecords failures) {
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
     this.mergedTensors = mergedTensors;
     this.schedule = new PlanSchedule(policy);
+    this.failures = failures;
   }
 
   @Override
   public void init(ProcessorContext<Object, Object> processorContext) {
     context = processorContext;
+    guard = new RecordGuard(failures, context);
     states = context.getStateStore(CoordinatorTopology.STATE);
     aliasStore = context.getStateStore(CoordinatorTopology.ALIASES);
     aliases = new Aliases();
@@ -101,6 +111,18 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   @Override
   public void process(Record<byte[], byte[]> record) {
     RecordMetadata origin = context.recordMetadata().orElseThrow();
+    guard.process(
+        origin,
+        () -> accept(origin, record),
+        (reason, withContent) ->
+            forward(
+                CoordinatorTopology.TO_DEAD_LETTERS,
+                withContent
+                    ? DeadLetters.of(record, origin, Stage.COORDINATOR, reason)
+                    : DeadLetters.withoutContent(record, origin, Stage.COORDINATOR, reason)));
+  }
+
+  private void accept(RecordMetadata origin, Record<byte[], byte[]> record) {
     try {
       if (record.key() == null) {
         throw new RejectedRecord("the record has no key");

@@ -1,5 +1,7 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -46,6 +48,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final FailedRecords failures;
   private final LongSupplier nanoTime;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, PlanState> plans;
@@ -53,6 +56,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private Intake intake;
   private PlanRun run;
   private PartitionReport report;
+  private RecordGuard guard;
 
   MergeProcessor(
       PoolTopics topics,
@@ -60,18 +64,21 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      FailedRecords failures,
       LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.failures = failures;
     this.nanoTime = nanoTime;
   }
 
   @Override
   public void init(ProcessorContext<Object, Object> processorContext) {
     context = processorContext;
+    guard = new RecordGuard(failures, context);
     int number = context.taskId().partition();
     KeyValueStore<String, ModelManifest> manifests = context.getStateStore(MergeTopology.MANIFESTS);
     KeyValueStore<String, ShardState> shards = context.getStateStore(MergeTopology.SHARDS);
@@ -110,6 +117,20 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   @Override
   public void process(Record<byte[], byte[]> record) {
     RecordMetadata origin = context.recordMetadata().orElseThrow();
+    guard.process(
+        origin,
+        () -> acceptOrReject(origin, record),
+        (reason, withContent) -> {
+          if (withContent) {
+            partition.outbox().deadLetter(record, origin, reason);
+            resendAccepted(origin.topic(), record);
+          } else {
+            partition.outbox().name(record, origin, reason);
+          }
+        });
+  }
+
+  private void acceptOrReject(RecordMetadata origin, Record<byte[], byte[]> record) {
     try {
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
