@@ -35,21 +35,25 @@ public final class RecordGuard {
   private final FailedRecords failures;
   private final ProcessorContext<?, ?> context;
   private final String task;
-  private final Sensor setAside;
 
   /** The guard of a task that is initialised. */
   public RecordGuard(FailedRecords failures, ProcessorContext<?, ?> context) {
     this.failures = failures;
     this.context = context;
-    task = context.applicationId() + " " + context.taskId();
-    setAside = context.metrics().addSensor("set-aside-" + task, Sensor.RecordingLevel.INFO);
-    setAside.add(
+    task = context.taskId().toString();
+  }
+
+  /** The metric is there from the first record on. */
+  private void count() {
+    Sensor sensor = context.metrics().addSensor("set-aside-" + task, Sensor.RecordingLevel.INFO);
+    sensor.add(
         new MetricName(
             METRIC,
             GROUP,
             "records that were set aside because they made the stage fail",
-            Map.of("task-id", context.taskId().toString())),
+            Map.of("task-id", task)),
         new CumulativeCount());
+    sensor.record();
   }
 
   /** Processes a record, or sets it aside; a failure is noted and thrown. */
@@ -59,7 +63,7 @@ public final class RecordGuard {
       if (verdict.handling() == Handling.PROCESS) {
         work.run();
       } else {
-        setAside.record();
+        count();
         LOG.error(
             "{} partition {} offset {} is {}",
             origin.topic(),

@@ -16,6 +16,7 @@ import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.TaskId;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -28,7 +29,6 @@ public final class StageRunner implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
 
   private final String name;
-  private final String applicationId;
   private final KafkaStreams streams;
   private final List<AutoCloseable> resources;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
@@ -53,7 +53,6 @@ public final class StageRunner implements StageInstance {
     deaths = new FailureBudget(config.get(StreamsConfig.STATE_DIR_CONFIG));
     Properties properties = new Properties();
     properties.putAll(new HashMap<>(config));
-    applicationId = properties.get(StreamsConfig.APPLICATION_ID_CONFIG).toString();
     streams = new KafkaStreams(topology, properties);
     streams.setUncaughtExceptionHandler(this::onDeath);
     streams.setStateListener(
@@ -67,7 +66,7 @@ public final class StageRunner implements StageInstance {
   private StreamThreadExceptionResponse onDeath(Throwable death) {
     Optional<String> task =
         death instanceof StreamsException known
-            ? known.taskId().map(id -> applicationId + " " + id)
+            ? known.taskId().map(TaskId::toString)
             : Optional.empty();
     // A record's failures have a limit of their own.
     Optional<Throwable> end =
