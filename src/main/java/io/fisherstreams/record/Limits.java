@@ -1,7 +1,5 @@
 package io.fisherstreams.record;
 
-import io.fisherstreams.tensor.Shard;
-
 /**
  * The largest record contents that a pool accepts. Every stage derives work, memory and records of
  * its own from a record, so each size has a bound: one record must not stop a pool. {@link
@@ -14,8 +12,8 @@ public final class Limits {
   /** Elements of all tensors of a model together: twice a model of 10¹² parameters. */
   public static final long MAX_ELEMENTS = 1L << 41;
 
-  /** Shards of all tensors of a model together. */
-  public static final long MAX_SHARDS = MAX_ELEMENTS / Shard.ELEMENTS + MAX_TENSORS;
+  /** Bytes of all tensors of a model together: a file of a file system holds as many. */
+  public static final long MAX_BYTES = 1L << 43;
 
   /** Dimensions of a tensor: as many as NumPy allows. */
   public static final int MAX_DIMENSIONS = 64;

@@ -3,6 +3,7 @@ package io.fisherstreams.record;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
@@ -79,12 +80,15 @@ public final class ManifestRules {
     requireAtMost("tensors of the model", parameters.size(), Limits.MAX_TENSORS);
     Set<String> names = new HashSet<>();
     long elements = 0;
+    long bytes = 0;
     for (Parameter parameter : parameters) {
       String name = parameter.getName();
       requireLength("a tensor's name", name, Limits.MAX_TENSOR_NAME_LENGTH);
       requireAtMost("dimensions of " + name, parameter.getShape().size(), Limits.MAX_DIMENSIONS);
       try {
-        elements += ManifestTensors.of(parameter).elements(); // each at most 2^38, see Shard
+        TensorInfo tensor = ManifestTensors.of(parameter);
+        elements += tensor.elements(); // each at most 2^38, see Shard
+        bytes += tensor.bytes();
       } catch (RejectedRecord e) {
         throw new InvalidInput(e.getMessage(), e);
       }
@@ -93,6 +97,7 @@ public final class ManifestRules {
       }
     }
     requireAtMost("elements of the model", elements, Limits.MAX_ELEMENTS);
+    requireAtMost("bytes of the model", bytes, Limits.MAX_BYTES);
   }
 
   private static void requireEstimation(Estimation estimation, UnaryOperator<String> names) {

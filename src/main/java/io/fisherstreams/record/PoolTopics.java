@@ -34,6 +34,13 @@ public final class PoolTopics {
    */
   public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
 
+  /**
+   * The largest value, which leaves room for the key. A value must not reach the brokers and be
+   * rejected there: together with smaller records in its batch, a producer splits and sends it
+   * again and again.
+   */
+  public static final int MAX_VALUE_BYTES = MAX_RECORD_BYTES - (16 << 10);
+
   /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
   public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
 
@@ -124,7 +131,7 @@ public final class PoolTopics {
   }
 
   private static <V extends SpecificRecord> Serde<V> avro(SchemaRegistry registry, Class<V> type) {
-    return AvroSerde.of(registry, type, MAX_RECORD_BYTES);
+    return AvroSerde.of(registry, type, MAX_VALUE_BYTES);
   }
 
   private <K, V> Topic<K, V> topic(

@@ -87,7 +87,8 @@ class RecordGuardIT {
             case "throws" -> throw new IllegalStateException("unforeseen");
             case "overflows" -> deep(0);
             case "sends too much" ->
-                context.forward(record.withValue(new byte[PoolTopics.MAX_RECORD_BYTES + 1]), "out");
+                context.forward(
+                    record.withValue(new byte[PoolTopics.MAX_DEAD_LETTER_BYTES + 1]), "out");
             default -> context.forward(record, "out");
           }
         }

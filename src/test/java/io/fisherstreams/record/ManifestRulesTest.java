@@ -108,6 +108,12 @@ class ManifestRulesTest {
     String text = "x".repeat(3 << 20);
     return Stream.of(
         Arguments.of(with(huge).build(), "elements of the model: 2473901162496, at most"),
+        Arguments.of(
+            with(IntStream.range(0, 5)
+                    .mapToObj(i -> new Parameter("w" + i, "F64", List.of(1L << 38), true))
+                    .toArray(Parameter[]::new))
+                .build(),
+            "bytes of the model: 10995116277760, at most 8796093022208"),
         Arguments.of(with(tensor("w", 1L << 39)).build(), "parameter w has no valid shape: w has"),
         Arguments.of(
             with(tensor("w", Collections.nCopies(65, 1L).toArray(Long[]::new))).build(),
