@@ -98,10 +98,23 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
             context.getStateStore(CoordinatorTopology.MANIFESTS),
             context.getStateStore(CoordinatorTopology.PROGRESS));
     pool = new PoolView(partitions, state.getRetired());
-    stored.manifests().forEach(manifest -> pool.announce(manifest.getModel(), manifest));
+    stored.manifests().forEach(this::restore);
     view(stored.reports());
     changed = true;
     context.schedule(TICK, PunctuationType.WALL_CLOCK_TIME, this::tick);
+  }
+
+  /** A manifest that an earlier release of the software accepted must not stop this one. */
+  private void restore(ModelManifest manifest) {
+    try {
+      pool.announce(manifest.getModel(), manifest);
+    } catch (RejectedRecord e) {
+      LOG.error(
+          "{}@{} takes part no more: {}",
+          manifest.getModel(),
+          manifest.getVersion(),
+          e.getMessage());
+    }
   }
 
   private void view(List<PartitionProgress> reports) {
@@ -173,6 +186,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void progress(String key, PartitionProgress report) {
+    if (report.getPartition() < 0 || report.getPartition() >= partitions) {
+      throw new RejectedRecord(
+          "partition %d is not among the pool's %d".formatted(report.getPartition(), partitions));
+    }
     if (report.getBody() instanceof ModelProgress model) {
       pool.progress(report.getPartition(), model);
       stored.put(key, report);

@@ -174,6 +174,23 @@ public final class FailedRecords {
     return task.isConfirmed;
   }
 
+  /** Notes a failure of other work than a record's, such as a plan; it counts for that work. */
+  public synchronized void workFailed(String work, Throwable failure) {
+    if (!FailureCause.isTransient(failure)) {
+      Failures known = failures.computeIfAbsent(work, w -> new Failures(w));
+      known.count++;
+      known.cause = FailureCause.text(failure);
+      save();
+    }
+  }
+
+  /** Why work other than a record's is given up; empty while it is worth another try. */
+  public synchronized Optional<String> givenUp(String work) {
+    return Optional.ofNullable(failures.get(work))
+        .filter(known -> known.count >= MAX_FAILURES)
+        .map(known -> "failed %d times: %s".formatted(known.count, known.cause));
+  }
+
   private Optional<Task> newestOfThisThread() {
     return tasks.values().stream()
         .filter(task -> task.thread == Thread.currentThread())

@@ -19,6 +19,7 @@ import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.streams.processor.PunctuationType;
@@ -27,6 +28,8 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One partition of the merge stage: connects {@link Intake} and {@link PlanRun} to the topics and
@@ -34,6 +37,8 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * {@code dead-letters} unchanged.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
+  private static final Logger LOG = LoggerFactory.getLogger(MergeProcessor.class);
+
   // Long enough to merge a dozen shards, but short, because a thread with many partitions does a
   // step of each between two commits, and must stay far below the transaction timeout.
   private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
@@ -197,6 +202,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
         || (run.state() != null && run.state().getPlan().getRelease() >= plan.getRelease())) {
       return;
     }
+    ResolvedPlan.check(plan);
     PlanState state = PlanState.newBuilder().setPlan(plan).build();
     plans.put(PLAN_KEY, state);
     run.begin(state);
@@ -206,12 +212,29 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (run.isIdle()) {
       return;
     }
-    if (run.step(STEP_NANOS)) {
+    String work = "plan of release " + run.state().getPlan().getRelease() + " " + context.taskId();
+    Optional<String> givenUp = failures.givenUp(work);
+    if (givenUp.isPresent()) {
+      LOG.error("partition {}: {} is given up: it {}", number(), work, givenUp.get());
+      run.giveUp();
       plans.put(PLAN_KEY, run.state());
+      return;
+    }
+    try {
+      if (run.step(STEP_NANOS)) {
+        plans.put(PLAN_KEY, run.state());
+      }
+    } catch (RuntimeException | StackOverflowError e) {
+      failures.workFailed(work, e);
+      throw e;
     }
     if (partition.ledger().hasCompleted()) {
       report();
     }
+  }
+
+  private int number() {
+    return context.taskId().partition();
   }
 
   private void report() {

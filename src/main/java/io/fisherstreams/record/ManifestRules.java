@@ -165,7 +165,8 @@ public final class ManifestRules {
     }
   }
 
-  private static void requireOutputDtype(String name, String dtype) {
+  /** Rejects a type that is neither floating nor null with {@link InvalidInput}. */
+  public static void requireOutputDtype(String name, String dtype) {
     if (dtype != null && DType.of(dtype).filter(DType::mergeable).isEmpty()) {
       throw new InvalidInput("%s is %s, expected a floating type or null".formatted(name, dtype));
     }
