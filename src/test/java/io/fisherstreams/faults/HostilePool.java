@@ -199,7 +199,7 @@ final class HostilePool implements AutoCloseable {
       field.set(record, timestamp);
       return record;
     } catch (ReflectiveOperationException e) {
-      throw new AssertionError(e);
+      throw new LinkageError("ProducerRecord has changed", e);
     }
   }
 
