@@ -115,7 +115,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
       excludeParamNamesRegex = List.copyOf(excludeParamNamesRegex);
-      MergeSet.of(List.of(), excludeParamNamesRegex);
+      ManifestRules.requirePatterns(excludeParamNamesRegex, List.of());
       ManifestRules.requireWeight("minimal_fisher_weight", minimalFisherWeight);
       ManifestRules.requireAtLeast("num_fisher_examples", numFisherExamples, 1);
       ManifestRules.requireAtLeast("samples", samples, 1);

@@ -1,5 +1,9 @@
 package io.fisherstreams.coordinator;
 
+import static io.fisherstreams.record.Limits.MAX_REQUEST_LENGTH;
+import static io.fisherstreams.record.Limits.MAX_VERDICT_REASON_LENGTH;
+import static io.fisherstreams.record.Limits.MAX_VERDICT_TASKS;
+
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
@@ -7,6 +11,7 @@ import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.TaskAccuracy;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -45,6 +50,7 @@ final class Aliases {
     if (request == null) {
       throw new RejectedRecord("an alias request has no tombstones");
     }
+    requireLimits(request);
     Alias before = now(name);
     if (before.getRequest().equals(request.getRequest())) {
       return before;
@@ -59,6 +65,28 @@ final class Aliases {
         };
     aliases.put(name, answer);
     return answer;
+  }
+
+  /** The answer repeats the request's id and the verdict's reason, and must fit a record too. */
+  private static void requireLimits(AliasRequest request) {
+    requireAtMost("request has %d characters", request.getRequest().length(), MAX_REQUEST_LENGTH);
+    GateVerdict verdict = request.getVerdict();
+    if (verdict != null) {
+      requireAtMost(
+          "the verdict's reason has %d characters",
+          verdict.getReason().length(), MAX_VERDICT_REASON_LENGTH);
+      requireAtMost("the verdict has %d tasks", verdict.getTasks().size(), MAX_VERDICT_TASKS);
+      for (TaskAccuracy task : verdict.getTasks()) {
+        requireAtMost(
+            "a task's name has %d characters", task.getTask().length(), MAX_REQUEST_LENGTH);
+      }
+    }
+  }
+
+  private static void requireAtMost(String what, int found, int max) {
+    if (found > max) {
+      throw new RejectedRecord(what.formatted(found) + ", at most " + max + " are accepted");
+    }
   }
 
   private static Alias set(

@@ -1,6 +1,8 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.DeadLetters;
@@ -47,6 +49,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
   private final PlanSchedule schedule;
+  private final FailedRecords failures;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, CoordinatorState> states;
   private KeyValueStore<String, Alias> aliasStore;
@@ -55,19 +58,26 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private Aliases aliases;
   private Releases releases;
   private boolean changed;
+  private RecordGuard guard;
 
   CoordinatorProcessor(
-      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      FailedRecords failures) {
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
     this.mergedTensors = mergedTensors;
     this.schedule = new PlanSchedule(policy);
+    this.failures = failures;
   }
 
   @Override
   public void init(ProcessorContext<Object, Object> processorContext) {
     context = processorContext;
+    guard = new RecordGuard(failures, context);
     states = context.getStateStore(CoordinatorTopology.STATE);
     aliasStore = context.getStateStore(CoordinatorTopology.ALIASES);
     aliases = new Aliases();
@@ -88,10 +98,23 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
             context.getStateStore(CoordinatorTopology.MANIFESTS),
             context.getStateStore(CoordinatorTopology.PROGRESS));
     pool = new PoolView(partitions, state.getRetired());
-    stored.manifests().forEach(manifest -> pool.announce(manifest.getModel(), manifest));
+    stored.manifests().forEach(this::restore);
     view(stored.reports());
     changed = true;
     context.schedule(TICK, PunctuationType.WALL_CLOCK_TIME, this::tick);
+  }
+
+  /** A manifest that an earlier release of the software accepted must not stop this one. */
+  private void restore(ModelManifest manifest) {
+    try {
+      pool.announce(manifest.getModel(), manifest);
+    } catch (RejectedRecord e) {
+      LOG.error(
+          "{}@{} takes part no more: {}",
+          manifest.getModel(),
+          manifest.getVersion(),
+          e.getMessage());
+    }
   }
 
   private void view(List<PartitionProgress> reports) {
@@ -101,6 +124,18 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   @Override
   public void process(Record<byte[], byte[]> record) {
     RecordMetadata origin = context.recordMetadata().orElseThrow();
+    guard.process(
+        origin,
+        () -> accept(origin, record),
+        (reason, withContent) ->
+            forward(
+                CoordinatorTopology.TO_DEAD_LETTERS,
+                withContent
+                    ? DeadLetters.of(record, origin, Stage.COORDINATOR, reason)
+                    : DeadLetters.withoutContent(record, origin, Stage.COORDINATOR, reason)));
+  }
+
+  private void accept(RecordMetadata origin, Record<byte[], byte[]> record) {
     try {
       if (record.key() == null) {
         throw new RejectedRecord("the record has no key");
@@ -151,6 +186,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void progress(String key, PartitionProgress report) {
+    if (report.getPartition() < 0 || report.getPartition() >= partitions) {
+      throw new RejectedRecord(
+          "partition %d is not among the pool's %d".formatted(report.getPartition(), partitions));
+    }
     if (report.getBody() instanceof ModelProgress model) {
       pool.progress(report.getPartition(), model);
       stored.put(key, report);

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
@@ -23,11 +24,14 @@ public final class CoordinatorStage {
     }
     TopicMergedTensorLog ends = new TopicMergedTensorLog(kafka, topics, partitions);
     RocksDbMemory memory = new RocksDbMemory();
-    CoordinatorTopology topology = new CoordinatorTopology(topics, partitions, policy, ends);
+    FailedRecords failures = FailedRecords.in(options.stateDirectory());
+    CoordinatorTopology topology =
+        new CoordinatorTopology(topics, partitions, policy, ends, failures);
     return new StageRunner(
         Stage.COORDINATOR.text(),
         topology.get(),
         kafka.streams(topics, Stage.COORDINATOR, options, memory),
+        failures,
         List.of(ends, memory));
   }
 }

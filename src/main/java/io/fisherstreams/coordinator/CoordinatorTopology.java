@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PartitionProgress;
@@ -61,14 +62,20 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   private final int partitions;
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
+  private final FailedRecords failures;
 
   /** The coordinator of a pool whose sharded topics have {@code partitions} partitions. */
   public CoordinatorTopology(
-      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      FailedRecords failures) {
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
     this.mergedTensors = mergedTensors;
+    this.failures = failures;
   }
 
   @Override
@@ -114,7 +121,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   /** The topology's one processor, new. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors);
+    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors, failures);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {

@@ -2,6 +2,7 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.PartitionReports.ShardCount;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -39,27 +40,34 @@ public final class PoolModel {
   private MergeSet mergeSet;
   private Fit fit;
 
-  /** A version as announced; rejects a manifest that makes no sense with {@link RejectedRecord}. */
+  /** A version as announced, by a manifest that {@link ManifestRules} has checked. */
   public PoolModel(ModelManifest manifest, int partitions) {
     this.manifest = manifest;
     Map<String, String> names = new HashMap<>();
-    Map<Integer, ShardCount> shards = new HashMap<>();
+    int[] checkpoint = new int[partitions];
+    int[] fisher = new int[partitions];
     for (Parameter parameter : manifest.getParameters()) {
       TensorInfo tensor = ManifestTensors.of(parameter);
-      if (tensors.put(tensor.name(), tensor) != null) {
-        throw new RejectedRecord("parameter " + tensor.name() + " is listed twice");
-      }
+      tensors.put(tensor.name(), tensor);
       names.put(tensor.name(), tensor.name());
       if (parameter.getMerged()) {
         merged.put(tensor.name(), tensor);
       }
-      ShardCount one = new ShardCount(1, parameter.getMerged() ? 1 : 0);
-      for (int shard = 0; shard < Shard.count(tensor); shard++) {
-        shards.merge(Shard.partition(tensor.name(), shard, partitions), one, ShardCount::plus);
+      int shards = Shard.count(tensor);
+      int home = Shard.partition(tensor.name(), 0, partitions);
+      for (int i = 0; i < Math.min(shards, partitions); i++) {
+        // every partitions-th shard from the i-th on
+        int count = (shards - 1 - i) / partitions + 1;
+        int partition = (home + i) % partitions;
+        checkpoint[partition] += count;
+        fisher[partition] += parameter.getMerged() ? count : 0;
       }
     }
-    if (tensors.isEmpty()) {
-      throw new RejectedRecord("the manifest lists no parameter");
+    Map<Integer, ShardCount> shards = new HashMap<>();
+    for (int partition = 0; partition < partitions; partition++) {
+      if (checkpoint[partition] > 0) {
+        shards.put(partition, new ShardCount(checkpoint[partition], fisher[partition]));
+      }
     }
     this.reports = new PartitionReports(shards, names);
   }

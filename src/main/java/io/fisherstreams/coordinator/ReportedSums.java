@@ -2,6 +2,7 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.FisherSums;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
 import java.math.BigDecimal;
 import java.util.ArrayList;
@@ -15,6 +16,8 @@ import java.util.Map;
  * thousand models has millions of such sums.
  */
 final class ReportedSums {
+  private static final int SHOWN = 40;
+
   private final String[] parameters;
   // of parameter i: total in terms[ends[2i - 1]] to ends[2i], squares from there to ends[2i + 1]
   private final double[] terms;
@@ -39,26 +42,37 @@ final class ReportedSums {
       FisherSums sums = reported.get(i);
       parameters[i] = names.getOrDefault(sums.getParameter(), sums.getParameter());
       try {
-        split(new BigDecimal(sums.getTotal()), terms);
+        split(sums.getTotal(), terms);
         ends[2 * i] = terms.size();
-        split(new BigDecimal(sums.getSquares()), terms);
+        split(sums.getSquares(), terms);
         ends[2 * i + 1] = terms.size();
       } catch (NumberFormatException e) {
         throw new RejectedRecord(
             "the Fisher sums of "
                 + sums.getParameter()
                 + " are no decimal numbers: "
-                + sums.getTotal()
+                + shortened(sums.getTotal())
                 + ", "
-                + sums.getSquares());
+                + shortened(sums.getSquares()));
       }
     }
     return new ReportedSums(
         parameters, terms.stream().mapToDouble(Double::doubleValue).toArray(), ends);
   }
 
-  private static void split(BigDecimal sum, List<Double> terms) {
-    BigDecimal rest = sum;
+  private static String shortened(String text) {
+    return text.length() > SHOWN ? text.substring(0, SHOWN) + "…" : text;
+  }
+
+  private static void split(String text, List<Double> terms) {
+    // The time to read a number grows with the square of its length.
+    if (text.length() > Limits.MAX_DECIMAL_LENGTH) {
+      throw new NumberFormatException("too long");
+    }
+    BigDecimal rest = new BigDecimal(text);
+    if (rest.signum() < 0) {
+      throw new NumberFormatException("below 0"); // squares without a root would stop every plan
+    }
     double term = rest.doubleValue();
     while (term != 0) {
       if (Double.isInfinite(term)) {

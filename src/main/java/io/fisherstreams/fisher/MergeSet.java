@@ -7,8 +7,6 @@ import java.util.Collections;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /**
  * Which parameters of a base model are merged: every tensor of a {@linkplain
@@ -29,15 +27,14 @@ public final class MergeSet {
    * The merge set of a base model; it may be empty.
    *
    * @param base the base model's tensors
-   * @param patterns exclusion patterns, Java regular expressions
-   * @throws InvalidInput when a pattern is no regular expression, with the pattern and the position
+   * @param patterns exclusion patterns, as {@link NamePatterns} reads them
+   * @throws InvalidInput when a pattern cannot be used, with the pattern and the reason
    */
   public static MergeSet of(Collection<TensorInfo> base, List<String> patterns) {
-    List<Pattern> exclusions = patterns.stream().map(MergeSet::compile).toList();
+    NamePatterns exclusions = NamePatterns.of(patterns);
     Set<String> names = new TreeSet<>();
     for (TensorInfo tensor : base) {
-      if (tensor.dtype().mergeable()
-          && exclusions.stream().noneMatch(p -> p.matcher(tensor.name()).lookingAt())) {
+      if (tensor.dtype().mergeable() && !exclusions.match(tensor.name())) {
         names.add(tensor.name());
       }
     }
@@ -52,17 +49,5 @@ public final class MergeSet {
   /** The merged parameters' names in their natural order; cannot be modified. */
   public Set<String> names() {
     return names;
-  }
-
-  private static Pattern compile(String pattern) {
-    try {
-      return Pattern.compile(pattern);
-    } catch (PatternSyntaxException e) {
-      String position = e.getIndex() < 0 ? "" : " at position " + e.getIndex();
-      throw new InvalidInput(
-          "exclusion pattern '%s' is no regular expression: %s%s"
-              .formatted(pattern, e.getDescription(), position),
-          e);
-    }
   }
 }

@@ -6,6 +6,7 @@ import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.ExampleKey;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.LabelledExample;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
@@ -41,8 +42,12 @@ public final class PoolProducer {
     return partitions;
   }
 
-  /** Announces a version of a model, or changes its coefficient. */
+  /**
+   * Announces a version of a model, or changes its coefficient; rejects a manifest that the
+   * coordinator would reject by itself with {@link io.fisherstreams.InvalidInput}.
+   */
   public void announce(ModelManifest manifest) {
+    ManifestRules.check(manifest);
     send(topics.models(), manifest.getModel(), 0, manifest);
     flush();
   }

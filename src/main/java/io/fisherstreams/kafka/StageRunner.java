@@ -14,7 +14,9 @@ import org.apache.kafka.streams.CloseOptions.GroupMembershipOperation;
 import org.apache.kafka.streams.KafkaStreams;
 import org.apache.kafka.streams.StreamsConfig;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.errors.StreamsUncaughtExceptionHandler.StreamThreadExceptionResponse;
+import org.apache.kafka.streams.processor.TaskId;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -31,15 +33,22 @@ public final class StageRunner implements StageInstance {
   private final List<AutoCloseable> resources;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final FailureBudget deaths;
+  private final FailedRecords failures;
 
   /**
    * A stage that is not started.
    *
+   * @param failures counts the records that made the stage fail
    * @param resources closed after the client, the last one first
    */
   public StageRunner(
-      String name, Topology topology, Map<String, Object> config, List<AutoCloseable> resources) {
+      String name,
+      Topology topology,
+      Map<String, Object> config,
+      FailedRecords failures,
+      List<AutoCloseable> resources) {
     this.name = name;
+    this.failures = failures;
     this.resources = new ArrayList<>(resources);
     deaths = new FailureBudget(config.get(StreamsConfig.STATE_DIR_CONFIG));
     Properties properties = new Properties();
@@ -55,7 +64,15 @@ public final class StageRunner implements StageInstance {
   }
 
   private StreamThreadExceptionResponse onDeath(Throwable death) {
-    Optional<Throwable> end = deaths.fatal(death);
+    Optional<String> task =
+        death instanceof StreamsException known
+            ? known.taskId().map(TaskId::toString)
+            : Optional.empty();
+    // A record's failures have a limit of their own.
+    Optional<Throwable> end =
+        failures.failed(task, death, false) && !(death instanceof Error)
+            ? Optional.empty()
+            : deaths.fatal(death);
     if (end.isPresent()) {
       LOG.error("stage {} ends: {}", name, end.get().toString(), death);
       ended.complete(end);

@@ -1,5 +1,7 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Topic;
@@ -74,8 +76,16 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
   /** A manifest that the coordinator rejects must not replace one that it has accepted. */
   private boolean isAccepted(String key, ModelManifest manifest) {
     ModelManifest known = manifests.get(key);
-    return manifest.getModel().equals(key)
-        && (known == null || known.getVersion() <= manifest.getVersion());
+    if (!manifest.getModel().equals(key)
+        || (known != null && known.getVersion() > manifest.getVersion())) {
+      return false;
+    }
+    try {
+      ManifestRules.check(manifest);
+      return true;
+    } catch (InvalidInput e) {
+      return false;
+    }
   }
 
   @Override

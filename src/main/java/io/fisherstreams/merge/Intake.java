@@ -2,6 +2,7 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.DType;
@@ -106,6 +107,11 @@ final class Intake {
         && !source.startsWith(ShardKey.GRADIENT_SOURCE)) {
       throw new RejectedRecord(
           "source '" + source + "': names that begin with '@' are reserved for the pipeline");
+    }
+    if (source.length() > Limits.MAX_LABEL_LENGTH) {
+      throw new RejectedRecord(
+          "source has %d characters, at most %d are accepted"
+              .formatted(source.length(), Limits.MAX_LABEL_LENGTH));
     }
     if (record.getExamples() < 1) {
       throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");

@@ -1,5 +1,7 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -17,6 +19,7 @@ import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
+import java.util.Optional;
 import java.util.function.LongSupplier;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.streams.processor.PunctuationType;
@@ -25,6 +28,8 @@ import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.apache.kafka.streams.state.KeyValueStore;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One partition of the merge stage: connects {@link Intake} and {@link PlanRun} to the topics and
@@ -32,6 +37,8 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * {@code dead-letters} unchanged.
  */
 final class MergeProcessor implements Processor<byte[], byte[], Object, Object> {
+  private static final Logger LOG = LoggerFactory.getLogger(MergeProcessor.class);
+
   // Long enough to merge a dozen shards, but short, because a thread with many partitions does a
   // step of each between two commits, and must stay far below the transaction timeout.
   private static final long STEP_NANOS = Duration.ofMillis(200).toNanos();
@@ -46,6 +53,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final FailedRecords failures;
   private final LongSupplier nanoTime;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, PlanState> plans;
@@ -53,6 +61,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private Intake intake;
   private PlanRun run;
   private PartitionReport report;
+  private RecordGuard guard;
 
   MergeProcessor(
       PoolTopics topics,
@@ -60,18 +69,21 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      FailedRecords failures,
       LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.failures = failures;
     this.nanoTime = nanoTime;
   }
 
   @Override
   public void init(ProcessorContext<Object, Object> processorContext) {
     context = processorContext;
+    guard = new RecordGuard(failures, context);
     int number = context.taskId().partition();
     KeyValueStore<String, ModelManifest> manifests = context.getStateStore(MergeTopology.MANIFESTS);
     KeyValueStore<String, ShardState> shards = context.getStateStore(MergeTopology.SHARDS);
@@ -110,6 +122,20 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   @Override
   public void process(Record<byte[], byte[]> record) {
     RecordMetadata origin = context.recordMetadata().orElseThrow();
+    guard.process(
+        origin,
+        () -> acceptOrReject(origin, record),
+        (reason, withContent) -> {
+          if (withContent) {
+            partition.outbox().deadLetter(record, origin, reason);
+            resendAccepted(origin.topic(), record);
+          } else {
+            partition.outbox().name(record, origin, reason);
+          }
+        });
+  }
+
+  private void acceptOrReject(RecordMetadata origin, Record<byte[], byte[]> record) {
     try {
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
@@ -176,6 +202,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
         || (run.state() != null && run.state().getPlan().getRelease() >= plan.getRelease())) {
       return;
     }
+    ResolvedPlan.check(plan);
     PlanState state = PlanState.newBuilder().setPlan(plan).build();
     plans.put(PLAN_KEY, state);
     run.begin(state);
@@ -185,12 +212,29 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (run.isIdle()) {
       return;
     }
-    if (run.step(STEP_NANOS)) {
+    String work = "plan of release " + run.state().getPlan().getRelease() + " " + context.taskId();
+    Optional<String> givenUp = failures.givenUp(work);
+    if (givenUp.isPresent()) {
+      LOG.error("partition {}: {} is given up: it {}", number(), work, givenUp.get());
+      run.giveUp();
       plans.put(PLAN_KEY, run.state());
+      return;
+    }
+    try {
+      if (run.step(STEP_NANOS)) {
+        plans.put(PLAN_KEY, run.state());
+      }
+    } catch (RuntimeException | StackOverflowError e) {
+      failures.workFailed(work, e);
+      throw e;
     }
     if (partition.ledger().hasCompleted()) {
       report();
     }
+  }
+
+  private int number() {
+    return context.taskId().partition();
   }
 
   private void report() {

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RocksDbMemory;
@@ -29,15 +30,16 @@ public final class MergeStage {
     PayloadStore store = PayloadStore.open(options.stateDirectory().resolve("payloads"));
     TopicModelCatalog catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
     RocksDbMemory memory = new RocksDbMemory();
+    FailedRecords failures = FailedRecords.in(options.stateDirectory());
     MergeTopology topology =
         new MergeTopology(
-            topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer));
+            topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer), failures);
     Map<String, Object> config = kafka.streams(topics, Stage.MERGE, options, memory);
     // as long as Kafka Streams keeps the stores of a reassigned partition
     Object keep =
         StreamsConfig.configDef().parse(config).get(StreamsConfig.STATE_CLEANUP_DELAY_MS_CONFIG);
     store.cleanAfter(Duration.ofMillis((Long) keep));
     return new StageRunner(
-        Stage.MERGE.text(), topology.get(), config, List.of(store, catalog, memory));
+        Stage.MERGE.text(), topology.get(), config, failures, List.of(store, catalog, memory));
   }
 }

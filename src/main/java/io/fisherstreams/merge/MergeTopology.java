@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
@@ -71,6 +72,7 @@ public final class MergeTopology implements Supplier<Topology> {
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final FailedRecords failures;
   private final LongSupplier nanoTime;
 
   /**
@@ -80,10 +82,16 @@ public final class MergeTopology implements Supplier<Topology> {
    * @param catalog the pool's models
    * @param store where this process keeps payloads
    * @param log from where payloads are restored
+   * @param failures counts the records that made the stage fail
    */
   public MergeTopology(
-      PoolTopics topics, int partitions, ModelCatalog catalog, PayloadStore store, PayloadLog log) {
-    this(topics, partitions, catalog, store, log, System::nanoTime);
+      PoolTopics topics,
+      int partitions,
+      ModelCatalog catalog,
+      PayloadStore store,
+      PayloadLog log,
+      FailedRecords failures) {
+    this(topics, partitions, catalog, store, log, failures, System::nanoTime);
   }
 
   /** The stage with a clock for the time budget of steps. */
@@ -93,12 +101,14 @@ public final class MergeTopology implements Supplier<Topology> {
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      FailedRecords failures,
       LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.failures = failures;
     this.nanoTime = nanoTime;
   }
 
@@ -136,7 +146,7 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** A new instance of the topology's only processor. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new MergeProcessor(topics, partitions, catalog, store, log, nanoTime);
+    return new MergeProcessor(topics, partitions, catalog, store, log, failures, nanoTime);
   }
 
   private static Serde<ModelManifest> manifestSerde() {

@@ -73,6 +73,13 @@ final class Outbox {
     forward(MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
   }
 
+  /** Sends a dead letter that names a record, without its content. */
+  void name(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
+    forward(
+        MergeTopology.TO_DEAD_LETTERS,
+        DeadLetters.withoutContent(record, origin, Stage.MERGE, reason));
+  }
+
   /**
    * Sends to {@code progress} and asks for a commit: until this thread's transaction ends, the
    * coordinator cannot read any later record of the topic, not even one that another thread sent.

@@ -68,6 +68,14 @@ final class PlanRun implements AutoCloseable {
     return state;
   }
 
+  /** Ends a plan that cannot be carried out: the next one is not kept from it. */
+  void giveUp() {
+    abandonPreparation();
+    plan = null;
+    state.setDone(true);
+    state.setCleared(true);
+  }
+
   /** Stops the reading of a preparation. */
   @Override
   public void close() {

@@ -1,10 +1,15 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.NamePatterns;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
@@ -25,6 +30,25 @@ record ResolvedPlan(
     MergeSet mergeSet,
     DType outputDtype,
     List<Participant> participants) {
+
+  /** Rejects a plan that no coordinator makes with {@link RejectedRecord}. */
+  static void check(MergePlan plan) {
+    try {
+      if (plan.getRelease() < 1) {
+        throw new InvalidInput("the plan's release is " + plan.getRelease());
+      }
+      MergeMethod method = plan.getMethod();
+      NamePatterns.of(method.getExcludeParamNamesRegex());
+      ManifestRules.requireWeight("minimalFisherWeight", method.getMinimalFisherWeight());
+      ManifestRules.requireOutputDtype("outputDtype", method.getOutputDtype());
+      for (PlannedModel model : plan.getModels()) {
+        ManifestRules.requireWeight("weight of " + model.getModel(), model.getWeight());
+        ManifestRules.requireAtLeast("epoch of " + model.getModel(), model.getEpoch(), 1);
+      }
+    } catch (InvalidInput e) {
+      throw new RejectedRecord(e.getMessage());
+    }
+  }
 
   /** One of the plan's models, with its manifest. */
   record Participant(PlannedModel planned, KnownModel model) {}

@@ -8,6 +8,7 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
+import java.util.List;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -16,6 +17,8 @@ import java.util.function.BooleanSupplier;
  */
 final class Retirement {
   private final PartitionContext partition;
+  private ModelVersion underWay;
+  private int next;
 
   Retirement(PartitionContext partition) {
     this.partition = partition;
@@ -47,12 +50,19 @@ final class Retirement {
   }
 
   private boolean remove(KnownModel model, BooleanSupplier isOver) {
-    for (Slot slot : model.checkpoint().slots()) {
-      remove(model, slot.shard());
+    if (!model.version().equals(underWay)) {
+      underWay = model.version();
+      next = 0;
+    }
+    List<Slot> slots = model.checkpoint().slots();
+    while (next < slots.size()) {
+      remove(model, slots.get(next).shard());
+      next++;
       if (isOver.getAsBoolean()) {
         return false;
       }
     }
+    underWay = null;
     partition.outbox().retireProgress(model.version());
     partition.ledger().remove(model);
     partition.payloads().drop(model.version());

@@ -1,6 +1,8 @@
 package io.fisherstreams.record;
 
+import io.fisherstreams.files.Sha256;
 import java.nio.charset.StandardCharsets;
+import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.header.Header;
@@ -10,8 +12,8 @@ import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
- * Dead letters: the key and value of a rejected record unchanged, and headers with its origin and
- * the reason.
+ * Dead letters: the key, value and headers of a rejected record unchanged, and headers with its
+ * origin and the reason. Of a record that is too large to copy, the letter names size and hash.
  */
 public final class DeadLetters {
   /** Header: why the record was rejected, in English. */
@@ -29,32 +31,98 @@ public final class DeadLetters {
   /** Header: its offset there. */
   public static final String OFFSET = "fisherstreams.offset";
 
+  /** Header of a record that is not copied: bytes of its key, value and headers. */
+  public static final String SIZE = "fisherstreams.size";
+
+  /** Header of a record that is not copied: the SHA-256 of its value, in hex. */
+  public static final String SHA256 = "fisherstreams.sha256";
+
+  private static final Set<String> OURS =
+      Set.of(REASON, STAGE, TOPIC, PARTITION, OFFSET, SIZE, SHA256);
+
   // A message may quote the record's content; the header must fit into the topic's limit.
   private static final int MAX_REASON_LENGTH = 4096;
+
+  // What a header takes beside its name and value, at most.
+  private static final int HEADER_OVERHEAD = 10;
 
   private DeadLetters() {}
 
   /** The dead letter of a rejected record. */
   public static Record<byte[], byte[]> of(
       Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
-    Headers headers =
-        headers(
-            record.headers(), origin.topic(), origin.partition(), origin.offset(), stage, reason);
-    return new Record<>(record.key(), record.value(), record.timestamp(), headers);
+    return letter(record, origin, stage, reason, PoolTopics.MAX_RECORD_BYTES);
+  }
+
+  /** The dead letter of a record of which it copies nothing. */
+  public static Record<byte[], byte[]> withoutContent(
+      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
+    return letter(record, origin, stage, reason, -1);
+  }
+
+  private static Record<byte[], byte[]> letter(
+      Record<byte[], byte[]> record,
+      RecordMetadata origin,
+      Stage stage,
+      String reason,
+      long maxCopied) {
+    Headers headers = headers(origin.topic(), origin.partition(), origin.offset(), stage, reason);
+    long size = size(record.key(), record.value(), record.headers());
+    boolean isCopied = size <= maxCopied;
+    addContent(headers, record.headers(), record.value(), size, isCopied);
+    return new Record<>(
+        isCopied ? record.key() : null,
+        isCopied ? record.value() : null,
+        Math.max(0, record.timestamp()),
+        headers);
   }
 
   /** The dead letter of a rejected record, for topic {@code deadLetters}. */
   public static ProducerRecord<byte[], byte[]> of(
       ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, String reason) {
-    Headers headers =
-        headers(
-            record.headers(), record.topic(), record.partition(), record.offset(), stage, reason);
-    return new ProducerRecord<>(deadLetters, 0, null, record.key(), record.value(), headers);
+    Headers headers = headers(record.topic(), record.partition(), record.offset(), stage, reason);
+    long size = size(record.key(), record.value(), record.headers());
+    boolean isCopied = size <= PoolTopics.MAX_RECORD_BYTES;
+    addContent(headers, record.headers(), record.value(), size, isCopied);
+    return new ProducerRecord<>(
+        deadLetters,
+        0,
+        null,
+        isCopied ? record.key() : null,
+        isCopied ? record.value() : null,
+        headers);
+  }
+
+  private static long size(byte[] key, byte[] value, Headers headers) {
+    long size = (key == null ? 0 : key.length) + (value == null ? 0L : value.length);
+    for (Header header : headers) {
+      size += HEADER_OVERHEAD + header.key().length();
+      size += header.value() == null ? 0 : header.value().length;
+    }
+    return size;
+  }
+
+  /** Adds the original's headers, without those of an earlier dead letter, or its size and hash. */
+  private static void addContent(
+      Headers headers, Headers original, byte[] value, long size, boolean isCopied) {
+    if (!isCopied) {
+      put(headers, SIZE, Long.toString(size));
+      put(
+          headers,
+          SHA256,
+          Sha256.hasher().putBytes(value == null ? new byte[0] : value).hash().toString());
+      return;
+    }
+    for (Header header : original) {
+      if (!OURS.contains(header.key())) {
+        headers.add(header);
+      }
+    }
   }
 
   private static Headers headers(
-      Headers original, String topic, int partition, long offset, Stage stage, String reason) {
-    Headers headers = new RecordHeaders(original);
+      String topic, int partition, long offset, Stage stage, String reason) {
+    Headers headers = new RecordHeaders();
     String text = String.valueOf(reason);
     put(headers, REASON, text.substring(0, Math.min(text.length(), MAX_REASON_LENGTH)));
     put(headers, STAGE, stage.text());
@@ -71,6 +139,6 @@ public final class DeadLetters {
   }
 
   private static void put(Headers headers, String name, String value) {
-    headers.remove(name).add(name, value.getBytes(StandardCharsets.UTF_8));
+    headers.add(name, value.getBytes(StandardCharsets.UTF_8));
   }
 }

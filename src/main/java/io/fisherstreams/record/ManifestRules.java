@@ -1,12 +1,15 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
+import java.util.Collection;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Objects;
+import java.util.Set;
 import java.util.function.UnaryOperator;
-import java.util.regex.Pattern;
-import java.util.regex.PatternSyntaxException;
 
 /**
  * What a manifest may say. The coordinator checks it, and whoever writes a manifest checks it
@@ -24,6 +27,8 @@ public final class ManifestRules {
 
   /** ε, added to every entry of every Fisher, unless the user says otherwise. */
   public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
+
+  private static final int SHOWN = 40;
 
   private ManifestRules() {}
 
@@ -43,10 +48,13 @@ public final class ManifestRules {
     if (isBase != (manifest.getMethod() != null)) {
       throw new InvalidInput("a BASE manifest, and no other, carries the pool's method");
     }
+    requireTensors(manifest);
     if (isBase) {
       MergeMethod method = manifest.getMethod();
       requireWeight(names.apply("minimalFisherWeight"), method.getMinimalFisherWeight());
-      requirePatterns(method.getExcludeParamNamesRegex());
+      requirePatterns(
+          method.getExcludeParamNamesRegex(),
+          manifest.getParameters().stream().map(Parameter::getName).toList());
       requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
     }
     if (manifest.getCoefficient() != null) {
@@ -55,6 +63,66 @@ public final class ManifestRules {
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());
+    requireLength("contentHash", manifest.getContentHash(), Limits.MAX_LABEL_LENGTH);
+    if (manifest.getConfig() != null) {
+      requireLength("config", manifest.getConfig(), Limits.MAX_CONFIG_LENGTH);
+    }
+    if (manifest.getEstimation() != null) {
+      requireEstimation(manifest.getEstimation(), names);
+    }
+  }
+
+  private static void requireTensors(ModelManifest manifest) {
+    List<Parameter> parameters = manifest.getParameters();
+    if (parameters.isEmpty()) {
+      throw new InvalidInput("the manifest lists no parameter");
+    }
+    requireAtMost("tensors of the model", parameters.size(), Limits.MAX_TENSORS);
+    Set<String> names = new HashSet<>();
+    long elements = 0;
+    long bytes = 0;
+    for (Parameter parameter : parameters) {
+      String name = parameter.getName();
+      requireLength("a tensor's name", name, Limits.MAX_TENSOR_NAME_LENGTH);
+      requireAtMost("dimensions of " + name, parameter.getShape().size(), Limits.MAX_DIMENSIONS);
+      try {
+        TensorInfo tensor = ManifestTensors.of(parameter);
+        elements += tensor.elements(); // each at most 2^38, see Shard
+        bytes += tensor.bytes();
+      } catch (RejectedRecord e) {
+        throw new InvalidInput(e.getMessage(), e);
+      }
+      if (!names.add(name)) {
+        throw new InvalidInput("parameter " + name + " is listed twice");
+      }
+    }
+    requireAtMost("elements of the model", elements, Limits.MAX_ELEMENTS);
+    requireAtMost("bytes of the model", bytes, Limits.MAX_BYTES);
+  }
+
+  private static void requireEstimation(Estimation estimation, UnaryOperator<String> names) {
+    requireLength("estimator", estimation.getEstimator(), Limits.MAX_LABEL_LENGTH);
+    requireAtMost(names.apply("samples"), estimation.getSamples(), Limits.MAX_SAMPLES);
+    requireAtMost(names.apply("batchSize"), estimation.getBatchSize(), Limits.MAX_BATCH_SIZE);
+    requireAtMost("frozen tensors", estimation.getFrozen().size(), Limits.MAX_TENSORS);
+    for (String frozen : estimation.getFrozen()) {
+      requireLength("a frozen tensor's name", frozen, Limits.MAX_TENSOR_NAME_LENGTH);
+    }
+  }
+
+  /** Rejects a number above {@code max} with {@link InvalidInput}. */
+  private static void requireAtMost(String name, long value, long max) {
+    if (value > max) {
+      throw new InvalidInput("%s: %d, at most %d are accepted".formatted(name, value, max));
+    }
+  }
+
+  private static void requireLength(String name, String text, int max) {
+    if (text.length() > max) {
+      throw new InvalidInput(
+          "%s has %d characters, at most %d are accepted: '%s…'"
+              .formatted(name, text.length(), max, text.substring(0, SHOWN)));
+    }
   }
 
   /** Rejects a coefficient or ε that is NaN, infinite or negative with {@link InvalidInput}. */
@@ -79,20 +147,26 @@ public final class ManifestRules {
     }
   }
 
-  private static void requirePatterns(List<String> patterns) {
+  /**
+   * Rejects, with {@link InvalidInput}, exclusion patterns that cannot be used, or whose matching
+   * with a base would take minutes.
+   *
+   * @param tensors names of the base's tensors; empty while they are not known
+   */
+  public static void requirePatterns(List<String> patterns, Collection<String> tensors) {
+    requireAtMost("exclusion patterns", patterns.size(), Limits.MAX_PATTERNS);
     for (String pattern : patterns) {
-      try {
-        Pattern.compile(pattern);
-      } catch (PatternSyntaxException e) {
-        throw new InvalidInput(
-            "unreadable pattern: '%s' is no regular expression: %s"
-                .formatted(pattern, e.getDescription()),
-            e);
-      }
+      requireLength("an exclusion pattern", pattern, Limits.MAX_PATTERN_LENGTH);
+    }
+    if (NamePatterns.of(patterns).work(tensors) > Limits.MAX_PATTERN_WORK) {
+      throw new InvalidInput(
+          "the exclusion patterns are too large to match %d names; use fewer and shorter ones"
+              .formatted(tensors.size()));
     }
   }
 
-  private static void requireOutputDtype(String name, String dtype) {
+  /** Rejects a type that is neither floating nor null with {@link InvalidInput}. */
+  public static void requireOutputDtype(String name, String dtype) {
     if (dtype != null && DType.of(dtype).filter(DType::mergeable).isEmpty()) {
       throw new InvalidInput("%s is %s, expected a floating type or null".formatted(name, dtype));
     }

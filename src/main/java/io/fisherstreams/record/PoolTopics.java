@@ -3,6 +3,7 @@ package io.fisherstreams.record;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_COMPACT;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.CLEANUP_POLICY_DELETE;
+import static org.apache.kafka.common.config.TopicConfig.COMPRESSION_TYPE_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.MAX_MESSAGE_BYTES_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.MIN_COMPACTION_LAG_MS_CONFIG;
 import static org.apache.kafka.common.config.TopicConfig.RETENTION_MS_CONFIG;
@@ -32,6 +33,13 @@ public final class PoolTopics {
    * stage.
    */
   public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
+
+  /**
+   * The largest value, which leaves room for the key. A value must not reach the brokers and be
+   * rejected there: together with smaller records in its batch, a producer splits and sends it
+   * again and again.
+   */
+  public static final int MAX_VALUE_BYTES = MAX_RECORD_BYTES - (16 << 10);
 
   /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
   public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
@@ -123,13 +131,16 @@ public final class PoolTopics {
   }
 
   private static <V extends SpecificRecord> Serde<V> avro(SchemaRegistry registry, Class<V> type) {
-    return AvroSerde.of(registry, type, MAX_RECORD_BYTES);
+    return AvroSerde.of(registry, type, MAX_VALUE_BYTES);
   }
 
   private <K, V> Topic<K, V> topic(
       String name, Serde<K> key, Serde<V> value, boolean sharded, Map<String, String> config) {
     Map<String, String> full = new HashMap<>(config);
     full.putIfAbsent(MAX_MESSAGE_BYTES_CONFIG, Integer.toString(MAX_RECORD_BYTES));
+    // Brokers unpack what a producer has compressed, and the limit then holds for what they store:
+    // a record that is small compressed and huge unpacked is rejected when it is sent.
+    full.put(COMPRESSION_TYPE_CONFIG, "uncompressed");
     return new Topic<>(pool + "." + name, key, value, sharded, full);
   }
 

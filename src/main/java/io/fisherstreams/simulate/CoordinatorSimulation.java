@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.MergedTensorLog;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.FisherSums;
@@ -66,7 +67,11 @@ final class CoordinatorSimulation {
             .store(CoordinatorTopology.RELEASES, Release.class);
     stage.start(
         new CoordinatorTopology(
-                topics, scale.partitions(), PlanPolicy.standard(), new NoTensors(scale))
+                topics,
+                scale.partitions(),
+                PlanPolicy.standard(),
+                new NoTensors(scale),
+                FailedRecords.inMemory())
             .processor());
     ModelManifest base = Manifests.base("base", 1, tensors);
     stage.process(topics.models(), "base", base);

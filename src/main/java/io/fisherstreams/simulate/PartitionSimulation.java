@@ -1,6 +1,7 @@
 package io.fisherstreams.simulate;
 
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -66,7 +67,13 @@ final class PartitionSimulation implements AutoCloseable {
             .store(MergeTopology.COUNTS, ModelCounts.class)
             .store(MergeTopology.PLANS, PlanState.class);
     stage.start(
-        new MergeTopology(topics, scale.partitions(), new Catalog(), payloads, new NoLog())
+        new MergeTopology(
+                topics,
+                scale.partitions(),
+                new Catalog(),
+                payloads,
+                new NoLog(),
+                FailedRecords.inMemory())
             .processor());
     ModelManifest base = Manifests.base("base", 1, tensors);
     manifests.put("base", base);

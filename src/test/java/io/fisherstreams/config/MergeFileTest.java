@@ -202,7 +202,7 @@ class MergeFileTest {
         Arguments.of(
             method + "exclude_param_names_regex: ['ok', 'head[']\n",
             "line 7: method.exclude_param_names_regex: exclusion pattern 'head[' is no regular"
-                + " expression: Unclosed character class at position 4"),
+                + " expression: missing closing ]: ["),
         Arguments.of(MINIMAL + "method: 3\n", "line 6: method: expected a mapping"),
         Arguments.of(MINIMAL + "method:\n", "line 6: method: has no value"),
         Arguments.of("base: b\nmodels: {}\n", "line 2: models: expected a list"),

@@ -2,6 +2,7 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.StageDriver;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -52,7 +53,8 @@ abstract class CoordinatorFixture {
                         PARTITIONS,
                         new PlanPolicy(
                             Duration.ofMillis(200), Duration.ofSeconds(2), keep, keepFor, await),
-                        mergedTensors)
+                        mergedTensors,
+                        FailedRecords.inMemory())
                     .get());
   }
 

@@ -271,7 +271,7 @@ class PoolViewTest {
         Arguments.of(Models.base(2, null), "BASE manifest"),
         Arguments.of(Models.base(2, Models.method(true, -1e-9)), "minimalFisherWeight"),
         Arguments.of(Models.base(2, Models.method(true, Double.NaN)), "minimalFisherWeight"),
-        Arguments.of(Models.base(2, unreadable), "unreadable pattern"),
+        Arguments.of(Models.base(2, unreadable), "exclusion pattern"),
         Arguments.of(Models.base(2, unknownOutput), "F33"),
         Arguments.of(Models.base(2, integerOutput), "I64"));
   }

@@ -1,9 +1,7 @@
 package io.fisherstreams.fisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Arrays;
@@ -51,15 +49,6 @@ class MergeSetTest {
 
     boolean expected = List.of(DType.F64, DType.F32, DType.F16, DType.BF16).contains(dtype);
     assertThat(set.merges("t")).isEqualTo(expected);
-  }
-
-  @Test
-  void rejectsAnUnreadablePatternWithItsPosition() {
-    assertThatThrownBy(() -> MergeSet.of(floats("a"), List.of("ok", "head(")))
-        .isInstanceOf(InvalidInput.class)
-        .hasMessageContaining("'head('")
-        .hasMessageContaining("Unclosed group")
-        .hasMessageContaining("position 5");
   }
 
   private static List<TensorInfo> floats(String... names) {

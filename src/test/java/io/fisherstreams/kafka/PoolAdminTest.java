@@ -1,15 +1,18 @@
 package io.fisherstreams.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.awaitility.Awaitility.await;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -20,16 +23,22 @@ import org.apache.kafka.clients.admin.ConfigEntry;
 import org.apache.kafka.clients.admin.GroupListing;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.clients.producer.ProducerConfig;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 class PoolAdminTest {
+  private static final int UNPACKED = Integer.getInteger("fisherstreams.unpacked", 20 << 20);
+
   @TempDir static Path directory;
   private static EmbeddedBroker broker;
   private static KafkaSettings kafka;
@@ -69,6 +78,37 @@ class PoolAdminTest {
       }
       for (int record = 0; record < 24; record++) {
         assertThat(sent.get(record).get().offset()).isEqualTo(record / 8);
+      }
+    }
+  }
+
+  /** Brokers check the packed size first; a reader gets what the record is unpacked. */
+  @ParameterizedTest
+  @ValueSource(strings = {"gzip", "snappy", "lz4", "zstd"})
+  void aRecordThatIsSmallPackedAndHugeUnpackedIsRejectedWhenItIsSent(String compression) {
+    PoolTopics topics = topics("packed-" + compression);
+    admin(topics).create(1, Optional.empty());
+    Map<String, String> client = new HashMap<>(kafka.client());
+    client.put(ProducerConfig.COMPRESSION_TYPE_CONFIG, compression);
+    client.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, Integer.toString(1 << 30));
+    client.put(ProducerConfig.BUFFER_MEMORY_CONFIG, Integer.toString(64 << 20));
+    byte[] huge = new byte[UNPACKED];
+    byte[] key = {1};
+    try (Producer<byte[], byte[]> producer =
+        new KafkaSettings(kafka.bootstrapServers(), client).newProducer()) {
+      for (Topic<?, ?> topic : topics.all()) {
+        assertThatThrownBy(
+                () -> producer.send(new ProducerRecord<>(topic.name(), 0, key, huge)).get())
+            .as(topic.name())
+            .hasCauseInstanceOf(RecordTooLargeException.class);
+        assertThatThrownBy(
+                () -> producer.send(new ProducerRecord<>(topic.name(), 0, huge, key)).get())
+            .as("key of " + topic.name())
+            .hasCauseInstanceOf(RecordTooLargeException.class);
+        assertThatCode(
+                () -> producer.send(new ProducerRecord<>(topic.name(), 0, key, new byte[1])).get())
+            .as("a small one on " + topic.name())
+            .doesNotThrowAnyException();
       }
     }
   }

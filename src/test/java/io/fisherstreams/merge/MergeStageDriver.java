@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.StageDriver;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -62,7 +63,13 @@ final class MergeStageDriver implements AutoCloseable {
             directory,
             () ->
                 new MergeTopology(
-                        topics, partitions, new Catalog(), store, this::open, this::nanoTime)
+                        topics,
+                        partitions,
+                        new Catalog(),
+                        store,
+                        this::open,
+                        FailedRecords.inMemory(),
+                        this::nanoTime)
                     .get());
   }
 

@@ -54,6 +54,36 @@ final class ProtocolDocumentTest {
   }
 
   @Test
+  void limitsAreThoseOfTheCode() {
+    String limits =
+        document.substring(document.indexOf("### Limits"), document.indexOf("## Shards"));
+    assertThat(
+            Pattern.compile("\\d[\\d,]*(?= *[|;])")
+                .matcher(limits)
+                .results()
+                .map(found -> Long.parseLong(found.group().replace(",", "")))
+                .toList())
+        .containsExactly(
+            (long) Limits.MAX_TENSORS,
+            Limits.MAX_ELEMENTS,
+            Limits.MAX_BYTES,
+            (long) Shard.MAX_SHARDS * Shard.ELEMENTS,
+            (long) Limits.MAX_DIMENSIONS,
+            (long) Limits.MAX_TENSOR_NAME_LENGTH,
+            200L,
+            (long) Limits.MAX_PATTERNS,
+            (long) Limits.MAX_PATTERN_LENGTH,
+            Limits.MAX_PATTERN_WORK,
+            (long) Limits.MAX_CONFIG_LENGTH,
+            (long) Limits.MAX_SAMPLES,
+            (long) Limits.MAX_BATCH_SIZE,
+            (long) Limits.MAX_REQUEST_LENGTH,
+            (long) Limits.MAX_VERDICT_REASON_LENGTH,
+            (long) Limits.MAX_VERDICT_TASKS);
+    assertThat(Limits.MAX_LABEL_LENGTH).isEqualTo(Limits.MAX_TENSOR_NAME_LENGTH);
+  }
+
+  @Test
   void topicTableIsThePoolsTopics() {
     Map<String, List<String>> documented = new LinkedHashMap<>();
     Matcher rows =

@@ -6,6 +6,8 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -35,7 +37,7 @@ class PartitionLayoutTest {
         elements += slot.shard().elements();
         bytes += slot.shard().bytes();
         found.merge(slot.shard().id(), 1, Integer::sum);
-        assertThat(layout.slot(slot.shard().tensor().name(), slot.shard().index())).isSameAs(slot);
+        assertThat(layout.slot(slot.shard().tensor().name(), slot.shard().index())).isEqualTo(slot);
       }
     }
     // 3,000,000 / 262,144 is 11.4; the scalar, the empty tensor and the integers are one shard each
@@ -51,5 +53,20 @@ class PartitionLayoutTest {
     assertThat(layout.slot("embedding", 12)).isNull();
     assertThat(layout.slot("embedding", -1)).isNull();
     assertThat(layout.slot("unknown", 0)).isNull();
+  }
+
+  @Test
+  void theMemoryOfALayoutDoesNotGrowWithTheShards() {
+    List<TensorInfo> huge =
+        IntStream.range(0, 8)
+            .mapToObj(i -> new TensorInfo("w" + i, DType.F32, List.of(1L << 38)))
+            .toList();
+    for (int i = 0; i < 1_000; i++) {
+      PartitionLayout layout = new PartitionLayout(huge, 0, 1);
+      Slot last = layout.slots().get(layout.slots().size() - 1);
+      assertThat(layout.slots()).hasSize(8 << 20);
+      assertThat(last.firstByte()).isEqualTo((8L << 40) - Shard.ELEMENTS * 4L);
+      assertThat(layout.slot("w7", (1 << 20) - 1)).isEqualTo(last);
+    }
   }
 }

@@ -3,6 +3,7 @@ package io.fisherstreams.record.serde;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.nio.charset.StandardCharsets;
 import org.apache.avro.AvroRuntimeException;
 import org.apache.avro.io.BinaryDecoder;
 import org.apache.avro.io.Decoder;
@@ -12,6 +13,10 @@ import org.apache.avro.util.Utf8;
 /**
  * Reads Avro binary from an array. A value of type bytes is a view of the array, not a copy:
  * payloads are a mebibyte each, and no code changes a record that was read.
+ *
+ * <p>It rejects a length or a count before it allocates or skips: Avro's own decoder allocates what
+ * the record says, and skips backwards for a negative length. An item takes at least a byte, see
+ * {@link WriterSchema}.
  */
 final class ArrayDecoder extends Decoder {
   private final byte[] bytes;
@@ -28,18 +33,49 @@ final class ArrayDecoder extends Decoder {
     return decoder.isEnd();
   }
 
-  @Override
-  public ByteBuffer readBytes(ByteBuffer unused) throws IOException {
+  /** Reads a length and skips so many bytes; returns where they begin. */
+  private int skipRun() throws IOException {
     long length = decoder.readLong();
-    int position = end - decoder.remainingBytes();
+    skip(length);
+    return end - decoder.remainingBytes() - (int) length;
+  }
+
+  private void skip(long length) throws IOException {
     if (length < 0) {
       throw new AvroRuntimeException("bytes of length " + length);
     }
-    if (length > end - position) {
-      throw new EOFException(length + " bytes, but only " + (end - position) + " follow");
+    if (length > decoder.remainingBytes()) {
+      throw new EOFException(length + " bytes, but only " + decoder.remainingBytes() + " follow");
     }
     decoder.skipFixed((int) length);
-    return ByteBuffer.wrap(bytes, position, (int) length).slice();
+  }
+
+  /** A block's number of items, which must fit into what follows. */
+  private long items(long count) throws IOException {
+    if (count < 0) {
+      throw new AvroRuntimeException("a block of " + count + " items");
+    }
+    if (count > decoder.remainingBytes()) {
+      throw new EOFException(
+          count + " items, but only " + decoder.remainingBytes() + " bytes follow");
+    }
+    return count;
+  }
+
+  private long skipBlocks() throws IOException {
+    long count = decoder.readLong();
+    while (count < 0) {
+      skip(decoder.readLong());
+      count = decoder.readLong();
+    }
+    return items(count);
+  }
+
+  @Override
+  public ByteBuffer readBytes(ByteBuffer unused) throws IOException {
+    int start = skipRun();
+    int length = end - decoder.remainingBytes() - start;
+    return ByteBuffer.wrap(bytes, start, length).slice();
   }
 
   @Override
@@ -79,22 +115,24 @@ final class ArrayDecoder extends Decoder {
 
   @Override
   public Utf8 readString(Utf8 old) throws IOException {
-    return decoder.readString(old);
+    return new Utf8(readString());
   }
 
   @Override
   public String readString() throws IOException {
-    return decoder.readString();
+    int start = skipRun();
+    int length = end - decoder.remainingBytes() - start;
+    return new String(bytes, start, length, StandardCharsets.UTF_8);
   }
 
   @Override
   public void skipString() throws IOException {
-    decoder.skipString();
+    skipRun();
   }
 
   @Override
   public void skipBytes() throws IOException {
-    decoder.skipBytes();
+    skipRun();
   }
 
   @Override
@@ -114,32 +152,32 @@ final class ArrayDecoder extends Decoder {
 
   @Override
   public long readArrayStart() throws IOException {
-    return decoder.readArrayStart();
+    return items(decoder.readArrayStart());
   }
 
   @Override
   public long arrayNext() throws IOException {
-    return decoder.arrayNext();
+    return items(decoder.arrayNext());
   }
 
   @Override
   public long skipArray() throws IOException {
-    return decoder.skipArray();
+    return skipBlocks();
   }
 
   @Override
   public long readMapStart() throws IOException {
-    return decoder.readMapStart();
+    return items(decoder.readMapStart());
   }
 
   @Override
   public long mapNext() throws IOException {
-    return decoder.mapNext();
+    return items(decoder.mapNext());
   }
 
   @Override
   public long skipMap() throws IOException {
-    return decoder.skipMap();
+    return skipBlocks();
   }
 
   @Override

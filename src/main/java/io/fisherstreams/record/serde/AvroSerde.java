@@ -105,10 +105,9 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
             topic + ": bytes after the end of the " + schema.getName());
       }
       return value;
-    } catch (IOException | RuntimeException e) {
-      if (e instanceof SerializationException rejection) {
-        throw rejection;
-      }
+    } catch (SerializationException e) {
+      throw e;
+    } catch (IOException | RuntimeException | StackOverflowError e) {
       // Avro throws many types on garbage; the sender needs one
       throw new SerializationException(
           topic + ": not a " + schema.getName() + ": " + e.getMessage(), e);
@@ -126,6 +125,11 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
               + writer.getFullName()
               + ", expected a "
               + schema.getFullName());
+    }
+    try {
+      WriterSchema.check(writer);
+    } catch (SerializationException e) {
+      throw new SerializationException("schema " + id + ": " + e.getMessage());
     }
     return (DatumReader<T>) data.createDatumReader(writer, schema);
   }

@@ -9,9 +9,11 @@ import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Function;
 import org.apache.avro.Schema;
+import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.ParsedSchema;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.avro.AvroSchema;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.CachedSchemaRegistryClient;
 import org.apache.flink.avro.registry.confluent.shaded.io.confluent.kafka.schemaregistry.client.SchemaRegistryClient;
@@ -30,6 +32,9 @@ final class ConfluentRegistry implements SchemaRegistry {
   private static final String AUTO_REGISTER = "auto.register.schemas";
   private static final String COMPATIBILITY = "FULL_TRANSITIVE";
   private static final int NOT_FOUND = 404;
+  private static final int BAD_REQUEST = 400;
+  private static final int UNPROCESSABLE = 422;
+  private static final int SERVER_ERROR = 500;
   private static final int TOO_MANY_REQUESTS = 429;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
   private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
@@ -51,6 +56,7 @@ final class ConfluentRegistry implements SchemaRegistry {
   private final Duration patience;
   private final boolean mayRegister;
   private final Map<Integer, Schema> byId = new ConcurrentHashMap<>();
+  private final Set<Integer> failing = ConcurrentHashMap.newKeySet();
 
   private ConfluentRegistry(
       String url, SchemaRegistryClient client, Duration patience, boolean mayRegister) {
@@ -111,7 +117,7 @@ final class ConfluentRegistry implements SchemaRegistry {
       try {
         return call.run();
       } catch (RestClientException e) {
-        if (e.getStatus() < 500 && e.getStatus() != TOO_MANY_REQUESTS) {
+        if (e.getStatus() < SERVER_ERROR && e.getStatus() != TOO_MANY_REQUESTS) {
           throw e;
         }
         failure = e;
@@ -182,14 +188,20 @@ final class ConfluentRegistry implements SchemaRegistry {
     if (known != null) {
       return known;
     }
+    // Until then, a registry that fails may come back.
+    long blameAfter = System.nanoTime() + (failing.contains(id) ? 0 : patience.toNanos() / 4);
     try {
-      String canonical = retrying(() -> client.getSchemaById(id)).canonicalString();
-      Schema schema = new Schema.Parser().parse(canonical);
+      String canonical = retrying(() -> schema(id, blameAfter)).canonicalString();
+      Schema schema = parse(id, canonical);
       byId.put(id, schema);
       return schema;
     } catch (RestClientException e) {
       if (e.getStatus() == NOT_FOUND) {
         throw new SerializationException("schema registry " + url + " has no schema of id " + id);
+      }
+      if (e.getStatus() == BAD_REQUEST || e.getStatus() == UNPROCESSABLE) {
+        throw new SerializationException(
+            "schema registry " + url + " rejects the schema id " + id + ": " + Secrets.mask(e.getMessage()));
       }
       // Missing rights are not the record's fault: the stage must stop, not dead-letter it.
       throw new InvalidInput(
@@ -200,6 +212,50 @@ final class ConfluentRegistry implements SchemaRegistry {
               + ": "
               + Secrets.mask(e.getMessage()),
           e);
+    }
+  }
+
+  private static Schema parse(int id, String text) {
+    if (text.length() > WriterSchema.MAX_LENGTH) {
+      throw new SerializationException(
+          "schema %d has %d characters, at most %d are accepted"
+              .formatted(id, text.length(), WriterSchema.MAX_LENGTH));
+    }
+    try {
+      return new Schema.Parser().parse(text);
+    } catch (RuntimeException | StackOverflowError e) {
+      throw new SerializationException("schema " + id + " is no valid Avro schema", e);
+    }
+  }
+
+  /** Fetches a schema; one that the client cannot read is not a registry that is away. */
+  private ParsedSchema schema(int id, long blameAfter) throws IOException, RestClientException {
+    try {
+      return client.getSchemaById(id);
+    } catch (IOException e) {
+      if (String.valueOf(e.getMessage()).startsWith("Invalid schema")) {
+        throw new SerializationException("schema " + id + " is no valid Avro schema");
+      }
+      throw e;
+    } catch (RestClientException e) {
+      if (e.getStatus() >= SERVER_ERROR && System.nanoTime() - blameAfter >= 0 && answers()) {
+        failing.add(id);
+        throw new SerializationException(
+            "schema registry " + url + " fails for schema id " + id + ": " + e.getMessage());
+      }
+      throw e;
+    }
+  }
+
+  /** Whether the registry answers other requests, be it that the user may not make them. */
+  private boolean answers() {
+    try {
+      client.getAllSubjects();
+      return true;
+    } catch (RestClientException e) {
+      return e.getStatus() < SERVER_ERROR && e.getStatus() != TOO_MANY_REQUESTS;
+    } catch (IOException e) {
+      return false;
     }
   }
 }

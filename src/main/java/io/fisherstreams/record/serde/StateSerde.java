@@ -1,5 +1,6 @@
 package io.fisherstreams.record.serde;
 
+import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -7,6 +8,7 @@ import org.apache.avro.message.BinaryMessageDecoder;
 import org.apache.avro.message.BinaryMessageEncoder;
 import org.apache.avro.specific.SpecificData;
 import org.apache.avro.specific.SpecificRecordBase;
+import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.SerializationException;
 import org.apache.kafka.common.serialization.Deserializer;
 import org.apache.kafka.common.serialization.Serde;
@@ -22,6 +24,9 @@ public final class StateSerde {
   static {
     AvroTrust.ensure();
   }
+
+  /** The largest value; less than a changelog's limit by the room for a key. */
+  public static final int MAX_BYTES = Shard.MAX_BYTES + (112 << 10);
 
   private StateSerde() {}
 
@@ -39,6 +44,12 @@ public final class StateSerde {
             ByteBuffer encoded = encoder.encode(value);
             byte[] bytes = new byte[encoded.remaining()];
             encoded.get(bytes);
+            // Here it fails before the store and its changelog differ.
+            if (bytes.length > MAX_BYTES) {
+              throw new RecordTooLargeException(
+                  "%s: a %s of %d bytes is over the limit of %d"
+                      .formatted(topic, type.getSimpleName(), bytes.length, MAX_BYTES));
+            }
             return bytes;
           } catch (IOException e) {
             throw new UncheckedIOException(e);

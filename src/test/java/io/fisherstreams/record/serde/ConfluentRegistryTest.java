@@ -24,11 +24,14 @@ import java.util.Map;
 import java.util.Queue;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.stream.Stream;
 import org.apache.avro.Schema;
 import org.apache.avro.SchemaBuilder;
 import org.apache.kafka.common.errors.SerializationException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class ConfluentRegistryTest {
   private static final Schema FIRST =
@@ -88,6 +91,45 @@ class ConfluentRegistryTest {
       assertThatThrownBy(() -> registry.byId(77))
           .isInstanceOf(SerializationException.class)
           .hasMessageContaining("no schema of id 77");
+    }
+  }
+
+  static Stream<Reply> unusableSchemas() {
+    String deep = "{\\\"type\\\":\\\"array\\\",\\\"items\\\":".repeat(2_000);
+    return Stream.of(
+        reply(404, "{\"error_code\":40403,\"message\":\"none\"}"),
+        reply(400, "{\"error_code\":400,\"message\":\"a negative id\"}"),
+        reply(422, "{\"error_code\":42201,\"message\":\"an id of no schema\"}"),
+        reply(200, "{\"schemaType\":\"JSON\",\"schema\":\"{}\"}"),
+        reply(200, "{\"schemaType\":\"PROTOBUF\",\"schema\":\"message M {}\"}"),
+        reply(200, "{\"schema\":\"{\\\"type\\\":\\\"nothing\\\"}\"}"),
+        reply(200, "{\"schema\":\"" + deep + "\\\"int\\\"" + "}".repeat(2_000) + "\"}"),
+        reply(200, "{\"schema\":\"[" + "\\\"int\\\",".repeat(50_000) + "\\\"int\\\"]\"}"));
+  }
+
+  @ParameterizedTest
+  @MethodSource("unusableSchemas")
+  void anIdWithoutAUsableSchemaIsTheRecordsFault(Reply answer) throws Exception {
+    try (Script server = new Script(answer)) {
+      SchemaRegistry registry = SchemaRegistry.connect(server.url(), Map.of());
+      assertThatThrownBy(() -> registry.byId(77))
+          .isInstanceOf(SerializationException.class)
+          .hasMessageContaining("77")
+          .satisfies(e -> assertThat(e.getMessage()).hasSizeLessThan(1_000));
+    }
+  }
+
+  @Test
+  void aRegistryThatFailsForOneIdOnlyIsTheRecordsFault() throws Exception {
+    Reply failure = reply(500, "{\"error_code\":50001,\"message\":\"store\"}");
+    try (Script server = new Script(failure, reply(200, "[]"), failure, failure)) {
+      SchemaRegistry registry = ConfluentRegistry.connect(server.url(), Map.of(), Duration.ZERO);
+      assertThatThrownBy(() -> registry.byId(77))
+          .isInstanceOf(SerializationException.class)
+          .hasMessageContaining("fails for schema id 77");
+      assertThatThrownBy(() -> registry.byId(78))
+          .as("the registry fails for everything")
+          .isInstanceOf(ConfluentRegistry.Unreachable.class);
     }
   }
 
