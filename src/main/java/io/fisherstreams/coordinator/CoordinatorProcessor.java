@@ -14,12 +14,12 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -57,6 +57,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private PoolView pool;
   private Aliases aliases;
   private Releases releases;
+  private Retirements retirements;
   private boolean changed;
   private RecordGuard guard;
 
@@ -97,7 +98,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         new PoolStore(
             context.getStateStore(CoordinatorTopology.MANIFESTS),
             context.getStateStore(CoordinatorTopology.PROGRESS));
-    pool = new PoolView(partitions, state.getRetired());
+    retirements =
+        new Retirements(context.getStateStore(CoordinatorTopology.RETIRED), state, partitions);
+    pool = new PoolView(partitions, retirements.versions());
     stored.manifests().forEach(this::restore);
     view(stored.reports());
     changed = true;
@@ -164,6 +167,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (manifest == null) {
       pool.withdraw(key);
       stored.delete(key, Long.MAX_VALUE);
+      retire(key);
     } else {
       pool.announce(key, manifest);
       if (stored.put(manifest)) {
@@ -194,13 +198,22 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       pool.progress(report.getPartition(), model);
       stored.put(key, report);
       changed = true;
-    } else if (report.getBody() instanceof ReleaseProgress done
-        && releases.report(report.getPartition(), done)) {
+    } else if (report.getBody() instanceof ReleaseProgress done) {
+      done(report.getPartition(), done);
+    }
+  }
+
+  private void done(int partition, ReleaseProgress done) {
+    if (releases.report(partition, done)) {
       if (releases.canComplete()) {
         publish(releases.complete(aliases::held, now()));
         changed = true;
         context.commit();
       }
+      save();
+    }
+    if (done.getRetirement() > 0) {
+      retirements.removed(partition, done.getRetirement()).forEach(pool::forget);
       save();
     }
   }
@@ -217,6 +230,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (schedule.isDue(now) && !letsFinish()) {
       schedule.settled();
       plan(pool.propose());
+    }
+    if (schedule.isSettled() && retirements.isWaiting()) {
+      retire();
     }
   }
 
@@ -242,11 +258,32 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void begin(Proposal proposal) {
     for (String model : pool.retireBefore(proposal)) {
       stored.delete(model, pool.retired().get(model));
+      retire(model);
     }
     if (policy.await().isEmpty()) {
       proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
     }
-    MergePlan plan = releases.begin(proposal, pool.retired(), now());
+    List<RetiredModel> retired = retirements.list();
+    send(releases.begin(proposal, retired, retirements.number(), now()));
+  }
+
+  /** Stored at once: a restart before the next plan must not forget a withdrawal. */
+  private void retire(String model) {
+    Long version = pool.retired().get(model);
+    if (version != null) {
+      retirements.add(model, version);
+    }
+  }
+
+  /** Sends what is retired without a new plan: no release waits for it, and none may follow. */
+  private void retire() {
+    List<RetiredModel> retired = retirements.list();
+    send(releases.retire(retired, retirements.number(), now()));
+    save();
+    context.commit();
+  }
+
+  private void send(MergePlan plan) {
     forward(CoordinatorTopology.TO_MERGE_PLANS, "plan", plan);
   }
 
@@ -267,8 +304,6 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void save() {
-    CoordinatorState state = releases.state();
-    state.setRetired(new HashMap<>(pool.retired()));
-    states.put(STATE_KEY, state);
+    states.put(STATE_KEY, releases.state());
   }
 }

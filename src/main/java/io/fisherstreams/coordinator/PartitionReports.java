@@ -73,7 +73,9 @@ final class PartitionReports {
         progress.getEpoch(),
         progress.getSealed(),
         progress.getMissing(),
-        List.of());
+        List.of(),
+        0,
+        1);
   }
 
   private boolean isComplete(int partition, ModelProgress progress) {

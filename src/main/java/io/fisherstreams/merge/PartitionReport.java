@@ -59,7 +59,9 @@ final class PartitionReport {
         epoch,
         sealed,
         missing.subList(0, Math.min(missing.size(), MAX_MISSING_NAMES)),
-        sums.orElse(List.of()));
+        sums.orElse(List.of()),
+        0,
+        1);
   }
 
   private List<String> withoutCheckpoint(KnownModel model) {

@@ -8,6 +8,10 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -16,6 +20,10 @@ import java.util.function.BooleanSupplier;
  */
 final class Retirement {
   private final PartitionContext partition;
+  private final Deque<ModelVersion> remaining = new ArrayDeque<>();
+  private MergePlan plan;
+  // In memory only: after a restart, it passes what is removed once more.
+  private int nextSlot;
 
   Retirement(PartitionContext partition) {
     this.partition = partition;
@@ -26,13 +34,17 @@ final class Retirement {
    *
    * @return whether everything is removed
    */
-  boolean step(MergePlan plan, BooleanSupplier isOver) {
-    for (RetiredModel retired : plan.getRetired()) {
-      for (KnownModel model : partition.ledger().heldVersions(retired.getModel())) {
-        if (model.version().version() <= retired.getVersion() && !remove(model, isOver)) {
-          return false;
-        }
+  boolean step(MergePlan newest, BooleanSupplier isOver) {
+    if (plan != newest) {
+      begin(newest);
+    }
+    while (!remaining.isEmpty()) {
+      Optional<KnownModel> model = partition.ledger().held(remaining.peek());
+      if (model.isPresent() && !remove(model.get(), isOver)) {
+        return false;
       }
+      remaining.remove();
+      nextSlot = 0;
     }
     for (PlannedModel planned : plan.getModels()) {
       for (int epoch = planned.getEpoch() - 1; epoch > 0; epoch--) {
@@ -46,9 +58,27 @@ final class Retirement {
     return true;
   }
 
+  private void begin(MergePlan newest) {
+    plan = newest;
+    nextSlot = 0;
+    remaining.clear();
+    if (!newest.getRetired().isEmpty()) {
+      // From here on no shard of a retired version is admitted, in whatever order topics are read.
+      partition.ledger().syncCatalog();
+    }
+    for (RetiredModel retired : newest.getRetired()) {
+      for (ModelVersion version : partition.ledger().heldVersions(retired.getModel())) {
+        if (version.version() <= retired.getVersion()) {
+          remaining.add(version);
+        }
+      }
+    }
+  }
+
   private boolean remove(KnownModel model, BooleanSupplier isOver) {
-    for (Slot slot : model.checkpoint().slots()) {
-      remove(model, slot.shard());
+    List<Slot> slots = model.checkpoint().slots();
+    while (nextSlot < slots.size()) {
+      remove(model, slots.get(nextSlot++).shard());
       if (isOver.getAsBoolean()) {
         return false;
       }

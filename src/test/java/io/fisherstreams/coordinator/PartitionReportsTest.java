@@ -36,7 +36,7 @@ class PartitionReportsTest {
     reports.add(
         partition,
         new ModelProgress(
-            "m", 1L, present, present, fisherShards, epoch, sealed, missing, List.of(sums)));
+            "m", 1L, present, present, fisherShards, epoch, sealed, missing, List.of(sums), 0, 1));
   }
 
   private static FisherSums sums(String total, String squares) {
