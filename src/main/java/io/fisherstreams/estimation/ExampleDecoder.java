@@ -3,6 +3,7 @@ package io.fisherstreams.estimation;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
+import io.fisherstreams.kafka.FailureCause;
 import io.fisherstreams.record.ExampleInput;
 import io.fisherstreams.record.ExampleKey;
 import io.fisherstreams.record.LabelledExample;
@@ -35,6 +36,11 @@ final class ExampleDecoder {
       return accept(record);
     } catch (RejectedRecord | SerializationException e) {
       return PendingExample.rejected(record, e.getMessage());
+    } catch (RuntimeException | StackOverflowError e) {
+      if (FailureCause.isTransient(e)) {
+        throw e;
+      }
+      return PendingExample.rejected(record, "it cannot be decoded: " + FailureCause.text(e));
     }
   }
 

@@ -2,6 +2,7 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.Backoff;
 import io.fisherstreams.files.DirectoryLock;
+import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.FailureBudget;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -39,6 +40,7 @@ public final class GradientStage implements StageInstance {
   private final DirectoryLock lock;
   private final String instance;
   private final FailureBudget failures;
+  private final FailedExamples failedExamples;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final Thread thread = new Thread(this::work, Stage.GRADIENT.text());
   private final Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
@@ -61,6 +63,7 @@ public final class GradientStage implements StageInstance {
     this.partitions = partitions;
     this.lock = lock;
     this.failures = new FailureBudget(directory);
+    this.failedExamples = new FailedExamples(FailedRecords.in(directory));
     this.instance = instance(directory.resolve(IDENTITY));
   }
 
@@ -141,7 +144,14 @@ public final class GradientStage implements StageInstance {
   private synchronized GradientWorker next() {
     worker =
         new GradientWorker(
-            kafka, topics, options, listener, directory.resolve("model"), instance, partitions);
+            kafka,
+            topics,
+            options,
+            listener,
+            failedExamples,
+            directory.resolve("model"),
+            instance,
+            partitions);
     if (closed) {
       worker.stop();
     }

@@ -53,6 +53,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private final PoolTopics topics;
   private final GradientOptions options;
   private final ClaimListener listener;
+  private final FailedExamples failed;
   private final Consumer<byte[], byte[]> consumer;
   private final Producer<byte[], byte[]> producer;
   private final Admin admin;
@@ -74,6 +75,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
    * A worker with its own clients.
    *
    * @param listener is notified of the claims
+   * @param failed what earlier workers failed at
    * @param directory for a model's file while it is loaded; files of an earlier worker are deleted
    * @param instance names this instance, also after restarts
    */
@@ -82,12 +84,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       PoolTopics topics,
       GradientOptions options,
       ClaimListener listener,
+      FailedExamples failed,
       Path directory,
       String instance,
       int partitions) {
     this.topics = topics;
     this.options = options;
     this.listener = listener;
+    this.failed = failed;
     loader =
         new ModelLoader(
             new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions),
@@ -138,7 +142,8 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     arrivals.record(now);
     PendingExample example = decoder.read(record);
     if (!example.isHandled()) {
-      Optional<String> reason = versions.unusable(example.version());
+      Optional<String> reason =
+          failed.givenUp(example).or(() -> versions.unusable(example.version()));
       if (reason.isPresent()) {
         example.reject(reason.get());
       } else {
@@ -224,7 +229,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       return () -> versions.markLoaded(version);
     } catch (InvalidInput | RejectedRecord e) {
       return () -> reject(version, e.getMessage());
+    } catch (RuntimeException | StackOverflowError e) {
+      String reason = failed.loadFailed(version, e).orElseThrow(() -> failure(version, e));
+      return () -> reject(version, reason);
     }
+  }
+
+  private static IllegalStateException failure(ModelVersion version, Throwable cause) {
+    return new IllegalStateException(version + " cannot be loaded", cause);
   }
 
   private void incomplete(ModelVersion version) {
@@ -247,7 +259,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       if (stopping || abandoned) {
         break;
       }
-      rejected.putAll(loaded.add(batch));
+      rejected.putAll(failed.add(loaded, batch));
       listener.claimed(version, loaded.examples());
     }
     return () -> {

@@ -32,6 +32,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.kafka.common.errors.TimeoutException;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -89,7 +90,7 @@ public final class GateStage {
     public Alias judge(long release, GateVerdict verdict, Alias seen) {
       return new ReleaseAliases(kafka, topics)
           .judge(seen, release, verdict, ANSWER_WITHIN)
-          .orElseThrow(() -> new IllegalStateException("the coordinator has not answered in time"));
+          .orElseThrow(() -> new TimeoutException("the coordinator has not answered in time"));
     }
 
     @Override

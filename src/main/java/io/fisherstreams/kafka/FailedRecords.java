@@ -33,6 +33,7 @@ public final class FailedRecords {
   private static final int MAX_WITHOUT_CONTENT = 9;
 
   private static final int CAREFUL_RECORDS = 256;
+  private static final int MAX_KNOWN = 10_000;
   private static final Logger LOG = LoggerFactory.getLogger(FailedRecords.class);
   private static final String CAREFUL = "careful";
   private static final String FAILED = "failed";
@@ -177,11 +178,19 @@ public final class FailedRecords {
   /** Notes a failure of other work than a record's, such as a plan; it counts for that work. */
   public synchronized void workFailed(String work, Throwable failure) {
     if (!FailureCause.isTransient(failure)) {
+      if (failures.size() >= MAX_KNOWN) {
+        failures.clear(); // something else is wrong
+      }
       Failures known = failures.computeIfAbsent(work, w -> new Failures(w));
       known.count++;
       known.cause = FailureCause.text(failure);
       save();
     }
+  }
+
+  /** Whether such work has failed before. */
+  public synchronized boolean hasFailed(String work) {
+    return failures.containsKey(work);
   }
 
   /** Why work other than a record's is given up; empty while it is worth another try. */

@@ -46,7 +46,9 @@ public final class TopicFollower implements StageInstance {
   public interface Work {
     /**
      * Processes a record; it is interrupted when the instance loses the partition. A record whose
-     * work throws is tried again after a wait, but {@link InvalidInput} ends the stage.
+     * work throws is tried again after a wait, but {@link InvalidInput} ends the stage, and a
+     * record that fails three times in a way that is not {@linkplain FailureCause#isTransient
+     * transient} is skipped.
      */
     void accept(ConsumerRecord<byte[], byte[]> record) throws InterruptedException;
   }
@@ -65,6 +67,7 @@ public final class TopicFollower implements StageInstance {
   private Future<?> current;
   private final Backoff backoff = new Backoff(FIRST_WAIT, MAX_WAIT);
   private boolean isDone;
+  private int failures;
   private long notBefore;
 
   /**
@@ -175,16 +178,35 @@ public final class TopicFollower implements StageInstance {
     current = null;
     try {
       finished.get();
-      isDone = true;
-      backoff.reset();
+      handled();
     } catch (ExecutionException e) {
       if (e.getCause() instanceof InvalidInput invalid) {
         throw invalid;
+      }
+      if (!FailureCause.isTransient(e.getCause()) && ++failures >= FailedRecords.MAX_FAILURES) {
+        ConsumerRecord<byte[], byte[]> record = pending.element();
+        LOG.error(
+            "{}: {} partition {} offset {} is set aside after {} failures: {}",
+            name,
+            record.topic(),
+            record.partition(),
+            record.offset(),
+            failures,
+            FailureCause.text(e.getCause()),
+            e.getCause());
+        handled();
+        return;
       }
       Duration wait = backoff.next();
       LOG.warn("{}: tries again in {} ms", name, wait.toMillis(), e.getCause());
       notBefore = System.nanoTime() + wait.toNanos();
     }
+  }
+
+  private void handled() {
+    isDone = true;
+    failures = 0;
+    backoff.reset();
   }
 
   /** Commits the offset after the first pending record; false when that has to wait. */
@@ -217,6 +239,7 @@ public final class TopicFollower implements StageInstance {
     isDone = false;
     pending.clear();
     committed.clear();
+    failures = 0;
   }
 
   @Override

@@ -39,13 +39,13 @@ final class PartitionReport {
     if (now.getPresent() < expected) {
       missing = withoutCheckpoint(model);
     } else if (epoch == 0 && fishers > 0) {
-      missing = belowEpoch(model, 1);
+      missing = belowEpoch(model, 1, MAX_MISSING_NAMES);
     } else {
       sums = sums(model, epoch);
       if (sums.isEmpty()) {
         // A shard that has lost its Fisher seals again from the first epoch on, which the others no
         // longer have. Nothing can be merged until it has caught up.
-        missing = belowEpoch(model, newestEpoch(model));
+        missing = belowEpoch(model, newestEpoch(model), Integer.MAX_VALUE);
         epoch = 0;
         sealed = fishers - missing.size();
       }
@@ -69,14 +69,16 @@ final class PartitionReport {
         .map(Slot::shard)
         .filter(shard -> ledger.shard(model, shard).getCheckpointOffset() < 0)
         .map(Shard::id)
+        .limit(MAX_MISSING_NAMES) // of a huge model, most are missing: it is not searched through
         .toList();
   }
 
-  private List<String> belowEpoch(KnownModel model, int epoch) {
+  private List<String> belowEpoch(KnownModel model, int epoch, int max) {
     return model.fisher().slots().stream()
         .map(Slot::shard)
         .filter(shard -> newestEpoch(ledger.shard(model, shard)) < epoch)
         .map(Shard::id)
+        .limit(max)
         .toList();
   }
 

@@ -3,6 +3,8 @@ package io.fisherstreams.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.estimation.GradientStage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.PoolProducer;
@@ -14,10 +16,12 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.ShardKey;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;
@@ -34,12 +38,15 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.IntStream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
+import org.apache.kafka.clients.consumer.OffsetAndMetadata;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -58,8 +65,9 @@ final class HostilePool implements AutoCloseable {
   private final SchemaRegistry registry = SchemaRegistry.inMemory();
   private final PoolTopics topics;
   private final PoolRunner runner;
+  private final GradientStage gradient;
   private final Producer<byte[], byte[]> producer;
-  private final SortedMap<String, float[]> models = new TreeMap<>();
+  private final SortedMap<String, Float> models = new TreeMap<>();
 
   HostilePool(KafkaSettings kafka, String name, Path directory) {
     this.kafka = kafka;
@@ -68,6 +76,13 @@ final class HostilePool implements AutoCloseable {
       new PoolAdmin(admin, topics).create(PARTITIONS, Optional.empty());
     }
     runner = PoolRunner.start(kafka, topics, directory, 1, PlanPolicy.atOnce(java.util.Set.of()));
+    gradient =
+        GradientStage.create(
+            kafka,
+            topics,
+            new GradientOptions(64, Duration.ofMillis(100), Optional.empty()),
+            directory.resolve("gradient"));
+    gradient.start();
     producer = kafka.newProducer();
     ModelManifest base =
         Manifests.base(
@@ -119,7 +134,7 @@ final class HostilePool implements AutoCloseable {
         shard(), new CheckpointShard(model, 1L, "w", 0, floats(value, value, value)));
     pool.gradientBatch(shard(), ones(model));
     pool.flush();
-    models.put(model, new float[] {value});
+    models.put(model, value);
   }
 
   /** The records that publish a model, each with a timestamp. */
@@ -127,7 +142,7 @@ final class HostilePool implements AutoCloseable {
     CheckpointShard checkpoint =
         new CheckpointShard(model, 1L, "w", 0, floats(value, value, value));
     GradientBatch batch = ones(model);
-    models.put(model, new float[] {value});
+    models.put(model, value);
     int partition = shard().partition(PARTITIONS);
     return List.of(
         at(timestamp, topics.models(), 0, model, manifest(model, 1)),
@@ -188,42 +203,94 @@ final class HostilePool implements AutoCloseable {
     }
   }
 
-  /** Waits for a release of all models, and compares its bytes. */
-  void requireRelease() {
-    List<String> names = List.copyOf(models.keySet());
-    double mean = models.values().stream().mapToDouble(v -> v[0]).average().orElseThrow();
-    float expected = (float) mean;
+  /** Publishes a base model again, whatever has become of the one before. */
+  void publishBase(long version) {
+    ModelManifest base =
+        Manifests.base(
+            "base", version, List.of(TENSOR), new MergeMethod(List.of(), false, 0.0, null), "");
+    PoolProducer pool = new PoolProducer(topics, producer);
+    pool.withdraw("base");
+    pool.announce(base);
+    pool.checkpointShard(shard(), new CheckpointShard("base", version, "w", 0, floats(9, 9, 9)));
+    pool.flush();
+  }
+
+  /**
+   * Waits for a release with this model, and compares its bytes with the mean of its models,
+   * weighted as its plan says.
+   */
+  void requireRelease(String model) {
     Instant deadline = Instant.now().plus(PATIENCE);
     try (ReleaseFeed feed = new ReleaseFeed(kafka, topics)) {
       while (true) {
         runner.requireRunning();
-        SortedMap<Long, Release> releases = new TreeMap<>(feed.upToDate());
-        Optional<Release> found =
-            releases.values().stream()
-                .filter(
-                    release ->
-                        release.getStatus() == ReleaseStatus.COMPLETE
-                            && release.getPlan().getModels().stream()
-                                .map(io.fisherstreams.record.PlannedModel::getModel)
-                                .toList()
-                                .equals(names))
-                .reduce((a, b) -> b);
-        if (found.isPresent()) {
-          List<Float> values = new ArrayList<>();
-          new ReleaseReader(kafka, topics)
-              .read(
-                  found.get(),
-                  tensor -> {
-                    ByteBuffer data = tensor.getData().duplicate().order(ByteOrder.LITTLE_ENDIAN);
-                    while (data.hasRemaining()) {
-                      values.add(data.getFloat());
-                    }
-                  });
-          assertThat(values).containsExactly(expected, expected, expected);
+        for (Release release : new TreeMap<>(feed.upToDate()).values()) {
+          List<PlannedModel> planned = release.getPlan().getModels();
+          if (release.getStatus() == ReleaseStatus.COMPLETE
+              && planned.stream().anyMatch(one -> one.getModel().equals(model))
+              && planned.stream().allMatch(one -> models.containsKey(one.getModel()))) {
+            requireMean(release);
+            return;
+          }
+        }
+        assertThat(Instant.now())
+            .as("waiting for a release with %s; dead letters: %s", model, reasons())
+            .isBefore(deadline);
+        feed.poll(Duration.ofMillis(100));
+      }
+    }
+  }
+
+  private void requireMean(Release release) {
+    double sum = 0;
+    double weights = 0;
+    for (PlannedModel planned : release.getPlan().getModels()) {
+      sum += planned.getWeight() * models.get(planned.getModel());
+      weights += planned.getWeight();
+    }
+    float expected = (float) (sum / weights);
+    List<Float> values = new ArrayList<>();
+    new ReleaseReader(kafka, topics)
+        .read(
+            release,
+            tensor -> {
+              ByteBuffer data = tensor.getData().duplicate().order(ByteOrder.LITTLE_ENDIAN);
+              while (data.hasRemaining()) {
+                values.add(data.getFloat());
+              }
+            });
+    assertThat(values).containsExactly(expected, expected, expected);
+  }
+
+  /** Waits until the gradient stage has counted or rejected every record of its topic. */
+  void requireExamplesHandled() throws Exception {
+    Instant deadline = Instant.now().plus(PATIENCE);
+    String group = Stage.GRADIENT.group(topics.pool());
+    try (Admin admin = kafka.admin();
+        Consumer<byte[], byte[]> consumer = kafka.newConsumer()) {
+      List<TopicPartition> partitions =
+          IntStream.range(0, PARTITIONS)
+              .mapToObj(number -> new TopicPartition(topics.examples().name(), number))
+              .toList();
+      while (true) {
+        Map<TopicPartition, OffsetAndMetadata> committed =
+            admin.listConsumerGroupOffsets(group).partitionsToOffsetAndMetadata().get();
+        Map<TopicPartition, Long> ends = consumer.endOffsets(partitions);
+        if (partitions.stream()
+            .allMatch(
+                partition ->
+                    ends.get(partition) == 0
+                        || (committed.get(partition) != null
+                            && committed.get(partition).offset() >= ends.get(partition)))) {
           return;
         }
-        assertThat(Instant.now()).as("waiting for a release of " + names).isBefore(deadline);
-        feed.poll(Duration.ofMillis(100));
+        assertThat(gradient.ended()).isNotDone();
+        assertThat(Instant.now())
+            .as("waiting for the gradient stage: %s of %s", committed, ends)
+            .isBefore(deadline);
+        consumer.assign(partitions);
+        consumer.seekToEnd(partitions);
+        consumer.poll(Duration.ofMillis(100));
       }
     }
   }
@@ -253,6 +320,7 @@ final class HostilePool implements AutoCloseable {
   @Override
   public void close() {
     producer.close();
+    gradient.close();
     runner.close();
   }
 }

@@ -153,4 +153,17 @@ class FailedRecordsTest {
     }
     assertThat(begin("a")).isEqualTo(Handling.SET_ASIDE);
   }
+
+  @Test
+  void otherWorkIsGivenUpAfterThreeFailuresOfItsOwn() {
+    failed = FailedRecords.in(directory);
+    for (int i = 0; i < 3; i++) {
+      assertThat(failed.givenUp("plan 1")).isEmpty();
+      failed.workFailed("plan 1", new IllegalStateException("unforeseen"));
+      failed.workFailed("plan 2", new TimeoutException("broker"));
+    }
+    failed = FailedRecords.in(directory);
+    assertThat(failed.givenUp("plan 1")).contains("failed 3 times: unforeseen");
+    assertThat(failed.hasFailed("plan 2")).isFalse();
+  }
 }

@@ -24,11 +24,14 @@ import java.util.zip.CRC32C;
  * against 15 to 20). Used by one thread.
  */
 public final class PayloadFile {
+  private static final int PAGE = 256;
+
   private final Path path;
   private final Predicate<Path> recycle;
   private final Consumer<PayloadFile> onUse;
   private final BitSet verified = new BitSet();
-  private int[] crcs = new int[16];
+  // By page: a huge model of which one shard has come must not cost memory for all of them.
+  private int[][] crcs = new int[1][];
   private final ByteBuffer scratch;
   private FileChannel channel;
 
@@ -68,10 +71,14 @@ public final class PayloadFile {
 
   /** Remembers a slot's checksum: one slot is used for one payload after another. */
   private void verify(int slot, int crc) {
-    if (slot >= crcs.length) {
-      crcs = Arrays.copyOf(crcs, Math.max(slot + 1, 2 * crcs.length));
+    int page = slot / PAGE;
+    if (page >= crcs.length) {
+      crcs = Arrays.copyOf(crcs, Math.max(page + 1, 2 * crcs.length));
     }
-    crcs[slot] = crc;
+    if (crcs[page] == null) {
+      crcs[page] = new int[PAGE];
+    }
+    crcs[page][slot % PAGE] = crc;
     verified.set(slot);
   }
 
@@ -112,7 +119,7 @@ public final class PayloadFile {
   /** Whether {@code slot} holds {@code bytes} bytes with this checksum. */
   public boolean holds(int slot, long position, int bytes, int crc) {
     if (verified.get(slot)) {
-      return crcs[slot] == crc;
+      return crcs[slot / PAGE][slot % PAGE] == crc;
     }
     if (!Files.exists(path)) {
       return false;
