@@ -10,6 +10,7 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Release;
@@ -149,7 +150,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       } else if (origin.topic().equals(topics.aliasRequests().name())) {
         alias(key, read(topics.aliasRequests(), record));
       } else if (record.value() != null) {
-        progress(key, read(topics.progress(), record));
+        progress(read(topics.progress(), record));
       }
     } catch (RejectedRecord | SerializationException e) {
       forward(
@@ -189,15 +190,19 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     }
   }
 
-  private void progress(String key, PartitionProgress report) {
+  private void progress(PartitionProgress report) {
     if (report.getPartition() < 0 || report.getPartition() >= partitions) {
       throw new RejectedRecord(
           "partition %d is not among the pool's %d".formatted(report.getPartition(), partitions));
     }
     if (report.getBody() instanceof ModelProgress model) {
+      if (model.getPart() < 0 || model.getPart() >= model.getParts()) {
+        throw new RejectedRecord(
+            "part %d of %d is none of its report".formatted(model.getPart(), model.getParts()));
+      }
       pool.progress(report.getPartition(), model);
-      stored.put(key, report);
-      changed = true;
+      stored.put(report);
+      changed |= model.getPart() + 1 >= model.getParts();
     } else if (report.getBody() instanceof ReleaseProgress done) {
       done(report.getPartition(), done);
     }
@@ -262,6 +267,12 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     }
     if (policy.await().isEmpty()) {
       proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
+    }
+    for (PlannedModel planned : proposal.models()) {
+      if (planned.getEpoch() > 1 && !releases.planned(planned)) {
+        stored.deleteEpochsBefore(
+            planned.getModel(), planned.getVersion(), planned.getEpoch(), partitions);
+      }
     }
     List<RetiredModel> retired = retirements.list();
     send(releases.begin(proposal, retired, retirements.number(), now()));

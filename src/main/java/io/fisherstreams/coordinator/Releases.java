@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
@@ -64,6 +65,18 @@ final class Releases {
   /** The newest plan; null before the first. */
   MergePlan newestPlan() {
     return state.getLastPlan();
+  }
+
+  /** Whether the newest plan merges the same epoch of a model's version. */
+  boolean planned(PlannedModel model) {
+    MergePlan newest = state.getLastPlan();
+    return newest != null
+        && newest.getModels().stream()
+            .anyMatch(
+                known ->
+                    known.getModel().equals(model.getModel())
+                        && known.getVersion() == model.getVersion()
+                        && known.getEpoch() == model.getEpoch());
   }
 
   /** Plans abandoned in a row before the newest one. */

@@ -83,7 +83,7 @@ final class Retirement {
         return false;
       }
     }
-    partition.outbox().retireProgress(model.version());
+    partition.outbox().retireProgress(model.version(), PartitionReport.parts(model));
     partition.ledger().remove(model);
     partition.payloads().drop(model.version());
     return true;
