@@ -10,16 +10,17 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
+import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -57,6 +58,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private PoolView pool;
   private Aliases aliases;
   private Releases releases;
+  private Retirements retirements;
   private boolean changed;
   private RecordGuard guard;
 
@@ -97,7 +99,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         new PoolStore(
             context.getStateStore(CoordinatorTopology.MANIFESTS),
             context.getStateStore(CoordinatorTopology.PROGRESS));
-    pool = new PoolView(partitions, state.getRetired());
+    retirements =
+        new Retirements(context.getStateStore(CoordinatorTopology.RETIRED), state, partitions);
+    pool = new PoolView(partitions, retirements.versions());
     stored.manifests().forEach(this::restore);
     view(stored.reports());
     changed = true;
@@ -146,7 +150,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       } else if (origin.topic().equals(topics.aliasRequests().name())) {
         alias(key, read(topics.aliasRequests(), record));
       } else if (record.value() != null) {
-        progress(key, read(topics.progress(), record));
+        progress(read(topics.progress(), record));
       }
     } catch (RejectedRecord | SerializationException e) {
       forward(
@@ -164,6 +168,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (manifest == null) {
       pool.withdraw(key);
       stored.delete(key, Long.MAX_VALUE);
+      retire(key);
     } else {
       pool.announce(key, manifest);
       if (stored.put(manifest)) {
@@ -185,22 +190,35 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     }
   }
 
-  private void progress(String key, PartitionProgress report) {
+  private void progress(PartitionProgress report) {
     if (report.getPartition() < 0 || report.getPartition() >= partitions) {
       throw new RejectedRecord(
           "partition %d is not among the pool's %d".formatted(report.getPartition(), partitions));
     }
     if (report.getBody() instanceof ModelProgress model) {
+      if (model.getPart() < 0 || model.getPart() >= model.getParts()) {
+        throw new RejectedRecord(
+            "part %d of %d is none of its report".formatted(model.getPart(), model.getParts()));
+      }
       pool.progress(report.getPartition(), model);
-      stored.put(key, report);
-      changed = true;
-    } else if (report.getBody() instanceof ReleaseProgress done
-        && releases.report(report.getPartition(), done)) {
+      stored.put(report);
+      changed |= model.getPart() + 1 >= model.getParts();
+    } else if (report.getBody() instanceof ReleaseProgress done) {
+      done(report.getPartition(), done);
+    }
+  }
+
+  private void done(int partition, ReleaseProgress done) {
+    if (releases.report(partition, done)) {
       if (releases.canComplete()) {
         publish(releases.complete(aliases::held, now()));
         changed = true;
         context.commit();
       }
+      save();
+    }
+    if (done.getRetirement() > 0) {
+      retirements.removed(partition, done.getRetirement()).forEach(pool::forget);
       save();
     }
   }
@@ -217,6 +235,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (schedule.isDue(now) && !letsFinish()) {
       schedule.settled();
       plan(pool.propose());
+    }
+    if (schedule.isSettled() && retirements.isWaiting()) {
+      retire();
     }
   }
 
@@ -242,11 +263,38 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void begin(Proposal proposal) {
     for (String model : pool.retireBefore(proposal)) {
       stored.delete(model, pool.retired().get(model));
+      retire(model);
     }
     if (policy.await().isEmpty()) {
       proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
     }
-    MergePlan plan = releases.begin(proposal, pool.retired(), now());
+    for (PlannedModel planned : proposal.models()) {
+      if (planned.getEpoch() > 1 && !releases.planned(planned)) {
+        stored.deleteEpochsBefore(
+            planned.getModel(), planned.getVersion(), planned.getEpoch(), partitions);
+      }
+    }
+    List<RetiredModel> retired = retirements.list();
+    send(releases.begin(proposal, retired, retirements.number(), now()));
+  }
+
+  /** Stored at once: a restart before the next plan must not forget a withdrawal. */
+  private void retire(String model) {
+    Long version = pool.retired().get(model);
+    if (version != null) {
+      retirements.add(model, version);
+    }
+  }
+
+  /** Sends what is retired without a new plan: no release waits for it, and none may follow. */
+  private void retire() {
+    List<RetiredModel> retired = retirements.list();
+    send(releases.retire(retired, retirements.number(), now()));
+    save();
+    context.commit();
+  }
+
+  private void send(MergePlan plan) {
     forward(CoordinatorTopology.TO_MERGE_PLANS, "plan", plan);
   }
 
@@ -267,8 +315,6 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void save() {
-    CoordinatorState state = releases.state();
-    state.setRetired(new HashMap<>(pool.retired()));
-    states.put(STATE_KEY, state);
+    states.put(STATE_KEY, releases.state());
   }
 }

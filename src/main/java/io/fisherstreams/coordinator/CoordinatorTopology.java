@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.coordinator.state.RetiredVersion;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.ModelManifest;
@@ -33,7 +34,7 @@ import org.apache.kafka.streams.state.Stores;
  * progress ───────┼─▶ coordinator ──┼─▶ releases
  * alias-requests ─┘       │         ├─▶ aliases
  *                         │         └─▶ dead-letters
- *   manifests, progress, state, aliases, releases
+ *   manifests, progress, retired, state, aliases, releases
  * </pre>
  */
 public final class CoordinatorTopology implements Supplier<Topology> {
@@ -43,7 +44,10 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   /** Reports of the merge stage's partitions on those versions. */
   public static final String PROGRESS = "coordinator-progress";
 
-  /** The plan under way and what was retired. */
+  /** Versions that are retired and that partitions may still have. */
+  public static final String RETIRED = "coordinator-retired";
+
+  /** The plan under way and the releases that are kept. */
   public static final String STATE = "coordinator-state";
 
   /** Aliases as they were last written. */
@@ -89,6 +93,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
         .addProcessor(COORDINATOR, this::processor, "models", "progress", "alias-requests")
         .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
+        .addStateStore(store(RETIRED, RetiredVersion.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
         .addStateStore(store(ALIASES, Alias.class), COORDINATOR)
         .addStateStore(store(RELEASES, Release.class), COORDINATOR)

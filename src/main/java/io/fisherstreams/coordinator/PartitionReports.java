@@ -31,12 +31,20 @@ final class PartitionReports {
     }
   }
 
+  /** The parts of a report that have arrived, from the first on. */
+  private record Unfinished(int epoch, int parts, List<ReportedSums> sums) {
+    boolean isContinuedBy(ModelProgress next) {
+      return next.getPart() == sums.size() && next.getParts() == parts && next.getEpoch() == epoch;
+    }
+  }
+
   private record KnownSums(int epoch, MergeSet mergeSet, PoolModel.Sums sums) {}
 
   private final Map<Integer, ShardCount> expected;
   private final Map<String, String> names;
   private final Map<Integer, ModelProgress> newest = new HashMap<>();
-  private final TreeMap<Integer, Map<Integer, ReportedSums>> epochs = new TreeMap<>();
+  private final TreeMap<Integer, Map<Integer, List<ReportedSums>>> epochs = new TreeMap<>();
+  private final Map<Integer, Unfinished> unfinished = new HashMap<>();
   private KnownSums knownSums;
 
   /**
@@ -50,9 +58,30 @@ final class PartitionReports {
     this.names = Map.copyOf(names);
   }
 
-  /** Adds a partition's report; rejects sums that are no numbers with {@link RejectedRecord}. */
+  /**
+   * Adds a partition's report, or a part of one. A report counts once all its parts have arrived,
+   * one after the other. Compaction may leave parts of an earlier report, which are ignored.
+   *
+   * @throws RejectedRecord when its sums are no numbers
+   */
   void add(int partition, ModelProgress progress) {
     ReportedSums sums = ReportedSums.of(progress.getSums(), names);
+    if (progress.getPart() == 0) {
+      unfinished.put(
+          partition, new Unfinished(progress.getEpoch(), progress.getParts(), new ArrayList<>()));
+    }
+    Unfinished report = unfinished.get(partition);
+    if (report == null || !report.isContinuedBy(progress)) {
+      return;
+    }
+    report.sums.add(sums);
+    if (report.sums.size() >= report.parts) {
+      unfinished.remove(partition);
+      add(partition, progress, report.sums);
+    }
+  }
+
+  private void add(int partition, ModelProgress progress, List<ReportedSums> sums) {
     newest.put(partition, withoutSums(progress));
     knownSums = null;
     if (isComplete(partition, progress)) {
@@ -73,7 +102,9 @@ final class PartitionReports {
         progress.getEpoch(),
         progress.getSealed(),
         progress.getMissing(),
-        List.of());
+        List.of(),
+        0,
+        1);
   }
 
   private boolean isComplete(int partition, ModelProgress progress) {
@@ -105,7 +136,7 @@ final class PartitionReports {
   }
 
   private boolean isSealed(int epoch) {
-    Map<Integer, ReportedSums> reports = epochs.getOrDefault(epoch, Map.of());
+    Map<Integer, List<ReportedSums>> reports = epochs.getOrDefault(epoch, Map.of());
     return epoch > 0
         && expected.entrySet().stream()
             .allMatch(entry -> entry.getValue().fisher == 0 || reports.containsKey(entry.getKey()));
@@ -123,7 +154,7 @@ final class PartitionReports {
   PoolModel.Sums sums(int epoch, MergeSet merged) {
     if (knownSums == null || knownSums.epoch != epoch || knownSums.mergeSet != merged) {
       BigDecimal[] sums = {BigDecimal.ZERO, BigDecimal.ZERO};
-      epochs.get(epoch).values().forEach(report -> report.addTo(sums, merged));
+      epochs.get(epoch).values().forEach(parts -> parts.forEach(part -> part.addTo(sums, merged)));
       knownSums =
           new KnownSums(
               epoch,

@@ -27,6 +27,11 @@ final class PlanSchedule {
     firstChange = NONE;
   }
 
+  /** Whether no change waits for a plan. */
+  boolean isSettled() {
+    return firstChange == NONE;
+  }
+
   /** Whether a change has waited long enough for its plan. */
   boolean isDue(long now) {
     return firstChange != NONE

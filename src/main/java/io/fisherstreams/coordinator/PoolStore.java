@@ -13,7 +13,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 /**
  * The manifests of every version that is not retired and the partitions' reports on those versions,
  * in two state stores. Manifests are stored under {@code model@version}, reports under {@code
- * model@version/partition/epoch}.
+ * model@version/partition/epoch/part}.
  */
 final class PoolStore {
   private final KeyValueStore<String, ModelManifest> manifests;
@@ -36,12 +36,12 @@ final class PoolStore {
     return all;
   }
 
-  /** All reports, lower epochs first. */
+  /** All reports, lower epochs first, the parts of each in their order. */
   List<PartitionProgress> reports() {
     return byEpoch(reports.all());
   }
 
-  /** The reports on one version, lower epochs first. */
+  /** The reports on one version, in the same order. */
   List<PartitionProgress> reports(ModelManifest manifest) {
     String id = id(manifest);
     return byEpoch(reports.range(id + "/", id + "0")); // '/' + 1
@@ -65,15 +65,26 @@ final class PoolStore {
   }
 
   /**
-   * Stores a partition's report on a version. An epoch below an earlier report's means that the
-   * partition has lost a payload, and the later epochs with it: their reports are deleted.
-   *
-   * @param key the record's key, {@code model@version/partition}
+   * Stores a part of a partition's report on a version. The first part deletes the earlier report
+   * on its epoch, and those on later epochs: an epoch below an earlier report's means that the
+   * partition has lost a payload, and the later epochs with it.
    */
-  void put(String key, PartitionProgress report) {
-    int epoch = ((ModelProgress) report.getBody()).getEpoch();
-    deleteReports(epochKey(key, epoch + 1), key + "0"); // '/' + 1
-    reports.put(epochKey(key, epoch), report);
+  void put(PartitionProgress report) {
+    ModelProgress body = (ModelProgress) report.getBody();
+    String key = body.getModel() + "@" + body.getVersion() + "/" + report.getPartition();
+    String epoch = epochKey(key, body.getEpoch());
+    if (body.getPart() == 0) {
+      deleteReports(epoch, key + "0"); // '/' + 1
+    }
+    reports.put(String.format("%s/%010d", epoch, body.getPart()), report);
+  }
+
+  /** Deletes the reports on a version's epochs before one that a plan uses. */
+  void deleteEpochsBefore(String model, long version, int epoch, int partitions) {
+    for (int partition = 0; partition < partitions; partition++) {
+      String key = model + "@" + version + "/" + partition;
+      deleteReports(key + "/", epochKey(key, epoch));
+    }
   }
 
   /** Deletes the manifests of a model's versions up to one, and the reports on them. */

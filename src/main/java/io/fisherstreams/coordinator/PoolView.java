@@ -46,6 +46,11 @@ public final class PoolView {
     return Collections.unmodifiableMap(retired);
   }
 
+  /** Forgets that versions of a model were retired: nobody has anything of them any more. */
+  void forget(String model) {
+    retired.remove(model);
+  }
+
   /** All versions that are used or may still be, by model. */
   public SortedMap<String, NavigableMap<Long, PoolModel>> models() {
     return Collections.unmodifiableSortedMap(models);

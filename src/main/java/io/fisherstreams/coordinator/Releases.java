@@ -3,7 +3,9 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
@@ -11,11 +13,9 @@ import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.TopicSlice;
 import java.time.Instant;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -35,7 +35,7 @@ final class Releases {
   /**
    * The releases as they were saved.
    *
-   * @param saved kept up to date, except the retired versions
+   * @param saved kept up to date
    * @param partitions of the merge stage
    */
   Releases(
@@ -67,6 +67,18 @@ final class Releases {
     return state.getLastPlan();
   }
 
+  /** Whether the newest plan merges the same epoch of a model's version. */
+  boolean planned(PlannedModel model) {
+    MergePlan newest = state.getLastPlan();
+    return newest != null
+        && newest.getModels().stream()
+            .anyMatch(
+                known ->
+                    known.getModel().equals(model.getModel())
+                        && known.getVersion() == model.getVersion()
+                        && known.getEpoch() == model.getEpoch());
+  }
+
   /** Plans abandoned in a row before the newest one. */
   int abandoned() {
     return state.getAbandoned();
@@ -85,9 +97,10 @@ final class Releases {
   /**
    * Makes the next plan, which is under way from now on.
    *
-   * @param retired by model: the highest version that no later plan uses
+   * @param retired what no later plan uses
+   * @param retirement number of that list
    */
-  MergePlan begin(Proposal proposal, Map<String, Long> retired, Instant now) {
+  MergePlan begin(Proposal proposal, List<RetiredModel> retired, long retirement, Instant now) {
     MergePlan previous = state.getLastPlan();
     MergePlan plan =
         new MergePlan(
@@ -98,16 +111,42 @@ final class Releases {
             proposal.base().manifest().getVersion(),
             proposal.base().manifest().getMethod(),
             proposal.models(),
-            retired.entrySet().stream()
-                .map(entry -> new RetiredModel(entry.getKey(), entry.getValue()))
-                .sorted(Comparator.comparing(RetiredModel::getModel))
-                .toList());
+            retired,
+            retirement,
+            false);
     state.setLastPlan(plan);
     state.setLastPlanAbandoned(false);
     state.setUnderWay(true);
     state.setFirstOffsets(mergedTensors.endOffsets());
     state.getReports().clear();
     return plan;
+  }
+
+  /**
+   * The newest plan with another list of retired models, to be sent again. Without a plan, or when
+   * its release is abandoned, partitions only remove these models.
+   */
+  MergePlan retire(List<RetiredModel> retired, long retirement, Instant now) {
+    MergePlan newest = state.getLastPlan();
+    if (newest == null) {
+      return new MergePlan(
+          0L,
+          now,
+          "models withdrawn before the first release",
+          "",
+          0L,
+          MergeMethod.newBuilder().build(),
+          List.of(),
+          retired,
+          retirement,
+          true);
+    }
+    MergePlan longer = MergePlan.newBuilder(newest).build();
+    longer.setRetired(retired);
+    longer.setRetirement(retirement);
+    longer.setRetiresOnly(state.getLastPlanAbandoned());
+    state.setLastPlan(longer);
+    return longer;
   }
 
   /** Gives the plan under way up; the release's record. */

@@ -111,15 +111,20 @@ final class Ledger {
         : Optional.of(new HeldShard(model, slot, shard(model, slot.shard())));
   }
 
+  /** Reads the manifests up to their topic's present end. */
+  void syncCatalog() {
+    catalog.sync();
+  }
+
   /** Every version of a model of which this partition has shards. */
-  List<KnownModel> heldVersions(String model) {
-    List<KnownModel> versions = new ArrayList<>();
+  List<ModelVersion> heldVersions(String model) {
+    List<ModelVersion> versions = new ArrayList<>();
     try (KeyValueIterator<String, ModelManifest> all =
         manifests.range(model + "@", model + "A")) { // '@' + 1
       while (all.hasNext()) {
         ModelManifest manifest = all.next().value;
         if (manifest.getModel().equals(model)) {
-          versions.add(new KnownModel(manifest, partition, partitions));
+          versions.add(new ModelVersion(model, manifest.getVersion()));
         }
       }
     }

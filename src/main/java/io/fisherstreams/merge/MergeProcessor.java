@@ -198,14 +198,25 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   }
 
   private void plan(MergePlan plan) {
-    if (plan == null
-        || (run.state() != null && run.state().getPlan().getRelease() >= plan.getRelease())) {
+    PlanState newest = run.state();
+    if (plan == null || (newest != null && !isNewer(plan, newest.getPlan()))) {
       return;
     }
     ResolvedPlan.check(plan);
-    PlanState state = PlanState.newBuilder().setPlan(plan).build();
+    PlanState state =
+        newest != null && newest.getPlan().getRelease() == plan.getRelease()
+            ? PlanState.newBuilder(newest).setPlan(plan).setCleared(false).build()
+            : PlanState.newBuilder().setPlan(plan).build();
+    state.setDone(state.getDone() || plan.getRetiresOnly());
     plans.put(PLAN_KEY, state);
     run.begin(state);
+  }
+
+  /** A plan is sent again when its list of retired models grows. */
+  private static boolean isNewer(MergePlan plan, MergePlan known) {
+    return plan.getRelease() > known.getRelease()
+        || (plan.getRelease() == known.getRelease()
+            && plan.getRetirement() > known.getRetirement());
   }
 
   private void work() {

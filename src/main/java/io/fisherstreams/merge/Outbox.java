@@ -11,6 +11,7 @@ import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
+import java.util.List;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
@@ -49,9 +50,11 @@ final class Outbox {
   }
 
   /** Reports how much of a model version this partition has. */
-  void progress(ModelProgress progress) {
-    ModelVersion version = new ModelVersion(progress.getModel(), progress.getVersion());
-    report(progressKey(version), new PartitionProgress(partition(), progress));
+  void progress(List<ModelProgress> parts) {
+    for (ModelProgress part : parts) {
+      ModelVersion version = new ModelVersion(part.getModel(), part.getVersion());
+      report(progressKey(version, part.getPart()), new PartitionProgress(partition(), part));
+    }
   }
 
   /** Reports that this partition has carried a plan out. */
@@ -59,13 +62,15 @@ final class Outbox {
     report("release/" + partition(), new PartitionProgress(partition(), progress));
   }
 
-  /** Sends the tombstone of this partition's report on a model version. */
-  void retireProgress(ModelVersion version) {
-    report(progressKey(version), null);
+  /** Sends the tombstones of this partition's report on a model version. */
+  void retireProgress(ModelVersion version, int parts) {
+    for (int part = 0; part < parts; part++) {
+      report(progressKey(version, part), null);
+    }
   }
 
-  private String progressKey(ModelVersion version) {
-    return version + "/" + partition();
+  private String progressKey(ModelVersion version, int part) {
+    return version + "/" + partition() + (part == 0 ? "" : "/" + part);
   }
 
   /** Sends a rejected record to {@code dead-letters} as it came. */

@@ -21,14 +21,74 @@ import java.util.Optional;
 final class PartitionReport {
   private static final int MAX_MISSING_NAMES = 20;
 
+  private static final int MAX_UTF8_BYTES = 3; // of a char
+  private static final int MAX_LENGTH_BYTES = 5; // Avro's, of a text's length
+  // 309 digits before the point and 1,074 after it hold each float64 number, so a sum of an int's
+  // worth of them needs ten digits more.
+  private static final int MAX_SUM_BYTES = 1_400;
+  private static final int MAX_PART_BYTES = 1 << 20;
+
   private final Ledger ledger;
 
   PartitionReport(Ledger ledger) {
     this.ledger = ledger;
   }
 
-  /** The report on a version at this moment. */
-  ModelProgress of(KnownModel model) {
+  /**
+   * The report on a version at this moment, in parts that each fit a record whatever the sums are.
+   */
+  List<ModelProgress> of(KnownModel model) {
+    ModelProgress whole = whole(model);
+    List<FisherSums> sums = whole.getSums();
+    if (sums.isEmpty()) {
+      return List.of(whole);
+    }
+    int parts = parts(model);
+    List<ModelProgress> report = new ArrayList<>(parts);
+    int first = 0;
+    for (int part = 0; part < parts; part++) {
+      int end = first;
+      for (int bytes = 0; end < sums.size(); end++) {
+        bytes += maxBytes(sums.get(end).getParameter());
+        if (bytes > MAX_PART_BYTES) {
+          break;
+        }
+      }
+      report.add(
+          ModelProgress.newBuilder(whole)
+              .setSums(new ArrayList<>(sums.subList(first, end)))
+              .setPart(part)
+              .setParts(parts)
+              .build());
+      first = end;
+    }
+    return report;
+  }
+
+  /** Records of a complete report on a version; each lists so many parameters as surely fit. */
+  static int parts(KnownModel model) {
+    int parts = 1;
+    int bytes = 0;
+    String previous = null;
+    for (Slot slot : model.fisher().slots()) {
+      String parameter = slot.shard().tensor().name();
+      if (!parameter.equals(previous)) {
+        previous = parameter;
+        bytes += maxBytes(parameter);
+        if (bytes > MAX_PART_BYTES) {
+          parts++;
+          bytes = maxBytes(parameter);
+        }
+      }
+    }
+    return parts;
+  }
+
+  private static int maxBytes(String parameter) {
+    return parameter.length() * MAX_UTF8_BYTES + 2 * MAX_SUM_BYTES + 3 * MAX_LENGTH_BYTES;
+  }
+
+  private ModelProgress whole(KnownModel model) {
     ModelCounts now = ledger.counts(model);
     int expected = model.checkpoint().slots().size();
     int fishers = model.fisher().slots().size();
@@ -59,7 +119,9 @@ final class PartitionReport {
         epoch,
         sealed,
         missing.subList(0, Math.min(missing.size(), MAX_MISSING_NAMES)),
-        sums.orElse(List.of()));
+        sums.orElse(List.of()),
+        0,
+        1);
   }
 
   private List<String> withoutCheckpoint(KnownModel model) {

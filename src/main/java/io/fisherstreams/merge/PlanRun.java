@@ -101,6 +101,9 @@ final class PlanRun implements AutoCloseable {
     if (state.getDone()) {
       if (retirement.step(state.getPlan(), isOver)) {
         state.setCleared(true);
+        if (!state.getPlan().getRetired().isEmpty()) {
+          report(state.getPlan().getRetirement());
+        }
       }
       return true;
     }
@@ -119,17 +122,26 @@ final class PlanRun implements AutoCloseable {
         return true;
       }
     }
-    done(slots.size());
+    done();
     return true;
   }
 
-  private void done(long shards) {
+  private void done() {
     state.setDone(true);
+    report(0);
+  }
+
+  /** Reports what was merged; with the number of the retired models' list once they are removed. */
+  private void report(long retired) {
     partition
         .outbox()
         .done(
             new ReleaseProgress(
-                state.getPlan().getRelease(), shards, state.getChecksum(), state.getUnweighted()));
+                state.getPlan().getRelease(),
+                (long) state.getNext(),
+                state.getChecksum(),
+                state.getUnweighted(),
+                retired));
   }
 
   /**
@@ -147,7 +159,7 @@ final class PlanRun implements AutoCloseable {
       isBlocked = false;
       Optional<ResolvedPlan> resolved = ResolvedPlan.of(state.getPlan(), ledger);
       if (resolved.isEmpty()) {
-        done(0); // this partition has no shard of the base, so it has nothing to merge
+        done(); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
       preparation =

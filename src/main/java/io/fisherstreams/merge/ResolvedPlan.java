@@ -34,7 +34,7 @@ record ResolvedPlan(
   /** Rejects a plan that no coordinator makes with {@link RejectedRecord}. */
   static void check(MergePlan plan) {
     try {
-      if (plan.getRelease() < 1) {
+      if (plan.getRelease() < (plan.getRetiresOnly() ? 0 : 1)) {
         throw new InvalidInput("the plan's release is " + plan.getRelease());
       }
       MergeMethod method = plan.getMethod();

@@ -8,7 +8,10 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.List;
+import java.util.Optional;
 import java.util.function.BooleanSupplier;
 
 /**
@@ -17,8 +20,10 @@ import java.util.function.BooleanSupplier;
  */
 final class Retirement {
   private final PartitionContext partition;
-  private ModelVersion underWay;
-  private int next;
+  private final Deque<ModelVersion> remaining = new ArrayDeque<>();
+  private MergePlan plan;
+  // In memory only: after a restart, it passes what is removed once more.
+  private int nextSlot;
 
   Retirement(PartitionContext partition) {
     this.partition = partition;
@@ -29,13 +34,17 @@ final class Retirement {
    *
    * @return whether everything is removed
    */
-  boolean step(MergePlan plan, BooleanSupplier isOver) {
-    for (RetiredModel retired : plan.getRetired()) {
-      for (KnownModel model : partition.ledger().heldVersions(retired.getModel())) {
-        if (model.version().version() <= retired.getVersion() && !remove(model, isOver)) {
-          return false;
-        }
+  boolean step(MergePlan newest, BooleanSupplier isOver) {
+    if (plan != newest) {
+      begin(newest);
+    }
+    while (!remaining.isEmpty()) {
+      Optional<KnownModel> model = partition.ledger().held(remaining.peek());
+      if (model.isPresent() && !remove(model.get(), isOver)) {
+        return false;
       }
+      remaining.remove();
+      nextSlot = 0;
     }
     for (PlannedModel planned : plan.getModels()) {
       for (int epoch = planned.getEpoch() - 1; epoch > 0; epoch--) {
@@ -49,21 +58,32 @@ final class Retirement {
     return true;
   }
 
-  private boolean remove(KnownModel model, BooleanSupplier isOver) {
-    if (!model.version().equals(underWay)) {
-      underWay = model.version();
-      next = 0;
+  private void begin(MergePlan newest) {
+    plan = newest;
+    nextSlot = 0;
+    remaining.clear();
+    if (!newest.getRetired().isEmpty()) {
+      // From here on no shard of a retired version is admitted, in whatever order topics are read.
+      partition.ledger().syncCatalog();
     }
+    for (RetiredModel retired : newest.getRetired()) {
+      for (ModelVersion version : partition.ledger().heldVersions(retired.getModel())) {
+        if (version.version() <= retired.getVersion()) {
+          remaining.add(version);
+        }
+      }
+    }
+  }
+
+  private boolean remove(KnownModel model, BooleanSupplier isOver) {
     List<Slot> slots = model.checkpoint().slots();
-    while (next < slots.size()) {
-      remove(model, slots.get(next).shard());
-      next++;
+    while (nextSlot < slots.size()) {
+      remove(model, slots.get(nextSlot++).shard());
       if (isOver.getAsBoolean()) {
         return false;
       }
     }
-    underWay = null;
-    partition.outbox().retireProgress(model.version());
+    partition.outbox().retireProgress(model.version(), PartitionReport.parts(model));
     partition.ledger().remove(model);
     partition.payloads().drop(model.version());
     return true;

@@ -133,7 +133,7 @@ final class CoordinatorSimulation {
           topics.progress(),
           "release/" + p,
           new PartitionProgress(
-              p, new ReleaseProgress(plan.getRelease(), (long) shards(p), 0L, 0L)));
+              p, new ReleaseProgress(plan.getRelease(), (long) shards(p), 0L, 0L, 0L)));
       received++;
     }
     double seconds = (System.nanoTime() - start) / 1e9;
@@ -178,7 +178,9 @@ final class CoordinatorSimulation {
                 epoch,
                 0,
                 List.of(),
-                sums)));
+                sums,
+                0,
+                1)));
     received++;
   }
 

@@ -173,7 +173,9 @@ final class PartitionSimulation implements AutoCloseable {
             1L,
             manifests.get("base").getMethod(),
             planned,
-            List.of());
+            List.of(),
+            0L,
+            false);
     merged = 0;
     Row row =
         measured(

@@ -109,7 +109,8 @@ abstract class CoordinatorFixture {
         topics.progress(),
         "release/" + partition,
         new PartitionProgress(
-            partition, new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L)));
+            partition,
+            new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L, 0L)));
   }
 
   void allDone(long release) {

@@ -183,7 +183,7 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
     arrive("a", 1);
     plans();
     withdraw("a");
-    assertThat(plans()).isEmpty();
+    assertThat(plans()).extracting(MergePlan::getRetiresOnly).containsExactly(true);
     assertThat(releases()).extracting(Release::getStatus).containsExactly(ReleaseStatus.ABANDONED);
     allDone(1);
     assertThat(releases()).isEmpty();
@@ -198,7 +198,7 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
     plans();
     arrive("b", 1);
     withdraw("b");
-    assertThat(plans()).isEmpty();
+    assertThat(plans()).as("with b retired").extracting(MergePlan::getRelease).containsExactly(1L);
     allDone(1);
     assertThat(releases()).extracting(Release::getStatus).containsExactly(ReleaseStatus.COMPLETE);
   }
@@ -314,7 +314,17 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
     report(
         0,
         new ModelProgress(
-            "later", 1L, 1, 1, 1, 1, 1, List.of(), List.of(new FisherSums("p", "many", "1"))));
+            "later",
+            1L,
+            1,
+            1,
+            1,
+            1,
+            1,
+            List.of(),
+            List.of(new FisherSums("p", "many", "1")),
+            0,
+            1));
     assertThat(stage.reasons(topics))
         .singleElement()
         .satisfies(reason -> assertThat(reason).contains("no decimal numbers: many, 1"));

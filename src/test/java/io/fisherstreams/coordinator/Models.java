@@ -101,7 +101,9 @@ final class Models {
                 fisherShards == 0 ? 0 : epoch,
                 0,
                 List.of(),
-                fisher));
+                fisher,
+                0,
+                1));
       }
     }
     return reports;
@@ -122,6 +124,8 @@ final class Models {
         checkpoint ? complete.getEpoch() : 0,
         checkpoint ? 0 : complete.getFisherShards() - 1,
         List.of("weight[1]"),
-        List.of());
+        List.of(),
+        0,
+        1);
   }
 }

@@ -36,7 +36,7 @@ class PartitionReportsTest {
     reports.add(
         partition,
         new ModelProgress(
-            "m", 1L, present, present, fisherShards, epoch, sealed, missing, List.of(sums)));
+            "m", 1L, present, present, fisherShards, epoch, sealed, missing, List.of(sums), 0, 1));
   }
 
   private static FisherSums sums(String total, String squares) {
@@ -108,5 +108,32 @@ class PartitionReportsTest {
         .withMessage("the Fisher sums of w are no decimal numbers: NaN, 1");
     assertThat(reports.epoch()).hasValue(1);
     assertThat(reports.sums(1, W)).isEqualTo(new PoolModel.Sums(4, 4));
+  }
+
+  private void part(int part, int parts, FisherSums... sums) {
+    reports.add(
+        0, new ModelProgress("m", 1L, 3, 3, 3, 1, 0, List.of(), List.of(sums), part, parts));
+  }
+
+  @Test
+  void aReportInPartsCountsOnceAllHaveArrivedOneAfterTheOther() {
+    report(1, 1, 1, 0, sums("1", "4"));
+    report(2, 1, 0, 0);
+    part(1, 3, sums("100", "100")); // left by compaction of an earlier report
+    part(2, 3, sums("100", "100"));
+    assertThat(reports.epoch()).isEmpty();
+    part(0, 3, sums("1", "2"));
+    part(1, 3, sums("1", "4"));
+    assertThat(reports.epoch()).isEmpty();
+    part(0, 3, sums("1", "3")); // the report begins again
+    part(2, 3, sums("100", "100"));
+    part(1, 3, sums("1", "5"));
+    part(1, 3, sums("100", "100"));
+    assertThat(reports.epoch()).isEmpty();
+    part(2, 3, sums("1", "4"));
+    assertThat(reports.epoch()).hasValue(1);
+    assertThat(reports.sums(1, W)).isEqualTo(new PoolModel.Sums(4, 4));
+    part(0, 2, sums("1", "1"));
+    assertThat(reports.epoch()).as("the earlier report counts meanwhile").hasValue(1);
   }
 }

@@ -81,11 +81,11 @@ class ReleasesTest {
   }
 
   private MergePlan begin(String model) {
-    return releases.begin(proposal(model), Map.of(), NOON);
+    return releases.begin(proposal(model), List.of(), 0L, NOON);
   }
 
   private static ReleaseProgress done(long release, long shards, long checksum, long unweighted) {
-    return new ReleaseProgress(release, shards, checksum, unweighted);
+    return new ReleaseProgress(release, shards, checksum, unweighted, 0L);
   }
 
   /** Release n begins at offset 10 n of each partition, and is complete n hours after noon. */
@@ -104,7 +104,9 @@ class ReleasesTest {
 
   @Test
   void plansAreNumberedAndSayWhatTheyRetire() {
-    MergePlan first = releases.begin(proposal("a"), Map.of("z", 3L, "b", 9L), NOON);
+    MergePlan first =
+        releases.begin(
+            proposal("a"), List.of(new RetiredModel("b", 9L), new RetiredModel("z", 3L)), 4L, NOON);
     assertThat(first.getRelease()).isEqualTo(1);
     assertThat(first.getCreatedAt()).isEqualTo(NOON);
     assertThat(first.getCause()).isEqualTo("a arrived");

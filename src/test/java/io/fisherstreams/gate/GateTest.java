@@ -94,7 +94,8 @@ class GateTest {
   /** A release that nobody has judged yet. */
   private void complete(long id, double... found) {
     MergePlan plan =
-        new MergePlan(id, Instant.EPOCH, "", "base", 1L, new MergeMethod(), List.of(), List.of());
+        new MergePlan(
+            id, Instant.EPOCH, "", "base", 1L, new MergeMethod(), List.of(), List.of(), 0L, false);
     releases.put(
         id,
         new Release(

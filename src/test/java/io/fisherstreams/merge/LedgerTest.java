@@ -77,7 +77,7 @@ class LedgerTest {
       }
     }
     assertThat(ledger.heldVersions("a"))
-        .extracting(KnownModel::id)
+        .extracting(ModelVersion::toString)
         .containsExactlyInAnyOrder("a@1", "a@2", "a@10");
     assertThat(Ledger.modelId("a/b@10/x@y/z[3]")).isEqualTo("a/b@10");
   }

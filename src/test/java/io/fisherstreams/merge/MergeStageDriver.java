@@ -264,6 +264,25 @@ final class MergeStageDriver implements AutoCloseable {
 
   void plan(
       long release, double epsilon, List<RetiredModel> retiredModels, PlannedModel... models) {
+    plan(release, epsilon, retiredModels, 0, models);
+  }
+
+  void plan(
+      long release,
+      double epsilon,
+      List<RetiredModel> retiredModels,
+      long retirement,
+      PlannedModel... models) {
+    plan(release, epsilon, retiredModels, retirement, false, models);
+  }
+
+  void plan(
+      long release,
+      double epsilon,
+      List<RetiredModel> retiredModels,
+      long retirement,
+      boolean retiresOnly,
+      PlannedModel... models) {
     stage.pipe(
         topics.mergePlans(),
         "plan",
@@ -275,7 +294,9 @@ final class MergeStageDriver implements AutoCloseable {
             1L,
             new MergeMethod(List.of("keep"), false, epsilon, null),
             List.of(models),
-            retiredModels));
+            retiredModels,
+            retirement,
+            retiresOnly));
   }
 
   static PlannedModel planned(String model, long version, int epoch, double weight) {

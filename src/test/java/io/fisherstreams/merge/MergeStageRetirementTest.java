@@ -6,6 +6,7 @@ import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.Encoding;
+import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.RetiredModel;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -55,5 +56,46 @@ class MergeStageRetirementTest extends MergeStageFixture {
     }
     stage.checkpoint("b", 1, "w", 0, floats(5, 7, -2));
     assertThat(stage.reasons()).singleElement().asString().contains("unknown or withdrawn");
+  }
+
+  @Test
+  void aPlanThatIsSentAgainWithALongerListRetiresWithoutMergingAgain() {
+    twoModels();
+    planTwo(1);
+    stage.work();
+    assertThat(stage.merged()).isNotEmpty();
+    assertThat(stage.progress().releases()).extracting(ReleaseProgress::getShards).containsOnly(4L);
+    stage.withdraw("a");
+    stage.withdraw("b");
+    List<RetiredModel> both = List.of(new RetiredModel("a", 1L), new RetiredModel("b", 1L));
+    stage.plan(1, EPSILON, both, 7, planned("a", 1, 1, 0.75), planned("b", 1, 1, 0.25));
+    stage.restart();
+    stage.work();
+    assertThat(stage.merged()).isEmpty();
+    assertThat(stage.folder("a", 1)).doesNotExist();
+    assertThat(stage.folder("b", 1)).doesNotExist();
+    assertThat(stage.progress().releases())
+        .singleElement()
+        .satisfies(
+            report -> {
+              assertThat(report.getShards()).isEqualTo(4);
+              assertThat(report.getRetirement()).isEqualTo(7);
+            });
+    stage.plan(1, EPSILON, both, 7, planned("a", 1, 1, 0.75), planned("b", 1, 1, 0.25));
+    stage.work();
+    assertThat(stage.progress().releases()).as("it has done that").isEmpty();
+  }
+
+  @Test
+  void aPlanThatOnlyRetiresMergesNothing() {
+    twoModels();
+    stage.withdraw("b");
+    stage.plan(0, EPSILON, List.of(new RetiredModel("b", 1L)), 1, true);
+    stage.work();
+    assertThat(stage.merged()).isEmpty();
+    assertThat(stage.folder("b", 1)).doesNotExist();
+    stage.plan(1, EPSILON, List.of(), planned("a", 1, 1, 1));
+    stage.work();
+    assertThat(stage.merged()).containsKey("1/w");
   }
 }

@@ -9,9 +9,15 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.PoolTopics;
+import java.io.IOException;
 import java.math.BigDecimal;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -32,6 +38,12 @@ class PartitionReportTest {
   }
 
   private ModelProgress report(KnownModel model) {
+    List<ModelProgress> parts = parts(model);
+    assertThat(parts).hasSize(1);
+    return parts.get(0);
+  }
+
+  private List<ModelProgress> parts(KnownModel model) {
     return new PartitionReport(partition.context.ledger()).of(model);
   }
 
@@ -107,5 +119,36 @@ class PartitionReportTest {
     assertThat(progress.getMissing()).containsExactly("w[0]");
     fisher("w", 1, 1);
     assertThat(report(model).getEpoch()).isEqualTo(2);
+  }
+
+  @Test
+  void sumsOfAnyNumberOfParametersAreSplitOverRecordsThatFit() throws IOException {
+    Parameter[] parameters = new Parameter[1_500];
+    for (int i = 0; i < parameters.length; i++) {
+      parameters[i] = parameter("p%04d".formatted(i).repeat(200), 1);
+    }
+    KnownModel model = partition.model(manifest("a", 1), parameters);
+    for (Parameter parameter : parameters) {
+      partition.checkpoint("a", 1, parameter.getName(), 1);
+    }
+    assertThat(parts(model)).as("incomplete: no sums").hasSize(1);
+    for (Parameter parameter : parameters) {
+      // its square has the most digits: the smallest float32 numbers are multiples of 2^-149
+      fisher(parameter.getName(), 0, Math.nextDown(Float.MIN_NORMAL));
+    }
+    List<ModelProgress> parts = parts(model);
+    assertThat(parts).hasSizeGreaterThan(5).hasSize(PartitionReport.parts(model));
+    List<String> names = new ArrayList<>();
+    for (int i = 0; i < parts.size(); i++) {
+      ModelProgress part = parts.get(i);
+      assertThat(part.getPart()).isEqualTo(i);
+      assertThat(part.getParts()).isEqualTo(parts.size());
+      assertThat(part.getEpoch()).isEqualTo(1);
+      assertThat(new PartitionProgress(0, part).toByteBuffer().remaining())
+          .isLessThan(PoolTopics.MAX_VALUE_BYTES);
+      part.getSums().forEach(sums -> names.add(sums.getParameter()));
+    }
+    assertThat(names)
+        .containsExactly(Stream.of(parameters).map(Parameter::getName).toArray(String[]::new));
   }
 }

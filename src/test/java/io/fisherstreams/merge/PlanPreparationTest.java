@@ -52,7 +52,9 @@ class PlanPreparationTest {
             1L,
             new MergeMethod(List.of("keep"), false, 0.0, dtype),
             List.of(models),
-            List.of());
+            List.of(),
+            0L,
+            false);
     return ResolvedPlan.of(plan, partition.context.ledger()).orElseThrow();
   }
 

@@ -44,7 +44,9 @@ class RetirementTest {
         1L,
         new MergeMethod(List.of(), false, 0.0, null),
         List.of(models),
-        retired);
+        retired,
+        0L,
+        false);
   }
 
   private KnownModel model(long version) {
@@ -76,9 +78,7 @@ class RetirementTest {
         .containsExactlyInAnyOrder("w[0] a@1 s#0", "w[0] a@2 s#0");
     assertThat(partition.tombstones(MergeTopology.TO_PROGRESS))
         .containsExactlyInAnyOrder("a@1/0", "a@2/0");
-    assertThat(partition.context.ledger().heldVersions("a"))
-        .extracting(KnownModel::version)
-        .containsExactly(third.version());
+    assertThat(partition.context.ledger().heldVersions("a")).containsExactly(third.version());
     for (KnownModel model : List.of(first, second)) {
       assertThat(partition.shards.get(model.id() + "/w[0]")).isNull();
       assertThat(partition.files.resolve("0").resolve(model.id())).doesNotExist();
@@ -116,5 +116,25 @@ class RetirementTest {
                 .step(plan(List.of(), planned("a", 1, 3, 1)), () -> false))
         .isTrue();
     assertThat(folder.toFile().list()).containsExactly("fisher-3");
+  }
+
+  @Test
+  void aStepMakesProgressHoweverManyShardsWereRemovedBefore() {
+    Parameter[] parameters = new Parameter[50];
+    for (int i = 0; i < parameters.length; i++) {
+      parameters[i] = parameter("w" + i, 1);
+    }
+    partition.model(manifest("a", 1), parameters);
+    for (Parameter parameter : parameters) {
+      partition.checkpoint("a", 1, parameter.getName(), 1);
+    }
+    Retirement retirement = new Retirement(partition.context);
+    MergePlan plan = plan(List.of(new RetiredModel("a", 1L)));
+    int steps = 1;
+    while (!retirement.step(plan, () -> true)) {
+      steps++;
+    }
+    assertThat(steps).isEqualTo(parameters.length + 1);
+    assertThat(partition.shards.approximateNumEntries()).isZero();
   }
 }

@@ -38,7 +38,9 @@ class SimilarityTest {
             List.of(
                 new PlannedModel("a", 1L, 2, 0.25, 5.0, 0.25 / 5.5, 0.25),
                 new PlannedModel("b", 1L, 1, 0.75, 5.0, 0.75 / 5.5, 0.75)),
-            List.of());
+            List.of(),
+            0L,
+            false);
     return Similarity.of(plan, products);
   }
 
