@@ -17,6 +17,8 @@ import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Optional;
@@ -47,6 +49,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
   private final PlanSchedule schedule;
+  private final InstantSource wallClock;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, CoordinatorState> states;
   private KeyValueStore<String, Alias> aliasStore;
@@ -57,7 +60,12 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private boolean changed;
 
   CoordinatorProcessor(
-      PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      InstantSource wallClock) {
+    this.wallClock = wallClock;
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
@@ -216,15 +224,16 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void forward(String sink, String key, Object value) {
-    forward(sink, new Record<>(key, value, context.currentSystemTimeMs()));
+    forward(sink, new Record<>(key, value, now().toEpochMilli()));
   }
 
   private void forward(String sink, Record<?, ?> record) {
     context.forward(record.withKey((Object) record.key()).withValue((Object) record.value()), sink);
   }
 
+  /** The wall clock's time, for people; waits use the context's, which no correction moves. */
   private Instant now() {
-    return Instant.ofEpochMilli(context.currentSystemTimeMs());
+    return wallClock.instant().truncatedTo(ChronoUnit.MILLIS);
   }
 
   private void save() {

@@ -7,6 +7,7 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.serde.StateSerde;
+import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -61,10 +62,26 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   private final int partitions;
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
+  private final InstantSource wallClock;
 
   /** The coordinator of a pool whose sharded topics have {@code partitions} partitions. */
   public CoordinatorTopology(
       PoolTopics topics, int partitions, PlanPolicy policy, MergedTensorLog mergedTensors) {
+    this(topics, partitions, policy, mergedTensors, InstantSource.system());
+  }
+
+  /**
+   * With a clock.
+   *
+   * @param wallClock gives the times that releases and aliases carry; no wait depends on it
+   */
+  CoordinatorTopology(
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      InstantSource wallClock) {
+    this.wallClock = wallClock;
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
@@ -114,7 +131,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   /** The topology's one processor, new. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors);
+    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors, wallClock);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {
