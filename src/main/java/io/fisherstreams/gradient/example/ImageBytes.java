@@ -85,7 +85,7 @@ final class ImageBytes {
         throw new EOFException("the file is truncated");
       }
       int marker = file[at] & 0xFF;
-      int length = (file[at + 1] & 0xFF) << 8 | file[at + 2] & 0xFF;
+      int length = ((file[at + 1] & 0xFF) << 8) | (file[at + 2] & 0xFF);
       int end = at + 1 + length;
       if (length < 2 || end > file.length) {
         throw new EOFException("the file is truncated");
