@@ -21,6 +21,8 @@ import io.fisherstreams.record.Topic;
 import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.time.Instant;
+import java.time.InstantSource;
+import java.time.temporal.ChronoUnit;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -51,6 +53,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private final MergedTensorLog mergedTensors;
   private final PlanSchedule schedule;
   private final FailedRecords failures;
+  private final InstantSource wallClock;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, CoordinatorState> states;
   private KeyValueStore<String, Alias> aliasStore;
@@ -67,7 +70,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       int partitions,
       PlanPolicy policy,
       MergedTensorLog mergedTensors,
-      FailedRecords failures) {
+      FailedRecords failures,
+      InstantSource wallClock) {
+    this.wallClock = wallClock;
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
@@ -303,15 +308,16 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void forward(String sink, String key, Object value) {
-    forward(sink, new Record<>(key, value, context.currentSystemTimeMs()));
+    forward(sink, new Record<>(key, value, now().toEpochMilli()));
   }
 
   private void forward(String sink, Record<?, ?> record) {
     context.forward(record.withKey((Object) record.key()).withValue((Object) record.value()), sink);
   }
 
+  /** The wall clock's time, for people; waits use the context's, which no correction moves. */
   private Instant now() {
-    return Instant.ofEpochMilli(context.currentSystemTimeMs());
+    return wallClock.instant().truncatedTo(ChronoUnit.MILLIS);
   }
 
   private void save() {

@@ -9,6 +9,7 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.serde.StateSerde;
+import java.time.InstantSource;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -67,6 +68,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   private final PlanPolicy policy;
   private final MergedTensorLog mergedTensors;
   private final FailedRecords failures;
+  private final InstantSource wallClock;
 
   /** The coordinator of a pool whose sharded topics have {@code partitions} partitions. */
   public CoordinatorTopology(
@@ -75,6 +77,22 @@ public final class CoordinatorTopology implements Supplier<Topology> {
       PlanPolicy policy,
       MergedTensorLog mergedTensors,
       FailedRecords failures) {
+    this(topics, partitions, policy, mergedTensors, failures, InstantSource.system());
+  }
+
+  /**
+   * With a clock.
+   *
+   * @param wallClock gives the times that releases and aliases carry; no wait depends on it
+   */
+  CoordinatorTopology(
+      PoolTopics topics,
+      int partitions,
+      PlanPolicy policy,
+      MergedTensorLog mergedTensors,
+      FailedRecords failures,
+      InstantSource wallClock) {
+    this.wallClock = wallClock;
     this.topics = topics;
     this.partitions = partitions;
     this.policy = policy;
@@ -126,7 +144,8 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   /** The topology's one processor, new. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors, failures);
+    return new CoordinatorProcessor(
+        topics, partitions, policy, mergedTensors, failures, wallClock);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {

@@ -41,14 +41,15 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
    */
   public void run(Path output, ExampleProgress progress) {
     try (ExampleSource source = model.examples(examples)) {
-      source.requireCount(settings.examples());
       model.requireOther("output", output, source);
-      Map<String, String> provenance = provenance(source);
-      try (ModelRuntime runtime = model.load();
-          SquaredSums sums = new SquaredSums(runtime);
-          CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
-        estimate(runtime, source, sums, progress);
-        write(sums, writer);
+      try (ModelRuntime runtime = model.load()) {
+        source.requireCount(settings.examples());
+        Map<String, String> provenance = provenance(source);
+        try (SquaredSums sums = new SquaredSums(runtime);
+            CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
+          estimate(runtime, source, sums, progress);
+          write(sums, writer);
+        }
       }
     }
   }

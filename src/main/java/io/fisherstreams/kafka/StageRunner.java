@@ -53,7 +53,7 @@ public final class StageRunner implements StageInstance {
     deaths = new FailureBudget(config.get(StreamsConfig.STATE_DIR_CONFIG));
     Properties properties = new Properties();
     properties.putAll(new HashMap<>(config));
-    streams = new KafkaStreams(topology, properties);
+    streams = new KafkaStreams(topology, properties, new MonotonicTime());
     streams.setUncaughtExceptionHandler(this::onDeath);
     streams.setStateListener(
         (now, before) -> {

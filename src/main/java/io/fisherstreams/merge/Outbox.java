@@ -99,7 +99,7 @@ final class Outbox {
   }
 
   private void send(String sink, Object key, Object value) {
-    forward(sink, new Record<>(key, value, context.currentSystemTimeMs()));
+    forward(sink, new Record<>(key, value, System.currentTimeMillis()));
   }
 
   private void forward(String sink, Record<?, ?> record) {

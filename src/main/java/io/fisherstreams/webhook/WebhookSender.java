@@ -1,16 +1,22 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.Backoff;
-import java.io.IOException;
+import java.net.ConnectException;
 import java.net.http.HttpClient;
 import java.net.http.HttpClient.Redirect;
 import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
-import java.net.http.HttpResponse.BodyHandlers;
+import java.net.http.HttpResponse;
+import java.net.http.HttpTimeoutException;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.Set;
 import java.util.UUID;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,11 +91,38 @@ final class WebhookSender {
             .header("FisherStreams-Signature", WebhookSignature.of(secret, seconds, event.body()))
             .POST(BodyPublishers.ofByteArray(event.body()))
             .build();
+    AtomicInteger status = new AtomicInteger();
+    CompletableFuture<HttpResponse<Void>> exchange =
+        client.sendAsync(
+            request,
+            response -> {
+              status.set(response.statusCode());
+              return new DiscardedBody();
+            });
     try {
-      int status = client.send(request, BodyHandlers.discarding()).statusCode();
-      return status / 100 == 2 ? null : "it answered with status " + status;
-    } catch (IOException e) {
-      return e.toString();
+      exchange.get(hook.timeout().toNanos(), TimeUnit.NANOSECONDS);
+    } catch (ExecutionException e) {
+      if (status.get() == 0) {
+        return reason(e.getCause());
+      }
+    } catch (TimeoutException e) {
+      if (status.get() == 0) {
+        return "it did not answer within %d ms".formatted(hook.timeout().toMillis());
+      }
+    } finally {
+      exchange.cancel(true);
     }
+    // The status is the answer, even when the body does not end.
+    return status.get() / 100 == 2 ? null : "it answered with status " + status;
+  }
+
+  private String reason(Throwable failure) {
+    if (failure instanceof HttpTimeoutException) {
+      return "it did not answer within %d ms".formatted(hook.timeout().toMillis());
+    }
+    if (failure instanceof ConnectException) {
+      return "no connection to " + hook.url().getHost();
+    }
+    return failure.getMessage() == null ? "the connection broke" : failure.getMessage();
   }
 }

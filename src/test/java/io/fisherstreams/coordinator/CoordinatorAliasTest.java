@@ -272,7 +272,7 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     stage.close();
     start(Set.of(), 1, Duration.ofHours(2));
     makeReleases(1, 3);
-    stage.advance(Duration.ofHours(3));
+    wallClock = wallClock.plus(Duration.ofHours(3));
     makeReleases(4, 5);
     assertThat(cuts).containsExactly(10L, 10L, 10L, 40L);
   }

@@ -14,6 +14,7 @@ import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -32,6 +33,7 @@ abstract class CoordinatorFixture {
   final PoolTopics topics = new PoolTopics("pool", SchemaRegistry.inMemory());
   List<Long> mergedEnds = List.of(10L, 20L, 30L);
   final List<Long> cuts = new ArrayList<>();
+  Instant wallClock = Instant.parse("2026-01-01T12:00:00Z");
   StageDriver stage;
 
   @BeforeEach
@@ -54,7 +56,8 @@ abstract class CoordinatorFixture {
                         new PlanPolicy(
                             Duration.ofMillis(200), Duration.ofSeconds(2), keep, keepFor, await),
                         mergedTensors,
-                        FailedRecords.inMemory())
+                        FailedRecords.inMemory(),
+                        () -> wallClock)
                     .get());
   }
 

@@ -81,6 +81,16 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
   }
 
   @Test
+  void aWallClockThatIsSetBackDelaysNoRelease() {
+    arriveBase();
+    arrive("a", 1);
+    wallClock = wallClock.minus(Duration.ofHours(2));
+    assertThat(plans()).hasSize(1);
+    allDone(1);
+    assertThat(releases()).extracting(Release::getAt).containsExactly(wallClock);
+  }
+
+  @Test
   void aBurstOfArrivalsMakesOnePlan() {
     arriveBase();
     for (int i = 0; i < 5; i++) {

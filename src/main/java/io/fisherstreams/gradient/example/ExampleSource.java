@@ -37,7 +37,8 @@ public interface ExampleSource extends AutoCloseable {
   default void requireCount(long examples) {
     if (count() < examples) {
       throw new InvalidInput(
-          "%s: %d examples asked for, found %d; give more, or ask for fewer (num_fisher_examples)"
+          ("%s: %d examples asked for, found %d; give more, or ask for fewer (--num-examples, or"
+                  + " num_fisher_examples in merge.yaml)")
               .formatted(origin(), examples, count()));
     }
   }

@@ -2,12 +2,9 @@ package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
-import java.awt.image.BufferedImage;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
-import javax.imageio.ImageIO;
 
 /**
  * Converts an image file to {@code pixel_values}, as Hugging Face's {@code CLIPImageProcessor}
@@ -32,6 +29,9 @@ public record ImageProcessor(
   private static final double[] CLIP_MEAN = {0.48145466, 0.4578275, 0.40821073};
   private static final double[] CLIP_DEVIATION = {0.26862954, 0.26130258, 0.27577711};
 
+  /** Pixels of a side of the images that models get. */
+  static final int MAX_SIDE = 4096;
+
   /** Rows and columns. */
   record Size(int height, int width) {}
 
@@ -43,8 +43,12 @@ public record ImageProcessor(
    */
   record Resize(Optional<Integer> shortest, Optional<Size> exact, Resampling resampling) {
 
+    Size size(Pixels image) {
+      return exact.orElseGet(() -> inProportion(image));
+    }
+
     Pixels apply(Pixels image) {
-      Size size = exact.orElseGet(() -> inProportion(image));
+      Size size = size(image);
       return resampling.resize(image, size.width(), size.height());
     }
 
@@ -52,7 +56,7 @@ public record ImageProcessor(
       int length = shortest.orElseThrow();
       int shorter = Math.min(image.height(), image.width());
       int longer = Math.max(image.height(), image.width());
-      int scaled = (int) ((long) length * longer / shorter);
+      int scaled = (int) Math.min(Integer.MAX_VALUE, (long) length * longer / shorter);
       return image.height() <= image.width() ? new Size(length, scaled) : new Size(scaled, length);
     }
   }
@@ -110,8 +114,8 @@ public record ImageProcessor(
       return new Resize(Optional.empty(), Optional.of(size(size.get())), resampling);
     }
     int shortest =
-        size.map(keys -> keys.positive("shortest_edge"))
-            .orElseGet(() -> config.positive("size", side));
+        size.map(keys -> side(keys, keys.positive("shortest_edge")))
+            .orElseGet(() -> side(config, config.positive("size", side)));
     return new Resize(Optional.of(shortest), Optional.empty(), resampling);
   }
 
@@ -121,13 +125,22 @@ public record ImageProcessor(
         .map(ImageProcessor::size)
         .orElseGet(
             () -> {
-              int length = config.positive("crop_size", side);
+              int length = side(config, config.positive("crop_size", side));
               return new Size(length, length);
             });
   }
 
   private static Size size(ModelConfig keys) {
-    return new Size(keys.positive("height"), keys.positive("width"));
+    return new Size(side(keys, keys.positive("height")), side(keys, keys.positive("width")));
+  }
+
+  private static int side(ModelConfig config, int pixels) {
+    if (pixels > MAX_SIDE) {
+      throw new InvalidInput(
+          "%s: a side of %d pixels, expected at most %d"
+              .formatted(config.origin(), pixels, MAX_SIDE));
+    }
+    return pixels;
   }
 
   /**
@@ -137,17 +150,14 @@ public record ImageProcessor(
    * @throws InvalidInput when it is not an image that can be decoded
    */
   InputTensor read(Path file) {
-    BufferedImage image;
-    try {
-      image = ImageIO.read(file.toFile());
-    } catch (IOException | RuntimeException e) {
-      throw new InvalidInput("%s: cannot be decoded: %s".formatted(file, e.getMessage()), e);
-    }
-    if (image == null) {
+    Pixels image = ImageFile.read(file, channels);
+    Size size = resize.map(how -> how.size(image)).orElse(null);
+    if (size != null && (long) size.height() * size.width() > ImageFile.MAX_PIXELS) {
       throw new InvalidInput(
-          "%s: no image in a known format (PNG, JPEG, GIF, BMP, TIFF)".formatted(file));
+          "%s: an image of %d × %d pixels has more than %d pixels when it is resized"
+              .formatted(file, image.width(), image.height(), ImageFile.MAX_PIXELS));
     }
-    return process(Pixels.of(image, channels));
+    return process(image);
   }
 
   InputTensor process(Pixels image) {

@@ -26,6 +26,11 @@ import java.util.function.Function;
 final class JsonLines implements AutoCloseable {
   private static final int BUFFER = 1 << 16;
 
+  /** Bytes of a line. */
+  private static final int MAX_LINE = 1 << 26;
+
+  private static final int SHOWN_CHARACTERS = 60;
+
   private final Path path;
   private final FileChannel channel;
   // Line i is the bytes from starts[i] to ends[i].
@@ -49,10 +54,14 @@ final class JsonLines implements AutoCloseable {
    * @throws InvalidInput when it cannot be read
    */
   static JsonLines open(Path path) {
+    JsonLines lines = null;
     try {
-      JsonLines lines = new JsonLines(path, FileChannel.open(path));
+      lines = new JsonLines(path, FileChannel.open(path));
       lines.scan();
       return lines;
+    } catch (InvalidInput e) {
+      lines.close();
+      throw e;
     } catch (IOException e) {
       throw InvalidInput.unreadable(path, e);
     }
@@ -60,8 +69,8 @@ final class JsonLines implements AutoCloseable {
 
   private void scan() throws IOException {
     ByteBuffer buffer = ByteBuffer.allocate(BUFFER);
-    long lineStart = 0;
-    long position = 0;
+    long lineStart = markLength();
+    long position = lineStart;
     boolean blank = true;
     while (channel.read(buffer.clear(), position) > 0) {
       buffer.flip();
@@ -82,6 +91,25 @@ final class JsonLines implements AutoCloseable {
     if (!blank) {
       add(lineStart, position);
     }
+  }
+
+  /** The length of the byte-order mark that some editors write before UTF-8. */
+  private int markLength() throws IOException {
+    ByteBuffer start = ByteBuffer.allocate(3);
+    while (start.hasRemaining() && channel.read(start, start.position()) > 0) {
+      // Continue after a short read.
+    }
+    byte[] bytes = Arrays.copyOf(start.array(), start.position());
+    if (bytes.length >= 2
+        && ((bytes[0] == -1 && bytes[1] == -2) || (bytes[0] == -2 && bytes[1] == -1))) {
+      throw new InvalidInput("%s: the file is UTF-16; save it as UTF-8".formatted(path));
+    }
+    return bytes.length == 3
+            && bytes[0] == (byte) 0xEF
+            && bytes[1] == (byte) 0xBB
+            && bytes[2] == (byte) 0xBF
+        ? 3
+        : 0;
   }
 
   private void add(long start, long end) {
@@ -108,7 +136,12 @@ final class JsonLines implements AutoCloseable {
    */
   JsonNode line(long index) {
     int i = Math.toIntExact(index);
-    ByteBuffer bytes = ByteBuffer.allocate(Math.toIntExact(ends[i] - starts[i]));
+    long length = ends[i] - starts[i];
+    if (length > MAX_LINE) {
+      throw invalid(
+          index, "the line has %d bytes, expected at most %d".formatted(length, MAX_LINE));
+    }
+    ByteBuffer bytes = ByteBuffer.allocate((int) length);
     try {
       while (bytes.hasRemaining() && channel.read(bytes, starts[i] + bytes.position()) > 0) {
         // Continue after a short read.
@@ -116,17 +149,39 @@ final class JsonLines implements AutoCloseable {
       String text = StandardCharsets.UTF_8.newDecoder().decode(bytes.flip()).toString();
       JsonNode node = mapper.readTree(text);
       if (!node.isObject()) {
-        throw invalid(index, "expected a JSON object, found " + text.strip());
+        throw invalid(
+            index, "expected a JSON object in each line, found %s".formatted(shown(text.strip())));
       }
       return node;
     } catch (CharacterCodingException e) {
       throw new InvalidInput("%s: example %d: not UTF-8".formatted(path, index), e);
     } catch (JsonProcessingException e) {
       throw new InvalidInput(
-          "%s: example %d: not JSON: %s".formatted(path, index, JsonFault.reason(e)), e);
+          "%s: example %d: not JSON: %s; the line begins with %s"
+              .formatted(path, index, reason(e), beginning(bytes)),
+          e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
+  }
+
+  /** The parser's reason, in the words of JSON: the parser's own settings are not the user's. */
+  private static String reason(JsonProcessingException fault) {
+    String reason = JsonFault.reason(fault);
+    if (reason.contains("Non-standard token") || reason.contains("Feature")) {
+      return "numbers are finite and texts are in double quotes; NaN and Infinity are not JSON";
+    }
+    return reason;
+  }
+
+  private static String beginning(ByteBuffer bytes) {
+    return shown(StandardCharsets.UTF_8.decode(bytes.rewind()).toString().strip());
+  }
+
+  /** A text of the file for messages: of limited length, without control characters. */
+  private static String shown(String text) {
+    String line = text.replaceAll("\\p{Cntrl}", " ");
+    return line.length() > SHOWN_CHARACTERS ? line.substring(0, SHOWN_CHARACTERS) + "…" : line;
   }
 
   /** A required string. */
@@ -142,9 +197,16 @@ final class JsonLines implements AutoCloseable {
       return Optional.empty();
     }
     if (!value.isTextual()) {
-      throw invalid(index, "%s: expected a string, found %s".formatted(key, value));
+      throw invalid(
+          index, "%s: expected a string, found %s".formatted(key, shown(value.toString())));
     }
-    return Optional.of(value.textValue());
+    String text = value.textValue();
+    if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
+      throw invalid(
+          index,
+          "%s: half of a surrogate pair (\\ud800 to \\udfff) is no character".formatted(key));
+    }
+    return Optional.of(text);
   }
 
   /**
@@ -157,19 +219,29 @@ final class JsonLines implements AutoCloseable {
     if (label == null) {
       throw invalid(index, "label is missing");
     }
-    if (label.isIntegralNumber() && label.canConvertToLong()) {
-      return label.longValue();
+    if (label.isNumber() && label.canConvertToExactIntegral() && label.canConvertToLong()) {
+      return label.longValue(); // also 1.0, which pandas writes when another label is missing
     }
     if (label.isTextual()) {
+      String name = label.textValue();
       return classNamed
-          .apply(label.textValue())
+          .apply(name)
+          .or(() -> classNumber(name))
           .orElseThrow(
               () ->
                   invalid(
                       index,
-                      "label \"%s\" is no class name of the model".formatted(label.textValue())));
+                      "label \"%s\" is no class name of the model and no class number"
+                          .formatted(shown(name))));
     }
-    throw invalid(index, "label: expected a class number or name, found %s".formatted(label));
+    throw invalid(
+        index,
+        "label: expected a class number or name, found %s".formatted(shown(label.toString())));
+  }
+
+  /** The class of a number in a text, as CSV converters write it. */
+  private static Optional<Long> classNumber(String text) {
+    return text.matches("[0-9]{1,9}") ? Optional.of(Long.valueOf(text)) : Optional.empty();
   }
 
   InvalidInput invalid(long index, String reason) {

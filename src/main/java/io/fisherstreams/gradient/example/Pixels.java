@@ -1,6 +1,10 @@
 package io.fisherstreams.gradient.example;
 
+import java.awt.Rectangle;
 import java.awt.image.BufferedImage;
+import java.awt.image.ColorModel;
+import java.awt.image.IndexColorModel;
+import java.awt.image.PackedColorModel;
 import java.awt.image.Raster;
 
 /**
@@ -15,32 +19,107 @@ import java.awt.image.Raster;
 record Pixels(int channels, int height, int width, byte[] values) {
 
   /**
-   * Reads an image's colours, without transparency.
+   * Reads an image's colours, without transparency. Takes the stored samples: Java's own conversion
+   * applies colour profiles and treats gray as linear.
    *
    * @param channels 1 combines the colours to ITU-R 601 luma, 3 repeats gray
    */
   static Pixels of(BufferedImage image, int channels) {
-    int size = image.getHeight() * image.getWidth();
-    byte[] values = new byte[channels * size];
-    boolean gray = image.getColorModel().getColorSpace().getNumComponents() == 1;
+    ColorModel model = image.getColorModel();
     Raster raster = image.getRaster();
-    int depth = image.getColorModel().getComponentSize(0);
-    for (int y = 0; y < image.getHeight(); y++) {
-      for (int x = 0; x < image.getWidth(); x++) {
-        int at = y * image.getWidth() + x;
-        if (gray) {
-          // Not getRGB: it would treat gray as linear and apply a gamma curve.
-          int sample = raster.getSample(x, y, 0);
-          int level = depth > 8 ? sample >> (depth - 8) : sample * 255 / ((1 << depth) - 1);
-          for (int c = 0; c < channels; c++) {
-            values[c * size + at] = (byte) level;
+    int bands = raster.getNumBands();
+    if (model instanceof IndexColorModel || model instanceof PackedColorModel) {
+      return of(image.getWidth(), image.getHeight(), channels, image::getRGB);
+    }
+    if (bands == 4 && model.getColorSpace().getNumComponents() == 4) {
+      return ofCmyk(raster, ImageBytes.Colours.CMYK, channels);
+    }
+    int depth = model.getComponentSize(0);
+    int x0 = raster.getMinX();
+    int y0 = raster.getMinY();
+    if (bands < 3) {
+      return of(
+          image.getWidth(),
+          image.getHeight(),
+          channels,
+          (x, y) -> 0x010101 * gray(raster.getSample(x0 + x, y0 + y, 0), depth, bands == 1));
+    }
+    int shift = Math.max(0, depth - 8);
+    return of(
+        image.getWidth(),
+        image.getHeight(),
+        channels,
+        (x, y) ->
+            raster.getSample(x0 + x, y0 + y, 0) >> shift << 16
+                | raster.getSample(x0 + x, y0 + y, 1) >> shift << 8
+                | raster.getSample(x0 + x, y0 + y, 2) >> shift);
+  }
+
+  /** One level of gray. Pillow clips gray with 16 bits, and scales it only beside transparency. */
+  private static int gray(int sample, int depth, boolean alone) {
+    if (depth > 8) {
+      return alone ? Math.min(sample, 255) : sample >> (depth - 8);
+    }
+    return sample * 255 / ((1 << depth) - 1);
+  }
+
+  /** Converts four inks of 8 bits as Pillow does. */
+  static Pixels ofCmyk(Raster raster, ImageBytes.Colours colours, int channels) {
+    int[] inks = new int[4];
+    int x0 = raster.getMinX();
+    int y0 = raster.getMinY();
+    return of(
+        raster.getWidth(),
+        raster.getHeight(),
+        channels,
+        (x, y) -> {
+          raster.getPixel(x0 + x, y0 + y, inks);
+          if (colours == ImageBytes.Colours.YCCK) {
+            toCmyk(inks);
           }
-        } else {
-          put(image.getRGB(x, y), channels, values, at, size);
-        }
+          if (colours != ImageBytes.Colours.CMYK) {
+            for (int i = 0; i < 4; i++) {
+              inks[i] = 255 - inks[i];
+            }
+          }
+          int white = 255 - inks[3];
+          return light(inks[0], white) << 16 | light(inks[1], white) << 8 | light(inks[2], white);
+        });
+  }
+
+  /** Libjpeg's: the YCbCr is that of 255 minus the stored inks. */
+  private static void toCmyk(int[] inks) {
+    double blue = inks[1] - 128;
+    double red = inks[2] - 128;
+    int y = inks[0];
+    inks[0] = 255 - clipped(y + 1.402 * red);
+    inks[1] = 255 - clipped(y - 0.344136286 * blue - 0.714136286 * red);
+    inks[2] = 255 - clipped(y + 1.772 * blue);
+  }
+
+  private static int clipped(double value) {
+    return (int) Math.max(0, Math.min(255, Math.round(value)));
+  }
+
+  private static int light(int ink, int white) {
+    int product = ink * white + 128;
+    return Math.max(0, white - (((product >> 8) + product) >> 8));
+  }
+
+  /** The colour of a pixel: 8 bits each of red, green and blue. */
+  private interface Colour {
+    int at(int x, int y);
+  }
+
+  private static Pixels of(int width, int height, int channels, Colour colour) {
+    int size = width * height;
+    byte[] values = new byte[channels * size];
+    for (int y = 0; y < height; y++) {
+      for (int x = 0; x < width; x++) {
+        put(colour.at(x, y), channels, values, y * width + x, size);
       }
     }
-    return new Pixels(channels, image.getHeight(), image.getWidth(), values);
+    return new Pixels(channels, height, width, values);
   }
 
   private static void put(int rgb, int channels, byte[] values, int at, int size) {
@@ -54,6 +133,26 @@ record Pixels(int channels, int height, int width, byte[] values) {
       values[size + at] = (byte) green;
       values[2 * size + at] = (byte) blue;
     }
+  }
+
+  /**
+   * Places this image on a larger one.
+   *
+   * @param part where; its size is this image's
+   * @param background colour of the rest: 8 bits each of red, green and blue
+   */
+  Pixels within(int newWidth, int newHeight, Rectangle part, int background) {
+    if (newWidth == width && newHeight == height) {
+      return this;
+    }
+    Pixels result = of(newWidth, newHeight, channels, (x, y) -> background);
+    for (int row = 0; row < channels * height; row++) {
+      int c = row / height;
+      int y = row % height + part.y;
+      System.arraycopy(
+          values, row * width, result.values, (c * newHeight + y) * newWidth + part.x, width);
+    }
+    return result;
   }
 
   Pixels transposed() {

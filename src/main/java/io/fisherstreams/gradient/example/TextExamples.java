@@ -19,14 +19,17 @@ import java.util.function.Function;
  */
 public final class TextExamples implements ExampleSource {
   private final JsonLines lines;
+  private final Path tokenizerFile;
   private final HuggingFaceTokenizer tokenizer;
   private final Function<String, Optional<Long>> classNamed;
 
   private TextExamples(
       JsonLines lines,
+      Path tokenizerFile,
       HuggingFaceTokenizer tokenizer,
       Function<String, Optional<Long>> classNamed) {
     this.lines = lines;
+    this.tokenizerFile = tokenizerFile;
     this.tokenizer = tokenizer;
     this.classNamed = classNamed;
   }
@@ -42,7 +45,7 @@ public final class TextExamples implements ExampleSource {
       Path path, Path tokenizerFile, Function<String, Optional<Long>> classNamed) {
     JsonLines lines = JsonLines.open(path);
     try {
-      return new TextExamples(lines, tokenizer(tokenizerFile), classNamed);
+      return new TextExamples(lines, tokenizerFile, tokenizer(tokenizerFile), classNamed);
     } catch (RuntimeException e) {
       lines.close();
       throw e;
@@ -50,16 +53,22 @@ public final class TextExamples implements ExampleSource {
   }
 
   private static HuggingFaceTokenizer tokenizer(Path file) {
+    TokenizerFile.check(file);
     try {
       return HuggingFaceTokenizer.builder()
           .optTokenizerPath(file)
           .optTruncation(false)
           .optPadding(false)
           .build();
-    } catch (IOException | RuntimeException e) {
-      throw new InvalidInput(
-          "%s: no tokenizer could be read: %s".formatted(file, e.getMessage()), e);
+    } catch (IOException e) {
+      throw InvalidInput.unreadable(file, e);
+    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+      throw new InvalidInput("%s: no tokenizer could be read: %s".formatted(file, reason(e)), e);
     }
+  }
+
+  private static String reason(Throwable fault) {
+    return fault.getMessage() == null ? "its content is damaged" : fault.getMessage();
   }
 
   @Override
@@ -78,11 +87,7 @@ public final class TextExamples implements ExampleSource {
     for (long index = first; index < first + examples; index++) {
       JsonNode line = lines.line(index);
       String text = lines.text(line, index, "text");
-      Encoding encoding =
-          lines
-              .optionalText(line, index, "text_pair")
-              .map(pair -> tokenizer.encode(text, pair))
-              .orElseGet(() -> tokenizer.encode(text));
+      Encoding encoding = encode(index, text, lines.optionalText(line, index, "text_pair"));
       if (encoding.getIds().length == 0) {
         throw lines.invalid(index, "text has no tokens");
       }
@@ -96,6 +101,15 @@ public final class TextExamples implements ExampleSource {
                   "attention_mask", InputTensor.ofLongs(encoding.getAttentionMask()))));
     }
     return batch;
+  }
+
+  private Encoding encode(long index, String text, Optional<String> pair) {
+    try {
+      return pair.map(p -> tokenizer.encode(text, p)).orElseGet(() -> tokenizer.encode(text));
+    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+      throw lines.invalid(
+          index, "%s cannot tokenise the text: %s".formatted(tokenizerFile, reason(e)));
+    }
   }
 
   @Override

@@ -14,9 +14,11 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -87,6 +89,86 @@ class ExampleSourceTest {
             folder.resolve("long.jsonl"), "{\"text\": \"" + text + "\", \"label\": 0}");
     try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
       assertThat(source.read(0, 1).get(0).input("input_ids").elements()).isEqualTo(700);
+    }
+  }
+
+  @Test
+  void labelsAreNumbersInAnyFormAndTheFileMayBeginWithAMark() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("forms.jsonl"),
+            "\ufeff{\"text\": \"low\", \"label\": 3.0}\r\n{\"text\": \"low\", \"label\": \"12\"}\r\n");
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+      assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(3L, 12L);
+    }
+  }
+
+  @Test
+  void messagesSpeakOfTheUsersFile() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("wrong.jsonl"),
+            """
+            {"text": "low", "label": NaN}
+            {"text": "low", "label": true}
+            {"text": "\\ud800", "label": 1}
+            {"text": "low", "label": "-1"}
+            """);
+    String[] reasons = {
+      "NaN and Infinity are not JSON; the line begins with {\"text\": \"low\", \"label\": NaN}",
+      "expected a class number or name, found true",
+      "half of a surrogate pair",
+      "\"-1\" is no class name of the model and no class number"
+    };
+    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+      for (int i = 0; i < reasons.length; i++) {
+        int index = i;
+        assertThatThrownBy(() -> source.read(index, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageContainingAll(lines + ": example " + i, reasons[i])
+            .hasMessageNotContaining("Feature");
+      }
+    }
+    Path wide =
+        Files.write(
+            folder.resolve("wide.jsonl"),
+            "\ufeff{\"text\": \"low\", \"label\": 1}".getBytes(StandardCharsets.UTF_16LE));
+    assertThatThrownBy(() -> TextExamples.open(wide, tokenizer(), ExampleSourceTest::noName))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContainingAll(wide.toString(), "UTF-16; save it as UTF-8");
+  }
+
+  /** A damaged tokenizer gives tokens or one line that names a file, and never another error. */
+  @Test
+  void aDamagedTokenizerIsAnErrorOfItsFile() throws IOException {
+    Path lines =
+        Files.writeString(folder.resolve("one.jsonl"), "{\"text\": \"low lower\", \"label\": 1}");
+    byte[] whole = Files.readAllBytes(tokenizer());
+    Path deep = folder.resolve("deep.json");
+    String inDecoder = new String(whole, StandardCharsets.UTF_8);
+    for (String value : List.of("\"\\ud800\"", "1e999", "[".repeat(120) + "]".repeat(120))) {
+      Files.writeString(
+          deep, inDecoder.replace("\"decoder\": {", "\"decoder\": {\"x\": " + value + ", "));
+      assertThatThrownBy(() -> TextExamples.open(lines, deep, ExampleSourceTest::noName))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining(deep.toString());
+    }
+    Random random = new Random(5);
+    Path copy = folder.resolve("damaged.json");
+    for (int round = 0; round < 150; round++) {
+      byte[] damaged = whole.clone();
+      if (round % 5 == 0) {
+        damaged = Arrays.copyOf(whole, random.nextInt(whole.length));
+      } else {
+        damaged[random.nextInt(whole.length)] =
+            (byte) "{}[]\",:0919ntf-".charAt(random.nextInt(15));
+      }
+      Files.write(copy, damaged);
+      try (ExampleSource source = TextExamples.open(lines, copy, ExampleSourceTest::noName)) {
+        source.read(0, 1);
+      } catch (InvalidInput e) {
+        assertThat(e).hasMessageContaining(folder.toString());
+      }
     }
   }
 
