@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -22,7 +23,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Measures speed and memory on this machine and prints each figure beside its yardstick, measured in the same run.",
-      "The full run needs about 40 GB of disk. ARRIVAL alone took 11 minutes on two cores of AMD EPYC."
+      "The full run needs about 40 GB of disk. Part arrival alone took 11 minutes on two cores of AMD EPYC."
     })
 public final class BenchCommand implements Callable<Integer> {
   enum Part {
@@ -32,7 +33,13 @@ public final class BenchCommand implements Callable<Integer> {
     ARRIVAL,
     RESTART,
     MEMORY,
-    GRADIENT
+    GRADIENT;
+
+    /** As users write it and the help lists it. */
+    @Override
+    public String toString() {
+      return name().toLowerCase(Locale.ROOT);
+    }
   }
 
   @Option(

@@ -25,6 +25,12 @@ public enum Stage {
     return name().toLowerCase(Locale.ROOT);
   }
 
+  /** {@link #text()}: the help of {@code run} lists the stages as users write them. */
+  @Override
+  public String toString() {
+    return text();
+  }
+
   /**
    * The consumer group of the stage in a pool, which is also its Kafka Streams application id:
    * {@code pool-merge}. The webhooks have {@linkplain #webhookGroup a group each} instead.

@@ -2,13 +2,18 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.ManifestRules;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 import org.apache.kafka.common.KafkaException;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 
 class UsageTest {
   @ParameterizedTest
@@ -32,6 +37,46 @@ class UsageTest {
       })
   void wrongUsageExitsWith2(String commandLine) {
     assertThat(Main.run(commandLine.split(" "))).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "mrege m.yaml | fisher-streams --help",
+        "merge | fisher-streams merge --help",
+        "topics create --partitions 0 | fisher-streams topics create --help",
+        "bench --only KERNAL | fisher-streams bench --help"
+      })
+  void wrongUsageNamesTheHelpInsteadOfPrintingIt(String commandLine, String help) {
+    StringWriter err = new StringWriter();
+    Main.commandLine().setErr(new PrintWriter(err)).execute(commandLine.split(" "));
+    assertThat(err.toString())
+        .startsWith("fisher-streams: ")
+        .endsWith("see " + help + System.lineSeparator())
+        .doesNotContain("Usage:");
+    assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
+  }
+
+  @Test
+  void theHelpListsStagesAndPartsAsUsersWriteThem() {
+    assertThat(help("run")).contains("gradient, merge,").doesNotContain("MERGE");
+    assertThat(help("bench")).contains("kernel, start_up,").doesNotContain("KERNEL");
+  }
+
+  @Test
+  void theHelpShowsTheDefaultThatTheMergeUses() {
+    String words = help("publish", "checkpoint").replaceAll("\\s+", " ");
+    String shown = words.replaceAll(".*every entry of every Fisher. Default: (\\S+)\\. .*", "$1");
+    assertThat(Double.parseDouble(shown)).isEqualTo(ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT);
+  }
+
+  private static String help(String... command) {
+    CommandLine line = Main.commandLine();
+    for (String name : command) {
+      line = line.getSubcommands().get(name);
+    }
+    return line.getUsageMessage(CommandLine.Help.Ansi.OFF);
   }
 
   @Test

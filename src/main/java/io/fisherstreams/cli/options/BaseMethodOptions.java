@@ -1,7 +1,6 @@
 package io.fisherstreams.cli.options;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -30,7 +29,7 @@ public final class BaseMethodOptions {
   @Option(
       names = "--minimal-fisher-weight",
       paramLabel = "EPSILON",
-      defaultValue = "" + ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
+      defaultValue = "1e-6",
       description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
   private double epsilon;
 
