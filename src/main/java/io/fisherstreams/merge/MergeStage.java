@@ -27,7 +27,7 @@ public final class MergeStage {
       partitions = new PoolAdmin(admin, topics).check();
     }
     PayloadStore store = PayloadStore.open(options.stateDirectory().resolve("payloads"));
-    TopicModelCatalog catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
+    TopicModelCatalog catalog = TopicModelCatalog.open(kafka, topics.models());
     RocksDbMemory memory = new RocksDbMemory();
     MergeTopology topology =
         new MergeTopology(

@@ -2,6 +2,7 @@ package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.DType;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.function.UnaryOperator;
@@ -24,6 +25,12 @@ public final class ManifestRules {
 
   /** ε, added to every entry of every Fisher, unless the user says otherwise. */
   public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
+
+  /**
+   * How far a version may be ahead of the clock, in milliseconds since 1970. Versions only grow, so
+   * a version near the largest number would be the model's last one for ever.
+   */
+  public static final Duration MAX_VERSION_AHEAD = Duration.ofDays(1);
 
   private ManifestRules() {}
 
@@ -55,6 +62,21 @@ public final class ManifestRules {
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());
+  }
+
+  /**
+   * Rejects a version that is further ahead of the clock than {@link #MAX_VERSION_AHEAD} with
+   * {@link InvalidInput}.
+   *
+   * @param now milliseconds since 1970
+   */
+  public static void requireVersion(String name, long version, long now) {
+    long max = now + MAX_VERSION_AHEAD.toMillis();
+    if (version > max) {
+      throw new InvalidInput(
+          "%s is %d, expected at most %d (the time in milliseconds since 1970, plus one day)"
+              .formatted(name, version, max));
+    }
   }
 
   /** Rejects a coefficient or ε that is NaN, infinite or negative with {@link InvalidInput}. */
