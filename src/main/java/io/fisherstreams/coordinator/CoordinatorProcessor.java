@@ -206,7 +206,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       changed = true;
     } else if (report.getBody() instanceof ReleaseProgress done
         && releases.report(report.getPartition(), done)) {
-      if (releases.canComplete()) {
+      if (done.getFault() != null) {
+        publish(releases.reject(done.getFault(), now()));
+        changed = true;
+      } else if (releases.canComplete()) {
         publish(releases.complete(aliases::held, now()));
         changed = true;
         context.commit();

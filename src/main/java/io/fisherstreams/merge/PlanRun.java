@@ -15,6 +15,7 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
@@ -105,23 +106,31 @@ final class PlanRun implements AutoCloseable {
     }
     List<Slot> slots = plan.base().checkpoint().slots();
     while (state.getNext() < slots.size()) {
-      merge(slots.get(state.getNext()));
+      Optional<String> fault = merge(slots.get(state.getNext()));
+      if (fault.isPresent()) {
+        done(state.getNext(), fault.get());
+        return true;
+      }
       state.setNext(state.getNext() + 1);
       if (isOver.getAsBoolean()) {
         return true;
       }
     }
-    done(slots.size());
+    done(slots.size(), null);
     return true;
   }
 
-  private void done(long shards) {
+  private void done(long shards, String fault) {
     state.setDone(true);
     partition
         .outbox()
         .done(
             new ReleaseProgress(
-                state.getPlan().getRelease(), shards, state.getChecksum(), state.getUnweighted()));
+                state.getPlan().getRelease(),
+                shards,
+                state.getChecksum(),
+                state.getUnweighted(),
+                fault));
   }
 
   /**
@@ -139,7 +148,7 @@ final class PlanRun implements AutoCloseable {
       isBlocked = false;
       Optional<ResolvedPlan> resolved = ResolvedPlan.of(state.getPlan(), ledger);
       if (resolved.isEmpty()) {
-        done(0); // this partition has no shard of the base, so it has nothing to merge
+        done(0, null); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
       preparation =
@@ -167,7 +176,8 @@ final class PlanRun implements AutoCloseable {
     }
   }
 
-  private void merge(Slot slot) {
+  /** Merges or copies one shard and sends it; or returns why the release cannot have it. */
+  private Optional<String> merge(Slot slot) {
     Shard shard = slot.shard();
     DType dtype = plan.outputDtype(shard);
     if (plan.merges(shard)) {
@@ -179,6 +189,10 @@ final class PlanRun implements AutoCloseable {
           shard.elements(),
           shard.tensor().dtype(),
           dtype);
+    }
+    Optional<String> fault = arithmetic.misfit().map(misfit -> fault(shard, dtype, misfit));
+    if (fault.isPresent()) {
+      return fault;
     }
     ByteBuffer merged = arithmetic.merged();
     int crc = PayloadFile.crc(merged);
@@ -196,6 +210,24 @@ final class PlanRun implements AutoCloseable {
                 shard.tensor().shape(),
                 crc,
                 merged));
+    return Optional.empty();
+  }
+
+  private String fault(Shard shard, DType dtype, ShardMerge.Misfit misfit) {
+    String element =
+        "parameter %s: element %d is %s"
+            .formatted(
+                shard.tensor().name(), shard.firstElement() + misfit.element(), misfit.value());
+    if (Double.isFinite(misfit.value())) {
+      return element + ", which %s cannot hold; choose a wider output dtype".formatted(dtype);
+    }
+    PlannedModel heaviest =
+        state.getPlan().getModels().stream()
+            .max(Comparator.comparing(PlannedModel::getWeight))
+            .orElseThrow();
+    return element
+        + ": its weighted sum is beyond float64; the largest weight is %s of model %s"
+            .formatted(heaviest.getWeight(), heaviest.getModel());
   }
 
   private void mergeModels(Shard shard, DType dtype) {

@@ -79,12 +79,27 @@ public final class ManifestRules {
     }
   }
 
-  /** Rejects a coefficient or ε that is NaN, infinite or negative with {@link InvalidInput}. */
+  /**
+   * The smallest and the largest coefficient and ε other than 0. Between them, no product with a
+   * float32 parameter or Fisher entry leaves float64, and none becomes 0.
+   */
+  private static final double MIN_WEIGHT = 1e-30;
+
+  private static final double MAX_WEIGHT = 1e30;
+
+  /**
+   * Rejects a coefficient or ε that is NaN or negative, or neither 0 nor from 1e-30 to 1e30, with
+   * {@link InvalidInput}.
+   */
   public static void requireWeight(String name, double value) {
     // written so that NaN fails it too
     if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
       throw new InvalidInput(
           "%s is %s, expected a finite number of at least 0".formatted(name, value));
+    }
+    if (value != 0 && (value < MIN_WEIGHT || value > MAX_WEIGHT)) {
+      throw new InvalidInput(
+          "%s is %s, expected 0 or a number from 1e-30 to 1e30".formatted(name, value));
     }
   }
 

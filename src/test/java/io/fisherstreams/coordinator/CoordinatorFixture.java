@@ -107,7 +107,8 @@ abstract class CoordinatorFixture {
         topics.progress(),
         "release/" + partition,
         new PartitionProgress(
-            partition, new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L)));
+            partition,
+            new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L, null)));
   }
 
   void allDone(long release) {
