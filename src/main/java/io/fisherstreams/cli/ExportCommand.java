@@ -88,8 +88,11 @@ final class ExportCommand implements Callable<Integer> {
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
       throw new InvalidInput(
-          "release %d was rejected by the gate: %s; to write it anyway, add --force"
-              .formatted(release.getRelease(), release.getReason()));
+          "release %d was rejected: %s%s"
+              .formatted(
+                  release.getRelease(),
+                  release.getReason(),
+                  release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
     }
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
     try (TerminalProgress progress =

@@ -1,11 +1,14 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -145,12 +148,15 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void accept(RecordMetadata origin, Record<byte[], byte[]> record) {
+    boolean isModel = origin.topic().equals(topics.models().name());
     try {
       if (record.key() == null) {
         throw new RejectedRecord("the record has no key");
       }
       String key = new String(record.key(), StandardCharsets.UTF_8);
-      if (origin.topic().equals(topics.models().name())) {
+      if (isModel && Correction.corrected(record.headers()).isPresent()) {
+        correction(key, read(topics.models(), record), record, origin);
+      } else if (isModel) {
         model(key, read(topics.models(), record));
       } else if (origin.topic().equals(topics.aliasRequests().name())) {
         alias(key, read(topics.aliasRequests(), record));
@@ -161,6 +167,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       forward(
           CoordinatorTopology.TO_DEAD_LETTERS,
           DeadLetters.of(record, origin, Stage.COORDINATOR, e.getMessage()));
+      if (isModel && record.key() != null) {
+        correct(record, origin);
+      }
     }
     tick(context.currentSystemTimeMs());
   }
@@ -175,6 +184,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       stored.delete(key, Long.MAX_VALUE);
       retire(key);
     } else {
+      requireVersion(manifest);
       pool.announce(key, manifest);
       if (stored.put(manifest)) {
         // reports come from another topic: they may have overtaken their manifest
@@ -182,6 +192,45 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       }
     }
     changed = true;
+  }
+
+  private void requireVersion(ModelManifest manifest) {
+    try {
+      ManifestRules.requireVersion("version", manifest.getVersion(), context.currentSystemTimeMs());
+    } catch (InvalidInput e) {
+      throw new RejectedRecord(e.getMessage());
+    }
+  }
+
+  /**
+   * Reads what {@link #correct} sent. Where the pool has changed since, the correction is the
+   * newest record of its key but not what is accepted, so it is corrected too.
+   */
+  private void correction(
+      String key, ModelManifest sent, Record<byte[], byte[]> record, RecordMetadata origin) {
+    Optional<ModelManifest> accepted = pool.newest(key);
+    if (accepted.isEmpty() && sent != null) {
+      try {
+        model(key, sent); // a coordinator whose state was lost finds its models again
+      } catch (RejectedRecord e) {
+        correct(record, origin);
+      }
+    } else if (!accepted.equals(Optional.ofNullable(sent))) {
+      correct(record, origin);
+    }
+  }
+
+  /** A rejected manifest must not stay the newest record of its key. */
+  private void correct(Record<byte[], byte[]> rejected, RecordMetadata origin) {
+    String key = new String(rejected.key(), StandardCharsets.UTF_8);
+    forward(
+        CoordinatorTopology.TO_MODELS,
+        new Record<>(
+            rejected.key(),
+            pool.newest(key).orElse(null),
+            context.currentSystemTimeMs(),
+            Correction.headers(origin.offset())));
+    context.commit(); // readers of the topic wait at the first record of an open transaction
   }
 
   private void alias(String key, AliasRequest request) throws RejectedRecord {
@@ -215,7 +264,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
 
   private void done(int partition, ReleaseProgress done) {
     if (releases.report(partition, done)) {
-      if (releases.canComplete()) {
+      if (done.getFault() != null) {
+        publish(releases.reject(done.getFault(), now()));
+        changed = true;
+      } else if (releases.canComplete()) {
         publish(releases.complete(aliases::held, now()));
         changed = true;
         context.commit();

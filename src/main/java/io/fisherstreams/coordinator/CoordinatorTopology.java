@@ -19,6 +19,7 @@ import java.util.stream.IntStream;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.StreamPartitioner;
@@ -34,6 +35,7 @@ import org.apache.kafka.streams.state.Stores;
  * models ─────────┐                 ┌─▶ merge-plans (a copy to every partition)
  * progress ───────┼─▶ coordinator ──┼─▶ releases
  * alias-requests ─┘       │         ├─▶ aliases
+ *                         │         ├─▶ models (corrections)
  *                         │         └─▶ dead-letters
  *   manifests, progress, retired, state, aliases, releases
  * </pre>
@@ -61,6 +63,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
   static final String TO_MERGE_PLANS = "to-merge-plans";
   static final String TO_RELEASES = "to-releases";
   static final String TO_ALIASES = "to-aliases";
+  static final String TO_MODELS = "to-models";
   static final String TO_DEAD_LETTERS = "to-dead-letters";
 
   private final PoolTopics topics;
@@ -133,6 +136,12 @@ public final class CoordinatorTopology implements Supplier<Topology> {
             topics.aliases().name(),
             topics.aliases().key().serializer(),
             topics.aliases().value().serializer(),
+            COORDINATOR)
+        .addSink(
+            TO_MODELS,
+            topics.models().name(),
+            new ByteArraySerializer(), // a rejected record's key need not be text
+            topics.models().value().serializer(),
             COORDINATOR)
         .addSink(
             TO_DEAD_LETTERS,

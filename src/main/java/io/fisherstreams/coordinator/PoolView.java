@@ -112,6 +112,31 @@ public final class PoolView {
     }
   }
 
+  /** The newest accepted manifest of a model, whether its tensors have arrived or not. */
+  public Optional<ModelManifest> newest(String model) {
+    return Optional.ofNullable(models.get(model))
+        .map(versions -> versions.lastEntry().getValue().manifest());
+  }
+
+  /**
+   * Corrects what a reader of the topic took for accepted, though the coordinator had rejected it.
+   *
+   * @param accepted the accepted manifest; null when there is none
+   */
+  void correct(String model, ModelManifest accepted) {
+    NavigableMap<Long, PoolModel> versions = models.get(model);
+    if (versions != null) {
+      versions.tailMap(accepted == null ? Long.MIN_VALUE : accepted.getVersion(), false).clear();
+      if (versions.isEmpty()) {
+        models.remove(model);
+        base = model.equals(base) ? null : base;
+      }
+    }
+    if (accepted != null) {
+      announce(model, accepted);
+    }
+  }
+
   private void requireRole(ModelManifest manifest) {
     boolean isBase = manifest.getRole() == Role.BASE;
     if (isBase && base != null && !base.equals(manifest.getModel())) {

@@ -2,6 +2,7 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.TopicReader;
+import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.PartitionProgress;
@@ -10,6 +11,7 @@ import io.fisherstreams.record.RejectedRecord;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.Consumer;
+import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /** Reads a {@link PoolView} from a pool's topics alone. */
 public final class PoolViewReader {
@@ -29,7 +31,8 @@ public final class PoolViewReader {
    */
   static PoolView read(KafkaSettings kafka, PoolTopics topics, int partitions) {
     PoolView view = new PoolView(partitions, retired(kafka, topics));
-    TopicReader.readAll(kafka, topics.models(), (key, manifest) -> announce(view, key, manifest));
+    TopicReader.readRecords(
+        kafka, topics.models(), (record, manifest) -> announce(view, record, manifest));
     TopicReader.readAll(
         kafka,
         topics.progress(),
@@ -58,9 +61,13 @@ public final class PoolViewReader {
     return retired;
   }
 
-  private static void announce(PoolView view, String key, ModelManifest manifest) {
+  private static void announce(
+      PoolView view, ConsumerRecord<String, byte[]> record, ModelManifest manifest) {
+    String key = record.key();
     try {
-      if (manifest == null) {
+      if (Correction.corrected(record.headers()).isPresent()) {
+        view.correct(key, manifest);
+      } else if (manifest == null) {
         view.withdraw(key);
       } else {
         view.announce(key, manifest);

@@ -160,6 +160,19 @@ final class Releases {
     return release;
   }
 
+  /**
+   * Ends the plan under way without a release, because a partition found a tensor that is not
+   * finite. No other plan follows before the pool changes: it would end the same way.
+   *
+   * @return the release's record
+   */
+  Release reject(String reason, Instant now) {
+    Release release = release(ReleaseStatus.REJECTED, reason, List.of(), 0, "", now);
+    state.setUnderWay(false);
+    state.setAbandoned(0);
+    return release;
+  }
+
   /** Takes a partition's report in; false when it is not of the plan under way. */
   boolean report(int partition, ReleaseProgress done) {
     boolean isCurrent =

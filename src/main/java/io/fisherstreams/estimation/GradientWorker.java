@@ -101,7 +101,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     consumer = kafka.newGroupConsumer(group);
     producer = kafka.newTransactionalProducer(group + "-" + instance);
     admin = kafka.admin();
-    catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
+    catalog = TopicModelCatalog.open(kafka, topics.models());
     countedExamples = new CountedExamplesReader(topics, admin, kafka::newConsumer);
     decoder = new ExampleDecoder(topics, catalog, partitions);
     backlog = new Backlog(partitions);

@@ -1,14 +1,12 @@
 package io.fisherstreams.kafka;
 
-import io.fisherstreams.InvalidInput;
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.AcceptedManifests;
+import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Topic;
 import java.time.Duration;
-import java.util.HashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -28,14 +26,27 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
   private final Consumer<String, byte[]> consumer;
   private final TopicPartition partition;
   private final Deserializer<ModelManifest> deserializer;
-  private final Map<String, ModelManifest> manifests = new HashMap<>();
+  private final AcceptedManifests manifests = new AcceptedManifests(System::currentTimeMillis);
+  private final Consumer<?, ?> watermarks;
+
+  /** A catalog that reads {@code models} from its beginning. */
+  public static TopicModelCatalog open(KafkaSettings kafka, Topic<String, ModelManifest> models) {
+    return new TopicModelCatalog(models, kafka.newTextKeyConsumer(), kafka.newDefaultConsumer());
+  }
 
   /**
-   * A catalog that reads {@code models} from its beginning, with a consumer that has no group and
-   * reads committed records.
+   * A catalog that reads {@code models} from its beginning.
+   *
+   * @param consumer has no group and reads committed records
+   * @param watermarks finds the topic's end with open transactions included: a manifest that was
+   *     acknowledged during a transaction of the coordinator lies behind its first record
    */
-  public TopicModelCatalog(Topic<String, ModelManifest> models, Consumer<String, byte[]> consumer) {
+  TopicModelCatalog(
+      Topic<String, ModelManifest> models,
+      Consumer<String, byte[]> consumer,
+      Consumer<?, ?> watermarks) {
     this.consumer = consumer;
+    this.watermarks = watermarks;
     this.partition = new TopicPartition(models.name(), 0);
     this.deserializer = models.value().deserializer();
     consumer.assign(List.of(partition));
@@ -44,12 +55,16 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
 
   @Override
   public synchronized Optional<ModelManifest> latest(String model) {
-    return Optional.ofNullable(manifests.get(model));
+    return manifests.find(model);
   }
 
   @Override
   public synchronized void sync() {
-    TopicReader.readToEnd(consumer, List.of(partition), this::accept);
+    TopicReader.readTo(
+        consumer,
+        watermarks.endOffsets(List.of(partition)),
+        () -> false,
+        records -> records.forEach(this::accept));
   }
 
   @Override
@@ -62,34 +77,19 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
       return; // the coordinator dead-letters it
     }
     try {
-      ModelManifest manifest = deserializer.deserialize(partition.topic(), record.value());
-      if (manifest == null) {
-        manifests.remove(record.key());
-      } else if (isAccepted(record.key(), manifest)) {
-        manifests.put(record.key(), manifest);
-      }
+      manifests.add(
+          record.key(),
+          deserializer.deserialize(partition.topic(), record.value()),
+          record.offset(),
+          Correction.corrected(record.headers()));
     } catch (SerializationException e) {
       LOG.debug("{} offset {} is no manifest", partition.topic(), record.offset(), e);
-    }
-  }
-
-  /** A manifest that the coordinator rejects must not replace one that it has accepted. */
-  private boolean isAccepted(String key, ModelManifest manifest) {
-    ModelManifest known = manifests.get(key);
-    if (!manifest.getModel().equals(key)
-        || (known != null && known.getVersion() > manifest.getVersion())) {
-      return false;
-    }
-    try {
-      ManifestRules.check(manifest);
-      return true;
-    } catch (InvalidInput e) {
-      return false;
     }
   }
 
   @Override
   public synchronized void close() {
     consumer.close();
+    watermarks.close();
   }
 }

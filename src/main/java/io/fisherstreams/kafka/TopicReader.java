@@ -35,7 +35,21 @@ public final class TopicReader {
           consumer.partitionsFor(topic.name()).stream()
               .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
               .toList();
-      read(consumer, topic, partitions, action);
+      read(consumer, topic, partitions, (record, value) -> action.accept(record.key(), value));
+    }
+  }
+
+  /** Receives a record and its value. */
+  public interface RecordAction<V> {
+    /** Receives a record; the value is null for a tombstone. */
+    void accept(ConsumerRecord<String, byte[]> record, V value);
+  }
+
+  /** Does what {@link #readAll} does, with the records' offsets and headers. */
+  public static <V> void readRecords(
+      KafkaSettings kafka, Topic<?, V> topic, RecordAction<V> action) {
+    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
+      read(consumer, topic, List.of(new TopicPartition(topic.name(), 0)), action);
     }
   }
 
@@ -43,7 +57,11 @@ public final class TopicReader {
   public static <V> void read(
       KafkaSettings kafka, Topic<?, V> topic, int partition, BiConsumer<String, V> action) {
     try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
-      read(consumer, topic, List.of(new TopicPartition(topic.name(), partition)), action);
+      read(
+          consumer,
+          topic,
+          List.of(new TopicPartition(topic.name(), partition)),
+          (record, value) -> action.accept(record.key(), value));
     }
   }
 
@@ -51,7 +69,7 @@ public final class TopicReader {
       Consumer<String, byte[]> consumer,
       Topic<?, V> topic,
       List<TopicPartition> partitions,
-      BiConsumer<String, V> action) {
+      RecordAction<V> action) {
     consumer.assign(partitions);
     consumer.seekToBeginning(partitions);
     readToEnd(
@@ -61,8 +79,7 @@ public final class TopicReader {
           if (record.key() != null) {
             try {
               action.accept(
-                  record.key(),
-                  topic.value().deserializer().deserialize(topic.name(), record.value()));
+                  record, topic.value().deserializer().deserialize(topic.name(), record.value()));
             } catch (SerializationException e) {
               LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
             }

@@ -28,7 +28,7 @@ public final class MergeStage {
       partitions = new PoolAdmin(admin, topics).check();
     }
     PayloadStore store = PayloadStore.open(options.stateDirectory().resolve("payloads"));
-    TopicModelCatalog catalog = new TopicModelCatalog(topics.models(), kafka.newTextKeyConsumer());
+    TopicModelCatalog catalog = TopicModelCatalog.open(kafka, topics.models());
     RocksDbMemory memory = new RocksDbMemory();
     FailedRecords failures = FailedRecords.in(options.stateDirectory());
     MergeTopology topology =

@@ -15,6 +15,7 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
@@ -102,7 +103,7 @@ final class PlanRun implements AutoCloseable {
       if (retirement.step(state.getPlan(), isOver)) {
         state.setCleared(true);
         if (!state.getPlan().getRetired().isEmpty()) {
-          report(state.getPlan().getRetirement());
+          report(state.getPlan().getRetirement(), null);
         }
       }
       return true;
@@ -116,23 +117,27 @@ final class PlanRun implements AutoCloseable {
     }
     List<Slot> slots = plan.base().checkpoint().slots();
     while (state.getNext() < slots.size()) {
-      merge(slots.get(state.getNext()));
+      Optional<String> fault = merge(slots.get(state.getNext()));
+      if (fault.isPresent()) {
+        done(fault.get());
+        return true;
+      }
       state.setNext(state.getNext() + 1);
       if (isOver.getAsBoolean()) {
         return true;
       }
     }
-    done();
+    done(null);
     return true;
   }
 
-  private void done() {
+  private void done(String fault) {
     state.setDone(true);
-    report(0);
+    report(0, fault);
   }
 
   /** Reports what was merged; with the number of the retired models' list once they are removed. */
-  private void report(long retired) {
+  private void report(long retired, String fault) {
     partition
         .outbox()
         .done(
@@ -141,7 +146,8 @@ final class PlanRun implements AutoCloseable {
                 (long) state.getNext(),
                 state.getChecksum(),
                 state.getUnweighted(),
-                retired));
+                retired,
+                fault));
   }
 
   /**
@@ -159,7 +165,7 @@ final class PlanRun implements AutoCloseable {
       isBlocked = false;
       Optional<ResolvedPlan> resolved = ResolvedPlan.of(state.getPlan(), ledger);
       if (resolved.isEmpty()) {
-        done(); // this partition has no shard of the base, so it has nothing to merge
+        done(null); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
       preparation =
@@ -187,7 +193,8 @@ final class PlanRun implements AutoCloseable {
     }
   }
 
-  private void merge(Slot slot) {
+  /** Merges or copies one shard and sends it; or returns why the release cannot have it. */
+  private Optional<String> merge(Slot slot) {
     Shard shard = slot.shard();
     DType dtype = plan.outputDtype(shard);
     if (plan.merges(shard)) {
@@ -199,6 +206,10 @@ final class PlanRun implements AutoCloseable {
           shard.elements(),
           shard.tensor().dtype(),
           dtype);
+    }
+    Optional<String> fault = arithmetic.misfit().map(misfit -> fault(shard, dtype, misfit));
+    if (fault.isPresent()) {
+      return fault;
     }
     ByteBuffer merged = arithmetic.merged();
     int crc = PayloadFile.crc(merged);
@@ -216,6 +227,24 @@ final class PlanRun implements AutoCloseable {
                 shard.tensor().shape(),
                 crc,
                 merged));
+    return Optional.empty();
+  }
+
+  private String fault(Shard shard, DType dtype, ShardMerge.Misfit misfit) {
+    String element =
+        "parameter %s: element %d is %s"
+            .formatted(
+                shard.tensor().name(), shard.firstElement() + misfit.element(), misfit.value());
+    if (Double.isFinite(misfit.value())) {
+      return element + ", which %s cannot hold; choose a wider output dtype".formatted(dtype);
+    }
+    PlannedModel heaviest =
+        state.getPlan().getModels().stream()
+            .max(Comparator.comparing(PlannedModel::getWeight))
+            .orElseThrow();
+    return element
+        + ": its weighted sum is beyond float64; the largest weight is %s of model %s"
+            .formatted(heaviest.getWeight(), heaviest.getModel());
   }
 
   private void mergeModels(Shard shard, DType dtype) {

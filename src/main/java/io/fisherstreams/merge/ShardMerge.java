@@ -5,10 +5,12 @@ import io.fisherstreams.fisher.FisherMerge.Term;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * The arithmetic of one shard of a release, from payload files to a buffer, block by block. The
@@ -25,6 +27,16 @@ final class ShardMerge {
   private final Block nextBlock = new Block();
   private final ByteBuffer merged =
       ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+
+  private Misfit misfit;
+
+  /**
+   * An element that the type of a release cannot hold.
+   *
+   * @param element its index in the shard
+   * @param value before it is rounded to the type; NaN or infinite when the arithmetic overflowed
+   */
+  record Misfit(int element, double value) {}
 
   /** Buffers for one model's part of a block. */
   private static final class Block {
@@ -69,6 +81,31 @@ final class ShardMerge {
     return merged;
   }
 
+  /** The first element of the last shard that is not finite, although it should be. */
+  Optional<Misfit> misfit() {
+    return Optional.ofNullable(misfit);
+  }
+
+  /**
+   * Looks for such an element in a block that was written.
+   *
+   * @param isCopy whether an element that was infinite before may stay so: a mask has infinities
+   */
+  private void check(DType dtype, int first, int count, boolean isCopy) {
+    ByteBuffer written = merged.duplicate();
+    for (int j = 0; misfit == null && j < count; j++) {
+      written.position((first + j) * dtype.bytes());
+      long bad = FloatScan.firstNotFinite(dtype, written, count - j);
+      if (bad < 0) {
+        return;
+      }
+      j += (int) bad;
+      if (!isCopy || Double.isFinite(result[j])) {
+        misfit = new Misfit(first + j, result[j]);
+      }
+    }
+  }
+
   /**
    * Merges a shard.
    *
@@ -77,6 +114,7 @@ final class ShardMerge {
    */
   long merge(FisherMerge kernel, List<Input> inputs, int elements, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
+    misfit = null;
     long unweighted = 0;
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
@@ -92,6 +130,7 @@ final class ShardMerge {
       }
       unweighted += kernel.finish(result);
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
+      check(dtype, first, count, false);
     }
     return unweighted;
   }
@@ -105,6 +144,7 @@ final class ShardMerge {
    */
   void copy(PayloadFile file, long firstByte, int elements, DType type, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
+    misfit = null;
     if (type == dtype) {
       file.read(firstByte, merged.limit(), merged);
       return;
@@ -114,6 +154,7 @@ final class ShardMerge {
       file.read(firstByte + (long) first * type.bytes(), count * type.bytes(), block.theta);
       FloatCodec.toDouble(type, block.theta, 0, result, 0, count);
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
+      check(dtype, first, count, true);
     }
   }
 }

@@ -27,18 +27,19 @@ final class ReleaseWait {
    *
    * @param estimated whether some Fishers were estimated during this merge, so that the coordinator
    *     is the first to check them and may reject a model
-   * @throws InvalidInput when a stage rejected a record or the coordinator a model
+   * @throws InvalidInput when a stage rejected a record or the coordinator a model, or the merged
+   *     model is not finite
    */
   Release await(boolean estimated) {
     try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
       long checked = System.nanoTime();
       while (true) {
-        Optional<Release> complete =
+        Optional<Release> ended =
             feed.poll(POLL).values().stream()
-                .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+                .filter(release -> release.getStatus() != ReleaseStatus.ABANDONED)
                 .findFirst();
-        if (complete.isPresent()) {
-          return complete.get();
+        if (ended.isPresent()) {
+          return requireComplete(ended.get());
         }
         watch.requireNone(Duration.ZERO);
         runner.requireRunning();
@@ -48,6 +49,13 @@ final class ReleaseWait {
         }
       }
     }
+  }
+
+  private static Release requireComplete(Release release) {
+    if (release.getStatus() == ReleaseStatus.REJECTED) {
+      throw new InvalidInput("the merged model is not finite: " + release.getReason());
+    }
+    return release;
   }
 
   private void requireNoRejectedModel() {

@@ -3,42 +3,38 @@ package io.fisherstreams.publish;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.TopicReader;
+import io.fisherstreams.record.AcceptedManifests;
+import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
-import java.util.Map;
 import java.util.Optional;
-import java.util.TreeMap;
 
-/** The manifests in topic {@code models}, read once. */
+/** The accepted manifests in topic {@code models}, read once. */
 public final class PoolModels {
   private final String pool;
-  private final Map<String, ModelManifest> manifests;
+  private final AcceptedManifests manifests;
 
-  private PoolModels(String pool, Map<String, ModelManifest> manifests) {
+  private PoolModels(String pool, AcceptedManifests manifests) {
     this.pool = pool;
     this.manifests = manifests;
   }
 
   /** Reads the topic to its present end. */
   public static PoolModels read(KafkaSettings kafka, PoolTopics topics) {
-    Map<String, ModelManifest> manifests = new TreeMap<>();
-    TopicReader.readAll(
+    AcceptedManifests manifests = new AcceptedManifests(System::currentTimeMillis);
+    TopicReader.readRecords(
         kafka,
         topics.models(),
-        (key, manifest) -> {
-          if (manifest == null) {
-            manifests.remove(key);
-          } else {
-            manifests.put(key, manifest);
-          }
-        });
+        (record, manifest) ->
+            manifests.add(
+                record.key(), manifest, record.offset(), Correction.corrected(record.headers())));
     return new PoolModels(topics.pool(), manifests);
   }
 
   /** A model's manifest. */
   public Optional<ModelManifest> find(String model) {
-    return Optional.ofNullable(manifests.get(model));
+    return manifests.find(model);
   }
 
   /** A model's manifest; rejects an unknown model, with the names of the pool's models. */
@@ -47,7 +43,12 @@ public final class PoolModels {
         .orElseThrow(
             () ->
                 new InvalidInput(
-                    "pool " + pool + " has no model " + model + "; it has " + manifests.keySet()));
+                    "pool "
+                        + pool
+                        + " has no model "
+                        + model
+                        + "; it has "
+                        + manifests.all().keySet()));
   }
 
   /**
@@ -71,9 +72,7 @@ public final class PoolModels {
 
   /** The base model's manifest. */
   public Optional<ModelManifest> findBase() {
-    return manifests.values().stream()
-        .filter(manifest -> manifest.getRole() == Role.BASE)
-        .findFirst();
+    return manifests.base();
   }
 
   /** The base model's manifest; rejects a pool without a base. */

@@ -6,6 +6,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
 import java.util.HashSet;
+import java.time.Duration;
 import java.util.List;
 import java.util.Objects;
 import java.util.Set;
@@ -29,6 +30,12 @@ public final class ManifestRules {
   public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
 
   private static final int SHOWN = 40;
+
+  /**
+   * How far a version may be ahead of the clock, in milliseconds since 1970. Versions only grow, so
+   * a version near the largest number would be the model's last one for ever.
+   */
+  public static final Duration MAX_VERSION_AHEAD = Duration.ofDays(1);
 
   private ManifestRules() {}
 
@@ -125,12 +132,42 @@ public final class ManifestRules {
     }
   }
 
-  /** Rejects a coefficient or ε that is NaN, infinite or negative with {@link InvalidInput}. */
+  /**
+   * Rejects a version that is further ahead of the clock than {@link #MAX_VERSION_AHEAD} with
+   * {@link InvalidInput}.
+   *
+   * @param now milliseconds since 1970
+   */
+  public static void requireVersion(String name, long version, long now) {
+    long max = now + MAX_VERSION_AHEAD.toMillis();
+    if (version > max) {
+      throw new InvalidInput(
+          "%s is %d, expected at most %d (the time in milliseconds since 1970, plus one day)"
+              .formatted(name, version, max));
+    }
+  }
+
+  /**
+   * The smallest and the largest coefficient and ε other than 0. Between them, no product with a
+   * float32 parameter or Fisher entry leaves float64, and none becomes 0.
+   */
+  private static final double MIN_WEIGHT = 1e-30;
+
+  private static final double MAX_WEIGHT = 1e30;
+
+  /**
+   * Rejects a coefficient or ε that is NaN or negative, or neither 0 nor from 1e-30 to 1e30, with
+   * {@link InvalidInput}.
+   */
   public static void requireWeight(String name, double value) {
     // written so that NaN fails it too
     if (!(value >= 0 && value < Double.POSITIVE_INFINITY)) {
       throw new InvalidInput(
           "%s is %s, expected a finite number of at least 0".formatted(name, value));
+    }
+    if (value != 0 && (value < MIN_WEIGHT || value > MAX_WEIGHT)) {
+      throw new InvalidInput(
+          "%s is %s, expected 0 or a number from 1e-30 to 1e30".formatted(name, value));
     }
   }
 

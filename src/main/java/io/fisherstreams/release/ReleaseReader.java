@@ -59,6 +59,10 @@ public final class ReleaseReader {
       throw new InvalidInput(
           "release " + release.getRelease() + " was abandoned: " + release.getReason());
     }
+    if (release.getStatus() == ReleaseStatus.REJECTED && release.getSlices().isEmpty()) {
+      throw new InvalidInput(
+          "release " + release.getRelease() + " has no tensors: " + release.getReason());
+    }
     Map<TopicPartition, Long> ends = new HashMap<>();
     try (org.apache.kafka.clients.consumer.Consumer<byte[], byte[]> kafkaConsumer =
         kafka.newConsumer()) {

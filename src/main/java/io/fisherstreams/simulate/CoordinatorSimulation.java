@@ -133,7 +133,7 @@ final class CoordinatorSimulation {
           topics.progress(),
           "release/" + p,
           new PartitionProgress(
-              p, new ReleaseProgress(plan.getRelease(), (long) shards(p), 0L, 0L, 0L)));
+              p, new ReleaseProgress(plan.getRelease(), (long) shards(p), 0L, 0L, 0L, null)));
       received++;
     }
     double seconds = (System.nanoTime() - start) / 1e9;

@@ -113,7 +113,7 @@ abstract class CoordinatorFixture {
         "release/" + partition,
         new PartitionProgress(
             partition,
-            new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L, 0L)));
+            new ReleaseProgress(release, 2L + partition, -1L << (60 + partition), 5L, 0L, null)));
   }
 
   void allDone(long release) {

@@ -16,7 +16,7 @@ class CoordinatorRetirementTest extends CoordinatorFixture {
         topics.progress(),
         "release/" + partition,
         new PartitionProgress(
-            partition, new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L, plan.getRetirement())));
+            partition, new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L, plan.getRetirement(), null)));
   }
 
   private void allRemoved(MergePlan plan) {

@@ -7,8 +7,10 @@ import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.TopicSlice;
@@ -379,5 +381,41 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
 
   private static byte[] bytes(String text) {
     return text.getBytes(StandardCharsets.UTF_8);
+  }
+
+  @Test
+  void aReleaseThatIsNotFiniteIsRejectedAndTheOlderOneStays() {
+    arriveBase();
+    arrive("a", 1);
+    plans();
+    allDone(1);
+    arrive("b", 1);
+    assertThat(plans()).hasSize(1);
+    releases();
+    done(0, 2);
+    stage.pipe(
+        topics.progress(),
+        "release/1",
+        new PartitionProgress(1, new ReleaseProgress(2L, 0L, 0L, 0L, 0L, "parameter w: element 0")));
+    assertThat(releases())
+        .singleElement()
+        .satisfies(
+            release -> {
+              assertThat(release.getRelease()).isEqualTo(2);
+              assertThat(release.getStatus()).isEqualTo(ReleaseStatus.REJECTED);
+              assertThat(release.getReason()).isEqualTo("parameter w: element 0");
+              assertThat(release.getSlices()).isEmpty();
+            });
+    done(2, 2);
+    assertThat(plans()).as("the same plan would end the same way").isEmpty();
+    stage.restart();
+    assertThat(plans()).isEmpty();
+    assertThat(releases()).isEmpty();
+    withdraw("b");
+    assertThat(plans())
+        .singleElement()
+        .satisfies(plan -> assertThat(models(plan)).containsExactly("a@1"));
+    allDone(3);
+    assertThat(releases()).extracting(Release::getStatus).containsExactly(ReleaseStatus.COMPLETE);
   }
 }

@@ -85,7 +85,7 @@ class ReleasesTest {
   }
 
   private static ReleaseProgress done(long release, long shards, long checksum, long unweighted) {
-    return new ReleaseProgress(release, shards, checksum, unweighted, 0L);
+    return new ReleaseProgress(release, shards, checksum, unweighted, 0L, null);
   }
 
   /** Release n begins at offset 10 n of each partition, and is complete n hours after noon. */

@@ -28,7 +28,7 @@ class TopicModelCatalogTest {
   void start() {
     consumer.updateBeginningOffsets(Map.of(partition, 0L));
     consumer.updateEndOffsets(Map.of(partition, 0L));
-    catalog = new TopicModelCatalog(topics.models(), consumer);
+    catalog = new TopicModelCatalog(topics.models(), consumer, consumer);
   }
 
   private static ModelManifest manifest(String model, long version) {

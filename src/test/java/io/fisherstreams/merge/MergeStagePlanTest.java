@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.PlannedModel;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -57,5 +58,31 @@ class MergeStagePlanTest extends MergeStageFixture {
     planTwo(4);
     stage.work();
     assertThat(stage.merged()).containsOnlyKeys("6/keep", "6/scale", "6/void", "6/w");
+  }
+
+  @Test
+  void aPlanWhoseResultIsNotFiniteEndsWithTheParameterAndTheModel() {
+    stage.announce(model("a", 1).build());
+    checkpoint("a", 1, 1, 3e38f, 1, 1);
+    fisher("a", 1, 0, 1e38f, 1, 1);
+    stage.work();
+    stage.progress();
+    PlannedModel heavy = planned("a", 1, 1, 1e300);
+    stage.plan(1, EPSILON, List.of(), heavy);
+    stage.work();
+    assertThat(stage.progress().releases())
+        .singleElement()
+        .satisfies(
+            done ->
+                assertThat(done.getFault())
+                    .contains("parameter w: element 0 is")
+                    .contains("1.0E300 of model a"));
+    assertThat(stage.merged()).doesNotContainKey("1/w");
+    stage.plan(2, EPSILON, List.of(), planned("a", 1, 1, 1));
+    stage.work();
+    assertThat(stage.progress().releases())
+        .singleElement()
+        .satisfies(done -> assertThat(done.getFault()).isNull());
+    assertThat(stage.merged()).containsKey("2/w");
   }
 }

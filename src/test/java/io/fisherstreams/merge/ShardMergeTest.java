@@ -128,4 +128,53 @@ class ShardMergeTest {
       }
     }
   }
+
+  private ShardMerge.Input input(String model, float theta, float fisher, double weight) {
+    float[] thetas = new float[ELEMENTS];
+    float[] fishers = new float[ELEMENTS];
+    thetas[ShardMerge.BLOCK + 2] = theta;
+    fishers[ShardMerge.BLOCK + 2] = fisher;
+    return new ShardMerge.Input(
+        file(model, PayloadName.CHECKPOINT, thetas),
+        BEFORE * Float.BYTES,
+        DType.F32,
+        file(model, PayloadName.fisher(1), fishers),
+        BEFORE,
+        1,
+        weight);
+  }
+
+  @Test
+  void anElementThatTheOutputTypeCannotHoldIsFound() {
+    List<ShardMerge.Input> inputs = List.of(input("a", 65_520, 1, 1)); // F16 ends at 65,504
+    merge.merge(ShardMerge.kernel(1e-6), inputs, ELEMENTS, DType.F16);
+    assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 2, 65_520));
+    merge.merge(ShardMerge.kernel(1e-6), inputs, ELEMENTS, DType.BF16);
+    assertThat(merge.misfit()).isEmpty();
+  }
+
+  @Test
+  void aSumBeyondFloat64IsFound() {
+    List<ShardMerge.Input> inputs = List.of(input("a", 1e30f, 1e38f, 1e300));
+    merge.merge(ShardMerge.kernel(0), inputs, ELEMENTS, DType.F32);
+    assertThat(merge.misfit())
+        .hasValueSatisfying(misfit -> assertThat(misfit.element()).isEqualTo(ShardMerge.BLOCK + 2))
+        .hasValueSatisfying(misfit -> assertThat(misfit.value()).isNaN());
+  }
+
+  @Test
+  void aCopyKeepsTheInfinitiesOfAMaskAndNoOthers() {
+    float[] mask = new float[ELEMENTS];
+    mask[1] = Float.NEGATIVE_INFINITY;
+    mask[ShardMerge.BLOCK] = Float.NEGATIVE_INFINITY;
+    PayloadFile file = file("a", PayloadName.CHECKPOINT, mask);
+    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F16);
+    assertThat(merge.misfit()).isEmpty();
+    mask[ShardMerge.BLOCK + 1] = -70_000;
+    file = file("b", PayloadName.CHECKPOINT, mask);
+    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F16);
+    assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 1, -70_000));
+    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F32);
+    assertThat(merge.misfit()).isEmpty();
+  }
 }
