@@ -22,13 +22,17 @@ import java.util.Map;
 /**
  * One open safetensors file, whose tensors are read through memory maps.
  *
- * <p>Opening reads and checks the header only. A tensor is mapped when it is first asked for. This
- * object is the only owner of its maps, and {@link #close()} unmaps them all: <b>a slice must not
- * be touched after that</b>, because touching unmapped memory crashes the process.
+ * <p>Opening reads and checks the header only. A part of the file is mapped when a tensor in it is
+ * first asked for. This object is the only owner of its maps, and {@link #close()} unmaps them all:
+ * <b>a slice must not be touched after that</b>, because touching unmapped memory crashes the
+ * process.
  */
 final class SafetensorsFile implements AutoCloseable {
-  // A map is addressed by an int. Windows of a larger tensor begin every gibibyte and reach nearly
-  // two, so that a slice of up to one gibibyte is always inside the window in which it begins.
+  // A map is addressed by an int. Windows begin every gibibyte and reach nearly two, so that a
+  // slice
+  // of up to one gibibyte is always inside the window in which it begins. Tensors of up to a
+  // gibibyte
+  // share the windows of the file: a process has 65,530 maps, and a file may have more tensors.
   private static final long WINDOW_STRIDE = 1L << 30;
 
   private final Path path;
@@ -39,7 +43,13 @@ final class SafetensorsFile implements AutoCloseable {
   private final Map<Window, MappedByteBuffer> windows = new HashMap<>();
   private boolean closed;
 
-  private record Window(String tensor, long index) {}
+  /**
+   * A part of the file that is mapped at once.
+   *
+   * @param begin offset in the file of its first byte
+   * @param end offset behind the last byte that it may need
+   */
+  private record Window(long begin, long end) {}
 
   private SafetensorsFile(Path path, FileChannel channel, SafetensorsHeader header) {
     this.path = path;
@@ -98,13 +108,13 @@ final class SafetensorsFile implements AutoCloseable {
     }
     long from = firstElement * info.dtype().bytes();
     long bytes = (long) elements * info.dtype().bytes();
-    long index = info.bytes() <= Integer.MAX_VALUE ? 0 : from / WINDOW_STRIDE;
     if (bytes > (info.bytes() <= Integer.MAX_VALUE ? Integer.MAX_VALUE : WINDOW_STRIDE)) {
       throw new IllegalArgumentException(
           "a slice of %d bytes of tensor '%s', at most %d at a time"
               .formatted(bytes, shown(info.name()), WINDOW_STRIDE));
     }
     MappedByteBuffer window;
+    Window place;
     synchronized (lock) {
       if (closed) {
         throw new IllegalStateException(path + " is closed");
@@ -112,29 +122,47 @@ final class SafetensorsFile implements AutoCloseable {
       if (bytes == 0) {
         return ByteBuffer.allocate(0).asReadOnlyBuffer().order(ByteOrder.LITTLE_ENDIAN);
       }
-      window = windows.computeIfAbsent(new Window(info.name(), index), w -> map(tensor, w.index));
+      place = window(tensor, from);
+      window = windows.computeIfAbsent(place, w -> map(tensor, w));
     }
-    return window
-        .slice((int) (from - index * WINDOW_STRIDE), (int) bytes)
-        .order(ByteOrder.LITTLE_ENDIAN);
+    long offset = tensor.position() + from - place.begin;
+    if (offset + bytes > window.capacity()) {
+      throw truncated(tensor, place.begin + window.capacity());
+    }
+    return window.slice((int) offset, (int) bytes).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  private MappedByteBuffer map(Tensor tensor, long index) {
-    String name = shown(tensor.info().name());
-    long begin = tensor.position() + index * WINDOW_STRIDE;
-    long size = Math.min(tensor.info().bytes() - index * WINDOW_STRIDE, Integer.MAX_VALUE);
+  private static Window window(Tensor tensor, long from) {
+    long bytes = tensor.info().bytes();
+    if (bytes <= WINDOW_STRIDE) {
+      return new Window(tensor.position() / WINDOW_STRIDE * WINDOW_STRIDE, Long.MAX_VALUE);
+    }
+    long first = bytes <= Integer.MAX_VALUE ? 0 : from / WINDOW_STRIDE * WINDOW_STRIDE;
+    return new Window(tensor.position() + first, tensor.position() + bytes);
+  }
+
+  private MappedByteBuffer map(Tensor tensor, Window window) {
     try {
       // Mapping beyond a file's end succeeds on some systems and kills the process on access.
-      if (channel.size() < begin + size) {
-        throw new InvalidInput(
-            "%s was truncated while it was read: tensor '%s' reaches to byte %d, the file to %d"
-                .formatted(path, name, begin + size, channel.size()));
+      long end = channel.size();
+      if (end < tensor.position() + tensor.info().bytes()) {
+        throw truncated(tensor, end);
       }
-      return channel.map(FileChannel.MapMode.READ_ONLY, begin, size);
+      long size = Math.min(Math.min(window.end, end) - window.begin, Integer.MAX_VALUE);
+      return channel.map(FileChannel.MapMode.READ_ONLY, window.begin, size);
     } catch (IOException e) {
       throw new UncheckedIOException(
-          "%s: tensor '%s' cannot be mapped: %s".formatted(path, name, e.getMessage()), e);
+          "%s: tensor '%s' cannot be mapped: %s"
+              .formatted(path, shown(tensor.info().name()), e.getMessage()),
+          e);
     }
+  }
+
+  private InvalidInput truncated(Tensor tensor, long end) {
+    return new InvalidInput(
+        "%s was truncated while it was read: tensor '%s' reaches to byte %d, the file to %d"
+            .formatted(
+                path, shown(tensor.info().name()), tensor.position() + tensor.info().bytes(), end));
   }
 
   /** Unmaps everything and closes the file. Slices are invalid from now on. */

@@ -20,6 +20,7 @@ import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
 import org.apache.kafka.streams.Topology;
 import org.apache.kafka.streams.processor.StreamPartitioner;
@@ -112,7 +113,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
         .addSource("progress", bytes, bytes, topics.progress().name())
         .addSource("alias-requests", bytes, bytes, topics.aliasRequests().name())
         .addProcessor(COORDINATOR, this::processor, "models", "progress", "alias-requests")
-        .addStateStore(store(MANIFESTS, ModelManifest.class), COORDINATOR)
+        .addStateStore(manifestStore(), COORDINATOR)
         .addStateStore(store(PROGRESS, PartitionProgress.class), COORDINATOR)
         .addStateStore(store(RETIRED, RetiredVersion.class), COORDINATOR)
         .addStateStore(store(STATE, CoordinatorState.class), COORDINATOR)
@@ -162,14 +163,23 @@ public final class CoordinatorTopology implements Supplier<Topology> {
         Optional.<Set<Integer>>of(IntStream.range(0, count).boxed().collect(Collectors.toSet()));
   }
 
+  private static StoreBuilder<KeyValueStore<String, ModelManifest>> manifestStore() {
+    return store(
+        MANIFESTS,
+        StateSerde.of(ModelManifest.class, PoolTopics.MAX_MANIFEST_BYTES),
+        PoolTopics.MAX_MANIFEST_RECORD_BYTES);
+  }
+
   private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
       String name, Class<V> type) {
-    return Stores.keyValueStoreBuilder(
-            Stores.persistentKeyValueStore(name), Serdes.String(), StateSerde.of(type))
+    return store(name, StateSerde.of(type), PoolTopics.MAX_RECORD_BYTES);
+  }
+
+  private static <V> StoreBuilder<KeyValueStore<String, V>> store(
+      String name, Serde<V> serde, int maxRecordBytes) {
+    return Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(name), Serdes.String(), serde)
         .withLoggingEnabled(
-            Map.of(
-                TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
-                Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
+            Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(maxRecordBytes)))
         // A cache would only keep changes in memory until the next commit.
         .withCachingDisabled();
   }

@@ -2,6 +2,7 @@ package io.fisherstreams.kafka;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
+import io.fisherstreams.record.PoolTopics;
 import java.io.IOException;
 import java.io.StringReader;
 import java.nio.charset.MalformedInputException;
@@ -187,7 +188,7 @@ public record ClientSettings(
                   own.map(is -> ", which sets it to " + is + ", found " + value).orElse("")));
     }
     if (plain.equals("max.request.size")) {
-      requireAtLeast(file, name, value, io.fisherstreams.record.PoolTopics.MAX_DEAD_LETTER_BYTES);
+      requireAtLeast(file, name, value, PoolTopics.MAX_MANIFEST_RECORD_BYTES);
     }
     if (plain.equals("interceptor.classes") || plain.equals("metric.reporters")) {
       for (String type : value.split("\\s*,\\s*")) {

@@ -85,7 +85,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
 
   private static Map<String, Object> producer(int lingerMillis) {
     Map<String, Object> config = new HashMap<>();
-    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_MANIFEST_RECORD_BYTES);
     config.put(ProducerConfig.BATCH_SIZE_CONFIG, FULL_SHARD);
     config.put(ProducerConfig.BUFFER_MEMORY_CONFIG, 32L * MIB);
     config.put(ProducerConfig.LINGER_MS_CONFIG, lingerMillis);
@@ -168,7 +168,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   public Producer<byte[], byte[]> newDefaultProducer() {
     Map<String, Object> config = new HashMap<>();
     config.put(CommonClientConfigs.BOOTSTRAP_SERVERS_CONFIG, bootstrapServers);
-    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_DEAD_LETTER_BYTES);
+    config.put(ProducerConfig.MAX_REQUEST_SIZE_CONFIG, PoolTopics.MAX_MANIFEST_RECORD_BYTES);
     config.putAll(client);
     return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
   }

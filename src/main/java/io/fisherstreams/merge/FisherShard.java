@@ -222,11 +222,11 @@ final class FisherShard {
       add(record, offset, payload);
       return;
     }
-    // It was summed and retired: its tombstone must be the newest record of its key again.
-    partition.outbox().retireBatch(model.version(), slot.shard(), name.source(), name.sequence());
     if (differsFromSummed(record, payload)) {
       throw otherContent(name);
     }
+    // It was summed and retired: its tombstone must be the newest record of its key again.
+    partition.outbox().retireBatch(model.version(), slot.shard(), name.source(), name.sequence());
   }
 
   private ByteBuffer decode(GradientBatch record) {

@@ -116,6 +116,17 @@ final class Ledger {
     catalog.sync();
   }
 
+  /** Every version of which this partition has shards. */
+  List<ModelVersion> heldVersions() {
+    List<ModelVersion> versions = new ArrayList<>();
+    try (KeyValueIterator<String, ModelManifest> all = manifests.all()) {
+      all.forEachRemaining(
+          entry ->
+              versions.add(new ModelVersion(entry.value.getModel(), entry.value.getVersion())));
+    }
+    return versions;
+  }
+
   /** Every version of a model of which this partition has shards. */
   List<ModelVersion> heldVersions(String model) {
     List<ModelVersion> versions = new ArrayList<>();

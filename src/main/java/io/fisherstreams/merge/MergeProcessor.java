@@ -100,6 +100,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             new EpochSums(payloads),
             new BatchPayload(),
             new Outbox(context));
+    payloads.dropAllExcept(partition.ledger().heldVersions());
     intake = new Intake(partition);
     run = new PlanRun(partition, nanoTime);
     report = new PartitionReport(partition.ledger());
@@ -128,7 +129,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
         (reason, withContent) -> {
           if (withContent) {
             partition.outbox().deadLetter(record, origin, reason);
-            resendAccepted(origin.topic(), record);
+            replace(origin.topic(), record);
           } else {
             partition.outbox().name(record, origin, reason);
           }
@@ -140,7 +141,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       accept(origin, record);
     } catch (RejectedRecord | SerializationException e) {
       partition.outbox().deadLetter(record, origin, e.getMessage());
-      resendAccepted(origin.topic(), record);
+      replace(origin.topic(), record);
     }
     if (partition.ledger().hasCompleted()) {
       report();
@@ -154,7 +155,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     } else if (record.key() == null) {
       throw new RejectedRecord("the record has no key");
     } else if (record.value() == null) {
-      tombstone(topic, key(record));
+      tombstone(topic, record);
     } else if (topic.equals(topics.checkpointShards().name())) {
       intake.checkpoint(key(record), origin.offset(), read(topics.checkpointShards(), record));
     } else {
@@ -164,28 +165,45 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
 
   /**
    * Rejects a tombstone of a payload that is in use. Our own tombstones arrive when no state names
-   * the payload any more.
+   * the payload any more, unless a good record came between a rejected one and its tombstone.
    */
-  private void tombstone(String topic, String key) {
-    boolean isInUse =
-        topic.equals(topics.checkpointShards().name())
-            ? ShardKey.readings(key).anyMatch(intake::isCheckpointInUse)
-            : ShardKey.readings(key).anyMatch(intake::isBatchInUse);
-    if (isInUse) {
-      throw new RejectedRecord(
-          "a tombstone of '" + key + "', which is in use; only the pipeline may retire a payload");
+  private void tombstone(String topic, Record<byte[], byte[]> record) {
+    if (isInUse(topic, key(record))) {
+      if (!Outbox.removesRejected(record)) {
+        throw new RejectedRecord(
+            "a tombstone of '%s', which is in use; only the pipeline may retire a payload"
+                .formatted(key(record)));
+      }
+      resendAccepted(topic, key(record));
     }
   }
 
-  /** A rejected record must not stay the newest under the key of an accepted payload. */
-  private void resendAccepted(String topic, Record<byte[], byte[]> record) {
-    if (record.key() == null) {
+  private boolean isInUse(String topic, String key) {
+    return topic.equals(topics.checkpointShards().name())
+        ? ShardKey.readings(key).anyMatch(intake::isCheckpointInUse)
+        : ShardKey.readings(key).anyMatch(intake::isBatchInUse);
+  }
+
+  /**
+   * A rejected record must not stay the newest of its key: the accepted payload of the key is sent
+   * again, and where there is none, the rejected one is removed from the topic.
+   */
+  private void replace(String topic, Record<byte[], byte[]> record) {
+    if (record.key() == null || topic.equals(topics.mergePlans().name())) {
       return;
     }
+    if (isInUse(topic, key(record))) {
+      resendAccepted(topic, key(record));
+    } else if (record.value() != null) {
+      partition.outbox().removeRejected(topic.equals(topics.checkpointShards().name()), record);
+    }
+  }
+
+  private void resendAccepted(String topic, String key) {
     if (topic.equals(topics.checkpointShards().name())) {
-      ShardKey.readings(key(record)).forEach(intake::resendCheckpoint);
-    } else if (topic.equals(topics.gradientBatches().name())) {
-      ShardKey.readings(key(record)).forEach(intake::resendBatch);
+      ShardKey.readings(key).forEach(intake::resendCheckpoint);
+    } else {
+      ShardKey.readings(key).forEach(intake::resendBatch);
     }
   }
 

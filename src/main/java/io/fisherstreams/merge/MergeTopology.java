@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.merge.Outbox.RejectedKey;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
@@ -15,14 +16,19 @@ import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.StateSerde;
 import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.config.TopicConfig;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.common.serialization.Serde;
 import org.apache.kafka.common.serialization.Serdes;
+import org.apache.kafka.common.serialization.Serializer;
 import org.apache.kafka.streams.Topology;
+import org.apache.kafka.streams.processor.StreamPartitioner;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.state.KeyValueStore;
 import org.apache.kafka.streams.state.StoreBuilder;
@@ -36,7 +42,8 @@ import org.apache.kafka.streams.state.Stores;
  * gradient-batches ──┼─▶ merge ─┼─▶ progress
  * merge-plans ───────┘     │    ├─▶ dead-letters
  *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones,
- *                          │        accepted content after a rejected record of its key)
+ *                          │        accepted content after a rejected record of its key, or that
+ *                          │        record's tombstone)
  *      manifests, shards, folded, counts, plans
  * </pre>
  *
@@ -66,6 +73,9 @@ public final class MergeTopology implements Supplier<Topology> {
   static final String TO_DEAD_LETTERS = "to-dead-letters";
   static final String TO_CHECKPOINT_SHARDS = "to-checkpoint-shards";
   static final String TO_GRADIENT_BATCHES = "to-gradient-batches";
+
+  static final String TO_REJECTED_CHECKPOINT_SHARDS = "to-rejected-checkpoint-shards";
+  static final String TO_REJECTED_GRADIENT_BATCHES = "to-rejected-gradient-batches";
 
   private final PoolTopics topics;
   private final int partitions;
@@ -122,7 +132,8 @@ public final class MergeTopology implements Supplier<Topology> {
         .addSource("merge-plans", bytes, bytes, topics.mergePlans().name())
         .addProcessor(
             MERGE, this::processor, "checkpoint-shards", "gradient-batches", "merge-plans")
-        .addStateStore(store(MANIFESTS, manifestSerde()), MERGE)
+        .addStateStore(
+            store(MANIFESTS, manifestSerde(), PoolTopics.MAX_MANIFEST_RECORD_BYTES), MERGE)
         .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
         .addStateStore(store(FOLDED, StateSerde.of(FoldedBatches.class)), MERGE)
         .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
@@ -132,6 +143,8 @@ public final class MergeTopology implements Supplier<Topology> {
     sink(topology, TO_DEAD_LETTERS, topics.deadLetters());
     shardSink(topology, TO_CHECKPOINT_SHARDS, topics.checkpointShards());
     shardSink(topology, TO_GRADIENT_BATCHES, topics.gradientBatches());
+    rejectedSink(topology, TO_REJECTED_CHECKPOINT_SHARDS, topics.checkpointShards());
+    rejectedSink(topology, TO_REJECTED_GRADIENT_BATCHES, topics.gradientBatches());
     return topology;
   }
 
@@ -150,16 +163,19 @@ public final class MergeTopology implements Supplier<Topology> {
   }
 
   private static Serde<ModelManifest> manifestSerde() {
-    return StateSerde.of(ModelManifest.class);
+    return StateSerde.of(ModelManifest.class, PoolTopics.MAX_MANIFEST_BYTES);
   }
 
   private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
       String name, Serde<V> serde) {
+    return store(name, serde, PoolTopics.MAX_RECORD_BYTES);
+  }
+
+  private static <V extends SpecificRecordBase> StoreBuilder<KeyValueStore<String, V>> store(
+      String name, Serde<V> serde, int maxRecordBytes) {
     return Stores.keyValueStoreBuilder(Stores.persistentKeyValueStore(name), Serdes.String(), serde)
         .withLoggingEnabled(
-            Map.of(
-                TopicConfig.MAX_MESSAGE_BYTES_CONFIG,
-                Integer.toString(PoolTopics.MAX_RECORD_BYTES)))
+            Map.of(TopicConfig.MAX_MESSAGE_BYTES_CONFIG, Integer.toString(maxRecordBytes)))
         // A cached entry would keep its whole source record, with a mebibyte of payload.
         .withCachingDisabled();
   }
@@ -176,6 +192,19 @@ public final class MergeTopology implements Supplier<Topology> {
         topic.key().serializer(),
         topic.value().serializer(),
         ShardKey.<V>partitioner(),
+        MERGE);
+  }
+
+  /** Tombstones of rejected records. */
+  private static void rejectedSink(Topology topology, String name, Topic<?, ?> topic) {
+    StreamPartitioner<RejectedKey, byte[]> whereItIs =
+        (sink, key, value, partitions) -> Optional.of(Set.of(key.partition()));
+    topology.addSink(
+        name,
+        topic.name(),
+        (Serializer<RejectedKey>) (sink, key) -> key.key(),
+        new ByteArraySerializer(),
+        whereItIs,
         MERGE);
   }
 }

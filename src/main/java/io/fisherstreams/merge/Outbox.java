@@ -12,12 +12,18 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
 import java.util.List;
+import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
 import org.apache.kafka.streams.processor.api.Record;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /** Every record that one partition of the merge stage sends, on the context of its task. */
 final class Outbox {
+  private static final String REMOVES_REJECTED = "fisher-streams.removes-rejected";
+
+  /** A rejected record's key, as it came, and the partition in which it is. */
+  record RejectedKey(byte[] key, int partition) {}
+
   private final ProcessorContext<Object, Object> context;
 
   Outbox(ProcessorContext<Object, Object> context) {
@@ -42,6 +48,27 @@ final class Outbox {
   /** Sends the tombstone of a gradient batch. */
   void retireBatch(ModelVersion version, Shard shard, String source, long sequence) {
     send(MergeTopology.TO_GRADIENT_BATCHES, ShardKey.of(version, shard, source, sequence), null);
+  }
+
+  /**
+   * Sends the tombstone of a rejected payload, to the partition in which that is: the key need not
+   * be one of a shard, or of a shard that belongs here.
+   */
+  void removeRejected(boolean isCheckpoint, Record<byte[], byte[]> rejected) {
+    forward(
+        isCheckpoint
+            ? MergeTopology.TO_REJECTED_CHECKPOINT_SHARDS
+            : MergeTopology.TO_REJECTED_GRADIENT_BATCHES,
+        new Record<>(
+            new RejectedKey(rejected.key(), partition()),
+            null,
+            context.currentSystemTimeMs(),
+            new RecordHeaders().add(REMOVES_REJECTED, new byte[0])));
+  }
+
+  /** Whether a tombstone is one that {@link #removeRejected} sent. */
+  static boolean removesRejected(Record<byte[], byte[]> tombstone) {
+    return tombstone.headers().lastHeader(REMOVES_REJECTED) != null;
   }
 
   /** Sends one shard of a release. */

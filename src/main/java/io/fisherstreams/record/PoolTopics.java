@@ -41,6 +41,15 @@ public final class PoolTopics {
    */
   public static final int MAX_VALUE_BYTES = MAX_RECORD_BYTES - (16 << 10);
 
+  /**
+   * The largest record of {@code models} and of its copies: a manifest of 100,000 tensors with
+   * names of 60 characters. Managed Kafka services allow no more.
+   */
+  public static final int MAX_MANIFEST_RECORD_BYTES = 8 << 20;
+
+  /** The largest manifest. */
+  public static final int MAX_MANIFEST_BYTES = MAX_MANIFEST_RECORD_BYTES - (16 << 10);
+
   /** Room above {@link #MAX_RECORD_BYTES} for the reason headers of a dead letter. */
   public static final int MAX_DEAD_LETTER_BYTES = MAX_RECORD_BYTES + (64 << 10);
 
@@ -81,7 +90,16 @@ public final class PoolTopics {
     Map<String, String> unlimited =
         Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_DELETE, RETENTION_MS_CONFIG, "-1");
     models =
-        topic("models", Serdes.String(), avro(registry, ModelManifest.class), false, compacted);
+        topic(
+            "models",
+            Serdes.String(),
+            AvroSerde.of(registry, ModelManifest.class, MAX_MANIFEST_BYTES),
+            false,
+            Map.of(
+                CLEANUP_POLICY_CONFIG,
+                CLEANUP_POLICY_COMPACT,
+                MAX_MESSAGE_BYTES_CONFIG,
+                Integer.toString(MAX_MANIFEST_RECORD_BYTES)));
     Serde<ShardKey> shardKey = Serdes.serdeFrom(ShardKey.serializer(), new WriteOnly<>());
     checkpointShards =
         topic("checkpoint-shards", shardKey, avro(registry, CheckpointShard.class), true, payload);

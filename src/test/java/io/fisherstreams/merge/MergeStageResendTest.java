@@ -7,9 +7,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.PoolTopics;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import org.apache.kafka.common.header.internals.RecordHeaders;
+import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.apache.kafka.streams.test.TestRecord;
 import org.junit.jupiter.api.Test;
 
 /** After a rejected record, accepted content is sent again, so that it survives compaction. */
@@ -120,5 +124,49 @@ class MergeStageResendTest extends MergeStageFixture {
     stage.work();
     stage.work();
     assertMergesTwo(1);
+  }
+
+  @Test
+  void aRejectedRecordWhoseKeyHasNoAcceptedPayloadIsRemovedFromItsTopic() {
+    twoModels();
+    stage.tombstones();
+    stage.pipe(topics().checkpointShards(), bytes("no shard's key"), bytes("garbage"));
+    stage.checkpoint("stranger", 1, "w", 0, floats(1, 2, 3));
+    stage.fisher("stranger", 1, "w", 1, 2, 3);
+    assertThat(stage.reasons()).hasSize(3);
+    assertThat(stage.tombstones())
+        .containsExactly("no shard's key", "w[0] stranger@1", "w[0] stranger@1 file#0");
+    stage.fisher("a", 1, "w", 7, 7, 7);
+    assertThat(stage.reasons()).hasSize(1);
+    assertThat(stage.tombstones()).as("of an accepted payload").isEmpty();
+  }
+
+  @Test
+  void aGoodRecordBetweenARejectedOneAndItsTombstoneIsSentAgainAndNotReported() {
+    twoModels();
+    stage
+        .stage()
+        .driver()
+        .createInputTopic(
+            topics().checkpointShards().name(),
+            new ByteArraySerializer(),
+            new ByteArraySerializer())
+        .pipeInput(
+            new TestRecord<>(
+                bytes("w[0] a@1"),
+                null,
+                new RecordHeaders().add("fisher-streams.removes-rejected", new byte[0])));
+    assertThat(stage.reasons()).isEmpty();
+    assertThat(stage.stage().read(topics().checkpointShards()))
+        .last()
+        .satisfies(
+            record -> {
+              assertThat(record.key()).isEqualTo(bytes("w[0] a@1"));
+              assertThat(record.value()).isNotNull();
+            });
+  }
+
+  private PoolTopics topics() {
+    return stage.topics();
   }
 }

@@ -8,6 +8,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.RetiredModel;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -97,5 +100,22 @@ class MergeStageRetirementTest extends MergeStageFixture {
     stage.plan(1, EPSILON, List.of(), planned("a", 1, 1, 1));
     stage.work();
     assertThat(stage.merged()).containsKey("1/w");
+  }
+
+  @Test
+  void filesOfAVersionThatWasRetiredElsewhereGoWhenThePartitionComesBack() throws IOException {
+    twoModels();
+    planTwo(1);
+    stage.work();
+    Path retiredElsewhere = Files.createDirectories(stage.folder("gone", 3));
+    Files.write(retiredElsewhere.resolve("open-0"), new byte[12]);
+    stage.restart();
+    assertThat(retiredElsewhere).doesNotExist();
+    assertThat(stage.folder("a", 1)).isNotEmptyDirectory();
+    assertThat(stage.folder("base", 1)).isNotEmptyDirectory();
+    planTwo(2);
+    stage.work();
+    assertMergesTwo(2);
+    assertThat(stage.reads()).as("nothing was restored").isZero();
   }
 }

@@ -11,11 +11,14 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.UUID;
 import java.util.function.IntSupplier;
 import java.util.stream.Stream;
@@ -75,9 +78,29 @@ public final class PartitionPayloads implements AutoCloseable {
     }
   }
 
+  /**
+   * Removes the files of all other model versions: those of versions that were retired while
+   * another process had the partition.
+   */
+  public void dropAllExcept(Collection<ModelVersion> versions) {
+    if (!Files.exists(directory)) {
+      return;
+    }
+    Set<Path> kept = new HashSet<>(Set.of(recycled));
+    versions.forEach(version -> kept.add(folder(version)));
+    try (Stream<Path> folders = Files.list(directory)) {
+      folders.filter(folder -> !kept.contains(folder)).forEach(this::drop);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot list " + directory, e);
+    }
+  }
+
   /** Removes all files of a model version. */
   public void drop(ModelVersion version) {
-    Path folder = folder(version);
+    drop(folder(version));
+  }
+
+  private void drop(Path folder) {
     forget(folder);
     if (!Files.exists(folder)) {
       return;

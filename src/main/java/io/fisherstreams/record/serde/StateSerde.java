@@ -30,8 +30,13 @@ public final class StateSerde {
 
   private StateSerde() {}
 
-  /** The serde of a generated record class. */
+  /** The serde of a generated record class, for values of at most {@link #MAX_BYTES}. */
   public static <T extends SpecificRecordBase> Serde<T> of(Class<T> type) {
+    return of(type, MAX_BYTES);
+  }
+
+  /** The serde of a generated record class, for values of at most {@code maxBytes}. */
+  public static <T extends SpecificRecordBase> Serde<T> of(Class<T> type, int maxBytes) {
     SpecificData data = SpecificData.getForClass(type);
     BinaryMessageEncoder<T> encoder = new BinaryMessageEncoder<>(data, data.getSchema(type));
     BinaryMessageDecoder<T> decoder = new BinaryMessageDecoder<>(data, data.getSchema(type));
@@ -45,10 +50,10 @@ public final class StateSerde {
             byte[] bytes = new byte[encoded.remaining()];
             encoded.get(bytes);
             // Here it fails before the store and its changelog differ.
-            if (bytes.length > MAX_BYTES) {
+            if (bytes.length > maxBytes) {
               throw new RecordTooLargeException(
                   "%s: a %s of %d bytes is over the limit of %d"
-                      .formatted(topic, type.getSimpleName(), bytes.length, MAX_BYTES));
+                      .formatted(topic, type.getSimpleName(), bytes.length, maxBytes));
             }
             return bytes;
           } catch (IOException e) {
