@@ -154,8 +154,7 @@ public final class CoordinatorTopology implements Supplier<Topology> {
 
   /** The topology's one processor, new. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new CoordinatorProcessor(
-        topics, partitions, policy, mergedTensors, failures, wallClock);
+    return new CoordinatorProcessor(topics, partitions, policy, mergedTensors, failures, wallClock);
   }
 
   private static <K, V> StreamPartitioner<K, V> toEveryPartition() {

@@ -16,7 +16,8 @@ class CoordinatorRetirementTest extends CoordinatorFixture {
         topics.progress(),
         "release/" + partition,
         new PartitionProgress(
-            partition, new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L, plan.getRetirement(), null)));
+            partition,
+            new ReleaseProgress(plan.getRelease(), 0L, 0L, 0L, plan.getRetirement(), null)));
   }
 
   private void allRemoved(MergePlan plan) {

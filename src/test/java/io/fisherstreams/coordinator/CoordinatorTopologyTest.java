@@ -396,7 +396,8 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
     stage.pipe(
         topics.progress(),
         "release/1",
-        new PartitionProgress(1, new ReleaseProgress(2L, 0L, 0L, 0L, 0L, "parameter w: element 0")));
+        new PartitionProgress(
+            1, new ReleaseProgress(2L, 0L, 0L, 0L, 0L, "parameter w: element 0")));
     assertThat(releases())
         .singleElement()
         .satisfies(

@@ -201,7 +201,12 @@ final class ConfluentRegistry implements SchemaRegistry {
       }
       if (e.getStatus() == BAD_REQUEST || e.getStatus() == UNPROCESSABLE) {
         throw new SerializationException(
-            "schema registry " + url + " rejects the schema id " + id + ": " + Secrets.mask(e.getMessage()));
+            "schema registry "
+                + url
+                + " rejects the schema id "
+                + id
+                + ": "
+                + Secrets.mask(e.getMessage()));
       }
       // Missing rights are not the record's fault: the stage must stop, not dead-letter it.
       throw new InvalidInput(
