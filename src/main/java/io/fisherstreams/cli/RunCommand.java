@@ -57,15 +57,16 @@ final class RunCommand implements Callable<Integer> {
     ServiceConfig config = connection.config();
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
-    try (RunningStages running =
+    RunningStages running =
         new RunningStages(
             stages,
             config,
             connection.kafka(),
             topics,
-            stateDirectory != null ? stateDirectory : config.stateDirectory())) {
-      // The virtual machine waits for its hooks: closing there gives every stage a clean end.
-      Runtime.getRuntime().addShutdownHook(new Thread(running::close, "stop"));
+            stateDirectory != null ? stateDirectory : config.stateDirectory());
+    // The virtual machine waits for its hooks: closing there gives every stage a clean end.
+    Runtime.getRuntime().addShutdownHook(new Thread(running::close, "stop"));
+    try {
       running.start();
       spec.commandLine()
           .getOut()
@@ -76,9 +77,10 @@ final class RunCommand implements Callable<Integer> {
                   + topics.pool());
       spec.commandLine().getOut().flush();
       running.awaitEnd(new CompletableFuture<>());
+    } finally {
       running.close();
-      running.requireNoFailure();
     }
+    running.requireNoFailure();
     return 0;
   }
 }

@@ -34,6 +34,7 @@ final class Retirement {
    *
    * @return whether everything is removed
    */
+  @SuppressWarnings("ReferenceEquality") // comparing two plans would cost more than the step
   boolean step(MergePlan newest, BooleanSupplier isOver) {
     if (plan != newest) {
       begin(newest);

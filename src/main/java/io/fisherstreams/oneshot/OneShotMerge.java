@@ -199,6 +199,7 @@ public final class OneShotMerge {
     DiskSpace.require(inputs.output().toAbsolutePath().getParent(), base, "the output", "--output");
   }
 
+  @SuppressWarnings("try") // what is removed on a stop is only held
   private Result mergeOnCluster(
       Cluster cluster, MergeEstimation estimation, Path directory, PlanPolicy policy) {
     try (Admin admin = cluster.kafka().admin()) {
