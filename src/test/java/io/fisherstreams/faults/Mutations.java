@@ -107,7 +107,12 @@ final class Mutations {
       case 1 -> Arrays.copyOf(value, random.nextInt(value.length + 1));
       case 2 -> Arrays.copyOf(value, value.length + 1 + random.nextInt(30));
       case 3 -> schemaId(value);
-      case 4 -> random.nextInt(10) == 0 ? null : flip(value);
+      case 4 -> {
+        if (random.nextInt(10) == 0) {
+          yield null;
+        }
+        yield flip(value);
+      }
       case 5 -> flip(flip(flip(value)));
       case 6 -> run(value);
       default -> flip(value);
