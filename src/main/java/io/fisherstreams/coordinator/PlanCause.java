@@ -10,6 +10,9 @@ import java.util.stream.Collectors;
 
 /** Describes for people what changed in the pool from one plan to the next. */
 final class PlanCause {
+  // A plan is a record of limited size, and people read no more.
+  private static final int MAX_CHANGES = 20;
+
   private PlanCause() {}
 
   static String of(MergePlan previous, Proposal next) {
@@ -30,6 +33,10 @@ final class PlanCause {
       if (!after.containsKey(name)) {
         changes.add(name + " withdrawn");
       }
+    }
+    if (changes.size() > MAX_CHANGES) {
+      int more = changes.size() - MAX_CHANGES;
+      return String.join(", ", changes.subList(0, MAX_CHANGES)) + " and " + more + " more";
     }
     return changes.isEmpty() ? "weights or method changed" : String.join(", ", changes);
   }

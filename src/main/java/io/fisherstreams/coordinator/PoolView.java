@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
@@ -104,6 +105,11 @@ public final class PoolView {
       }
       again.manifest(manifest);
       return;
+    }
+    if (versions.isEmpty() && models.size() >= Limits.MAX_MODELS) {
+      throw new RejectedRecord(
+          "the pool has %d models, at most %d are accepted; withdraw one first"
+              .formatted(models.size(), Limits.MAX_MODELS));
     }
     PoolModel announced = new PoolModel(manifest, partitions);
     models.computeIfAbsent(model, m -> new TreeMap<>()).put(manifest.getVersion(), announced);

@@ -241,16 +241,23 @@ final class Releases {
 
   private void keep(Release release, UnaryOperator<Set<Long>> held, Instant now) {
     List<KeptRelease> kept = new ArrayList<>(state.getKept());
-    kept.add(new KeptRelease(release.getRelease(), state.getFirstOffsets(), now));
+    kept.add(new KeptRelease(release.getRelease(), now));
     List<KeptRelease> dropped = kept.subList(0, dropped(kept, held.apply(usable(kept)), now));
+    // Before the record is deleted that has them.
+    List<Long> firstOffsets =
+        state.getKept().isEmpty() ? List.of() : firstOffsets(state.getKept().get(0).getRelease());
     dropped.forEach(gone -> records.delete(gone.getRelease()));
     dropped.clear();
     // A release dropped now is still needed if this transaction is aborted. Its tensors are deleted
     // with the next release: by then a merge stage has read this transaction's committed plan.
-    if (!state.getKept().isEmpty()) {
-      mergedTensors.deleteBefore(state.getKept().get(0).getFirstOffsets());
+    if (!firstOffsets.isEmpty()) {
+      mergedTensors.deleteBefore(firstOffsets);
     }
     state.setKept(kept);
+  }
+
+  private List<Long> firstOffsets(long release) {
+    return records.get(release).getSlices().stream().map(TopicSlice::getFirstOffset).toList();
   }
 
   /** Kafka deletes a topic's oldest records only, so a held release also keeps all later ones. */

@@ -27,6 +27,12 @@ public final class Limits {
   /** Exclusion patterns of a pool. */
   public static final int MAX_PATTERNS = 1_000;
 
+  /** Characters of all exclusion patterns of a pool together: every plan repeats them. */
+  public static final int MAX_PATTERNS_LENGTH = 100_000;
+
+  /** Models of a pool: a plan lists them all, and must fit a record. */
+  public static final int MAX_MODELS = 4_000;
+
   /** Characters of an exclusion pattern. */
   public static final int MAX_PATTERN_LENGTH = 1_000;
 

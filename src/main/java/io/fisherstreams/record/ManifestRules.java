@@ -195,6 +195,10 @@ public final class ManifestRules {
     for (String pattern : patterns) {
       requireLength("an exclusion pattern", pattern, Limits.MAX_PATTERN_LENGTH);
     }
+    requireAtMost(
+        "characters of exclusion patterns",
+        patterns.stream().mapToInt(String::length).sum(),
+        Limits.MAX_PATTERNS_LENGTH);
     if (NamePatterns.of(patterns).work(tensors) > Limits.MAX_PATTERN_WORK) {
       throw new InvalidInput(
           "the exclusion patterns are too large to match %d names; use fewer and shorter ones"

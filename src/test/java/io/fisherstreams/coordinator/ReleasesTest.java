@@ -11,6 +11,7 @@ import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.TopicSlice;
+import io.fisherstreams.record.serde.StateSerde;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -24,6 +25,10 @@ import org.junit.jupiter.api.Test;
 class ReleasesTest {
   private static final int PARTITIONS = 2;
   private static final Instant NOON = Instant.parse("2026-01-01T12:00:00Z");
+
+  static {
+    StateSerde.of(CoordinatorState.class); // lets Avro create the defaults of our records
+  }
 
   private final Map<Long, Release> stored = new TreeMap<>();
   private final List<List<Long>> deleted = new ArrayList<>();
