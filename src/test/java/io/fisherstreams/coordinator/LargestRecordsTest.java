@@ -77,7 +77,12 @@ class LargestRecordsTest {
       reports.put(
           Integer.toString(p),
           new ReleaseProgress(
-              Long.MAX_VALUE, Long.MAX_VALUE, Long.MIN_VALUE, Long.MAX_VALUE, Long.MAX_VALUE));
+              Long.MAX_VALUE,
+              Long.MAX_VALUE,
+              Long.MIN_VALUE,
+              Long.MAX_VALUE,
+              Long.MAX_VALUE,
+              null));
       retirements.put(Integer.toString(p), Long.MAX_VALUE);
     }
     CoordinatorState state =
