@@ -4,6 +4,7 @@ import io.fisherstreams.coordinator.CoordinatorTopology;
 import io.fisherstreams.coordinator.MergedTensorLog;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.state.CoordinatorState;
+import io.fisherstreams.coordinator.state.RetiredVersion;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.publish.Manifests;
@@ -64,7 +65,8 @@ final class CoordinatorSimulation {
             .store(CoordinatorTopology.PROGRESS, PartitionProgress.class)
             .store(CoordinatorTopology.STATE, CoordinatorState.class)
             .store(CoordinatorTopology.ALIASES, Alias.class)
-            .store(CoordinatorTopology.RELEASES, Release.class);
+            .store(CoordinatorTopology.RELEASES, Release.class)
+            .store(CoordinatorTopology.RETIRED, RetiredVersion.class);
     stage.start(
         new CoordinatorTopology(
                 topics,
