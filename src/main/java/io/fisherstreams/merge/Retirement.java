@@ -35,7 +35,9 @@ final class Retirement {
    * @return whether everything is removed
    */
   boolean step(MergePlan newest, BooleanSupplier isOver) {
-    if (plan != newest) {
+    if (plan == null
+        || plan.getRelease() != newest.getRelease()
+        || plan.getRetirement() != newest.getRetirement()) {
       begin(newest);
     }
     while (!remaining.isEmpty()) {
