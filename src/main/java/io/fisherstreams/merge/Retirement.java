@@ -36,7 +36,9 @@ final class Retirement {
    */
   @SuppressWarnings("ReferenceEquality") // comparing two plans would cost more than the step
   boolean step(MergePlan newest, BooleanSupplier isOver) {
-    if (plan != newest) {
+    if (plan == null
+        || plan.getRelease() != newest.getRelease()
+        || plan.getRetirement() != newest.getRetirement()) {
       begin(newest);
     }
     while (!remaining.isEmpty()) {
