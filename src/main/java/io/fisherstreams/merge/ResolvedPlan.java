@@ -42,7 +42,12 @@ record ResolvedPlan(
       ManifestRules.requireWeight("minimalFisherWeight", method.getMinimalFisherWeight());
       ManifestRules.requireOutputDtype("outputDtype", method.getOutputDtype());
       for (PlannedModel model : plan.getModels()) {
-        ManifestRules.requireWeight("weight of " + model.getModel(), model.getWeight());
+        // λ / (N + ε): of a tiny Fisher it is far larger than any coefficient
+        if (!(model.getWeight() >= 0 && model.getWeight() < Double.POSITIVE_INFINITY)) {
+          throw new InvalidInput(
+              "weight of %s is %s, expected a finite number of at least 0"
+                  .formatted(model.getModel(), model.getWeight()));
+        }
         ManifestRules.requireAtLeast("epoch of " + model.getModel(), model.getEpoch(), 1);
       }
     } catch (InvalidInput e) {
