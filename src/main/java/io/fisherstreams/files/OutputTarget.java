@@ -139,7 +139,7 @@ public record OutputTarget(Path path, boolean isFolder) {
       channel.tryLock();
       return new Lock(channel, file);
     } catch (IOException e) {
-      throw new UncheckedIOException(file + " cannot be created", e);
+      throw InvalidInput.unwritable(file, e);
     }
   }
 

@@ -140,7 +140,7 @@ class AliasIT {
         .contains("minimal-fisher-weight is -1.0");
     assertThat(
             rejection("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
-        .contains("element 0 of weight is NaN");
+        .contains("tensor 'weight' has NaN at element 0");
     assertThat(rejection(with(base, "--model-version", "1"))).contains("must be higher");
     assertThat(rejection("publish", "checkpoint", again, "--model", "a b"))
         .contains("'a b' is no model name");
