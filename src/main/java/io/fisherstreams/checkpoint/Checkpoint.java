@@ -3,10 +3,9 @@ package io.fisherstreams.checkpoint;
 import static io.fisherstreams.checkpoint.StrictJson.shown;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.TextFile;
 import io.fisherstreams.tensor.TensorInfo;
-import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.nio.charset.MalformedInputException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -35,6 +34,8 @@ import java.util.stream.Stream;
 public final class Checkpoint implements AutoCloseable {
   /** The name of a Hugging Face folder's file when it has only one. */
   static final String SINGLE_FILE = "model.safetensors";
+
+  private static final int COMPARED_ELEMENTS = 1 << 20;
 
   private final Path path;
   private final Optional<Path> folder;
@@ -136,16 +137,7 @@ public final class Checkpoint implements AutoCloseable {
 
   private Optional<ModelConfig> config() {
     Optional<Path> file = folder.map(f -> f.resolve("config.json")).filter(Files::exists);
-    return file.map(
-        path -> {
-          try {
-            return ModelConfig.parse(path.toString(), Files.readString(path));
-          } catch (MalformedInputException e) {
-            throw new InvalidInput(path + " is not UTF-8", e);
-          } catch (IOException e) {
-            throw InvalidInput.unreadable(path, e);
-          }
-        });
+    return file.map(path -> ModelConfig.parse(path.toString(), TextFile.read(path)));
   }
 
   /**
@@ -242,6 +234,24 @@ public final class Checkpoint implements AutoCloseable {
       throw new IllegalArgumentException("%s has no tensor '%s'".formatted(path, shown(name)));
     }
     return source.part.slice(source.tensor, firstElement, elements);
+  }
+
+  /**
+   * Whether two tensors have the same bytes.
+   *
+   * @param name a tensor of this checkpoint
+   * @param other a checkpoint with a tensor of the same type and shape; may be this one
+   * @param otherName that tensor's name
+   */
+  public boolean hasSameBytes(String name, Checkpoint other, String otherName) {
+    long elements = tensors.get(name).elements();
+    for (long at = 0; at < elements; at += COMPARED_ELEMENTS) {
+      int count = (int) Math.min(COMPARED_ELEMENTS, elements - at);
+      if (!slice(name, at, count).equals(other.slice(otherName, at, count))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** Unmaps everything and closes the files. Slices are invalid from now on. */

@@ -56,9 +56,7 @@ public final class MissingNames {
             head ->
                 text.append(
                     "; %s is a head: exclude it with exclude_param_names_regex: ['%s'] if the model has a head of its own, or, if it is tied to the embedding, let the base's config.json say tie_word_embeddings"
-                        .formatted(
-                            head,
-                            Pattern.quote(head).equals(head) ? head : head.replace(".", "\\."))));
+                        .formatted(head, head.replace(".", "\\."))));
     if (text.isEmpty() && !names.isEmpty()) {
       text.append("; it has ").append(names.iterator().next());
       text.append(names.size() > 1 ? " and %d others".formatted(names.size() - 1) : "");

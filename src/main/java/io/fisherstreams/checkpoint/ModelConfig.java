@@ -4,6 +4,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.TextFile;
 import java.util.Optional;
 
 /**
@@ -28,9 +29,7 @@ public final class ModelConfig {
    */
   public static ModelConfig parse(String origin, String json) {
     try {
-      // some editors write a byte-order mark
-      JsonNode root =
-          new ObjectMapper().readTree(json.startsWith("\ufeff") ? json.substring(1) : json);
+      JsonNode root = new ObjectMapper().readTree(TextFile.withoutMark(json));
       if (!root.isObject()) {
         throw new InvalidInput("%s: expected a JSON object".formatted(origin));
       }

@@ -50,7 +50,9 @@ public record TiedWeights(SortedMap<String, String> sources) {
     while (group.size() > 1) {
       TensorInfo first = group.remove(0);
       List<TensorInfo> same =
-          group.stream().filter(other -> isEqual(base, first, other.name())).toList();
+          group.stream()
+              .filter(other -> base.hasSameBytes(first.name(), base, other.name()))
+              .toList();
       group.removeAll(same);
       if (!same.isEmpty() && !isConstant(base, first)) {
         List<String> names = new ArrayList<>(same.stream().map(TensorInfo::name).toList());
@@ -81,23 +83,13 @@ public record TiedWeights(SortedMap<String, String> sources) {
               && follower != null
               && !(own.dtype() == follower.dtype()
                   && own.shape().equals(follower.shape())
-                  && isEqual(model, own, name))) {
+                  && model.hasSameBytes(source, model, name))) {
             throw new InvalidInput(
                 ("%s (%s): tensors '%s' and '%s' differ, but the base ties them. To merge them as two"
                         + " parameters, set \"tie_word_embeddings\": false in the base's config.json")
                     .formatted(what, model.path(), name, source));
           }
         });
-  }
-
-  private static boolean isEqual(Checkpoint file, TensorInfo tensor, String other) {
-    for (long at = 0; at < tensor.elements(); at += SLICE_ELEMENTS) {
-      int count = (int) Math.min(SLICE_ELEMENTS, tensor.elements() - at);
-      if (!file.slice(tensor.name(), at, count).equals(file.slice(other, at, count))) {
-        return false;
-      }
-    }
-    return true;
   }
 
   private static boolean isConstant(Checkpoint file, TensorInfo tensor) {

@@ -68,16 +68,8 @@ final class ExportCommand implements Callable<Integer> {
     Optional<Companions> companions =
         Optional.ofNullable(baseFolder).map(folder -> Companions.of(folder, trustsCode));
     companions
-        .filter(found -> !found.leftOut().isEmpty())
-        .ifPresent(
-            found ->
-                spec.commandLine()
-                    .getErr()
-                    .println(
-                        "note: not copied from "
-                            + baseFolder
-                            + ": "
-                            + String.join(", ", found.leftOut())));
+        .flatMap(Companions::note)
+        .ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
     TiedWeights ties = TiedWeights.NONE;
     if (baseFolder != null && Checkpoint.isIn(baseFolder)) {
       try (Checkpoint base = Checkpoint.open(baseFolder)) {

@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.files.TextFile;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ImageExamples;
 import io.fisherstreams.gradient.example.ImageProcessor;
@@ -14,7 +15,6 @@ import io.fisherstreams.gradient.example.TextExamples;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -155,7 +155,7 @@ public record ModelFiles(
    * @throws InvalidInput when it cannot be read
    */
   public String configText() {
-    return text(folder.resolve("config.json"));
+    return TextFile.read(folder.resolve("config.json"));
   }
 
   private ModelConfig config() {
@@ -166,15 +166,7 @@ public record ModelFiles(
   }
 
   private static ModelConfig read(Path file) {
-    return ModelConfig.parse(file.toString(), text(file));
-  }
-
-  private static String text(Path file) {
-    try {
-      return Files.readString(file);
-    } catch (IOException e) {
-      throw InvalidInput.unreadable(file, e);
-    }
+    return ModelConfig.parse(file.toString(), TextFile.read(file));
   }
 
   private ImageProcessor imageProcessor() {

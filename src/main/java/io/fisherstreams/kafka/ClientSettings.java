@@ -2,11 +2,10 @@ package io.fisherstreams.kafka;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
+import io.fisherstreams.files.TextFile;
 import io.fisherstreams.record.PoolTopics;
 import java.io.IOException;
 import java.io.StringReader;
-import java.nio.charset.MalformedInputException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
@@ -118,10 +117,7 @@ public record ClientSettings(
   public static ClientSettings read(Path file) {
     Properties properties = new Properties();
     try {
-      String text = Files.readString(file);
-      properties.load(new StringReader(text.startsWith("\ufeff") ? text.substring(1) : text));
-    } catch (MalformedInputException e) {
-      throw new InvalidInput(file + " is not UTF-8", e);
+      properties.load(new StringReader(TextFile.read(file)));
     } catch (IOException e) {
       throw InvalidInput.unreadable(file, e);
     } catch (IllegalArgumentException e) {

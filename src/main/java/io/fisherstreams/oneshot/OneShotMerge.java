@@ -162,9 +162,7 @@ public final class OneShotMerge {
       return Optional.empty();
     }
     Companions found = Companions.of(file.base(), inputs.trustsCode());
-    if (!found.leftOut().isEmpty()) {
-      listener.note("not copied from the base's folder: " + String.join(", ", found.leftOut()));
-    }
+    found.note().ifPresent(listener::note);
     return Optional.of(found);
   }
 

@@ -6,13 +6,12 @@ import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.fisher.Shares.Weight;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
-import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -155,16 +154,14 @@ public final class Preflight {
     }
     // A user counts eight-bit floats as floating and would not expect them to keep the base's
     // value.
-    List<TensorInfo> eightBit =
-        base.tensors().values().stream()
-            .filter(tensor -> tensor.dtype().name().startsWith("F8_"))
-            .map(tensor -> new TensorInfo(tensor.name(), DType.F32, tensor.shape()))
-            .toList();
-    for (String name : MergeSet.of(eightBit, patterns).names()) {
-      throw new InvalidInput(
-          ("%s: tensor '%s' is %s, which cannot be merged: convert the model to BF16 or wider, or"
-                  + " exclude the tensor to keep the base's value")
-              .formatted(base.path(), name, base.tensors().get(name).dtype()));
+    NamePatterns excluded = NamePatterns.of(patterns);
+    for (TensorInfo tensor : base.tensors().values()) {
+      if (tensor.dtype().name().startsWith("F8_") && !excluded.match(tensor.name())) {
+        throw new InvalidInput(
+            ("%s: tensor '%s' is %s, which cannot be merged: convert the model to BF16 or wider, or"
+                    + " exclude the tensor to keep the base's value")
+                .formatted(base.path(), tensor.name(), tensor.dtype()));
+      }
     }
     SortedMap<String, TensorInfo> merged = new TreeMap<>(base.tensors());
     merged.keySet().retainAll(mergeSet.names());
@@ -200,7 +197,7 @@ public final class Preflight {
               .filter(tensor -> !tensor.dtype().mergeable())
               .filter(tensor -> tensor.equals(checkpoint.tensors().get(tensor.name())))
               .map(TensorInfo::name)
-              .filter(name -> !isEqual(base, checkpoint, name))
+              .filter(name -> !base.hasSameBytes(name, checkpoint, name))
               .toList();
       return different.isEmpty()
           ? Optional.empty()
@@ -213,18 +210,6 @@ public final class Preflight {
                       String.join(", ", different.subList(0, Math.min(5, different.size())))
                           + (different.size() > 5 ? ", …" : "")));
     }
-  }
-
-  private static boolean isEqual(Checkpoint a, Checkpoint b, String name) {
-    TensorInfo tensor = a.tensors().get(name);
-    for (int index = 0; index < Shard.count(tensor); index++) {
-      Shard shard = new Shard(tensor, index);
-      if (!a.slice(name, shard.firstElement(), shard.elements())
-          .equals(b.slice(name, shard.firstElement(), shard.elements()))) {
-        return false;
-      }
-    }
-    return true;
   }
 
   private static long bytes(Checkpoint file, SortedMap<String, TensorInfo> merged) {

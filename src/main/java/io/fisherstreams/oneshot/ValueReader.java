@@ -73,27 +73,10 @@ final class ValueReader implements AutoCloseable {
           () ->
               index -> {
                 for (Shard shard : shards(tensors.get(index))) {
-                  checkParameters(model, checkpoint, shard);
+                  ModelCheck.requireFinite("model '" + model.name() + "'", checkpoint, shard);
                   read(shard.bytes());
                 }
               });
-    }
-  }
-
-  private static void checkParameters(Model model, Checkpoint checkpoint, Shard shard) {
-    ByteBuffer bytes = slice(checkpoint, shard);
-    DType dtype = shard.tensor().dtype();
-    long at = FloatScan.firstNotFinite(dtype, bytes, shard.elements());
-    if (at >= 0) {
-      throw new InvalidInput(
-          ("model '%s' (%s): tensor '%s' has %s at element %d, expected finite parameters; exclude"
-                  + " the tensor to keep the base's value")
-              .formatted(
-                  model.name(),
-                  checkpoint.path(),
-                  shard.tensor().name(),
-                  value(dtype, bytes, at),
-                  shard.firstElement() + at));
     }
   }
 
@@ -144,7 +127,7 @@ final class ValueReader implements AutoCloseable {
                   model.name(),
                   fisher.path(),
                   shard.tensor().name(),
-                  value(dtype, bytes, at),
+                  FloatCodec.toDouble(dtype, bytes, (int) at),
                   shard.firstElement() + at));
     }
     return FisherMoments.of(entries, shard.elements(), 1);
@@ -166,12 +149,6 @@ final class ValueReader implements AutoCloseable {
 
   private static ByteBuffer slice(Checkpoint file, Shard shard) {
     return file.slice(shard.tensor().name(), shard.firstElement(), shard.elements());
-  }
-
-  private static double value(DType dtype, ByteBuffer bytes, long at) {
-    double[] value = new double[1];
-    FloatCodec.toDouble(dtype, bytes, (int) at * dtype.bytes(), value, 0, 1);
-    return value[0];
   }
 
   private static double sum(BigDecimal[] terms) {

@@ -7,6 +7,7 @@ import io.fisherstreams.checkpoint.MissingNames;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -64,13 +65,7 @@ public final class ModelCheck {
 
   /** Rejects a base with quantised weights that no pattern excludes. */
   public static void rejectQuantized(Checkpoint base, List<String> patterns) {
-    MergeSet all =
-        MergeSet.of(
-            base.tensors().values().stream()
-                .map(tensor -> new TensorInfo(tensor.name(), DType.F32, tensor.shape()))
-                .toList(),
-            patterns);
-    QuantizedWeights.reject("base", base, name -> !all.merges(name));
+    QuantizedWeights.reject("base", base, NamePatterns.of(patterns)::match);
   }
 
   /**
@@ -81,24 +76,10 @@ public final class ModelCheck {
     boolean merged = mergeSet.merges(tensor.name());
     for (int index = 0; index < Shard.count(tensor); index++) {
       Shard shard = new Shard(tensor, index);
-      ByteBuffer data = base.slice(tensor.name(), shard.firstElement(), shard.elements());
-      long bad =
-          merged
-              ? FloatScan.firstNotFinite(tensor.dtype(), data, shard.elements())
-              : FloatScan.firstNaN(tensor.dtype(), data, shard.elements());
-      if (bad >= 0) {
-        double[] value = new double[1];
-        FloatCodec.toDouble(tensor.dtype(), data, (int) bad * tensor.dtype().bytes(), value, 0, 1);
-        throw new InvalidInput(
-            "base (%s): tensor '%s' has %s at element %d, expected %s"
-                .formatted(
-                    base.path(),
-                    tensor.name(),
-                    value[0],
-                    shard.firstElement() + bad,
-                    merged
-                        ? "finite parameters; exclude the tensor to keep the base's value"
-                        : "no NaN"));
+      if (merged) {
+        requireFinite("base", base, shard);
+      } else {
+        require("base", base, shard, FloatScan::firstNaN, "no NaN");
       }
     }
   }
@@ -139,22 +120,34 @@ public final class ModelCheck {
    * @param what the file is, for the message
    */
   public static void requireFinite(String what, Checkpoint checkpoint, Shard shard) {
-    DType dtype = shard.tensor().dtype();
-    ByteBuffer data =
-        checkpoint.slice(shard.tensor().name(), shard.firstElement(), shard.elements());
-    long bad = FloatScan.firstNotFinite(dtype, data, shard.elements());
-    if (bad >= 0) {
-      double[] value = new double[1];
-      FloatCodec.toDouble(dtype, data, (int) bad * dtype.bytes(), value, 0, 1);
+    require(
+        what,
+        checkpoint,
+        shard,
+        FloatScan::firstNotFinite,
+        "finite parameters; exclude the tensor to keep the base's value");
+  }
+
+  /** Finds the first element that is rejected; below 0 when there is none. */
+  private interface Search {
+    long first(DType dtype, ByteBuffer data, int elements);
+  }
+
+  private static void require(
+      String what, Checkpoint file, Shard shard, Search bad, String expected) {
+    TensorInfo tensor = shard.tensor();
+    ByteBuffer data = file.slice(tensor.name(), shard.firstElement(), shard.elements());
+    long at = bad.first(tensor.dtype(), data, shard.elements());
+    if (at >= 0) {
       throw new InvalidInput(
-          ("%s (%s): tensor '%s' has %s at element %d, expected finite parameters; exclude the"
-                  + " tensor to keep the base's value")
+          "%s (%s): tensor '%s' has %s at element %d, expected %s"
               .formatted(
                   what,
-                  checkpoint.path(),
-                  shard.tensor().name(),
-                  value[0],
-                  shard.firstElement() + bad));
+                  file.path(),
+                  tensor.name(),
+                  FloatCodec.toDouble(tensor.dtype(), data, (int) at),
+                  shard.firstElement() + at,
+                  expected));
     }
   }
 

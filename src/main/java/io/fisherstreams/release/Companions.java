@@ -6,6 +6,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.files.TextFile;
 import io.fisherstreams.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -114,7 +115,7 @@ public record Companions(Path folder, List<Path> files, List<String> leftOut) {
     Set<String> modules = new HashSet<>();
     if (Files.exists(file)) {
       try {
-        for (JsonNode module : JSON.readTree(text(file))) {
+        for (JsonNode module : JSON.readTree(TextFile.read(file))) {
           modules.add(module.path("path").asText());
         }
       } catch (JsonProcessingException e) {
@@ -122,6 +123,13 @@ public record Companions(Path folder, List<Path> files, List<String> leftOut) {
       }
     }
     return modules;
+  }
+
+  /** What is not copied, in one line; empty when all is. */
+  public Optional<String> note() {
+    return leftOut.isEmpty()
+        ? Optional.empty()
+        : Optional.of("not copied from " + folder + ": " + String.join(", ", leftOut));
   }
 
   /**
@@ -142,7 +150,7 @@ public record Companions(Path folder, List<Path> files, List<String> leftOut) {
 
   private static byte[] config(Path file, DType dtype) {
     try {
-      JsonNode config = JSON.readTree(text(file));
+      JsonNode config = JSON.readTree(TextFile.read(file));
       if (!config.isObject()) {
         throw new InvalidInput(file + ": expected a JSON object");
       }
@@ -184,14 +192,5 @@ public record Companions(Path folder, List<Path> files, List<String> leftOut) {
       case F64 -> "float64";
       default -> "float32";
     };
-  }
-
-  private static String text(Path file) {
-    try {
-      String text = Files.readString(file);
-      return text.startsWith("\ufeff") ? text.substring(1) : text;
-    } catch (IOException e) {
-      throw InvalidInput.unreadable(file, e);
-    }
   }
 }

@@ -22,6 +22,13 @@ import java.nio.ShortBuffer;
 public final class FloatCodec {
   private FloatCodec() {}
 
+  /** One element, widened to float64. */
+  public static double toDouble(DType dtype, ByteBuffer source, int index) {
+    double[] value = new double[1];
+    toDouble(dtype, source, index * dtype.bytes(), value, 0, 1);
+    return value[0];
+  }
+
   /**
    * Widens to float64, exactly for every dtype.
    *
