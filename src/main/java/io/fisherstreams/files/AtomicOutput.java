@@ -34,7 +34,7 @@ import java.util.concurrent.locks.ReentrantReadWriteLock;
 public final class AtomicOutput implements AutoCloseable {
   private final OutputTarget target;
   private final Path temporary;
-  private final OutputTarget.Lock lock;
+  private final InUseLock lock;
   private final CleanUp cleanUp;
   private final Map<Path, FileChannel> files = new LinkedHashMap<>();
   // The longest paths, which are the deepest, are deleted first.
@@ -58,8 +58,9 @@ public final class AtomicOutput implements AutoCloseable {
   public AtomicOutput(OutputTarget target) {
     this.target = target;
     target.removeLeftovers();
-    this.temporary = target.createTemporarySibling();
-    this.lock = target.lock(temporary);
+    OutputTarget.Sibling sibling = target.createSibling();
+    this.temporary = sibling.path();
+    this.lock = sibling.lock();
     this.cleanUp = CleanUp.onStop(temporary.toString(), this::close);
   }
 

@@ -3,12 +3,9 @@ package io.fisherstreams.files;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Files;
-import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.stream.Stream;
 import org.slf4j.Logger;
@@ -23,6 +20,8 @@ import org.slf4j.LoggerFactory;
  */
 public record OutputTarget(Path path, boolean isFolder) {
   private static final Logger LOG = LoggerFactory.getLogger(OutputTarget.class);
+  private static final String OUTPUT = ".tmp";
+  private static final String LOCK = ".lock";
 
   /**
    * A single file, which may exist.
@@ -98,84 +97,55 @@ public record OutputTarget(Path path, boolean isFolder) {
     }
   }
 
+  /** A hidden sibling of the target, and the lock that says that it is in use. */
+  record Sibling(Path path, InUseLock lock) {}
+
   /** Chooses a new hidden name beside the target, and creates a folder there for a folder. */
   // Not Files.createTempFile: only the owner may read its files, and the rename keeps permissions.
-  Path createTemporarySibling() {
+  Sibling createSibling() {
     while (true) {
       String random = Long.toHexString(ThreadLocalRandom.current().nextLong());
-      Path sibling = path.resolveSibling(".%s.%s.tmp".formatted(path.getFileName(), random));
+      Path sibling = path.resolveSibling(".%s.%s".formatted(path.getFileName(), random) + OUTPUT);
       if (Files.exists(sibling)) {
         continue;
       }
-      if (isFolder) {
-        try {
-          Files.createDirectory(sibling);
-        } catch (IOException e) {
-          throw new UncheckedIOException(sibling + " cannot be created", e);
-        }
-      }
-      return sibling;
-    }
-  }
-
-  /** Says to other processes that a temporary sibling is in use. */
-  record Lock(FileChannel channel, Path file) implements AutoCloseable {
-    @Override
-    public void close() {
       try {
-        Files.deleteIfExists(file);
-        channel.close();
+        Optional<InUseLock> lock = InUseLock.create(renamed(sibling, OUTPUT, LOCK));
+        if (lock.isEmpty()) {
+          continue;
+        }
+        if (isFolder) {
+          Files.createDirectory(sibling);
+        }
+        return new Sibling(sibling, lock.get());
       } catch (IOException e) {
-        throw new UncheckedIOException(file + " cannot be deleted", e);
+        throw InvalidInput.unwritable(sibling, e);
       }
     }
   }
 
-  Lock lock(Path sibling) {
-    Path file = lockOf(sibling);
-    try {
-      FileChannel channel =
-          FileChannel.open(file, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-      channel.tryLock();
-      return new Lock(channel, file);
-    } catch (IOException e) {
-      throw InvalidInput.unwritable(file, e);
-    }
-  }
-
-  private static Path lockOf(Path sibling) {
-    String name = sibling.getFileName().toString();
-    return sibling.resolveSibling(name.substring(0, name.length() - ".tmp".length()) + ".lock");
-  }
-
-  /** Deletes the temporary siblings of processes that were killed: nobody holds their locks. */
+  /** Deletes the siblings of processes that were killed: nobody holds their locks. */
   void removeLeftovers() {
-    String pattern = "." + path.getFileName() + ".";
+    String prefix = "." + path.getFileName() + ".";
     try (Stream<Path> files = Files.list(path.getParent())) {
-      for (Path lock :
-          files
-              .filter(file -> file.getFileName().toString().startsWith(pattern))
-              .filter(file -> file.getFileName().toString().endsWith(".lock"))
-              .toList()) {
-        removeIfAbandoned(lock);
-      }
+      files
+          .filter(file -> file.getFileName().toString().startsWith(prefix))
+          .filter(file -> file.getFileName().toString().endsWith(LOCK))
+          .forEach(lock -> InUseLock.ifAbandoned(lock, () -> remove(lock)));
     } catch (IOException e) {
       throw new UncheckedIOException(path.getParent() + " cannot be listed", e);
     }
   }
 
-  private static void removeIfAbandoned(Path lock) throws IOException {
-    try (FileChannel channel = FileChannel.open(lock, StandardOpenOption.WRITE)) {
-      if (channel.tryLock() != null) {
-        String name = lock.getFileName().toString();
-        Path sibling =
-            lock.resolveSibling(name.substring(0, name.length() - ".lock".length()) + ".tmp");
-        LOG.warn("deleting {}, which a killed process left", sibling);
-        FileTree.delete(sibling);
-        Files.deleteIfExists(lock);
-      }
-    } catch (OverlappingFileLockException | NoSuchFileException e) {
-      LOG.debug("{} is in use, or was just deleted", lock, e);
-    }
+  private static void remove(Path lock) {
+    Path sibling = renamed(lock, LOCK, OUTPUT);
+    LOG.warn("deleting {}, which a killed process left", sibling);
+    FileTree.delete(sibling);
+    FileTree.delete(lock);
+  }
+
+  private static Path renamed(Path file, String from, String to) {
+    String name = file.getFileName().toString();
+    return file.resolveSibling(name.substring(0, name.length() - from.length()) + to);
   }
 }

@@ -3,12 +3,10 @@ package io.fisherstreams.files;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.UncheckedIOException;
-import java.nio.channels.FileChannel;
-import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.DirectoryStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -25,10 +23,10 @@ public final class TemporaryDirectory implements AutoCloseable {
   private static final int ATTEMPTS = 20;
 
   private final Path path;
-  private final FileChannel lock;
+  private final InUseLock lock;
   private final CleanUp cleanUp;
 
-  private TemporaryDirectory(Path path, FileChannel lock) {
+  private TemporaryDirectory(Path path, InUseLock lock) {
     this.path = path;
     this.lock = lock;
     this.cleanUp = CleanUp.onStop(path.toString(), this::remove);
@@ -42,12 +40,13 @@ public final class TemporaryDirectory implements AutoCloseable {
     }
     try {
       removeLeftovers(place);
-      Path path = Files.createTempDirectory(place, PREFIX);
-      FileChannel lock =
-          FileChannel.open(
-              path.resolve(LOCK), StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-      lock.tryLock();
-      return new TemporaryDirectory(path, lock);
+      while (true) {
+        Path path = Files.createTempDirectory(place, PREFIX);
+        Optional<InUseLock> lock = InUseLock.create(path.resolve(LOCK));
+        if (lock.isPresent()) {
+          return new TemporaryDirectory(path, lock.get());
+        }
+      }
     } catch (IOException e) {
       throw new InvalidInput(
           "%s: cannot make a temporary folder: %s".formatted(place, InvalidInput.reason(e)), e);
@@ -57,19 +56,13 @@ public final class TemporaryDirectory implements AutoCloseable {
   private static void removeLeftovers(Path place) throws IOException {
     try (DirectoryStream<Path> found = Files.newDirectoryStream(place, PREFIX + "*")) {
       for (Path folder : found) {
-        if (isAbandoned(folder)) {
-          LOG.warn("removing {}, which a killed process left", folder);
-          FileTree.delete(folder);
-        }
+        InUseLock.ifAbandoned(
+            folder.resolve(LOCK),
+            () -> {
+              LOG.warn("removing {}, which a killed process left", folder);
+              FileTree.delete(folder);
+            });
       }
-    }
-  }
-
-  private static boolean isAbandoned(Path folder) {
-    try (FileChannel other = FileChannel.open(folder.resolve(LOCK), StandardOpenOption.WRITE)) {
-      return other.tryLock() != null;
-    } catch (OverlappingFileLockException | IOException e) {
-      return false; // this process's own, or not of this class
     }
   }
 
@@ -96,10 +89,6 @@ public final class TemporaryDirectory implements AutoCloseable {
         }
       }
     }
-    try {
-      lock.close();
-    } catch (IOException e) {
-      LOG.debug("closing the lock of {}", path, e);
-    }
+    lock.close();
   }
 }
