@@ -48,7 +48,7 @@ public final class Secrets {
     }
   }
 
-  /** Hides the user and password of a URL, and gives the URL without them. */
+  /** A URL without its user and password. */
   public static String withoutUser(String url) {
     return URL_USER.matcher(url).replaceAll("$1");
   }

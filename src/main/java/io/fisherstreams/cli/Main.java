@@ -97,9 +97,6 @@ public final class Main implements Runnable {
 
   /** The message for the user: what failed and why, never the class of an exception. */
   static String describe(Throwable cause) {
-    if (cause instanceof SchemaRegistry.Unreachable) {
-      return cause.getMessage();
-    }
     if (saysWhatFailed(cause)) {
       return cause.getMessage() + ": " + reason(cause.getCause());
     }

@@ -6,6 +6,7 @@ import io.fisherstreams.cli.options.OutputDtype;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
@@ -13,7 +14,6 @@ import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Optional;
-import java.util.UUID;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -110,7 +110,7 @@ final class MergeCommand implements Callable<Integer> {
         ? Optional.of(
             new OneShotMerge.Cluster(
                 connection.kafka(),
-                connection.topics("merge-" + UUID.randomUUID()),
+                connection.topics(PoolAdmin.newOneShotPool()),
                 Optional.ofNullable(connection.config().replication())))
         : Optional.empty();
   }

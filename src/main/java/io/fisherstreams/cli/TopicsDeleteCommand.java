@@ -55,7 +55,7 @@ final class TopicsDeleteCommand implements Callable<Integer> {
 
   /** A merge that is still running has members in its groups, and is left alone. */
   private void deleteLeftovers(Admin admin) {
-    List<String> pools = PoolAdmin.leftoverPools(admin);
+    List<String> pools = PoolAdmin.oneShotPools(admin);
     if (pools.isEmpty()) {
       spec.commandLine().getOut().println("no one-shot merge has left anything");
     }

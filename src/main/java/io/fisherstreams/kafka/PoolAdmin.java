@@ -13,6 +13,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -38,9 +39,11 @@ public final class PoolAdmin {
   private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
   private static final Duration MAX_PAUSE = Duration.ofMillis(100);
 
-  // merge-UUID, as OneShotMerge names its pools, and the names of its topics and changelogs
+  private static final String ONE_SHOT_PREFIX = "merge-";
+
+  // the names of a one-shot pool's topics and changelogs
   private static final Pattern ONE_SHOT =
-      Pattern.compile("(merge-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.-].*");
+      Pattern.compile("(" + ONE_SHOT_PREFIX + "[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})[.-].*");
 
   private final Admin admin;
   private final PoolTopics topics;
@@ -245,10 +248,13 @@ public final class PoolAdmin {
             });
   }
 
-  /**
-   * The pools of one-shot merges that were killed: those with topics and without running stages.
-   */
-  public static List<String> leftoverPools(Admin admin) {
+  /** A new name for the pool of a one-shot merge. */
+  public static String newOneShotPool() {
+    return ONE_SHOT_PREFIX + UUID.randomUUID();
+  }
+
+  /** The pools of one-shot merges that have topics: merges that run, and what killed ones left. */
+  public static List<String> oneShotPools(Admin admin) {
     Set<String> pools = new TreeSet<>();
     for (String name : get(admin.listTopics().names())) {
       Matcher match = ONE_SHOT.matcher(name);

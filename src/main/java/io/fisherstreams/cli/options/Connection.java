@@ -90,23 +90,30 @@ public final class Connection {
 
   /** Whether the user named brokers, or the directory of a served pool. */
   public boolean isGiven() {
-    return local != null || namesBrokers();
+    return local != null || brokers().isPresent();
   }
 
-  private boolean namesBrokers() {
-    return bootstrapServers != null
-        || config().bootstrapServers() != null
-        || clientSettings().bootstrapServers().isPresent();
+  /** The brokers that the user named: by the option, else in a file. */
+  private Optional<String> brokers() {
+    return named(
+        bootstrapServers, config().bootstrapServers(), clientSettings().bootstrapServers());
+  }
+
+  private static Optional<String> named(
+      String option, String configured, Optional<String> inSettings) {
+    return Optional.ofNullable(option)
+        .or(() -> Optional.ofNullable(configured))
+        .or(() -> inSettings);
   }
 
   /** The pool that this machine serves, unless the user named brokers. */
   private Optional<ServeFile> served() {
-    if (namesBrokers()) {
+    if (brokers().isPresent()) {
       if (local != null) {
         throw new ParameterException(
             spec.commandLine(),
             "--local names a pool of this machine, and "
-                + (bootstrapServers != null ? "--bootstrap-servers" : config.toString())
+                + (bootstrapServers != null ? "--bootstrap-servers" : "the configuration")
                 + " other brokers; give one of them");
       }
       return Optional.empty();
@@ -138,18 +145,8 @@ public final class Connection {
 
   /** The brokers and client settings; rejects a command line without brokers. */
   public KafkaSettings kafka() {
-    KafkaSettings kafka =
-        new KafkaSettings(
-            served()
-                .map(ServeFile::bootstrapServers)
-                .orElseGet(
-                    () ->
-                        bootstrapServers != null
-                            ? bootstrapServers
-                            : config().bootstrapServers() != null
-                                ? config().bootstrapServers()
-                                : clientSettings().bootstrapServers().orElseThrow()),
-            clientSettings().values());
+    String servers = served().map(ServeFile::bootstrapServers).or(this::brokers).orElseThrow();
+    KafkaSettings kafka = new KafkaSettings(servers, clientSettings().values());
     kafka.requireAnswer(ANSWER_WITHIN);
     return kafka;
   }
@@ -216,23 +213,17 @@ public final class Connection {
     String url =
         served()
             .map(served -> served.schemaRegistry().toString())
-            .orElseGet(
+            .or(
                 () ->
-                    required(
+                    named(
                         schemaRegistry,
-                        config().schemaRegistry() != null
-                            ? config().schemaRegistry()
-                            : clientSettings().schemaRegistry().orElse(null),
-                        "--schema-registry"));
+                        config().schemaRegistry(),
+                        clientSettings().schemaRegistry()))
+            .orElseThrow(
+                () ->
+                    new InvalidInput(
+                        "--schema-registry is missing: give it here or in a --config file"));
     return new PoolTopics(
         poolName, SchemaRegistry.connect(url, clientSettings().values(), patience));
-  }
-
-  private static String required(String option, String configured, String name) {
-    String value = option != null ? option : configured;
-    if (value == null) {
-      throw new InvalidInput(name + " is missing: give it here or in a --config file");
-    }
-    return value;
   }
 }

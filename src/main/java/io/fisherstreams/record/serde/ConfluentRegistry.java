@@ -125,12 +125,7 @@ final class ConfluentRegistry implements SchemaRegistry {
         failure = e;
       }
       if (System.nanoTime() - giveUp >= 0) {
-        throw new Unreachable(
-            "schema registry "
-                + url
-                + " cannot be reached: "
-                + Secrets.mask(String.valueOf(failure.getMessage())),
-            failure);
+        throw new Unreachable("schema registry " + url + " cannot be reached", failure);
       }
       LOG.warn(
           "schema registry {} cannot be reached ({}), trying again",
