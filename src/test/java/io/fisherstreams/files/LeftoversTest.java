@@ -1,10 +1,12 @@
 package io.fisherstreams.files;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -51,6 +53,55 @@ class LeftoversTest {
       next.commit();
     }
     assertThat(names()).containsExactly(".out.2.tmp", "out");
+  }
+
+  /**
+   * Another process: makes and removes a temporary folder and an output where its test has some.
+   */
+  static final class Neighbour {
+    private Neighbour() {}
+
+    public static void main(String[] directory) {
+      Path place = Path.of(directory[0]);
+      try (TemporaryDirectory folder = TemporaryDirectory.create(place);
+          AtomicOutput output = new AtomicOutput(OutputTarget.file(place.resolve("out")))) {
+        output.create();
+        System.out.println(folder.path());
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+  }
+
+  @Test
+  void anotherProcessLeavesTheFoldersAndOutputsOfALivingOneAlone() throws Exception {
+    Path target = directory.resolve("out");
+    try (TemporaryDirectory first = TemporaryDirectory.create(directory);
+        AtomicOutput output = new AtomicOutput(OutputTarget.file(target))) {
+      output.create();
+      // This process, too, looks for leftovers: that must not give its own locks away.
+      try (TemporaryDirectory second = TemporaryDirectory.create(directory);
+          AtomicOutput other = new AtomicOutput(OutputTarget.file(target))) {
+        other.create();
+        final List<String> before = names();
+        Process neighbour =
+            new ProcessBuilder(
+                    ProcessHandle.current().info().command().orElseThrow(),
+                    "-cp",
+                    System.getProperty("java.class.path"),
+                    Neighbour.class.getName(),
+                    directory.toString())
+                .redirectErrorStream(true)
+                .start();
+        String said = new String(neighbour.getInputStream().readAllBytes(), UTF_8);
+        assertThat(neighbour.waitFor()).as(said).isZero();
+        assertThat(said).contains("fisher-streams-").doesNotContain("which a killed process left");
+        assertThat(names()).isEqualTo(before);
+        assertThat(first.path()).exists();
+        assertThat(second.path()).exists();
+      }
+    }
+    assertThat(names()).isEmpty();
   }
 
   @Test
