@@ -357,6 +357,7 @@ class Pool:
             "refineEvery": 0,
             "decay": 1.0,
             "contentHash": content.hexdigest(),
+            "checkpointSha256": None,
             "config": None,
             "estimation": None,
             "method": None,

@@ -190,6 +190,7 @@ def manifest(model, tensors, **fields):
         "refineEvery": 0,
         "decay": 1.0,
         "contentHash": content.hexdigest(),
+        "checkpointSha256": None,
         "config": None,
         "estimation": None,
         "method": None,

@@ -3,6 +3,7 @@ package io.fisherstreams.checkpoint;
 import static io.fisherstreams.checkpoint.StrictJson.shown;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.Sha256;
 import io.fisherstreams.files.TextFile;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
@@ -191,6 +192,14 @@ public final class Checkpoint implements AutoCloseable {
   /** The files that hold the tensors, in the order of their names. */
   public List<Path> files() {
     return parts.stream().map(SafetensorsFile::path).sorted().toList();
+  }
+
+  /**
+   * The SHA-256 of the file; of several, of the lines that {@code sha256sum} prints for them in
+   * their folder. Reads them whole.
+   */
+  public String sha256() {
+    return Sha256.of(folder.orElseGet(() -> path.toAbsolutePath().getParent()), files());
   }
 
   /** The file or folder that was opened. */

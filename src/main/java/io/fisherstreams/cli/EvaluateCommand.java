@@ -165,7 +165,7 @@ final class EvaluateCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
-    List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
+    List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
     try (TerminalProgress progress =
         TerminalProgress.of(spec, "read release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));

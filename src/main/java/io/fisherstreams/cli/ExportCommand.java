@@ -86,7 +86,7 @@ final class ExportCommand implements Callable<Integer> {
                   release.getReason(),
                   release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
     }
-    List<TensorInfo> tensors = reader.tensors(release, PoolModels.read(kafka, topics).findBase());
+    List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
     try (TerminalProgress progress =
         TerminalProgress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));

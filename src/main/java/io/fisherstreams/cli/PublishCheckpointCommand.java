@@ -6,6 +6,7 @@ import io.fisherstreams.cli.options.BaseMethodOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.options.WeightConverter;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
@@ -17,6 +18,7 @@ import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.publish.VersionChoice;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
@@ -66,6 +68,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
 
   @Option(
       names = "--coefficient",
+      converter = WeightConverter.class,
       paramLabel = "LAMBDA",
       description = "Merge coefficient, at least 0. Default: 1 / number of models.")
   private Double coefficient;
@@ -102,10 +105,17 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
     }
+    Checkpoint.open(path).close();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    PoolModels models = PoolModels.read(kafka, topics);
-    models.requireRole(model, base != null ? Role.BASE : Role.FINE_TUNED);
+    try (PoolModels models = PoolModels.open(kafka, topics)) {
+      models.requireRole(model, base != null ? Role.BASE : Role.FINE_TUNED);
+      publish(model, kafka, topics, models);
+    }
+    return 0;
+  }
+
+  private void publish(String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     try (Checkpoint checkpoint = open(models);
         EstimatedCheckpoint files = EstimatedCheckpoint.open(modelFiles(), checkpoint);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
@@ -115,19 +125,23 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         files.requireRunnable(manifest);
       }
       manifest.setContentHash(ContentHash.of(files.tensors(), manifest.getParameters()));
+      manifest.setCheckpointSha256(checkpoint.sha256());
       OptionalLong asked = version == null ? OptionalLong.empty() : OptionalLong.of(version);
       manifest.setVersion(
           VersionChoice.of(models.find(model), manifest, asked, System.currentTimeMillis()));
       progress.total(ModelCheck.bytes(manifest));
-      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      try (Receipt receipt = Receipt.open(kafka, topics);
+          Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         publisher.announce(manifest);
+        models.requireCurrent(manifest);
         publisher.checkpoint(manifest, files.tensors(), progress::add);
+        progress.done();
+        receipt.require(publisher.sent(), model, this::note);
+        models.requireCurrent(manifest);
       }
-      progress.done();
       spec.commandLine().getOut().println("published " + model + "@" + manifest.getVersion());
     }
-    return 0;
   }
 
   private void note(String message) {

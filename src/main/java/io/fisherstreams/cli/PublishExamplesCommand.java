@@ -3,14 +3,17 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
@@ -43,6 +46,8 @@ final class PublishExamplesCommand implements Callable<Integer> {
   private Path path;
 
   @Mixin private ModelOption named;
+
+  @Mixin private MadeFor madeFor;
 
   @Option(
       names = "--model-folder",
@@ -80,28 +85,45 @@ final class PublishExamplesCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     String model = named.name();
-    KafkaSettings kafka = connection.kafka();
-    PoolTopics topics = connection.topics();
-    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
-    EstimatedModel estimated = estimatedModel(manifest);
+    madeFor.requireReadable();
     Path files = folder != null ? folder : path.toAbsolutePath().getParent();
     try (ExampleSource source =
-            new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty())
-                .examples(path);
-        TerminalProgress progress =
-            TerminalProgress.ofExamples(spec, "publish examples of " + model)) {
-      long count = count(source, manifest);
-      progress.total(count);
-      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        new Publisher(topics, producer)
-            .examples(estimated, source, count, firstIndex, progress::add);
+        new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty()).examples(path)) {
+      requireExamples(source);
+      KafkaSettings kafka = connection.kafka();
+      PoolTopics topics = connection.topics();
+      try (PoolModels models = PoolModels.open(kafka, topics)) {
+        publish(source, models.require(model), kafka, topics, models);
       }
-      progress.done();
-      spec.commandLine()
-          .getOut()
-          .println("published " + count + " examples of " + estimated.version());
     }
     return 0;
+  }
+
+  private void publish(
+      ExampleSource source,
+      ModelManifest manifest,
+      KafkaSettings kafka,
+      PoolTopics topics,
+      PoolModels models) {
+    String model = manifest.getModel();
+    EstimatedModel estimated = estimatedModel(manifest);
+    long count = count(source, manifest);
+    madeFor.require(manifest, PoolViewReader.read(kafka, topics), Optional.empty());
+    try (TerminalProgress progress =
+            TerminalProgress.ofExamples(spec, "publish examples of " + model);
+        Receipt receipt = Receipt.open(kafka, topics);
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      progress.total(count);
+      Publisher publisher = new Publisher(topics, producer);
+      publisher.examples(estimated, source, count, firstIndex, progress::add);
+      progress.done();
+      receipt.require(
+          publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
+      models.requireCurrent(manifest);
+    }
+    spec.commandLine()
+        .getOut()
+        .println("published " + count + " examples of " + estimated.version());
   }
 
   private static EstimatedModel estimatedModel(ModelManifest manifest) {
@@ -113,8 +135,7 @@ final class PublishExamplesCommand implements Callable<Integer> {
     }
   }
 
-  /** How many examples to send. */
-  private long count(ExampleSource source, ModelManifest manifest) {
+  private void requireExamples(ExampleSource source) {
     if (firstIndex < 0) {
       throw new InvalidInput("--first-index must be at least 0, found " + firstIndex);
     }
@@ -126,6 +147,10 @@ final class PublishExamplesCommand implements Callable<Integer> {
     if (source.count() == 0) {
       throw new InvalidInput("%s: has no examples".formatted(source.origin()));
     }
+  }
+
+  /** How many examples to send. */
+  private long count(ExampleSource source, ModelManifest manifest) {
     long count = numExamples != null ? numExamples : source.count();
     if (manifest.getRefineEvery() > 0 || firstIndex + count <= manifest.getExamples()) {
       return count;

@@ -3,13 +3,17 @@ package io.fisherstreams.cli;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.coordinator.PoolView;
+import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -42,6 +46,8 @@ final class PublishFisherCommand implements Callable<Integer> {
 
   @Mixin private ModelOption named;
 
+  @Mixin private MadeFor madeFor;
+
   @Option(
       names = "--num-examples",
       converter = AtLeastOne.Whole.class,
@@ -60,9 +66,19 @@ final class PublishFisherCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     String model = named.name();
+    Checkpoint.open(path).close();
+    madeFor.requireReadable();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    try (PoolModels models = PoolModels.open(kafka, topics)) {
+      publish(models.require(model), kafka, topics, models);
+    }
+    return 0;
+  }
+
+  private void publish(
+      ModelManifest manifest, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
+    String model = manifest.getModel();
     try (Checkpoint fisher = Checkpoint.openAs(path, merged(manifest));
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelCheck.fisher(fisher, manifest);
@@ -70,22 +86,27 @@ final class PublishFisherCommand implements Callable<Integer> {
           numExamples != null
               ? numExamples
               : ModelCheck.examples(fisher).orElse(manifest.getExamples());
+      PoolView view = PoolViewReader.read(kafka, topics);
+      madeFor.require(manifest, view, ModelCheck.checkpointSha256(fisher));
+      SealedFisherWarning.print(view, manifest, spec.commandLine().getErr());
       progress.total(ModelCheck.fisherBytes(manifest));
-      SealedFisherWarning.print(kafka, topics, manifest, spec.commandLine().getErr());
-      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        new Publisher(topics, producer)
-            .fisher(
-                manifest,
-                fisher,
-                "file:" + ModelCheck.fisherHash(fisher, manifest),
-                count,
-                progress::add);
+      try (Receipt receipt = Receipt.open(kafka, topics);
+          Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        Publisher publisher = new Publisher(topics, producer);
+        publisher.fisher(
+            manifest,
+            fisher,
+            "file:" + ModelCheck.fisherHash(fisher, manifest),
+            count,
+            progress::add);
+        progress.done();
+        receipt.require(
+            publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
+        models.requireCurrent(manifest);
       }
-      progress.done();
       spec.commandLine()
           .getOut()
           .println("published the Fisher of " + model + "@" + manifest.getVersion());
     }
-    return 0;
   }
 }

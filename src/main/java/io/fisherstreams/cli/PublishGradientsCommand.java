@@ -3,13 +3,17 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.coordinator.PoolView;
+import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -42,6 +46,8 @@ final class PublishGradientsCommand implements Callable<Integer> {
 
   @Mixin private ModelOption named;
 
+  @Mixin private MadeFor madeFor;
+
   @Option(
       names = "--source",
       required = true,
@@ -66,23 +72,39 @@ final class PublishGradientsCommand implements Callable<Integer> {
           "--source '" + source + "': names that begin with '@' are reserved for the pipeline");
     }
     String model = named.name();
+    Checkpoint.open(path).close();
+    madeFor.requireReadable();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
+    try (PoolModels models = PoolModels.open(kafka, topics)) {
+      publish(models.require(model), kafka, topics, models);
+    }
+    return 0;
+  }
+
+  private void publish(
+      ModelManifest manifest, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
+    String model = manifest.getModel();
     try (Checkpoint gradients = Checkpoint.open(path);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       long examples = ModelCheck.gradients(gradients, manifest);
+      PoolView view = PoolViewReader.read(kafka, topics);
+      madeFor.require(manifest, view, ModelCheck.checkpointSha256(gradients));
+      SealedFisherWarning.print(view, manifest, spec.commandLine().getErr());
       progress.total(examples * ModelCheck.fisherBytes(manifest));
-      SealedFisherWarning.print(kafka, topics, manifest, spec.commandLine().getErr());
-      try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-        send(new Publisher(topics, producer), manifest, gradients, examples, progress::add);
+      try (Receipt receipt = Receipt.open(kafka, topics);
+          Producer<byte[], byte[]> producer = kafka.newProducer()) {
+        Publisher publisher = new Publisher(topics, producer);
+        send(publisher, manifest, gradients, examples, progress::add);
+        progress.done();
+        receipt.require(
+            publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
+        models.requireCurrent(manifest);
       }
-      progress.done();
       spec.commandLine()
           .getOut()
           .println("published gradients of " + examples + " examples for " + model);
     }
-    return 0;
   }
 
   private void send(

@@ -5,14 +5,18 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.Receipt;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
 import java.util.concurrent.Callable;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -40,29 +44,48 @@ final class WeightCommand implements Callable<Integer> {
     Double coefficient = lambda.equals("default") ? null : parse(lambda);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
-    if (manifest.getRole() == Role.BASE) {
-      throw new InvalidInput(
-          model + " is the pool's base model; only a fine-tuned model has a coefficient");
-    }
-    manifest.setCoefficient(coefficient);
-    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      new PoolProducer(topics, producer).announce(manifest);
+    try (PoolModels models = PoolModels.open(kafka, topics);
+        Receipt receipt = Receipt.open(kafka, topics);
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      PoolProducer pool = new PoolProducer(topics, producer);
+      ModelManifest sent;
+      do {
+        // again, when a new version was announced between reading and sending
+        sent = ModelManifest.newBuilder(fineTuned(models)).setCoefficient(coefficient).build();
+        pool.announce(sent);
+        models.sync();
+      } while (models.find(model).filter(isAfter(sent)).isPresent());
+      receipt.require(
+          pool.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
+      models.requireCurrent(sent);
     }
     spec.commandLine().getOut().println(model + " now has coefficient " + lambda);
     return 0;
   }
 
-  private static double parse(String text) {
+  private ModelManifest fineTuned(PoolModels models) {
+    ModelManifest manifest = models.require(model);
+    if (manifest.getRole() == Role.BASE) {
+      throw new InvalidInput(
+          model + " is the pool's base model; only a fine-tuned model has a coefficient");
+    }
+    return manifest;
+  }
+
+  private static Predicate<ModelManifest> isAfter(ModelManifest sent) {
+    return found -> found.getVersion() > sent.getVersion();
+  }
+
+  private double parse(String text) {
     try {
       double value = Double.parseDouble(text);
-      if (value >= 0 && !Double.isInfinite(value)) {
-        return value;
-      }
+      ManifestRules.requireWeight("LAMBDA", value);
+      return value;
     } catch (NumberFormatException e) {
-      // rejected below like a number out of range
+      throw new ParameterException(
+          spec.commandLine(), "LAMBDA is '" + text + "', expected a number or 'default'", e);
+    } catch (InvalidInput e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
     }
-    throw new InvalidInput(
-        "coefficient is '" + text + "', expected a finite number of at least 0, or 'default'");
   }
 }

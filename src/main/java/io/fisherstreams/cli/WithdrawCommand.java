@@ -30,8 +30,9 @@ final class WithdrawCommand implements Callable<Integer> {
   public Integer call() {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    PoolModels.read(kafka, topics).require(model);
-    try (Producer<byte[], byte[]> producer = kafka.newProducer()) {
+    try (PoolModels models = PoolModels.open(kafka, topics);
+        Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      models.require(model);
       new PoolProducer(topics, producer).withdraw(model);
     }
     spec.commandLine().getOut().println("withdrew " + model);

@@ -107,7 +107,7 @@ public final class GateStage {
           new ReleaseExporter(reader)
               .export(
                   release,
-                  reader.tensors(release, PoolModels.read(kafka, topics).findBase()),
+                  reader.tensors(release, PoolModels.base(kafka, topics)),
                   ReleaseExporter.Output.file(checkpoint),
                   bytes -> {});
         } catch (InvalidInput e) {

@@ -9,6 +9,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -58,6 +59,7 @@ public final class FailedRecords {
   public record Verdict(Handling handling, String reason) {}
 
   private static final class Task {
+    private final Map<TopicPartition, Long> offsets = new HashMap<>();
     private int careful;
     private String last;
     private long order;
@@ -100,7 +102,22 @@ public final class FailedRecords {
 
   /** A task begins a record; says how to handle it. */
   public synchronized Verdict begin(String task, RecordMetadata origin) {
+    beCarefulWithOldRecords(task, origin);
     return begin(task, origin.topic() + "-" + origin.partition() + " offset " + origin.offset());
+  }
+
+  /**
+   * A record that comes again was not committed: its transaction was given up without a failure
+   * that a task sees. The brokers may reject a batch that the producer cannot make smaller, until
+   * the transaction times out; after each record on its own, the cause shows.
+   */
+  private void beCarefulWithOldRecords(String name, RecordMetadata origin) {
+    Task task = tasks.computeIfAbsent(name, n -> new Task());
+    TopicPartition partition = new TopicPartition(origin.topic(), origin.partition());
+    Long last = task.offsets.put(partition, origin.offset());
+    if (last != null && origin.offset() <= last && task.careful == 0) {
+      task.careful = CAREFUL_RECORDS;
+    }
   }
 
   synchronized Verdict begin(String name, String record) {

@@ -241,6 +241,13 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.remove(StreamsConfig.mainConsumerPrefix(ConsumerConfig.ISOLATION_LEVEL_CONFIG));
     producer(STAGE_LINGER_MILLIS)
         .forEach((key, value) -> config.put(StreamsConfig.producerPrefix(key), value));
+    // What no topic takes is rejected here: brokers would have the producer split its batch for
+    // ever.
+    config.put(
+        StreamsConfig.producerPrefix(ProducerConfig.MAX_REQUEST_SIZE_CONFIG),
+        stage == Stage.COORDINATOR
+            ? PoolTopics.MAX_MANIFEST_RECORD_BYTES
+            : PoolTopics.MAX_DEAD_LETTER_BYTES);
     // Each commit is a transaction; a stage requests one itself when another stage waits for its
     // records.
     config.put(StreamsConfig.COMMIT_INTERVAL_MS_CONFIG, 1_000);

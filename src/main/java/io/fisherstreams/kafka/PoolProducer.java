@@ -14,10 +14,13 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.TopicPartition;
 
 /**
  * Sends records to a pool's topics, each under its key and to its partition. {@link #announce},
@@ -29,6 +32,7 @@ public final class PoolProducer {
   private final Producer<byte[], byte[]> producer;
   private final int partitions;
   private final AtomicReference<Exception> failure = new AtomicReference<>();
+  private final Map<TopicPartition, OffsetRange> sent = new ConcurrentHashMap<>();
 
   /** A producer of records for a pool whose topics exist. */
   public PoolProducer(PoolTopics topics, Producer<byte[], byte[]> producer) {
@@ -102,9 +106,22 @@ public final class PoolProducer {
         (metadata, error) -> {
           if (error != null) {
             failure.compareAndSet(null, error);
+          } else if (metadata.hasOffset()) {
+            sent.merge(
+                new TopicPartition(metadata.topic(), metadata.partition()),
+                new OffsetRange(metadata.offset(), metadata.offset() + 1),
+                OffsetRange::and);
           }
         });
     rethrow();
+  }
+
+  /**
+   * Where the records that the brokers have acknowledged lie; other producers' records may lie
+   * between them.
+   */
+  public Map<TopicPartition, OffsetRange> sent() {
+    return Map.copyOf(sent);
   }
 
   /** Waits until everything that was sent is acknowledged. */

@@ -8,6 +8,7 @@ import io.fisherstreams.record.Topic;
 import java.time.Duration;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -56,6 +57,16 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
   @Override
   public synchronized Optional<ModelManifest> latest(String model) {
     return manifests.find(model);
+  }
+
+  /** The base model's manifest as last read. */
+  public synchronized Optional<ModelManifest> base() {
+    return manifests.base();
+  }
+
+  /** The names of all models as last read. */
+  public synchronized Set<String> names() {
+    return Set.copyOf(manifests.all().keySet());
   }
 
   @Override

@@ -20,6 +20,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -289,6 +290,11 @@ public final class ModelCheck {
     return ContentHash.of(
         TensorSource.of(fisher),
         manifest.getParameters().stream().filter(Parameter::getMerged).toList());
+  }
+
+  /** The hash, in a Fisher file's metadata, of the checkpoint that it was computed from. */
+  public static Optional<String> checkpointSha256(Checkpoint fisher) {
+    return Optional.ofNullable(fisher.metadata().get("checkpoint_sha256"));
   }
 
   /** The number of examples in a Fisher file's metadata, if it has one. */

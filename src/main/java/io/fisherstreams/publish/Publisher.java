@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.kafka.OffsetRange;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
@@ -20,9 +21,11 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
+import org.apache.kafka.common.TopicPartition;
 
 /**
  * Publishes whole models: reads checkpoints, Fishers and examples and sends them to a pool's topics
@@ -164,6 +167,11 @@ public final class Publisher {
         model.partition(index, pool.partitions()),
         new LabelledExample(
             model.version().model(), model.version().version(), index, example.label(), inputs));
+  }
+
+  /** Where the records that the brokers have acknowledged lie. */
+  public Map<TopicPartition, OffsetRange> sent() {
+    return pool.sent();
   }
 
   /** Waits until everything that was sent is acknowledged. */

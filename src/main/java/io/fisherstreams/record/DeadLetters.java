@@ -2,9 +2,11 @@ package io.fisherstreams.record;
 
 import io.fisherstreams.files.Sha256;
 import java.nio.charset.StandardCharsets;
+import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.common.header.internals.RecordHeaders;
@@ -134,8 +136,39 @@ public final class DeadLetters {
 
   /** The reason in a dead letter's headers. */
   public static String reason(Headers headers) {
-    Header reason = headers.lastHeader(REASON);
-    return reason == null ? "no reason given" : new String(reason.value(), StandardCharsets.UTF_8);
+    return text(headers, REASON).orElse("no reason given");
+  }
+
+  /**
+   * Where a rejected record was.
+   *
+   * @param partition its topic and partition
+   * @param offset its offset there
+   */
+  public record Origin(TopicPartition partition, long offset) {}
+
+  /** The origin in a dead letter's headers; empty when they name none. */
+  public static Optional<Origin> origin(Headers headers) {
+    Optional<String> topic = text(headers, TOPIC);
+    Optional<String> partition = text(headers, PARTITION);
+    Optional<String> offset = text(headers, OFFSET);
+    if (topic.isEmpty() || partition.isEmpty() || offset.isEmpty()) {
+      return Optional.empty();
+    }
+    try {
+      return Optional.of(
+          new Origin(
+              new TopicPartition(topic.get(), Integer.parseInt(partition.get())),
+              Long.parseLong(offset.get())));
+    } catch (NumberFormatException e) {
+      return Optional.empty(); // anybody may write to the topic
+    }
+  }
+
+  private static Optional<String> text(Headers headers, String name) {
+    return Optional.ofNullable(headers.lastHeader(name))
+        .map(Header::value)
+        .map(value -> new String(value, StandardCharsets.UTF_8));
   }
 
   private static void put(Headers headers, String name, String value) {

@@ -71,6 +71,9 @@ public final class ManifestRules {
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());
     requireLength("contentHash", manifest.getContentHash(), Limits.MAX_LABEL_LENGTH);
+    if (manifest.getCheckpointSha256() != null) {
+      requireLength("checkpointSha256", manifest.getCheckpointSha256(), Limits.MAX_LABEL_LENGTH);
+    }
     if (manifest.getConfig() != null) {
       requireLength("config", manifest.getConfig(), Limits.MAX_CONFIG_LENGTH);
     }
@@ -215,7 +218,7 @@ public final class ManifestRules {
 
   /**
    * Whether two manifests of a model have the same content and may share a version: all but role,
-   * version, coefficient and method are equal.
+   * version, coefficient, method and the hash of the checkpoint's files are equal.
    */
   public static boolean isSameContent(ModelManifest a, ModelManifest b) {
     return a.getContentHash().equals(b.getContentHash())

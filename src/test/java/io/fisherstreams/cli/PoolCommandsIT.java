@@ -65,8 +65,10 @@ final class PoolCommandsIT {
       MergeConformanceIT.assertSameTensors(merged, together);
 
       String other = CASE.resolve("model-b.fisher.safetensors").toString();
-      assertThat(said(0, "publish", "fisher", other, "--model", "model-a"))
-          .containsPattern("warning: model-a@\\d+ has its whole Fisher and is not refined");
+      assertThat(said(1, "publish", "fisher", other, "--model", "model-a"))
+          .containsPattern("warning: model-a@\\d+ has its whole Fisher and is not refined")
+          .containsPattern(
+              "the pool rejected \\d+ records of model-a: model-a@\\d+ has its 1 examples");
       assertThat(said(0, "publish", "fisher", other, "--model", "model-d"))
           .doesNotContain("warning");
 

@@ -28,6 +28,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
@@ -125,7 +126,7 @@ class KilledInstancesIT {
 
   private void publish(Model model) {
     cli("publish", "checkpoint", model.checkpoint().toString(), "--model", model.name());
-    long version = PoolModels.read(kafka, topics).find(model.name()).orElseThrow().getVersion();
+    long version = manifest(model.name()).orElseThrow().getVersion();
     pool.published(model.name() + "@" + version, model);
     cli("publish", "fisher", model.fisher().toString(), "--model", model.name());
   }
@@ -207,9 +208,7 @@ class KilledInstancesIT {
             "--model",
             model.name());
     publisher.start();
-    pool.await(
-        "the manifest of " + model.name(),
-        () -> PoolModels.read(kafka, topics).find(model.name()).isPresent());
+    pool.await("the manifest of " + model.name(), () -> manifest(model.name()).isPresent());
     publisher.kill();
     kills.add();
     publish(model);
@@ -351,5 +350,11 @@ class KilledInstancesIT {
     Set<String> all = new TreeSet<>(some);
     all.addAll(others);
     return all;
+  }
+
+  private Optional<ModelManifest> manifest(String model) {
+    try (PoolModels models = PoolModels.open(kafka, topics)) {
+      return models.find(model);
+    }
   }
 }

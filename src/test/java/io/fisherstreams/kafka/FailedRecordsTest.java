@@ -12,6 +12,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -40,6 +41,35 @@ class FailedRecordsTest {
     assertThat(failed.begin("0_1", "a").reason())
         .isEqualTo("set aside after 3 failures of the stage: unforeseen");
     assertThat(begin("b")).isEqualTo(Handling.PROCESS);
+  }
+
+  @Test
+  void recordsThatComeAgainWithoutAFailureAreCommittedOneByOne() {
+    failed.begin("0_1", origin(5));
+    failed.begin("0_1", origin(6));
+    assertThat(failed.isCareful("0_1")).isFalse();
+    failed.begin("0_1", origin(5)); // the brokers gave the transaction up
+    assertThat(failed.isCareful("0_1")).isTrue();
+    assertThat(failed.isCareful("0_0")).isFalse();
+  }
+
+  private static RecordMetadata origin(long offset) {
+    return new RecordMetadata() {
+      @Override
+      public String topic() {
+        return "examples";
+      }
+
+      @Override
+      public int partition() {
+        return 1;
+      }
+
+      @Override
+      public long offset() {
+        return offset;
+      }
+    };
   }
 
   @Test

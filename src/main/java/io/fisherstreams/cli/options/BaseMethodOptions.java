@@ -1,6 +1,5 @@
 package io.fisherstreams.cli.options;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.MergeMethod;
 import java.util.List;
 import picocli.CommandLine.Option;
@@ -29,6 +28,7 @@ public final class BaseMethodOptions {
   @Option(
       names = "--minimal-fisher-weight",
       paramLabel = "EPSILON",
+      converter = WeightConverter.class,
       defaultValue = "1e-6",
       description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
   private double epsilon;
@@ -40,12 +40,8 @@ public final class BaseMethodOptions {
           "Type of a release's floating tensors (F32, BF16, F16, F64); a value beyond its range becomes infinite. Default: the base's.")
   private OutputDtype dtype;
 
-  /** The method; rejects an ε that is negative or not finite. */
+  /** The method. */
   public MergeMethod method() {
-    if (!(epsilon >= 0) || Double.isInfinite(epsilon)) {
-      throw new InvalidInput(
-          "--minimal-fisher-weight is " + epsilon + ", expected a finite number of at least 0");
-    }
     return new MergeMethod(exclude, !noNormalize, epsilon, dtype == null ? null : dtype.name());
   }
 }

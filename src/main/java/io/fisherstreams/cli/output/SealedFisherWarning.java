@@ -1,9 +1,7 @@
 package io.fisherstreams.cli.output;
 
-import io.fisherstreams.coordinator.PoolViewReader;
-import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.coordinator.PoolView;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.PoolTopics;
 import java.io.PrintWriter;
 
 /** Warns a user who sends gradients or a Fisher to a model whose Fisher is already final. */
@@ -11,10 +9,9 @@ public final class SealedFisherWarning {
   private SealedFisherWarning() {}
 
   /** Prints the warning if the model has its whole Fisher and is not refined. */
-  public static void print(
-      KafkaSettings kafka, PoolTopics topics, ModelManifest manifest, PrintWriter err) {
+  public static void print(PoolView view, ModelManifest manifest, PrintWriter err) {
     if (manifest.getRefineEvery() == 0
-        && PoolViewReader.read(kafka, topics).isReady(manifest.getModel(), manifest.getVersion())) {
+        && view.isReady(manifest.getModel(), manifest.getVersion())) {
       err.printf(
           "warning: %s@%d has its whole Fisher and is not refined (refine-every is 0): only data that it already has is ignored, all other data goes to dead-letters%n",
           manifest.getModel(), manifest.getVersion());

@@ -1,0 +1,80 @@
+package io.fisherstreams.publish;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.OffsetRange;
+import io.fisherstreams.kafka.SentRecords;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
+import java.time.Duration;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.Consumer;
+import org.apache.kafka.common.TopicPartition;
+
+/** Whether a pool has accepted what a publisher has sent. To be opened before it is sent. */
+public final class Receipt implements AutoCloseable {
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
+  // Estimating may take hours; what is wrong with examples shows with the first of them.
+  private static final Duration PATIENCE_WITH_GRADIENTS = Duration.ofSeconds(5);
+
+  private final SentRecords records;
+  private final Map<String, Stage> readers;
+
+  private Receipt(SentRecords records, PoolTopics topics) {
+    this.records = records;
+    this.readers =
+        Map.of(
+            topics.models().name(), Stage.COORDINATOR,
+            topics.checkpointShards().name(), Stage.MERGE,
+            topics.gradientBatches().name(), Stage.MERGE,
+            topics.examples().name(), Stage.GRADIENT);
+  }
+
+  /** Begins to watch what the pool's stages reject. */
+  public static Receipt open(KafkaSettings kafka, PoolTopics topics) {
+    return new Receipt(SentRecords.watch(kafka, topics), topics);
+  }
+
+  /**
+   * Waits until the stages have read records.
+   *
+   * @param sent where they lie
+   * @param model whose they are
+   * @param notes receives why it is not known whether a stage accepts them, if it is not
+   * @throws InvalidInput when a stage has rejected some of them, with the first one's reason
+   */
+  public void require(Map<TopicPartition, OffsetRange> sent, String model, Consumer<String> notes) {
+    Map<Stage, Map<TopicPartition, OffsetRange>> byStage = new EnumMap<>(Stage.class);
+    sent.forEach(
+        (partition, range) ->
+            byStage
+                .computeIfAbsent(readers.get(partition.topic()), stage -> new HashMap<>())
+                .put(partition, range));
+    byStage.forEach((stage, ranges) -> require(stage, ranges, model, notes));
+  }
+
+  private void require(
+      Stage stage, Map<TopicPartition, OffsetRange> sent, String model, Consumer<String> notes) {
+    SentRecords.Outcome outcome =
+        records.await(
+            stage, sent, model, stage == Stage.GRADIENT ? PATIENCE_WITH_GRADIENTS : PATIENCE);
+    if (outcome.rejected() > 0) {
+      throw new InvalidInput(
+          "the pool rejected %d records of %s: %s (topic dead-letters has them all)"
+              .formatted(outcome.rejected(), model, outcome.reason().orElseThrow()));
+    }
+    outcome
+        .unknown()
+        .ifPresent(
+            why ->
+                notes.accept(
+                    why + "; what the pool rejects of " + model + " shows in topic dead-letters"));
+  }
+
+  @Override
+  public void close() {
+    records.close();
+  }
+}
