@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.List;
+import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -58,11 +59,11 @@ public final class MadeFor {
   private static boolean isContent(Path path, ModelManifest manifest) {
     List<String> names = manifest.getParameters().stream().map(Parameter::getName).toList();
     try (Checkpoint file = Checkpoint.openAs(path, names)) {
-      boolean hasTensors = file.tensors().keySet().containsAll(names);
-      return hasTensors
+      boolean hasSameTensors =
+          file.tensors().keySet().containsAll(names)
               && ContentHash.of(TensorSource.of(file), manifest.getParameters())
-                  .equals(manifest.getContentHash())
-          || file.sha256().equals(manifest.getCheckpointSha256());
+                  .equals(manifest.getContentHash());
+      return hasSameTensors || file.sha256().equals(manifest.getCheckpointSha256());
     }
   }
 
@@ -71,7 +72,7 @@ public final class MadeFor {
         view.models().getOrDefault(newest.getModel(), Collections.emptyNavigableMap());
     return versions.headMap(newest.getVersion(), false).entrySet().stream()
         .filter(version -> version.getValue().epoch().isEmpty())
-        .map(NavigableMap.Entry::getKey)
+        .map(Map.Entry::getKey)
         .toList();
   }
 }
