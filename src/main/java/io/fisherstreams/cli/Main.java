@@ -45,6 +45,7 @@ import picocli.CommandLine.Spec;
       ReleasesCommand.class,
       AliasCommand.class,
       RollbackCommand.class,
+      WebhooksCommand.class,
       ExportCommand.class,
       SimilarityCommand.class,
       CommandLine.HelpCommand.class
