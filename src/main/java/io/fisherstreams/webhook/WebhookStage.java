@@ -44,7 +44,7 @@ public final class WebhookStage implements StageInstance {
               Stage.webhook(hook),
               kafka.newGroupConsumer(Stage.webhookGroup(topics.pool(), hook)),
               List.of(topics.releases(), topics.aliases()),
-              true,
+              TopicFollower.Start.END,
               record -> {
                 for (ReleaseEvent event : ReleaseEvent.of(topics, record)) {
                   sender.send(event);
