@@ -82,21 +82,23 @@ class OperatingIT {
   }
 
   /** Two requests: one that nobody can read, with a terminal's escape sequence, and one of 7. */
-  private static void reject(CommandPool pool) {
+  private static void reject(CommandPool pool) throws Exception {
     Topic<String, AliasRequest> topic = pool.topics.aliasRequests();
     AliasRequest request = new AliasRequest("r", AliasAction.SET, 1L, 0L, 0L, null, false);
+    List<ProducerRecord<byte[], byte[]>> records =
+        List.of(
+            new ProducerRecord<>(
+                topic.name(),
+                "\u001b[2J".getBytes(StandardCharsets.UTF_8),
+                new byte[] {9, (byte) 0xab}),
+            new ProducerRecord<>(
+                topic.name(),
+                "7".getBytes(StandardCharsets.UTF_8),
+                topic.value().serializer().serialize(topic.name(), request)));
     try (Producer<byte[], byte[]> producer = pool.kafka.newProducer()) {
-      producer.send(
-          new ProducerRecord<>(
-              topic.name(),
-              "\u001b[2J".getBytes(StandardCharsets.UTF_8),
-              new byte[] {9, (byte) 0xab}));
-      producer.send(
-          new ProducerRecord<>(
-              topic.name(),
-              "7".getBytes(StandardCharsets.UTF_8),
-              topic.value().serializer().serialize(topic.name(), request)));
-      producer.flush();
+      for (ProducerRecord<byte[], byte[]> record : records) {
+        producer.send(record).get();
+      }
     }
   }
 
