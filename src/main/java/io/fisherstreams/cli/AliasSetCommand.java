@@ -1,12 +1,18 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseAliases;
+import io.fisherstreams.release.ReleaseReader;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -28,13 +34,21 @@ final class AliasSetCommand implements Callable<Integer> {
   @Parameters(index = "1", paramLabel = "N_OR_ALIAS", description = "The release's id or alias.")
   private String release;
 
+  @Option(names = "--hold", description = "Holds the alias there, as alias hold does.")
+  private boolean hold;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
-    ReleaseAliases aliases = new ReleaseAliases(connection.kafka(), connection.topics());
-    Alias moved = aliases.set(alias, aliases.resolve(release), AliasCommand.ANSWER_WITHIN);
-    spec.commandLine().getOut().println(alias + " is release " + moved.getRelease());
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    Release named =
+        NamedRelease.findUsable(release, new ReleaseReader(kafka, topics), kafka, topics);
+    Alias moved =
+        new ReleaseAliases(kafka, topics)
+            .set(alias, named.getRelease(), hold, AliasCommand.ANSWER_WITHIN);
+    spec.commandLine().getOut().println(AliasCommand.text(moved));
     return 0;
   }
 }

@@ -18,7 +18,7 @@ import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
-/** The {@code fisher-streams} command. Exit codes: 0, 1 failure, 2 usage. */
+/** The {@code fisher-streams} command. Exit codes: 0, 1 failure, 2 usage, 3 a pool that waits. */
 @Command(
     name = "fisher-streams",
     mixinStandardHelpOptions = true,
@@ -27,7 +27,12 @@ import picocli.CommandLine.Spec;
         "Merges fine-tuned models continuously, with diagonal Fisher weights, on Kafka Streams.",
     synopsisSubcommandLabel = "COMMAND",
     exitCodeListHeading = "%nExit codes:%n",
-    exitCodeList = {"0:success", "1:failure; the message says what was wrong", "2:wrong usage"},
+    exitCodeList = {
+      "0:success",
+      "1:failure; the message says what was wrong",
+      "2:wrong usage",
+      "3:status only: a model waits, or the newest release is too old"
+    },
     subcommands = {
       DemoCommand.class,
       MergeCommand.class,
@@ -42,11 +47,15 @@ import picocli.CommandLine.Spec;
       WithdrawCommand.class,
       WeightCommand.class,
       StatusCommand.class,
+      DeadLettersCommand.class,
       ReleasesCommand.class,
       AliasCommand.class,
       RollbackCommand.class,
+      WebhooksCommand.class,
       ExportCommand.class,
       SimilarityCommand.class,
+      CompletionCommand.class,
+      ManCommand.class,
       CommandLine.HelpCommand.class
     })
 public final class Main implements Runnable {

@@ -7,6 +7,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -21,14 +22,20 @@ final class RollbackCommand implements Callable<Integer> {
   @Parameters(paramLabel = "ALIAS", description = "The alias.")
   private String alias;
 
+  @Option(
+      names = "--hold",
+      description =
+          "Holds the alias there: otherwise the gate moves it to the next release that passes.")
+  private boolean hold;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     Alias moved =
         new ReleaseAliases(connection.kafka(), connection.topics())
-            .rollback(alias, AliasCommand.ANSWER_WITHIN);
-    spec.commandLine().getOut().println(alias + " is release " + moved.getRelease());
+            .rollback(alias, hold, AliasCommand.ANSWER_WITHIN);
+    spec.commandLine().getOut().println(AliasCommand.text(moved));
     return 0;
   }
 }

@@ -1,9 +1,11 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.Age;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.StageLag;
+import io.fisherstreams.kafka.DeadLetterReader;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -13,6 +15,8 @@ import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.text.TextTable;
 import io.fisherstreams.webhook.Webhook;
 import java.io.PrintWriter;
+import java.time.Duration;
+import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,18 +24,37 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Option;
 import picocli.CommandLine.Spec;
 
 @Command(
     name = "status",
     mixinStandardHelpOptions = true,
     description =
-        "Shows the pool's models and their missing records, the stages' lag and the newest releases.")
+        "Shows the pool's models and their missing records, the stages' lag and the newest releases.",
+    exitCodeListHeading = "%nExit codes:%n",
+    exitCodeList = {
+      "0:every model is ready, and the newest release is recent enough",
+      "1:failure",
+      "2:wrong usage",
+      "3:a model waits, or the newest complete release is older than --max-age"
+    })
 final class StatusCommand implements Callable<Integer> {
+  /** Exit code for scripts: nothing failed, but the pool is not up to date. */
+  static final int WAITING = 3;
+
   private static final int MAX_RELEASES = 5;
   private static final int MAX_MISSING = 10;
 
   @Mixin private Connection connection;
+
+  @Option(
+      names = "--max-age",
+      paramLabel = "TIME",
+      converter = Age.class,
+      description =
+          "Ends with exit code 3 when the newest complete release is older, or there is none: 90s, 30m, 2h, 7d.")
+  private Duration maxAge;
 
   @Spec private CommandSpec spec;
 
@@ -46,8 +69,17 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
     lags(kafka, topics, status).print(out);
     out.println();
-    printReleases(new ReleaseReader(kafka, topics).all(), out);
-    return 0;
+    List<Release> releases = new ReleaseReader(kafka, topics).all();
+    printReleases(releases, out);
+    out.println(DeadLettersCommand.printable(new DeadLetterReader(kafka, topics).summary().text()));
+    return status.isWaiting() || isTooOld(releases) ? WAITING : 0;
+  }
+
+  private boolean isTooOld(List<Release> releases) {
+    return maxAge != null
+        && releases.stream()
+            .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+            .noneMatch(release -> release.getAt().isAfter(Instant.now().minus(maxAge)));
   }
 
   private static TextTable models(PoolStatus status) {

@@ -20,6 +20,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.function.LongFunction;
 
 /** The release to which each alias points, and the answers to requests that move an alias. */
 final class Aliases {
@@ -38,9 +39,15 @@ final class Aliases {
    * has the reason in its field {@code refusal}.
    *
    * @param kept complete releases whose tensors are kept, without those that a gate rejected
+   * @param whyNotKept why another release is not among them
    * @throws RejectedRecord when the request cannot be answered at all
    */
-  Alias answer(String name, AliasRequest request, Set<Long> kept, Instant at)
+  Alias answer(
+      String name,
+      AliasRequest request,
+      Set<Long> kept,
+      LongFunction<String> whyNotKept,
+      Instant at)
       throws RejectedRecord {
     try {
       new AliasName(name);
@@ -57,10 +64,14 @@ final class Aliases {
     }
     Alias answer =
         switch (request.getAction()) {
-          case SET -> set(before, request, kept, 0, at);
+          case SET ->
+              kept.contains(request.getRelease())
+                  ? set(before, request, 0, at)
+                  : rejected(before, request, whyNotKept.apply(request.getRelease()));
           case ROLLBACK -> rollback(before, request, kept, at);
           case REMOVE -> remove(before, request, at);
-          case JUDGE -> judge(before, request, kept, at);
+          case HOLD, UNHOLD -> hold(before, request);
+          case JUDGE -> judge(before, request, kept, whyNotKept, at);
           case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
         };
     aliases.put(name, answer);
@@ -89,33 +100,69 @@ final class Aliases {
     }
   }
 
-  private static Alias set(
-      Alias before, AliasRequest request, Set<Long> kept, long baseline, Instant at) {
+  private static Alias set(Alias before, AliasRequest request, long baseline, Instant at) {
     long release = request.getRelease();
-    if (!kept.contains(release)) {
-      return rejected(
-          before,
-          request,
-          at,
-          "release " + release + " is not among the complete releases whose tensors are kept");
-    }
     List<Long> earlier = new ArrayList<>(before.getEarlier());
     if (before.getRelease() != 0 && before.getRelease() != release) {
       earlier.add(0, before.getRelease());
     }
+    return moved(
+        before,
+        request,
+        release,
+        List.copyOf(earlier.subList(0, Math.min(earlier.size(), REMEMBERED))),
+        baseline,
+        at);
+  }
+
+  private static Alias moved(
+      Alias before,
+      AliasRequest request,
+      long release,
+      List<Long> earlier,
+      long baseline,
+      Instant at) {
     return new Alias(
         before.getAlias(),
         release,
-        earlier.subList(0, Math.min(earlier.size(), REMEMBERED)),
+        earlier,
         baseline,
         at,
         request.getRequest(),
-        "");
+        "",
+        release != 0 && (before.getHeld() || request.getHold()),
+        request.getAction());
   }
 
-  private static Alias judge(Alias before, AliasRequest request, Set<Long> kept, Instant at)
+  /** The alias where it is, with its time. */
+  private static Alias stays(Alias before, AliasRequest request, boolean held, String rejection) {
+    return new Alias(
+        before.getAlias(),
+        before.getRelease(),
+        before.getEarlier(),
+        before.getBaseline(),
+        before.getAt(),
+        request.getRequest(),
+        rejection,
+        held,
+        request.getAction());
+  }
+
+  private static Alias hold(Alias before, AliasRequest request) {
+    return before.getRelease() == 0
+        ? rejected(before, request, "there is no alias " + before.getAlias())
+        : stays(before, request, request.getAction() == AliasAction.HOLD, "");
+  }
+
+  private static Alias judge(
+      Alias before,
+      AliasRequest request,
+      Set<Long> kept,
+      LongFunction<String> whyNotKept,
+      Instant at)
       throws RejectedRecord {
     GateVerdict verdict = request.getVerdict();
+    long release = request.getRelease();
     if (verdict == null) {
       throw new RejectedRecord("a request to judge a release has no verdict");
     }
@@ -123,20 +170,43 @@ final class Aliases {
       return rejected(
           before,
           request,
-          at,
-          "alias "
-              + before.getAlias()
-              + " was moved while release "
-              + request.getRelease()
-              + " was judged");
+          "alias " + before.getAlias() + " was moved while release " + release + " was judged");
     }
-    return verdict.getPassed() || !kept.contains(request.getRelease())
-        ? set(before, request, kept, baseline(verdict), at)
-        : rejected(
-            before,
-            request,
-            at,
-            "release " + request.getRelease() + " is rejected: " + verdict.getReason());
+    if (!kept.contains(release)) {
+      return rejected(before, request, whyNotKept.apply(release));
+    }
+    if (!verdict.getPassed()) {
+      return rejected(
+          before, request, "release " + release + " is rejected: " + verdict.getReason());
+    }
+    if (before.getHeld()) {
+      return rejected(before, request, "release " + release + " passed, but " + heldAt(before));
+    }
+    return set(before, request, baseline(verdict), at);
+  }
+
+  private static String heldAt(Alias alias) {
+    return "alias " + alias.getAlias() + " is held at release " + alias.getRelease();
+  }
+
+  /**
+   * A verdict as its release's record has it: it says so when the release passed and does not get
+   * the alias, because that is held.
+   */
+  GateVerdict recorded(String name, GateVerdict verdict) {
+    Alias alias = now(name);
+    if (!verdict.getPassed() || !alias.getHeld()) {
+      return verdict;
+    }
+    return new GateVerdict(
+        true,
+        verdict.getReason() + "; " + heldAt(alias),
+        verdict.getAccuracy(),
+        verdict.getReferenceRelease(),
+        verdict.getReferenceAccuracy(),
+        verdict.getLargestDrop(),
+        verdict.getTasks(),
+        true);
   }
 
   private Alias now(String name) {
@@ -169,8 +239,8 @@ final class Aliases {
 
   private static Alias remove(Alias before, AliasRequest request, Instant at) {
     return before.getRelease() == 0
-        ? rejected(before, request, at, "there is no alias " + before.getAlias())
-        : new Alias(before.getAlias(), 0L, List.of(), 0L, at, request.getRequest(), "");
+        ? rejected(before, request, "there is no alias " + before.getAlias())
+        : moved(before, request, 0, List.of(), 0, at);
   }
 
   private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
@@ -180,32 +250,23 @@ final class Aliases {
       return rejected(
           before,
           request,
-          at,
           "alias " + before.getAlias() + " has no earlier release whose tensors are kept");
     }
-    return new Alias(
-        before.getAlias(),
+    return moved(
+        before,
+        request,
         target.get(),
-        earlier.subList(earlier.indexOf(target.get()) + 1, earlier.size()),
-        0L,
-        at,
-        request.getRequest(),
-        "");
+        List.copyOf(earlier.subList(earlier.indexOf(target.get()) + 1, earlier.size())),
+        0,
+        at);
   }
 
   private static Optional<Long> newestKept(Alias alias, Set<Long> kept) {
     return alias.getEarlier().stream().filter(kept::contains).findFirst();
   }
 
-  private static Alias rejected(Alias before, AliasRequest request, Instant at, String reason) {
-    return new Alias(
-        before.getAlias(),
-        before.getRelease(),
-        before.getEarlier(),
-        before.getBaseline(),
-        at,
-        request.getRequest(),
-        reason);
+  private static Alias rejected(Alias before, AliasRequest request, String reason) {
+    return stays(before, request, before.getHeld(), reason);
   }
 
   /**

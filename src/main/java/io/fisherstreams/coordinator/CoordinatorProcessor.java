@@ -8,6 +8,7 @@ import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -236,11 +237,12 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void alias(String key, AliasRequest request) throws RejectedRecord {
     Set<Long> usable = releases.usable();
     boolean judges = aliases.judges(key, request);
-    Alias answer = aliases.answer(key, request, usable, now());
+    Alias answer = aliases.answer(key, request, usable, releases::whyUnusable, now());
     aliasStore.put(key, answer);
     forward(CoordinatorTopology.TO_ALIASES, key, answer);
     if (judges && usable.contains(request.getRelease())) {
-      releases.judge(request.getRelease(), request.getVerdict(), now()).ifPresent(this::publish);
+      GateVerdict verdict = aliases.recorded(key, request.getVerdict());
+      releases.judge(request.getRelease(), verdict, now()).ifPresent(this::publish);
     }
   }
 

@@ -15,6 +15,9 @@ import org.apache.kafka.clients.admin.Admin;
  * The state of a pool for people: its models, each with a word or a reason, and the stages' lag.
  */
 public final class PoolStatus {
+  private static final String READY = "ready";
+  private static final String BASE_READY = "base, ready";
+
   private final int partitions;
   private final PoolView view;
   private final Map<String, Long> lags;
@@ -56,10 +59,17 @@ public final class PoolStatus {
     return lags;
   }
 
+  /** Whether a version waits for records, for its Fisher or for another base. */
+  public boolean isWaiting() {
+    return view.models().entrySet().stream()
+        .flatMap(model -> model.getValue().values().stream().map(v -> state(model.getKey(), v)))
+        .anyMatch(state -> !state.equals(READY) && !state.equals(BASE_READY));
+  }
+
   /** How far a version is, in a word or a reason. */
   public String state(String name, PoolModel model) {
     if (model.manifest().getRole() == Role.BASE) {
-      return model.isPresent() ? "base, ready" : "base, incomplete";
+      return model.isPresent() ? BASE_READY : "base, incomplete";
     }
     if (rejections.containsKey(name)) {
       return "rejected: " + rejections.get(name);
@@ -70,6 +80,6 @@ public final class PoolStatus {
     if (model.epoch().isEmpty()) {
       return "awaits its Fisher";
     }
-    return view.hasReadyBase() ? "ready" : "ready, awaits the base";
+    return view.hasReadyBase() ? READY : "ready, awaits the base";
   }
 }

@@ -286,6 +286,29 @@ final class Releases {
     return usable;
   }
 
+  /** Why an alias cannot point to a release that is not {@link #usable}. */
+  String whyUnusable(long id) {
+    long newest = state.getLastPlan() == null ? 0 : state.getLastPlan().getRelease();
+    if (newest == 0) {
+      return "there is no release " + id + ": the pool has none yet";
+    }
+    if (id < 1 || id > newest) {
+      return "there is no release %d: the newest is %d".formatted(id, newest);
+    }
+    if (id == newest && state.getUnderWay()) {
+      return "release " + id + " is not complete yet";
+    }
+    Release record = records.get(id);
+    if (record != null) {
+      return "release %d was rejected: %s".formatted(id, record.getReason());
+    }
+    List<KeptRelease> kept = state.getKept();
+    // Retention drops the oldest only, so what is missing between two that are kept never was one.
+    return kept.isEmpty() || id > kept.get(0).getRelease()
+        ? "release %d has no tensors: it was abandoned or rejected".formatted(id)
+        : "the tensors of release %d are no longer kept (coordinator.keep_releases)".formatted(id);
+  }
+
   /**
    * Adds a gate's verdict to a usable release.
    *

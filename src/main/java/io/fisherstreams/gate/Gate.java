@@ -83,7 +83,11 @@ final class Gate {
     }
     LOG.info("release {}: {}", id, verdict.get().getReason());
     Alias answer = pool.judge(id, verdict.get(), alias);
-    LOG.info("alias {} is release {}", answer.getAlias(), answer.getRelease());
+    LOG.info(
+        "alias {} is {}release {}",
+        answer.getAlias(),
+        answer.getHeld() ? "held at " : "",
+        answer.getRelease());
     boolean isOvertaken = !answer.getRefusal().isEmpty() && !isSamePlace(answer, alias);
     if (!isOvertaken) {
       measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));

@@ -17,6 +17,7 @@ import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.TaskAccuracy;
 import io.fisherstreams.release.ReleaseAliases;
@@ -56,10 +57,24 @@ public final class GateStage {
         Stage.GATE.text(),
         kafka.newGroupConsumer(Stage.GATE.group(topics.pool())),
         List.of(topics.releases()),
-        false,
+        (consumer, partition) -> newest(kafka, topics),
         record ->
             TopicReader.value(topics.releases(), record)
                 .ifPresent(release -> gate.judge(release.getRelease())));
+  }
+
+  /** A gate that has never run does not judge the pool's past. */
+  private static long newest(KafkaSettings kafka, PoolTopics topics) {
+    long[] offset = {0};
+    TopicReader.readRecords(
+        kafka,
+        topics.releases(),
+        (record, release) -> {
+          if (release != null && release.getStatus() == ReleaseStatus.COMPLETE) {
+            offset[0] = record.offset();
+          }
+        });
+    return offset[0];
   }
 
   private record TopicPool(

@@ -27,7 +27,8 @@ final class Verdicts {
         0L,
         null,
         largestDrop,
-        tasks);
+        tasks,
+        false);
   }
 
   /** A release passes when its accuracy is at most {@code largestDrop} below the reference's. */
@@ -45,7 +46,8 @@ final class Verdicts {
         reference.release(),
         reference.accuracy(),
         largestDrop,
-        tasks);
+        tasks,
+        false);
   }
 
   /** A release that cannot be evaluated where the reference can is rejected. */
@@ -57,7 +59,8 @@ final class Verdicts {
         reference.release(),
         reference.accuracy(),
         largestDrop,
-        List.of());
+        List.of(),
+        false);
   }
 
   private static String text(String format, Object... values) {

@@ -42,6 +42,19 @@ public final class TopicFollower implements StageInstance {
   private static final Duration MAX_WAIT = Duration.ofSeconds(10);
   private static final Duration CLOSE_WITHIN = Duration.ofSeconds(30);
 
+  /** Where a group without a committed offset begins. */
+  public interface Start {
+    /** At the topics' present end: with new records. */
+    Start END =
+        (consumer, partition) -> {
+          consumer.seekToEnd(List.of(partition));
+          return consumer.position(partition);
+        };
+
+    /** The offset of the first record to process. */
+    long offset(Consumer<byte[], byte[]> consumer, TopicPartition partition);
+  }
+
   /** Processes a record. */
   public interface Work {
     /**
@@ -56,7 +69,7 @@ public final class TopicFollower implements StageInstance {
   private final String name;
   private final Consumer<byte[], byte[]> consumer;
   private final List<String> topics;
-  private final boolean fromNow;
+  private final Start start;
   private final Work work;
   private final ExecutorService worker;
   private final Thread thread;
@@ -74,19 +87,18 @@ public final class TopicFollower implements StageInstance {
    * A follower that is not started.
    *
    * @param consumer in the stage's group; it is closed with the follower
-   * @param fromNow whether a group without a committed offset begins at the topics' present end,
-   *     not at their beginning
+   * @param start where a group without a committed offset begins
    */
   public TopicFollower(
       String name,
       Consumer<byte[], byte[]> consumer,
       List<Topic<?, ?>> topics,
-      boolean fromNow,
+      Start start,
       Work work) {
     this.name = name;
     this.consumer = consumer;
     this.topics = topics.stream().map(Topic::name).toList();
-    this.fromNow = fromNow;
+    this.start = start;
     this.work = work;
     worker = Executors.newSingleThreadExecutor(task -> new Thread(task, name + "-worker"));
     thread = new Thread(this::run, name);
@@ -263,23 +275,21 @@ public final class TopicFollower implements StageInstance {
   private final class Rebalances implements ConsumerRebalanceListener {
     @Override
     public void onPartitionsAssigned(Collection<TopicPartition> partitions) {
-      if (!fromNow) {
-        return;
-      }
-      Map<TopicPartition, OffsetAndMetadata> ends = new HashMap<>();
+      Map<TopicPartition, OffsetAndMetadata> begins = new HashMap<>();
       consumer.committed(Set.copyOf(partitions)).entrySet().stream()
           .filter(offset -> offset.getValue() == null)
           .map(Map.Entry::getKey)
           .forEach(
               partition -> {
-                consumer.seekToEnd(List.of(partition));
-                ends.put(partition, new OffsetAndMetadata(consumer.position(partition)));
+                long offset = start.offset(consumer, partition);
+                consumer.seek(partition, offset);
+                begins.put(partition, new OffsetAndMetadata(offset));
               });
-      if (!ends.isEmpty()) {
-        LOG.info("{}: it has no offset in {} and begins with new records", name, ends.keySet());
+      if (!begins.isEmpty()) {
+        LOG.info("{}: it has no committed offset and begins at {}", name, begins);
       }
       // without a committed offset, the next start would skip what arrives while the stage is down
-      consumer.commitSync(ends);
+      consumer.commitSync(begins);
     }
 
     @Override

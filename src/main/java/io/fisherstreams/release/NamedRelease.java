@@ -6,6 +6,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import java.util.List;
+import java.util.Locale;
 
 /** Finds a release by id or alias, or the newest one. */
 public final class NamedRelease {
@@ -31,5 +32,25 @@ public final class NamedRelease {
         .filter(release -> release.getRelease() == id)
         .findFirst()
         .orElseThrow(() -> new InvalidInput("there is no release " + id));
+  }
+
+  /**
+   * Finds a release that an alias may point to.
+   *
+   * @param name id or alias
+   * @throws InvalidInput when there is no such release, or it was abandoned or rejected
+   */
+  public static Release findUsable(
+      String name, ReleaseReader reader, KafkaSettings kafka, PoolTopics topics) {
+    Release release = find(name, reader, kafka, topics);
+    if (release.getStatus() != ReleaseStatus.COMPLETE) {
+      throw new InvalidInput(
+          "release %d was %s: %s"
+              .formatted(
+                  release.getRelease(),
+                  release.getStatus().name().toLowerCase(Locale.ROOT),
+                  release.getReason()));
+    }
+    return release;
   }
 }

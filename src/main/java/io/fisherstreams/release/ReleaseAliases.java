@@ -70,21 +70,37 @@ public final class ReleaseAliases {
   /**
    * Points an alias to a release.
    *
+   * @param hold whether no gate may move it from there
    * @throws InvalidInput when it is no alias's name, the coordinator rejects it, or does not answer
    *     in time
    */
-  public Alias set(String alias, long release, Duration timeout) {
-    return require(alias, request(AliasAction.SET, release), timeout);
+  public Alias set(String alias, long release, boolean hold, Duration timeout) {
+    AliasRequest request = request(AliasAction.SET, release);
+    request.setHold(hold);
+    return require(alias, request, timeout);
   }
 
   /**
    * Points an alias back to its newest earlier release whose tensors are kept.
    *
+   * @param hold whether no gate may move it from there
    * @throws InvalidInput when it is no alias's name, the coordinator rejects it, or does not answer
    *     in time
    */
-  public Alias rollback(String alias, Duration timeout) {
-    return require(alias, request(AliasAction.ROLLBACK, 0), timeout);
+  public Alias rollback(String alias, boolean hold, Duration timeout) {
+    AliasRequest request = request(AliasAction.ROLLBACK, 0);
+    request.setHold(hold);
+    return require(alias, request, timeout);
+  }
+
+  /**
+   * Holds an alias where it is, so that no gate moves it, or ends that.
+   *
+   * @throws InvalidInput when it is no alias's name, there is none, or the coordinator does not
+   *     answer in time
+   */
+  public Alias hold(String alias, boolean hold, Duration timeout) {
+    return require(alias, request(hold ? AliasAction.HOLD : AliasAction.UNHOLD, 0), timeout);
   }
 
   /**
@@ -113,7 +129,7 @@ public final class ReleaseAliases {
   }
 
   private static AliasRequest request(AliasAction action, long release) {
-    return new AliasRequest(UUID.randomUUID().toString(), action, release, 0L, 0L, null);
+    return new AliasRequest(UUID.randomUUID().toString(), action, release, 0L, 0L, null, false);
   }
 
   private Alias require(String alias, AliasRequest request, Duration timeout) {

@@ -54,7 +54,7 @@ public final class ReleaseJson {
 
   /**
    * Writes status, checksum and plan into the generator's current object, as webhooks send them: a
-   * webhook's payload has no offsets, no retired models and no verdict.
+   * webhook's payload has no offsets and no retired models.
    */
   public static void write(JsonGenerator json, Release release) throws IOException {
     writeFields(json, release);
@@ -106,13 +106,19 @@ public final class ReleaseJson {
     json.writeEndArray();
   }
 
-  private static void writeVerdict(JsonGenerator json, GateVerdict verdict) throws IOException {
+  /**
+   * Writes the field {@code verdict} into the generator's current object.
+   *
+   * @param verdict null when no gate has judged
+   */
+  public static void writeVerdict(JsonGenerator json, GateVerdict verdict) throws IOException {
     if (verdict == null) {
       json.writeNullField("verdict");
       return;
     }
     json.writeObjectFieldStart("verdict");
     json.writeBooleanField("passed", verdict.getPassed());
+    json.writeBooleanField("held", verdict.getHeld());
     json.writeStringField("reason", verdict.getReason());
     json.writeNumberField("accuracy", verdict.getAccuracy());
     json.writeNumberField("reference_release", verdict.getReferenceRelease());

@@ -1,12 +1,15 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import java.io.IOException;
 import java.net.URI;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -14,8 +17,8 @@ import java.util.Optional;
  *
  * @param name names its consumer group; unique in its pool
  * @param url http or https, where events are posted to
- * @param secretEnv environment variable that holds the secret, or empty
- * @param secretFile file that holds the secret, or empty
+ * @param secretEnv environment variable that holds the secrets, or empty
+ * @param secretFile file that holds the secrets, or empty
  * @param timeout of one attempt
  * @param firstWait longest wait after the first failed attempt; it doubles with each further one
  * @param longestWait longest wait after any attempt, at least {@code firstWait}
@@ -37,36 +40,76 @@ public record Webhook(
   /** Default of {@code longestWait}. */
   public static final Duration MAX_WAIT = Duration.ofMinutes(5);
 
-  private static final int SHORTEST_SECRET = 16;
+  private static final String SECRET_PREFIX = "whsec_";
+  private static final int MIN_SECRET_BYTES = 24;
+  private static final int MAX_SECRET_BYTES = 64;
 
   /**
-   * Reads the secret, without the white space at its end.
+   * Reads the secrets: one, or several separated by white space while receivers change to another.
+   * They are masked in every message from now on.
    *
-   * @throws InvalidInput when it is missing or short
+   * @throws InvalidInput when there is none, or one is not {@code whsec_} and the base64 of 24 to
+   *     64 bytes
    */
-  byte[] secret() {
-    String where =
-        secretEnv
-            .map(v -> "environment variable " + v)
-            .orElseGet(() -> secretFile.orElseThrow() + "");
-    String secret;
+  List<byte[]> secrets() {
+    String text = secretText();
+    List<byte[]> secrets = new ArrayList<>();
+    for (String secret : text.strip().split("\\s+")) {
+      Secrets.hide(secret);
+      secrets.add(secret(secret));
+    }
+    return secrets;
+  }
+
+  /** Where the secrets are, for people. */
+  public String secretPlace() {
+    return secretEnv
+        .map(variable -> "environment variable " + variable)
+        .orElseGet(() -> secretFile.orElseThrow().toString());
+  }
+
+  private String secretText() {
+    String text;
     try {
-      secret =
+      text =
           secretEnv.isPresent()
               ? System.getenv(secretEnv.get())
               : Files.readString(secretFile.orElseThrow());
     } catch (IOException e) {
-      throw new InvalidInput("webhook %s: cannot read its secret: %s".formatted(name, e), e);
-    }
-    if (secret == null) {
-      throw new InvalidInput("webhook %s: %s is not set".formatted(name, where));
-    }
-    byte[] bytes = secret.stripTrailing().getBytes(StandardCharsets.UTF_8);
-    if (bytes.length < SHORTEST_SECRET) {
       throw new InvalidInput(
-          "webhook %s: the secret in %s has %d bytes, expected at least %d"
-              .formatted(name, where, bytes.length, SHORTEST_SECRET));
+          "webhook %s: cannot read its secret: %s: %s"
+              .formatted(name, secretPlace(), InvalidInput.reason(e)),
+          e);
     }
-    return bytes;
+    if (text == null) {
+      throw new InvalidInput("webhook %s: %s is not set".formatted(name, secretPlace()));
+    }
+    return text;
+  }
+
+  private byte[] secret(String text) {
+    int found = 0;
+    if (text.startsWith(SECRET_PREFIX)) {
+      String base64 = text.substring(SECRET_PREFIX.length());
+      Secrets.hide(base64);
+      try {
+        byte[] secret = Base64.getDecoder().decode(base64);
+        found = secret.length;
+        if (found >= MIN_SECRET_BYTES && found <= MAX_SECRET_BYTES) {
+          return secret;
+        }
+      } catch (IllegalArgumentException e) {
+        // rejected below: a message must not quote it
+      }
+    }
+    throw new InvalidInput(
+        ("webhook %s: the secret in %s is %s, expected whsec_ and the base64 of %d to %d bytes; make"
+                + " one with: echo whsec_$(openssl rand -base64 32)")
+            .formatted(
+                name,
+                secretPlace(),
+                found == 0 ? "of another form" : found + " bytes",
+                MIN_SECRET_BYTES,
+                MAX_SECRET_BYTES));
   }
 }

@@ -2,23 +2,33 @@ package io.fisherstreams.webhook;
 
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
-import java.util.HexFormat;
+import java.util.Base64;
+import java.util.List;
+import java.util.stream.Collectors;
 import javax.crypto.Mac;
 import javax.crypto.spec.SecretKeySpec;
 
 /**
- * HMAC-SHA256 (RFC 2104) over the time and the body of an event, so that the receiver can verify
- * who sent it and when: {@code t=<seconds>,v1=<hex>} over the bytes {@code <seconds>.<body>}.
+ * The header {@code webhook-signature} of Standard Webhooks: {@code v1,<base64>} of an HMAC-SHA256
+ * (RFC 2104) over the bytes {@code <id>.<seconds>.<body>}. While a secret is replaced by another,
+ * the header has a signature for each, separated by spaces.
  */
 final class WebhookSignature {
   private WebhookSignature() {}
 
-  static String of(byte[] secret, long seconds, byte[] body) {
+  static String of(List<byte[]> secrets, String id, long seconds, byte[] body) {
+    byte[] start = (id + "." + seconds + ".").getBytes(StandardCharsets.UTF_8);
+    return secrets.stream()
+        .map(secret -> "v1," + Base64.getEncoder().encodeToString(hmac(secret, start, body)))
+        .collect(Collectors.joining(" "));
+  }
+
+  private static byte[] hmac(byte[] secret, byte[] start, byte[] body) {
     try {
       Mac mac = Mac.getInstance("HmacSHA256");
       mac.init(new SecretKeySpec(secret, "HmacSHA256"));
-      mac.update((seconds + ".").getBytes(StandardCharsets.US_ASCII));
-      return "t=" + seconds + ",v1=" + HexFormat.of().formatHex(mac.doFinal(body));
+      mac.update(start);
+      return mac.doFinal(body);
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException(e); // every Java has HmacSHA256
     }

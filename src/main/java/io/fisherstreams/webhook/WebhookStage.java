@@ -4,14 +4,12 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.TopicFollower;
-import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
-import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
  * Notifies webhooks of releases and aliases. Each hook has a follower of both topics with its own
@@ -35,7 +33,8 @@ public final class WebhookStage implements StageInstance {
     if (webhooks.isEmpty()) {
       throw new InvalidInput("the configuration has no webhooks");
     }
-    List<WebhookSender> senders = webhooks.stream().map(WebhookSender::new).toList();
+    List<WebhookSender> senders =
+        webhooks.stream().map(hook -> new WebhookSender(new WebhookClient(hook))).toList();
     List<TopicFollower> followers = new ArrayList<>();
     for (int i = 0; i < senders.size(); i++) {
       WebhookSender sender = senders.get(i);
@@ -45,24 +44,14 @@ public final class WebhookStage implements StageInstance {
               Stage.webhook(hook),
               kafka.newGroupConsumer(Stage.webhookGroup(topics.pool(), hook)),
               List.of(topics.releases(), topics.aliases()),
-              true,
+              TopicFollower.Start.END,
               record -> {
-                Optional<ReleaseEvent> event = event(topics, record);
-                if (event.isPresent()) {
-                  sender.send(event.get());
+                for (ReleaseEvent event : ReleaseEvent.of(topics, record)) {
+                  sender.send(event);
                 }
               }));
     }
     return new WebhookStage(followers);
-  }
-
-  private static Optional<ReleaseEvent> event(
-      PoolTopics topics, ConsumerRecord<byte[], byte[]> record) {
-    return record.topic().equals(topics.releases().name())
-        ? TopicReader.value(topics.releases(), record)
-            .flatMap(release -> ReleaseEvent.of(topics.pool(), release))
-        : TopicReader.value(topics.aliases(), record)
-            .flatMap(alias -> ReleaseEvent.of(topics.pool(), alias));
   }
 
   @Override

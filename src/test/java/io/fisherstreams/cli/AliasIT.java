@@ -84,7 +84,7 @@ class AliasIT {
     assertThat(cli("rollback", "production")).isZero();
     assertThat(exported("production")).isEqualTo(1.5f);
     assertThat(cli("rollback", "production")).as("nothing earlier").isEqualTo(1);
-    assertThat(cli("alias", "set", "production", "9")).as("no such release").isEqualTo(1);
+    assertThat(rejection("alias", "set", "production", "9")).contains("there is no release 9");
     assertThat(new ReleaseAliases(pool.kafka, pool.topics).all().get("production").getRelease())
         .isEqualTo(1);
     assertThat(cli("alias")).isZero();
@@ -100,6 +100,8 @@ class AliasIT {
       assertThat(Instant.now()).as("no alias holds release 1 any more").isBefore(deadline);
     }
     assertThat(rejection("export", "--release", "1", "--output", directory + "/gone.safetensors"))
+        .contains("the tensors of release 1 are no longer kept");
+    assertThat(rejection("alias", "set", "production", "1"))
         .contains("the tensors of release 1 are no longer kept");
     assertThat(exported("4")).as("where a rollback would go").isEqualTo(4.5f);
     assertThat(cli("alias", "remove", "production")).isZero();

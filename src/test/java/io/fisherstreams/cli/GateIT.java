@@ -48,22 +48,26 @@ class GateIT {
     try (CommandPool pool = new CommandPool(directory, 2, PlanPolicy.atOnce(Set.of("good")));
         StageInstance gate =
             GateStage.create(pool.kafka, pool.topics, options, directory.resolve("gate"))) {
-      gate.start();
       pool.output("publish", "checkpoint", weights("base", 0), "--model", "base", "--base");
       publish(pool, "good", 1, 1);
+      awaitComplete(pool, 1);
+      pool.output("weight", "good", "2");
+      awaitComplete(pool, 2);
+      gate.start();
       Release first = pool.awaitRelease("a verdict", r -> r.getVerdict() != null);
+      assertThat(first.getRelease()).as("the newest, when the gate first starts").isEqualTo(2);
       assertThat(first.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
       assertThat(first.getVerdict().getAccuracy()).isEqualTo(1);
-      assertThat(pool.output("alias")).containsPattern("production +1 ");
+      assertThat(pool.output("alias")).containsPattern("production +2 ");
 
       publish(pool, "bad", -1, 1e6f);
       Release rejected =
           pool.awaitRelease("a rejection", r -> r.getStatus() == ReleaseStatus.REJECTED);
       assertThat(rejected.getPlan().getModels()).hasSize(2);
       assertThat(rejected.getReason())
-          .isEqualTo("accuracy 0.0000 after 1.0000 of release 1: it fell by more than 0.1000");
+          .isEqualTo("accuracy 0.0000 after 1.0000 of release 2: it fell by more than 0.1000");
       assertThat(rejected.getVerdict().getTasks().get(0).getExamples()).isEqualTo(2);
-      assertThat(pool.output("alias")).containsPattern("production +1 ");
+      assertThat(pool.output("alias")).containsPattern("production +2 ");
       String id = Long.toString(rejected.getRelease());
       assertThat(pool.output("releases")).containsPattern(id + " +REJECTED .*accuracy 0.0000");
       assertThat(pool.output("status")).containsPattern("release " + id + " REJECTED .*accuracy");
@@ -79,10 +83,42 @@ class GateIT {
               "the verdict after the withdrawal",
               r -> r.getRelease() > rejected.getRelease() && r.getVerdict() != null);
       assertThat(next.getVerdict().getPassed()).isTrue();
-      assertThat(next.getVerdict().getReferenceRelease()).isEqualTo(1);
+      assertThat(next.getVerdict().getReferenceRelease()).isEqualTo(2);
       assertThat(next.getChecksum()).isEqualTo(first.getChecksum());
       assertThat(pool.output("alias")).containsPattern("production +" + next.getRelease() + " ");
+      aHeldAliasStaysUntilItIsReleased(pool);
     }
+  }
+
+  private static void awaitComplete(CommandPool pool, long release) {
+    pool.awaitRelease(
+        "release " + release,
+        r -> r.getRelease() == release && r.getStatus() == ReleaseStatus.COMPLETE);
+  }
+
+  private static void aHeldAliasStaysUntilItIsReleased(CommandPool pool) {
+    String said = pool.output("rollback", "production", "--hold");
+    assertThat(said.strip()).isEqualTo("production is held at release 2");
+    pool.output("weight", "good", "3");
+    Release held =
+        pool.awaitRelease("a verdict", r -> r.getVerdict() != null && r.getVerdict().getHeld());
+    assertThat(held.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
+    assertThat(pool.output("alias")).containsPattern("production +2 +held ");
+    assertThat(pool.output("alias", "--json"))
+        .contains("\"name\":\"production\",\"release\":2,\"held\":true");
+    assertThat(pool.output("releases"))
+        .containsPattern(held.getRelease() + " .*alias production is held at release 2");
+    assertThat(pool.output("releases", "--json"))
+        .contains("\"passed\":true,\"held\":true,\"reason\":\"accuracy 1.0000");
+    assertThat(pool.output("alias", "release", "production").strip())
+        .isEqualTo("production is release 2");
+    pool.output("weight", "good", "4");
+    Release moved =
+        pool.awaitRelease(
+            "the verdict without a hold",
+            r -> r.getRelease() > held.getRelease() && r.getVerdict() != null);
+    assertThat(moved.getVerdict().getHeld()).isFalse();
+    assertThat(pool.output("alias")).containsPattern("production +" + moved.getRelease() + " ");
   }
 
   private String weights(String name, float sign) {

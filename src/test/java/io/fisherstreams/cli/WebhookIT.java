@@ -26,8 +26,8 @@ import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.time.Duration;
+import java.util.Base64;
 import java.util.HashMap;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -45,9 +45,13 @@ import org.junit.jupiter.api.io.TempDir;
 /** Two hooks of one pool: one that always answers, one that fails, redirects and never answers. */
 class WebhookIT {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
-  private static final String SECRET = "a secret of the test";
+  private static final String BASE64 = "MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw";
 
-  private record Delivery(String event, String id, String signature, byte[] body) {
+  private record Delivery(String id, String time, String signature, byte[] body) {
+    String event() {
+      return json().get("type").textValue();
+    }
+
     JsonNode json() {
       try {
         return new ObjectMapper().readTree(body);
@@ -116,7 +120,8 @@ class WebhookIT {
           .containsExactlyInAnyOrderElementsOf(steady.stream().skip(1).map(Delivery::id).toList());
       steady.forEach(WebhookIT::assertSigned);
       flaky.forEach(WebhookIT::assertSigned);
-      JsonNode alias = steady.stream().skip(1).findFirst().orElseThrow().json().get("alias");
+      JsonNode alias =
+          steady.stream().skip(1).findFirst().orElseThrow().json().get("data").get("alias");
       assertThat(alias.get("name").textValue()).isEqualTo("production");
       assertThat(alias.get("release").longValue()).isEqualTo(1);
 
@@ -135,9 +140,53 @@ class WebhookIT {
           .extracting(Delivery::event)
           .filteredOn(event -> event.startsWith("alias."))
           .containsExactly("alias.moved", "alias.removed");
+      commandsTestAndReplay(pool, url, told);
     } finally {
       server.stop(0);
     }
+  }
+
+  private void commandsTestAndReplay(CommandPool pool, String url, List<String> told)
+      throws IOException {
+    Path config =
+        Files.writeString(
+            directory.resolve("pool.yaml"),
+            """
+            webhooks:
+              - {name: steady, url: '%1$s/steady', secret_file: secret}
+              - {name: flaky, url: '%1$s/flaky?token=abcd1234', secret_file: secret}
+              - {name: unsigned, url: '%1$s/steady', secret_file: none}
+            """
+                .formatted(url));
+    String with = "--config=" + config;
+    steady.clear();
+    flaky.clear();
+    assertThat(pool.output("webhooks", "list", with))
+        .containsPattern("steady +\\S+/steady +[0-9]+ +in .*secret")
+        .containsPattern("unsigned .*cannot read its secret")
+        .doesNotContain("abcd1234", BASE64);
+    assertThat(pool.output("webhooks", "test", "steady", with))
+        .isEqualTo("steady accepted the test: status 204" + System.lineSeparator());
+    assertThat(steady).extracting(Delivery::event).containsExactly("test");
+    assertSigned(steady.remove());
+    status = 503;
+    assertThat(pool.run("webhooks", "test", "flaky", with)).isEqualTo(1);
+    assertThat(pool.run("webhooks", "replay", "flaky", "--release", "2", with)).isEqualTo(1);
+    assertThat(flaky).as("it stops at the first").hasSize(2);
+    assertThat(pool.run("webhooks", "test", "other", with)).isEqualTo(1);
+    assertThat(pool.run("webhooks", "test", "unsigned", with)).isEqualTo(1);
+    assertThat(pool.run("webhooks", "replay", "steady", "--release", "9", with)).isEqualTo(1);
+    assertThat(pool.output("webhooks", "replay", "steady", "--release", "1", with))
+        .containsPattern("steady: release.complete release 1 of .*: status 204");
+    assertThat(steady).extracting(Delivery::event).contains("release.complete");
+    assertThat(steady).extracting(Delivery::id).isSubsetOf(told);
+    steady.clear();
+    pool.output("webhooks", "replay", "steady", "--since", "1h", with);
+    assertThat(steady)
+        .extracting(Delivery::event)
+        .contains("release.complete", "alias.removed")
+        .hasSizeGreaterThanOrEqualTo(3);
+    steady.forEach(WebhookIT::assertSigned);
   }
 
   private void answer(HttpExchange exchange, Queue<Delivery> deliveries, int with)
@@ -145,9 +194,9 @@ class WebhookIT {
     assertThat(exchange.getRequestMethod()).isEqualTo("POST");
     deliveries.add(
         new Delivery(
-            exchange.getRequestHeaders().getFirst("FisherStreams-Event"),
-            exchange.getRequestHeaders().getFirst("FisherStreams-Delivery"),
-            exchange.getRequestHeaders().getFirst("FisherStreams-Signature"),
+            exchange.getRequestHeaders().getFirst("webhook-id"),
+            exchange.getRequestHeaders().getFirst("webhook-timestamp"),
+            exchange.getRequestHeaders().getFirst("webhook-signature"),
             exchange.getRequestBody().readAllBytes()));
     if (with == 302) {
       exchange.getResponseHeaders().set("Location", "/elsewhere");
@@ -157,7 +206,7 @@ class WebhookIT {
   }
 
   private Webhook hook(String name, String url) throws IOException {
-    Path secret = Files.writeString(directory.resolve("secret"), SECRET + "\n");
+    Path secret = Files.writeString(directory.resolve("secret"), "whsec_" + BASE64 + "\n");
     return new Webhook(
         name,
         URI.create(url + "/" + name),
@@ -223,10 +272,10 @@ class WebhookIT {
 
   private static void assertTells(Delivery delivery, Release release) {
     JsonNode json = delivery.json();
-    assertThat(json.get("event").textValue()).isEqualTo("release.complete");
-    assertThat(json.get("delivery").textValue()).isEqualTo(delivery.id());
-    assertThat(json.get("pool").textValue()).isEqualTo("pool");
-    JsonNode told = json.get("release");
+    assertThat(json.get("type").textValue()).isEqualTo("release.complete");
+    assertThat(json.get("timestamp").textValue()).isEqualTo(release.getAt().toString());
+    assertThat(json.get("data").get("pool").textValue()).isEqualTo("pool");
+    JsonNode told = json.get("data").get("release");
     assertThat(told.get("id").longValue()).isEqualTo(release.getRelease());
     assertThat(told.get("checksum").textValue()).isEqualTo(release.getChecksum());
     JsonNode model = told.get("plan").get("models").get(0);
@@ -239,19 +288,21 @@ class WebhookIT {
 
   /** HMAC by its definition: H(K ⊕ opad, H(K ⊕ ipad, text)). */
   private static void assertSigned(Delivery delivery) {
-    String time = delivery.signature().replaceFirst("t=(\\d+),v1=.*", "$1");
     byte[] inner = pad(0x36);
     byte[] outer = pad(0x5c);
     byte[] hash =
         sha256(
-            outer, sha256(inner, (time + ".").getBytes(StandardCharsets.UTF_8), delivery.body()));
-    assertThat(delivery.signature())
-        .isEqualTo("t=" + time + ",v1=" + HexFormat.of().formatHex(hash));
+            outer,
+            sha256(
+                inner,
+                (delivery.id() + "." + delivery.time() + ".").getBytes(StandardCharsets.UTF_8),
+                delivery.body()));
+    assertThat(delivery.signature()).isEqualTo("v1," + Base64.getEncoder().encodeToString(hash));
   }
 
   private static byte[] pad(int with) {
     byte[] key = new byte[64];
-    byte[] secret = SECRET.getBytes(StandardCharsets.UTF_8);
+    byte[] secret = Base64.getDecoder().decode(BASE64);
     System.arraycopy(secret, 0, key, 0, secret.length);
     for (int i = 0; i < key.length; i++) {
       key[i] ^= (byte) with;

@@ -11,6 +11,7 @@ import io.fisherstreams.record.RejectedRecord;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
+import java.util.function.LongFunction;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
@@ -18,11 +19,13 @@ class AliasesTest {
   private static final Instant NOW = Instant.parse("2026-01-01T12:00:00Z");
   private static final Set<Long> KEPT = Set.of(1L, 2L, 3L);
 
+  private static final LongFunction<String> WHY = release -> "release " + release + " is gone";
+
   private final Aliases aliases = new Aliases();
   private int requests;
 
   private AliasRequest request(AliasAction action, long release) {
-    return new AliasRequest("r" + requests++, action, release, 0L, 0L, null);
+    return new AliasRequest("r" + requests++, action, release, 0L, 0L, null, false);
   }
 
   private Alias answer(AliasAction action, long release) {
@@ -30,14 +33,14 @@ class AliasesTest {
   }
 
   private Alias answer(AliasAction action, long release, Set<Long> kept) {
-    return aliases.answer("production", request(action, release), kept, NOW);
+    return aliases.answer("production", request(action, release), kept, WHY, NOW);
   }
 
   /** A verdict found while the alias pointed to {@code expected}. */
   private AliasRequest verdict(long release, boolean passed, long expected, long baseline) {
-    GateVerdict verdict = new GateVerdict(passed, "worse", 0.8, 1L, 0.9, 0.1, List.of());
+    GateVerdict verdict = new GateVerdict(passed, "worse", 0.8, 1L, 0.9, 0.1, List.of(), false);
     return new AliasRequest(
-        "r" + requests++, AliasAction.JUDGE, release, expected, baseline, verdict);
+        "r" + requests++, AliasAction.JUDGE, release, expected, baseline, verdict, false);
   }
 
   @Test
@@ -79,10 +82,10 @@ class AliasesTest {
   @Test
   void anAnswerThatIsReadBackIsGivenAgainForTheSameRequest() {
     AliasRequest request = request(AliasAction.SET, 2);
-    Alias first = aliases.answer("production", request, KEPT, NOW);
+    Alias first = aliases.answer("production", request, KEPT, WHY, NOW);
     Aliases restarted = new Aliases();
     restarted.put(first);
-    assertThat(restarted.answer("production", request, Set.of(), NOW.plusSeconds(9)))
+    assertThat(restarted.answer("production", request, Set.of(), WHY, NOW.plusSeconds(9)))
         .isEqualTo(first);
   }
 
@@ -94,7 +97,7 @@ class AliasesTest {
     assertThat(aliases.judges("production", verdict(2, true, 1, 3))).isFalse();
     assertThat(aliases.judges("production", request(AliasAction.SET, 1))).isFalse();
     assertThat(aliases.judges("production", null)).isFalse();
-    Alias stays = aliases.answer("production", verdict(2, true, 3, 0), KEPT, NOW);
+    Alias stays = aliases.answer("production", verdict(2, true, 3, 0), KEPT, WHY, NOW);
     assertThat(stays.getRelease()).isEqualTo(1);
     assertThat(stays.getRefusal()).contains("alias production was moved while release 2");
   }
@@ -102,10 +105,10 @@ class AliasesTest {
   @Test
   void aReleaseThatPassedBelowItsReferenceLeavesTheReferenceAsBaseline() {
     answer(AliasAction.SET, 1);
-    Alias passed = aliases.answer("production", verdict(2, true, 1, 0), KEPT, NOW);
+    Alias passed = aliases.answer("production", verdict(2, true, 1, 0), KEPT, WHY, NOW);
     assertThat(passed.getRelease()).isEqualTo(2);
     assertThat(passed.getBaseline()).as("0.8 after 0.9").isEqualTo(1);
-    Alias failed = aliases.answer("production", verdict(3, false, 2, 1), KEPT, NOW);
+    Alias failed = aliases.answer("production", verdict(3, false, 2, 1), KEPT, WHY, NOW);
     assertThat(failed.getRelease()).isEqualTo(2);
     assertThat(failed.getBaseline()).isEqualTo(1);
     assertThat(failed.getRefusal()).isEqualTo("release 3 is rejected: worse");
@@ -122,7 +125,76 @@ class AliasesTest {
 
   private void assertRejected(String name, AliasRequest request, String reason) {
     assertThatExceptionOfType(RejectedRecord.class)
-        .isThrownBy(() -> aliases.answer(name, request, KEPT, NOW))
+        .isThrownBy(() -> aliases.answer(name, request, KEPT, WHY, NOW))
         .withMessageContaining(reason);
+  }
+
+  @Test
+  void whatMovesNothingLeavesTheAliassTime() {
+    Alias set = answer(AliasAction.SET, 1);
+    Instant later = NOW.plusSeconds(60);
+    for (AliasRequest request :
+        List.of(
+            request(AliasAction.SET, 9),
+            request(AliasAction.ROLLBACK, 0),
+            verdict(2, false, 1, 0),
+            verdict(9, true, 1, 0),
+            verdict(2, true, 3, 0),
+            request(AliasAction.HOLD, 0),
+            verdict(2, true, 1, 0),
+            request(AliasAction.UNHOLD, 0))) {
+      Alias answer = aliases.answer("production", request, KEPT, WHY, later);
+      assertThat(answer.getAt()).as("%s", request).isEqualTo(NOW);
+      assertThat(answer.getRelease()).isEqualTo(1);
+      assertThat(answer.getEarlier()).isEqualTo(set.getEarlier());
+      assertThat(answer.getAction()).isEqualTo(request.getAction());
+    }
+    assertThat(aliases.answer("production", request(AliasAction.SET, 2), KEPT, WHY, later).getAt())
+        .isEqualTo(later);
+  }
+
+  @Test
+  void theReasonOfARejectionIsTheReleases() {
+    assertThat(answer(AliasAction.SET, 9).getRefusal()).isEqualTo("release 9 is gone");
+    assertThat(aliases.answer("production", verdict(9, true, 0, 0), KEPT, WHY, NOW).getRefusal())
+        .isEqualTo("release 9 is gone");
+  }
+
+  @Test
+  void aHeldAliasStaysWhenAReleasePassesAndCommandsMoveIt() {
+    answer(AliasAction.SET, 1);
+    answer(AliasAction.SET, 2);
+    AliasRequest back = request(AliasAction.ROLLBACK, 0);
+    back.setHold(true);
+    Alias held = aliases.answer("production", back, KEPT, WHY, NOW);
+    assertThat(held.getRelease()).isEqualTo(1);
+    assertThat(held.getHeld()).isTrue();
+    AliasRequest passes = verdict(3, true, 1, 0);
+    assertThat(aliases.judges("production", passes)).as("the release is judged").isTrue();
+    Alias stays = aliases.answer("production", passes, KEPT, WHY, NOW);
+    assertThat(stays.getRelease()).isEqualTo(1);
+    assertThat(stays.getBaseline()).isZero();
+    assertThat(stays.getRefusal())
+        .isEqualTo("release 3 passed, but alias production is held at release 1");
+    GateVerdict recorded = aliases.recorded("production", passes.getVerdict());
+    assertThat(recorded.getHeld()).isTrue();
+    assertThat(recorded.getReason()).isEqualTo("worse; alias production is held at release 1");
+    Alias moved = answer(AliasAction.SET, 2);
+    assertThat(moved.getRelease()).isEqualTo(2);
+    assertThat(moved.getHeld()).as("by a command").isTrue();
+    assertThat(answer(AliasAction.UNHOLD, 0).getHeld()).isFalse();
+    assertThat(aliases.recorded("production", passes.getVerdict())).isEqualTo(passes.getVerdict());
+    assertThat(aliases.answer("production", verdict(3, true, 2, 0), KEPT, WHY, NOW).getRelease())
+        .isEqualTo(3);
+  }
+
+  @Test
+  void onlyAnAliasThatPointsSomewhereIsHeldAndARemovalEndsTheHold() {
+    assertThat(answer(AliasAction.HOLD, 0).getRefusal()).isEqualTo("there is no alias production");
+    AliasRequest set = request(AliasAction.SET, 1);
+    set.setHold(true);
+    assertThat(aliases.answer("production", set, KEPT, WHY, NOW).getHeld()).isTrue();
+    assertThat(answer(AliasAction.REMOVE, 0).getHeld()).isFalse();
+    assertThat(answer(AliasAction.SET, 1).getHeld()).isFalse();
   }
 }

@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -35,7 +35,9 @@ class CoordinatorAliasTest extends CoordinatorFixture {
 
   private void ask(String alias, String request, AliasAction action, long release) {
     stage.pipe(
-        topics.aliasRequests(), alias, new AliasRequest(request, action, release, 0L, 0L, null));
+        topics.aliasRequests(),
+        alias,
+        new AliasRequest(request, action, release, 0L, 0L, null, false));
   }
 
   private Alias answer(String alias, String request, AliasAction action, long release) {
@@ -54,7 +56,7 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     assertThat(answer("production", "r1", AliasAction.SET, 1).getRelease()).isEqualTo(1);
     assertThat(answer("production", "r2", AliasAction.SET, 3).getEarlier()).containsExactly(1L);
     Alias rejected = answer("production", "r3", AliasAction.SET, 4);
-    assertThat(rejected.getRefusal()).contains("release 4 is not among the complete releases");
+    assertThat(rejected.getRefusal()).contains("there is no release 4: the newest is 3");
     assertThat(rejected.getRelease()).isEqualTo(3);
     stage.restart();
     assertThat(answer("production", "r3", AliasAction.SET, 2))
@@ -100,10 +102,12 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     arriveBase();
     arrive("a", 1);
     plans();
-    assertThat(answer("production", "r1", AliasAction.SET, 1).getRefusal()).isNotEmpty();
+    assertThat(answer("production", "r1", AliasAction.SET, 1).getRefusal())
+        .isEqualTo("release 1 is not complete yet");
     arrive("b", 1);
     plans();
-    assertThat(answer("production", "r2", AliasAction.SET, 1).getRefusal()).isNotEmpty();
+    assertThat(answer("production", "r2", AliasAction.SET, 1).getRefusal())
+        .isEqualTo("release 1 has no tensors: it was abandoned or rejected");
     allDone(2);
     assertThat(answer("production", "r3", AliasAction.SET, 2).getRefusal()).isEmpty();
   }
@@ -115,7 +119,7 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     makeReleases(1, 2);
     assertThat(answer("production", "r0", AliasAction.SET, 1).getRefusal())
         .as("release 1 was dropped when 2 was complete")
-        .isNotEmpty();
+        .isEqualTo("the tensors of release 1 are no longer kept (coordinator.keep_releases)");
     answer("production", "r1", AliasAction.SET, 2);
     makeReleases(3, 4);
     assertThat(cuts).as("cut one release late").containsExactly(10L, 20L, 20L);
@@ -143,7 +147,8 @@ class CoordinatorAliasTest extends CoordinatorFixture {
 
   private Alias judge(String request, long release, boolean passed, double accuracy, Alias before) {
     GateVerdict verdict =
-        new GateVerdict(passed, "as " + request + " says", accuracy, 1L, 0.9, 0.1, List.of());
+        new GateVerdict(
+            passed, "as " + request + " says", accuracy, 1L, 0.9, 0.1, List.of(), false);
     stage.pipe(
         topics.aliasRequests(),
         "production",
@@ -153,14 +158,15 @@ class CoordinatorAliasTest extends CoordinatorFixture {
             release,
             before.getRelease(),
             before.getBaseline(),
-            verdict));
+            verdict,
+            false));
     Alias answer = stage.values(topics.aliases()).get(0);
     seen.put("production", answer);
     return answer;
   }
 
   private static Alias nowhere() {
-    return new Alias("production", 0L, List.of(), 0L, Instant.EPOCH, "", "");
+    return AliasName.unset("production");
   }
 
   @Test
@@ -199,6 +205,23 @@ class CoordinatorAliasTest extends CoordinatorFixture {
   }
 
   @Test
+  void aReleaseThatPassesWhileTheAliasIsHeldIsJudgedAndSaysSo() {
+    makeReleases(1, 3);
+    releases();
+    answer("production", "r1", AliasAction.SET, 1);
+    answer("production", "r2", AliasAction.HOLD, 0);
+    stage.restart();
+    assertThat(judge("r3", 2, true).getRelease()).isEqualTo(1);
+    Release judged = releases().get(0);
+    assertThat(judged.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
+    assertThat(judged.getVerdict().getHeld()).isTrue();
+    assertThat(judged.getVerdict().getReason())
+        .isEqualTo("as r3 says; alias production is held at release 1");
+    answer("production", "r4", AliasAction.UNHOLD, 0);
+    assertThat(judge("r5", 3, true).getRelease()).isEqualTo(3);
+  }
+
+  @Test
   void aReleaseThatTheGateRejectsIsPublishedAsSuchAndTheAliasStays() {
     makeReleases(1, 2);
     releases();
@@ -217,7 +240,8 @@ class CoordinatorAliasTest extends CoordinatorFixture {
               assertThat(release.getShards()).isEqualTo(2 + 3 + 4);
             });
     stage.restart();
-    assertThat(answer("staging", "r3", AliasAction.SET, 2).getRefusal()).isNotEmpty();
+    assertThat(answer("staging", "r3", AliasAction.SET, 2).getRefusal())
+        .isEqualTo("release 2 was rejected: as r2 says");
     assertThat(judge("r4", 2, true).getRefusal()).as("judged once").isNotEmpty();
     assertThat(releases()).isEmpty();
     makeReleases(3, 3);
@@ -245,8 +269,10 @@ class CoordinatorAliasTest extends CoordinatorFixture {
     start(Set.of(), 1, Duration.ZERO);
     makeReleases(1, 2);
     releases();
-    assertThat(judge("r1", 1, false).getRefusal()).contains("release 1 is not among");
-    assertThat(judge("r2", 7, true).getRefusal()).contains("release 7 is not among");
+    assertThat(judge("r1", 1, false).getRefusal())
+        .contains("the tensors of release 1 are no longer kept");
+    assertThat(judge("r2", 7, true).getRefusal())
+        .contains("there is no release 7: the newest is 2");
     assertThat(releases()).isEmpty();
   }
 

@@ -104,7 +104,7 @@ class ReleasesTest {
   }
 
   private static GateVerdict verdict(boolean passed) {
-    return new GateVerdict(passed, "because", 0.5, 1L, 0.9, 0.1, List.of());
+    return new GateVerdict(passed, "because", 0.5, 1L, 0.9, 0.1, List.of(), false);
   }
 
   @Test

@@ -125,7 +125,7 @@ class DeployCommandsIT {
       command.addAll(service.argumentsWith(config));
       ProcessBuilder builder =
           new ProcessBuilder(command).redirectOutput(out.toFile()).redirectError(err.toFile());
-      builder.environment().put("WEBHOOK_SECRET", "a secret of the test");
+      builder.environment().put("WEBHOOK_SECRET", "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw");
       process = builder.start();
     }
 

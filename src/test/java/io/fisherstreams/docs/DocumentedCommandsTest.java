@@ -29,7 +29,7 @@ final class DocumentedCommandsTest {
         for (String line : String.join("\n", block).replace("\\\n", " ").split("\n")) {
           Matcher command = COMMAND.matcher(line.strip());
           if (command.find()) {
-            commands.add(command.group(1).strip());
+            commands.add(command.group(1).split(" [|>]")[0].strip());
           }
         }
       }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
@@ -80,7 +81,11 @@ class GateTest {
         }
 
         private Alias answer(String rejection) {
-          return new Alias("production", alias, List.of(), baseline, Instant.EPOCH, "", rejection);
+          Alias answer = AliasName.unset("production");
+          answer.setRelease(alias);
+          answer.setBaseline(baseline);
+          answer.setRefusal(rejection);
+          return answer;
         }
       };
 

@@ -28,7 +28,7 @@ class TopicFollowerTest {
             "follower",
             consumer,
             List.of(topics.releases()),
-            false,
+            (group, assigned) -> 0,
             record -> {
               tried.add(record.offset());
               long before = tried.stream().filter(o -> o == record.offset()).count();

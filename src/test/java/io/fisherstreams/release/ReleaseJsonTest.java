@@ -63,7 +63,14 @@ final class ReleaseJsonTest {
   void theWholeRecordIsOneLineWithKeysInSnakeCase() throws IOException {
     GateVerdict verdict =
         new GateVerdict(
-            false, "too low", 0.75, 6L, 0.875, 0.05, List.of(new TaskAccuracy("t", 4L, 0.75)));
+            false,
+            "too low",
+            0.75,
+            6L,
+            0.875,
+            0.05,
+            List.of(new TaskAccuracy("t", 4L, 0.75)),
+            false);
 
     String text = ReleaseJson.text(release(verdict));
 
@@ -75,7 +82,7 @@ final class ReleaseJsonTest {
                 + PLAN
                 + ",\"retired\":[{\"model\":\"old\",\"version\":8}]},"
                 + "\"slices\":[{\"partition\":1,\"first_offset\":10,\"end_offset\":19}],"
-                + "\"verdict\":{\"passed\":false,\"reason\":\"too low\",\"accuracy\":0.75,"
+                + "\"verdict\":{\"passed\":false,\"held\":false,\"reason\":\"too low\",\"accuracy\":0.75,"
                 + "\"reference_release\":6,\"reference_accuracy\":0.875,\"largest_drop\":0.05,"
                 + "\"tasks\":[{\"task\":\"t\",\"examples\":4,\"accuracy\":0.75}]}}");
     assertThat(new ObjectMapper().readTree(text).path("verdict").path("passed").isBoolean())

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.Optional;
 import java.util.UUID;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -33,7 +34,7 @@ class WebhookSenderTest {
   }
 
   private int attempts(Duration timeout, Receiver receiver) throws Exception {
-    Path secret = Files.writeString(directory.resolve("secret"), "0123456789abcdef");
+    Path secret = Files.writeString(directory.resolve("secret"), WebhookTest.SECRET);
     AtomicInteger attempts = new AtomicInteger();
     try (ServerSocket server = new ServerSocket(0, 50, InetAddress.getLoopbackAddress())) {
       Thread accepting = new Thread(() -> serve(server, attempts, receiver));
@@ -48,8 +49,10 @@ class WebhookSenderTest {
               timeout,
               Duration.ofMillis(1),
               Duration.ofMillis(1));
-      new WebhookSender(hook)
-          .send(new ReleaseEvent("release.complete", new UUID(0, 1), new byte[] {'{', '}'}));
+      new WebhookSender(new WebhookClient(hook))
+          .send(
+              new ReleaseEvent(
+                  "release.complete", new UUID(0, 1), Instant.EPOCH, 1, new byte[] {'{', '}'}));
     }
     return attempts.get();
   }

@@ -201,11 +201,15 @@ public final class Connection {
 
   /** The topics of the named pool. */
   public PoolTopics topics() {
+    return topics(poolName());
+  }
+
+  /** The pool's name: by the option, else in the configuration, else of the served pool. */
+  public String poolName() {
     if (pool != null) {
-      return topics(pool);
+      return pool;
     }
-    return topics(
-        config != null ? config().pool() : served().map(ServeFile::pool).orElse(config().pool()));
+    return config != null ? config().pool() : served().map(ServeFile::pool).orElse(config().pool());
   }
 
   /** The topics of another pool on the same cluster. */
