@@ -124,6 +124,7 @@ public final class Main implements Runnable {
   public static void main(String[] args) {
     // Data, file names, tables and libraries are the same in every locale.
     Locale.setDefault(Locale.ROOT);
+    StandardError.follow();
     System.exit(run(args));
   }
 }

@@ -2,14 +2,19 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
+import io.fisherstreams.files.CleanUp;
+import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletableFuture;
+import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -39,6 +44,8 @@ final class RunCommand implements Callable<Integer> {
     private boolean all;
   }
 
+  private static final Duration ASK_FOR = Duration.ofSeconds(5);
+
   @ArgGroup(multiplicity = "1")
   private Which which;
 
@@ -57,30 +64,33 @@ final class RunCommand implements Callable<Integer> {
     ServiceConfig config = connection.config();
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
+    KafkaSettings kafka = connection.kafka();
     RunningStages running =
         new RunningStages(
             stages,
             config,
-            connection.kafka(),
+            kafka,
             topics,
             stateDirectory != null ? stateDirectory : config.stateDirectory());
-    // The virtual machine waits for its hooks: closing there gives every stage a clean end.
-    Runtime.getRuntime().addShutdownHook(new Thread(running::close, "stop"));
-    try {
-      running.start();
-      spec.commandLine()
-          .getOut()
-          .println(
-              "running "
-                  + String.join(", ", stages.stream().map(Stage::text).toList())
-                  + " of pool "
-                  + topics.pool());
-      spec.commandLine().getOut().flush();
-      running.awaitEnd(new CompletableFuture<>());
-    } finally {
-      running.close();
+    String name =
+        "%s of pool %s"
+            .formatted(String.join(", ", stages.stream().map(Stage::text).toList()), topics.pool());
+    Service service = new Service(name, spec.commandLine().getOut());
+    service.say("running " + name);
+    try (CleanUp atStop = CleanUp.onStop("", () -> service.say("stopped"));
+        Admin admin = kafka.admin();
+        OutageWatch watch = new OutageWatch(servers(kafka, admin, connection.registry()))) {
+      watch.start();
+      service.run(running, () -> {}, new CompletableFuture<>());
     }
-    running.requireNoFailure();
     return 0;
+  }
+
+  private static List<OutageWatch.Server> servers(
+      KafkaSettings kafka, Admin admin, SchemaRegistry registry) {
+    return List.of(
+        new OutageWatch.Server(
+            "Kafka at " + kafka.bootstrapServers(), () -> kafka.answers(admin, ASK_FOR)),
+        new OutageWatch.Server(registry.toString(), registry::answers));
   }
 }

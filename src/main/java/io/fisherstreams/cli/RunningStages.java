@@ -8,11 +8,13 @@ import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.webhook.WebhookStage;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumSet;
@@ -20,6 +22,9 @@ import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.stream.Stream;
 
 /** Stages in this process, as a configuration describes them. It owns them. */
@@ -37,6 +42,9 @@ final class RunningStages implements AutoCloseable {
       KafkaSettings kafka,
       PoolTopics topics,
       Path directory) {
+    if (stages.contains(Stage.MERGE) || stages.contains(Stage.COORDINATOR)) {
+      NativeLibraries.load(directory.resolve("native"), "name another state directory");
+    }
     try {
       for (Stage stage : stages) {
         instances.add(create(stage, config, kafka, topics, directory.resolve(stage.text())));
@@ -81,8 +89,33 @@ final class RunningStages implements AutoCloseable {
     };
   }
 
-  void start() {
+  /**
+   * Starts all.
+   *
+   * @return whether all had their work before the time was over, or one ended
+   */
+  boolean start(Duration within) {
     instances.forEach(StageInstance::start);
+    CompletableFuture<Void> ready =
+        CompletableFuture.allOf(
+            instances.stream().map(StageInstance::ready).toArray(CompletableFuture[]::new));
+    try {
+      CompletableFuture.anyOf(
+              Stream.concat(ended(), Stream.of(ready)).toArray(CompletableFuture[]::new))
+          .get(within.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (TimeoutException e) {
+      return false;
+    } catch (ExecutionException e) {
+      throw new IllegalStateException(e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new IllegalStateException(e);
+    }
+    return ready.isDone();
+  }
+
+  private Stream<CompletableFuture<?>> ended() {
+    return instances.stream().map(StageInstance::ended);
   }
 
   /**
@@ -92,9 +125,13 @@ final class RunningStages implements AutoCloseable {
    */
   void awaitEnd(CompletableFuture<?> other) {
     CompletableFuture.anyOf(
-            Stream.concat(instances.stream().map(StageInstance::ended), Stream.of(other))
-                .toArray(CompletableFuture[]::new))
+            Stream.concat(ended(), Stream.of(other)).toArray(CompletableFuture[]::new))
         .join();
+  }
+
+  /** Whether one of them has ended. */
+  boolean isEnded() {
+    return ended().anyMatch(CompletableFuture::isDone);
   }
 
   /** Throws the cause of the first one that ended with a cause. */

@@ -2,21 +2,20 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.Port;
 import io.fisherstreams.config.ServiceConfig;
+import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalCluster;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
-import java.io.PrintWriter;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.Callable;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
@@ -52,12 +51,14 @@ final class ServeCommand implements Callable<Integer> {
   @Option(
       names = "--port",
       paramLabel = "PORT",
+      converter = Port.class,
       description = "The broker's port. Default: that of the last time, else a free one.")
   private int port;
 
   @Option(
       names = "--registry-port",
       paramLabel = "PORT",
+      converter = Port.class,
       description = "The schema registry's port. Default: that of the last time, else a free one.")
   private int registryPort;
 
@@ -67,29 +68,31 @@ final class ServeCommand implements Callable<Integer> {
   public Integer call() {
     ServiceConfig config = config();
     Path home = directory.toAbsolutePath().normalize();
-    if (Files.exists(home) && !Files.isDirectory(home)) {
-      throw new InvalidInput(home + " is a file, expected a directory");
-    }
+    Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());
+    service.say("starting pool " + config.pool() + " in " + home + " ...");
     LocalCluster cluster = LocalCluster.start(home, port, registryPort);
-    RunningStages stages = null;
-    try {
+    // The stages stop before it, while the broker still answers.
+    try (CleanUp atStop =
+        CleanUp.onStop(
+            "the broker",
+            () -> {
+              cluster.close();
+              service.say("stopped; the next start goes on with the pool");
+            })) {
       KafkaSettings kafka = new KafkaSettings(cluster.bootstrapServers(), Map.of());
       PoolTopics topics =
           new PoolTopics(config.pool(), SchemaRegistry.connect(cluster.schemaRegistry(), Map.of()));
       createTopics(kafka, topics, config.partitions());
-      Set<Stage> wanted = RunningStages.configured(config);
-      stages = new RunningStages(wanted, config, kafka, topics, home.resolve("state"));
-      RunningStages running = stages;
-      // The virtual machine waits for its hooks: stages first, while the broker still answers.
-      Runtime.getRuntime().addShutdownHook(new Thread(() -> stop(running, cluster), "stop"));
-      stages.start();
-      cluster.announce(topics.pool());
-      tell(topics, cluster, wanted, home);
-      awaitEnd(stages, cluster.failure().toCompletableFuture());
+      Set<Stage> stages = RunningStages.configured(config);
+      service.run(
+          new RunningStages(stages, config, kafka, topics, home.resolve("state")),
+          () -> announce(service, topics, cluster),
+          cluster.failure().toCompletableFuture());
+    } catch (CompletionException e) {
+      throw new InvalidInput(e.getCause().getMessage() + "; its log above says why", e.getCause());
     } finally {
-      stop(stages, cluster);
+      cluster.close();
     }
-    stages.requireNoFailure();
     return 0;
   }
 
@@ -101,6 +104,11 @@ final class ServeCommand implements Callable<Integer> {
     rejectOwn(config.bootstrapServers(), "bootstrap_servers");
     rejectOwn(config.schemaRegistry(), "schema_registry");
     rejectOwn(config.commandConfig(), "command_config");
+    if (config.replication() != null && config.replication() > 1) {
+      throw new InvalidInput(
+          "%s: replication_factor is %d, but serve has one broker; remove it, or use run for a cluster"
+              .formatted(configFile, config.replication()));
+    }
     return config;
   }
 
@@ -120,32 +128,12 @@ final class ServeCommand implements Callable<Integer> {
     }
   }
 
-  private void tell(PoolTopics topics, LocalCluster cluster, Set<Stage> stages, Path home) {
-    PrintWriter out = spec.commandLine().getOut();
-    out.printf("serving pool %s from %s%n", topics.pool(), home);
-    out.printf(
-        "  stages             %s%n", String.join(", ", stages.stream().map(Stage::text).toList()));
-    out.printf("  bootstrap servers  %s%n", cluster.bootstrapServers());
-    out.printf("  schema registry    %s%n", cluster.schemaRegistry());
-    out.println("other commands find it in another terminal, for example: fisher-streams status");
-    out.flush();
-  }
-
-  private static void awaitEnd(RunningStages stages, CompletableFuture<Void> brokerFailure) {
-    try {
-      stages.awaitEnd(brokerFailure);
-    } catch (CompletionException e) {
-      throw new InvalidInput(e.getCause().getMessage() + "; its log above says why", e.getCause());
-    }
-  }
-
-  private static void stop(RunningStages stages, LocalCluster cluster) {
-    try {
-      if (stages != null) {
-        stages.close();
-      }
-    } finally {
-      cluster.close();
-    }
+  private void announce(Service service, PoolTopics topics, LocalCluster cluster) {
+    cluster.announce(topics.pool());
+    service.say("  bootstrap servers  " + cluster.bootstrapServers());
+    service.say("  schema registry    " + cluster.schemaRegistry());
+    service.say(
+        "other commands find the pool, in another terminal: fisher-streams status"
+            + (directory.equals(Connection.LOCAL_DIRECTORY) ? "" : " --local " + directory));
   }
 }

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.RecordGuard;
+import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.Correction;
@@ -51,6 +52,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private static final Duration TICK = Duration.ofMillis(25);
   private static final String STATE_KEY = "coordinator";
 
+  private final PoolEvents events = new PoolEvents();
+  private final RejectionLog rejections = new RejectionLog(Stage.COORDINATOR);
   private final PoolTopics topics;
   private final int partitions;
   private final PlanPolicy policy;
@@ -165,6 +168,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         progress(read(topics.progress(), record));
       }
     } catch (RejectedRecord | SerializationException e) {
+      rejections.rejected(origin.topic(), origin.partition(), origin.offset(), e.getMessage());
       forward(
           CoordinatorTopology.TO_DEAD_LETTERS,
           DeadLetters.of(record, origin, Stage.COORDINATOR, e.getMessage()));
@@ -181,13 +185,18 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
 
   private void model(String key, ModelManifest manifest) {
     if (manifest == null) {
+      if (pool.newest(key).isPresent()) {
+        events.withdrawn(key);
+      }
       pool.withdraw(key);
       stored.delete(key, Long.MAX_VALUE);
       retire(key);
     } else {
       requireVersion(manifest);
       pool.announce(key, manifest);
-      if (stored.put(manifest)) {
+      boolean isNew = stored.put(manifest);
+      events.announced(manifest, isNew);
+      if (isNew) {
         // reports come from another topic: they may have overtaken their manifest
         view(stored.reports(manifest));
       }
@@ -256,7 +265,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         throw new RejectedRecord(
             "part %d of %d is none of its report".formatted(model.getPart(), model.getParts()));
       }
-      pool.progress(report.getPartition(), model);
+      events.reported(pool, model, () -> pool.progress(report.getPartition(), model));
       stored.put(report);
       changed |= model.getPart() + 1 >= model.getParts();
     } else if (report.getBody() instanceof ReleaseProgress done) {
@@ -334,7 +343,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       }
     }
     List<RetiredModel> retired = retirements.list();
-    send(releases.begin(proposal, retired, retirements.number(), now()));
+    MergePlan plan = releases.begin(proposal, retired, retirements.number(), now());
+    events.planned(plan);
+    send(plan);
   }
 
   /** Stored at once: a restart before the next plan must not forget a withdrawal. */
@@ -358,6 +369,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   }
 
   private void publish(Release release) {
+    events.published(release);
     forward(CoordinatorTopology.TO_RELEASES, Long.toString(release.getRelease()), release);
   }
 

@@ -2,6 +2,7 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.estimation.CommitFront.Committable;
 import io.fisherstreams.kafka.PoolProducer;
+import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelVersion;
@@ -40,6 +41,7 @@ final class ClaimCommit {
     long flush(String source, long sequence, BiConsumer<Shard, GradientBatch> output);
   }
 
+  private final RejectionLog rejections = new RejectionLog(Stage.GRADIENT);
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
   private final PoolProducer poolProducer;
@@ -151,6 +153,11 @@ final class ClaimCommit {
   @SuppressWarnings("FutureReturnValueIgnored") // the transaction's commit reports the failure
   private void deadLetter(Committable handled) {
     for (PendingExample rejected : handled.rejected()) {
+      rejections.rejected(
+          rejected.source().topic(),
+          rejected.source().partition(),
+          rejected.source().offset(),
+          rejected.rejection());
       producer.send(
           DeadLetters.of(
               rejected.source(),

@@ -6,9 +6,9 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
- * What has to be removed when the process is stopped (SIGINT, SIGTERM) before its work is done. One
- * shutdown hook runs the tasks one after another, the newest first. A task that fails is named and
- * does not keep the others from running. Thread-safe.
+ * What has to be removed or stopped when the process is stopped (SIGINT, SIGTERM) before its work
+ * is done. One shutdown hook runs the tasks one after another, the newest first. A task that fails
+ * is named and does not keep the others from running. Thread-safe.
  */
 public final class CleanUp implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(CleanUp.class);
@@ -27,7 +27,7 @@ public final class CleanUp implements AutoCloseable {
   /**
    * Runs a task if the process is stopped before {@link #close()}.
    *
-   * @param what is removed, for the message if that fails
+   * @param what is removed or stopped, for the message if that fails
    */
   public static CleanUp onStop(String what, Runnable task) {
     CleanUp cleanUp = new CleanUp(what, task);
@@ -59,7 +59,7 @@ public final class CleanUp implements AutoCloseable {
       try {
         next.task.run();
       } catch (RuntimeException | Error e) {
-        LOG.error("cannot remove {}: {}", next.what, e.getMessage());
+        LOG.error("cannot clean up {}: {}", next.what, e.getMessage());
       }
     }
   }

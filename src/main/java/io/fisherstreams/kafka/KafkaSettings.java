@@ -132,6 +132,20 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     }
   }
 
+  /** Whether the brokers answer a client in time. */
+  public boolean answers(Admin admin, Duration within) {
+    try {
+      int millis = (int) within.toMillis();
+      admin.describeCluster(new DescribeClusterOptions().timeoutMs(millis)).clusterId().get();
+      return true;
+    } catch (ExecutionException e) {
+      return false;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptException(e);
+    }
+  }
+
   private InvalidInput notAnswering(Duration within, Throwable cause) {
     Throwable root = cause;
     while (root.getCause() != null && root instanceof KafkaException) {

@@ -12,6 +12,11 @@ public interface StageInstance extends AutoCloseable {
   /** Starts it. */
   void start();
 
+  /** Completes when it has its first share of the work; never when it ends before that. */
+  default CompletableFuture<Void> ready() {
+    return CompletableFuture.completedFuture(null);
+  }
+
   /** Completes when it has ended, with the cause; without one when it was closed. */
   CompletableFuture<Optional<Throwable>> ended();
 

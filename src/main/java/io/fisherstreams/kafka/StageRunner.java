@@ -31,6 +31,7 @@ public final class StageRunner implements StageInstance {
   private final String name;
   private final KafkaStreams streams;
   private final List<AutoCloseable> resources;
+  private final CompletableFuture<Void> ready = new CompletableFuture<>();
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final FailureBudget deaths;
   private final FailedRecords failures;
@@ -55,8 +56,12 @@ public final class StageRunner implements StageInstance {
     properties.putAll(new HashMap<>(config));
     streams = new KafkaStreams(topology, properties, new MonotonicTime());
     streams.setUncaughtExceptionHandler(this::onDeath);
+    streams.setGlobalStateRestoreListener(new RestoreLog(name));
     streams.setStateListener(
         (now, before) -> {
+          if (now == KafkaStreams.State.RUNNING) {
+            ready.complete(null);
+          }
           if (now == KafkaStreams.State.ERROR || now == KafkaStreams.State.NOT_RUNNING) {
             ended.complete(Optional.empty());
           }
@@ -85,6 +90,11 @@ public final class StageRunner implements StageInstance {
   @Override
   public void start() {
     streams.start();
+  }
+
+  @Override
+  public CompletableFuture<Void> ready() {
+    return ready;
   }
 
   @Override

@@ -27,6 +27,9 @@ import org.slf4j.LoggerFactory;
 final class BrokerDirectory implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(BrokerDirectory.class);
 
+  // Its content is the owner's process id.
+  private static final String LOCK = ".embedded-broker.lock";
+
   private final Path path;
   private final FileChannel lockFile;
   private final String clusterId;
@@ -137,25 +140,32 @@ final class BrokerDirectory implements AutoCloseable {
     try {
       Files.createDirectories(data);
       channel =
-          FileChannel.open(
-              data.resolve(".embedded-broker.lock"),
-              StandardOpenOption.CREATE,
-              StandardOpenOption.WRITE);
+          FileChannel.open(data.resolve(LOCK), StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       FileLock lock = channel.tryLock();
       if (lock != null) {
+        channel.truncate(0);
+        channel.write(StandardCharsets.UTF_8.encode(ProcessHandle.current().pid() + "\n"));
         return channel;
       }
     } catch (OverlappingFileLockException e) {
       // this process has the lock; reported below
     } catch (IOException e) {
       closeQuietly(channel);
-      throw new InvalidInput("cannot write the broker's directory " + data + ": " + e, e);
+      throw InvalidInput.unwritable(data, e);
     }
+    String owner = owner(data);
     closeQuietly(channel);
     throw new InvalidInput(
-        "another broker is running in "
-            + data.getParent()
-            + ": stop it, connect to it with --bootstrap-servers, or choose another directory");
+        "another broker is running in %s (%s): stop it, or choose another directory"
+            .formatted(data.getParent(), owner));
+  }
+
+  private static String owner(Path data) {
+    try {
+      return "process " + Files.readString(data.resolve(LOCK), StandardCharsets.UTF_8).strip();
+    } catch (IOException e) {
+      return "its process is not known";
+    }
   }
 
   private static void closeQuietly(FileChannel channel) {

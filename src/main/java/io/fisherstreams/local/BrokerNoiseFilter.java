@@ -7,8 +7,8 @@ import io.fisherstreams.files.CleanUp;
 import java.nio.file.NoSuchFileException;
 
 /**
- * Drops the warnings that a healthy embedded broker logs during normal work, so that each warning
- * that a user sees needs attention.
+ * Drops the warnings that a healthy embedded broker and healthy stages log during normal work, so
+ * that each warning that a user sees needs attention.
  */
 public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
   @Override
@@ -48,6 +48,10 @@ public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
                   .getThrowableProxy()
                   .getClassName()
                   .equals("org.apache.kafka.common.errors.OutOfOrderSequenceException");
+      // A start after a kill: the stores are restored, which RestoreLog says.
+      case "org.apache.kafka.streams.processor.internals.TaskManager",
+              "org.apache.kafka.streams.processor.internals.StreamThread" ->
+          event.getFormattedMessage().contains("corrupted");
       default -> false;
     };
   }

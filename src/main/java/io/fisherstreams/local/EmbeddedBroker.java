@@ -14,6 +14,7 @@ import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.concurrent.CompletionStage;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.IntSupplier;
 import java.util.function.Supplier;
 import kafka.server.KafkaConfig;
 import kafka.server.KafkaRaftServer;
@@ -40,6 +41,7 @@ public final class EmbeddedBroker implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(EmbeddedBroker.class);
   private static final String HOST = "127.0.0.1";
   private static final int ATTEMPTS_AT_FREE_PORTS = 5;
+  private static final int MIN_USER_PORT = 1024;
 
   private final KafkaRaftServer server;
   private final BrokerDirectory data;
@@ -82,11 +84,22 @@ public final class EmbeddedBroker implements AutoCloseable {
     return start(directory, port, maxRecordBytes, Map.of());
   }
 
+  /** Starts on a port that is chosen when the directory is locked. */
+  static EmbeddedBroker start(Path directory, IntSupplier port, int maxRecordBytes) {
+    return start(directory, port, maxRecordBytes, Map.of());
+  }
+
   /** Starts with overrides of {@link BrokerSettings}: for measuring them. */
   static EmbeddedBroker start(
       Path directory, int port, int maxRecordBytes, Map<String, String> overrides) {
+    return start(directory, () -> port, maxRecordBytes, overrides);
+  }
+
+  private static EmbeddedBroker start(
+      Path directory, IntSupplier choice, int maxRecordBytes, Map<String, String> overrides) {
     BrokerDirectory data = BrokerDirectory.open(directory.toAbsolutePath().resolve("kafka"));
     try {
+      int port = choice.getAsInt();
       for (int attempt = 1; ; attempt++) {
         int clientPort = port == 0 ? freePort() : checkFree(port);
         int controllerPort = freePort();
@@ -228,8 +241,18 @@ public final class EmbeddedBroker implements AutoCloseable {
     if (isFree(port)) {
       return port;
     }
-    throw new InvalidInput(
-        "port " + port + " of " + HOST + " is taken: stop what listens there or choose another");
+    throw taken(port, null);
+  }
+
+  /** A port on which nobody can listen: another process does, or the user may not. */
+  static InvalidInput taken(int port, BindException cause) {
+    return new InvalidInput(
+        port < MIN_USER_PORT
+            ? "port %d of %s cannot be used: it is taken, or only root may use it"
+                .formatted(port, HOST)
+            : "port %d of %s is taken: stop what listens there or choose another"
+                .formatted(port, HOST),
+        cause);
   }
 
   /** Whether nothing listens on a loopback port. */

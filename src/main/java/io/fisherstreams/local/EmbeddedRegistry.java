@@ -9,6 +9,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.JsonFault;
 import io.fisherstreams.local.SchemaStore.RegistryError;
 import java.io.IOException;
+import java.net.BindException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URLDecoder;
@@ -73,9 +74,13 @@ public final class EmbeddedRegistry implements AutoCloseable {
     HttpServer server;
     try {
       server = HttpServer.create(new InetSocketAddress(InetAddress.getByName(HOST), port), 0);
+    } catch (BindException e) {
+      throw EmbeddedBroker.taken(port, e);
     } catch (IOException e) {
       throw new InvalidInput(
-          "the schema registry cannot listen on port " + port + " of " + HOST + ": " + e, e);
+          "the schema registry cannot listen on port %d of %s: %s"
+              .formatted(port, HOST, InvalidInput.reason(e)),
+          e);
     }
     EmbeddedRegistry registry = new EmbeddedRegistry(store, server);
     server.setExecutor(registry.executor);

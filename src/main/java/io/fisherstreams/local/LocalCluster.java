@@ -5,12 +5,16 @@ import io.fisherstreams.record.PoolTopics;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.concurrent.CompletionStage;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Embedded broker and schema registry on a directory that survives restarts: the cluster of {@code
  * serve}. The ports stay the same from start to start while nobody else uses them.
  */
 public final class LocalCluster implements AutoCloseable {
+  private static final Logger LOG = LoggerFactory.getLogger(LocalCluster.class);
+
   private final EmbeddedBroker broker;
   private final EmbeddedRegistry registry;
   private final Path directory;
@@ -30,15 +34,22 @@ public final class LocalCluster implements AutoCloseable {
    * @throws InvalidInput when another process serves the directory or a port is taken
    */
   public static LocalCluster start(Path directory, int brokerPort, int registryPort) {
+    ServeDirectory.prepare(directory);
     ServeFile last = ServeFile.last(directory).orElse(null);
     EmbeddedBroker broker =
-        startBroker(directory, brokerPort, last == null ? 0 : last.brokerPort());
+        EmbeddedBroker.start(
+            directory,
+            () -> port("broker", brokerPort, last == null ? 0 : last.brokerPort()),
+            PoolTopics.MAX_DEAD_LETTER_BYTES);
     try {
       ServeFile.retire(directory);
       EmbeddedRegistry registry =
           EmbeddedRegistry.start(
               directory.resolve("registry"),
-              port(registryPort, last == null ? 0 : last.schemaRegistry().getPort()));
+              port(
+                  "schema registry",
+                  registryPort,
+                  last == null ? 0 : last.schemaRegistry().getPort()));
       return new LocalCluster(broker, registry, directory);
     } catch (RuntimeException e) {
       broker.close();
@@ -46,12 +57,15 @@ public final class LocalCluster implements AutoCloseable {
     }
   }
 
-  private static EmbeddedBroker startBroker(Path directory, int wanted, int last) {
-    return EmbeddedBroker.start(directory, port(wanted, last), PoolTopics.MAX_DEAD_LETTER_BYTES);
-  }
-
-  private static int port(int wanted, int last) {
-    return wanted != 0 ? wanted : EmbeddedBroker.isFree(last) ? last : 0;
+  private static int port(String owner, int wanted, int last) {
+    if (wanted != 0 || last == 0) {
+      return wanted;
+    }
+    if (EmbeddedBroker.isFree(last)) {
+      return last;
+    }
+    LOG.warn("port {} of the last time is taken: the {} gets another one", last, owner);
+    return 0;
   }
 
   /** {@code host:port} of the broker. */

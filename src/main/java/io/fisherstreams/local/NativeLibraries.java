@@ -14,16 +14,17 @@ public final class NativeLibraries {
    * Unpacks RocksDB's library into a folder and loads it.
    *
    * @param folder where programs may run
+   * @param remedy how the user names another folder, for the message
    * @throws InvalidInput when it cannot be loaded, for example from a disk that is mounted noexec
    */
-  public static void load(Path folder) {
+  public static void load(Path folder, String remedy) {
     try {
       Files.createDirectories(folder);
       NativeLibraryLoader.getInstance().loadLibrary(folder.toString());
     } catch (IOException | LinkageError | RuntimeException e) {
       throw new InvalidInput(
-          "native libraries cannot be loaded from %s: %s; if that disk is mounted noexec, name another folder with --work-directory or TMPDIR"
-              .formatted(folder, e.getMessage()),
+          "native libraries cannot be loaded from %s: %s; if that disk is mounted noexec, %s"
+              .formatted(folder, e.getMessage(), remedy),
           e);
     }
   }

@@ -1,5 +1,6 @@
 package io.fisherstreams.local;
 
+import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
@@ -48,25 +49,41 @@ public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry
   private static Optional<ServeFile> read(Path file) {
     try {
       JsonNode json = JSON.readTree(Files.readString(file, StandardCharsets.UTF_8));
-      return Optional.of(
+      ServeFile read =
           new ServeFile(
-              json.required("pool").textValue(),
-              json.required("bootstrap_servers").textValue(),
-              URI.create(json.required("schema_registry").textValue()),
-              json.required("pid").longValue()));
+              text(json, "pool"),
+              text(json, "bootstrap_servers"),
+              URI.create(text(json, "schema_registry")),
+              json.required("pid").longValue());
+      if (read.brokerPort() < 1 || read.schemaRegistry().getPort() < 1) {
+        throw new IllegalArgumentException("an address has no port");
+      }
+      return Optional.of(read);
     } catch (NoSuchFileException e) {
       return Optional.empty();
+    } catch (JsonProcessingException | IllegalArgumentException e) {
+      throw new InvalidInput(
+          file + " is not a file that serve has written; delete it and start serve again", e);
     } catch (IOException e) {
       throw InvalidInput.unreadable(file, e);
-    } catch (IllegalArgumentException e) {
-      throw new InvalidInput(
-          file + " is not a file that serve has written; start serve on its directory again", e);
     }
   }
 
-  /** Whether the process that wrote it still runs. */
+  private static String text(JsonNode json, String name) {
+    String text = json.required(name).textValue();
+    if (text == null) {
+      throw new IllegalArgumentException(name + " is no text");
+    }
+    return text;
+  }
+
+  /**
+   * Whether the process that wrote it still runs. Another process may have got its id, so somebody
+   * must listen at the broker's port as well.
+   */
   public boolean isServed() {
-    return ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent();
+    return ProcessHandle.of(pid).filter(ProcessHandle::isAlive).isPresent()
+        && !EmbeddedBroker.isFree(brokerPort());
   }
 
   /** The broker's port. */

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
@@ -24,6 +25,7 @@ final class Outbox {
   /** A rejected record's key, as it came, and the partition in which it is. */
   record RejectedKey(byte[] key, int partition) {}
 
+  private final RejectionLog rejections = new RejectionLog(Stage.MERGE);
   private final ProcessorContext<Object, Object> context;
 
   Outbox(ProcessorContext<Object, Object> context) {
@@ -102,6 +104,7 @@ final class Outbox {
 
   /** Sends a rejected record to {@code dead-letters} as it came. */
   void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
+    rejections.rejected(origin.topic(), origin.partition(), origin.offset(), reason);
     forward(MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
   }
 

@@ -136,7 +136,9 @@ public final class OneShotMerge {
     try (TemporaryDirectory directory =
         TemporaryDirectory.create(inputs.workDirectory().orElse(null))) {
       requireSpace(report, directory.path());
-      NativeLibraries.load(directory.path().resolve("native"));
+      NativeLibraries.load(
+          directory.path().resolve("native"),
+          "name another folder with --work-directory or TMPDIR");
       if (inputs.cluster().isPresent()) {
         return mergeOnCluster(inputs.cluster().get(), estimation, directory.path(), policy);
       }

@@ -214,6 +214,11 @@ public final class Connection {
 
   /** The topics of another pool on the same cluster. */
   public PoolTopics topics(String poolName) {
+    return new PoolTopics(poolName, registry());
+  }
+
+  /** The schema registry, through a client of its own. */
+  public SchemaRegistry registry() {
     String url =
         served()
             .map(served -> served.schemaRegistry().toString())
@@ -227,7 +232,6 @@ public final class Connection {
                 () ->
                     new InvalidInput(
                         "--schema-registry is missing: give it here or in a --config file"));
-    return new PoolTopics(
-        poolName, SchemaRegistry.connect(url, clientSettings().values(), patience));
+    return SchemaRegistry.connect(url, clientSettings().values(), patience);
   }
 }

@@ -38,6 +38,8 @@ final class ConfluentRegistry implements SchemaRegistry {
   private static final int TOO_MANY_REQUESTS = 429;
   private static final Duration FIRST_PAUSE = Duration.ofMillis(100);
   private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
+  // A command gives up before that, with one message.
+  private static final Duration SAY_AFTER = Duration.ofSeconds(20);
 
   // The client casts these settings instead of parsing them; a properties file has text only.
   private static final Map<String, Function<String, Object>> NUMBERS =
@@ -110,12 +112,18 @@ final class ConfluentRegistry implements SchemaRegistry {
 
   /** Repeats a call while the registry cannot be reached or fails on its side. */
   private <T> T retrying(Call<T> call) throws RestClientException {
+    long sayAfter = System.nanoTime() + SAY_AFTER.toNanos();
+    boolean said = false;
     long giveUp = System.nanoTime() + patience.toNanos();
     Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
     while (true) {
       Exception failure;
       try {
-        return call.run();
+        T result = call.run();
+        if (said) {
+          LOG.info("schema registry {} is back again", url);
+        }
+        return result;
       } catch (RestClientException e) {
         if (e.getStatus() < SERVER_ERROR && e.getStatus() != TOO_MANY_REQUESTS) {
           throw e;
@@ -127,10 +135,13 @@ final class ConfluentRegistry implements SchemaRegistry {
       if (System.nanoTime() - giveUp >= 0) {
         throw new Unreachable("schema registry " + url + " cannot be reached", failure);
       }
-      LOG.warn(
-          "schema registry {} cannot be reached ({}), trying again",
-          url,
-          Secrets.mask(String.valueOf(failure.getMessage())));
+      if (System.nanoTime() - sayAfter >= 0 && !said) {
+        said = true;
+        LOG.warn(
+            "schema registry {} cannot be reached ({}); trying until it is back",
+            url,
+            Secrets.mask(String.valueOf(failure.getMessage())));
+      }
       try {
         Thread.sleep(backoff.next().toMillis());
       } catch (InterruptedException e) {
@@ -228,6 +239,11 @@ final class ConfluentRegistry implements SchemaRegistry {
     }
   }
 
+  @Override
+  public String toString() {
+    return "the schema registry at " + url;
+  }
+
   /** Fetches a schema; one that the client cannot read is not a registry that is away. */
   private ParsedSchema schema(int id, long blameAfter) throws IOException, RestClientException {
     try {
@@ -247,10 +263,11 @@ final class ConfluentRegistry implements SchemaRegistry {
     }
   }
 
-  /** Whether the registry answers other requests, be it that the user may not make them. */
-  private boolean answers() {
+  /** Whether the registry answers another request, be it that the user may not make it. */
+  @Override
+  public boolean answers() {
     try {
-      client.getAllSubjects();
+      client.getMode();
       return true;
     } catch (RestClientException e) {
       return e.getStatus() < SERVER_ERROR && e.getStatus() != TOO_MANY_REQUESTS;

@@ -29,6 +29,11 @@ public interface SchemaRegistry {
    */
   int register(String subject, Schema schema);
 
+  /** Asks once whether the registry answers. */
+  default boolean answers() {
+    return true;
+  }
+
   /**
    * The schema of an id.
    *

@@ -1,0 +1,103 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Role;
+import java.util.NavigableMap;
+import java.util.stream.Collectors;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Logs the life of a pool, one line for each event. */
+final class PoolEvents {
+  private static final Logger LOG = LoggerFactory.getLogger(PoolEvents.class);
+  private static final int MAX_NAMED = 20;
+
+  /** A manifest was accepted. */
+  void announced(ModelManifest manifest, boolean isNew) {
+    if (isNew) {
+      LOG.info(
+          "{} {}@{} arrives: {} parameters",
+          manifest.getRole() == Role.BASE ? "base model" : "model",
+          manifest.getModel(),
+          manifest.getVersion(),
+          manifest.getParameters().size());
+    } else {
+      LOG.info("model {}@{} is announced again", manifest.getModel(), manifest.getVersion());
+    }
+  }
+
+  /** A model leaves the pool. */
+  void withdrawn(String model) {
+    LOG.info("model {} is withdrawn", model);
+  }
+
+  /** Runs a change by a partition's report, and logs what it completes. */
+  void reported(PoolView pool, ModelProgress report, Runnable change) {
+    if (!LOG.isInfoEnabled()) {
+      change.run();
+      return;
+    }
+    String before = state(pool, report);
+    change.run();
+    String after = state(pool, report);
+    if (!after.isEmpty() && !after.equals(before)) {
+      LOG.info("model {}@{}: {}", report.getModel(), report.getVersion(), after);
+    }
+  }
+
+  private static String state(PoolView pool, ModelProgress report) {
+    NavigableMap<Long, PoolModel> versions = pool.models().get(report.getModel());
+    PoolModel model = versions == null ? null : versions.get(report.getVersion());
+    if (model == null || !model.isPresent()) {
+      return "";
+    }
+    return model
+        .epoch()
+        .map(epoch -> "its Fisher is sealed, epoch " + epoch)
+        .orElse("its checkpoint is complete");
+  }
+
+  /** A plan is sent to the merge stage. */
+  void planned(MergePlan plan) {
+    LOG.info(
+        "release {} is planned: {}; base {}@{}, {} models: {}",
+        plan.getRelease(),
+        plan.getCause(),
+        plan.getBaseModel(),
+        plan.getBaseVersion(),
+        plan.getModels().size(),
+        plan.getModels().stream()
+                .limit(MAX_NAMED)
+                .map(PoolEvents::name)
+                .collect(Collectors.joining(", "))
+            + (plan.getModels().size() > MAX_NAMED ? ", ..." : ""));
+  }
+
+  private static String name(PlannedModel model) {
+    return model.getModel() + "@" + model.getVersion() + "/" + model.getEpoch();
+  }
+
+  /** A release's record is published: it has ended, or the gate has judged it. */
+  void published(Release release) {
+    if (release.getStatus() == ReleaseStatus.REJECTED) {
+      LOG.warn("release {} is REJECTED: {}", release.getRelease(), release.getReason());
+    } else if (release.getVerdict() != null) {
+      LOG.info(
+          "release {} passes the gate: {}", release.getRelease(), release.getVerdict().getReason());
+    } else if (release.getStatus() == ReleaseStatus.COMPLETE) {
+      LOG.info(
+          "release {} is COMPLETE: {} models, {} shards, checksum {}",
+          release.getRelease(),
+          release.getPlan().getModels().size(),
+          release.getShards(),
+          release.getChecksum());
+    } else {
+      LOG.info("release {} is ABANDONED: {}", release.getRelease(), release.getReason());
+    }
+  }
+}

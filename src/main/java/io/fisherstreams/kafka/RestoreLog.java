@@ -1,0 +1,59 @@
+package io.fisherstreams.kafka;
+
+import java.util.HashSet;
+import java.util.Set;
+import org.apache.kafka.common.TopicPartition;
+import org.apache.kafka.streams.processor.StateRestoreListener;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Logs when a stage restores its stores from Kafka and when it has done so. Stores that already
+ * have everything are not mentioned. Thread-safe.
+ */
+final class RestoreLog implements StateRestoreListener {
+  private static final Logger LOG = LoggerFactory.getLogger(RestoreLog.class);
+
+  private final String stage;
+  private final Set<TopicPartition> restoring = new HashSet<>();
+  private long records;
+
+  RestoreLog(String stage) {
+    this.stage = stage;
+  }
+
+  @Override
+  public void onRestoreStart(TopicPartition changelog, String store, long start, long end) {
+    // Kafka Streams calls this for each store, also when there is nothing to restore.
+  }
+
+  @Override
+  public synchronized void onBatchRestored(
+      TopicPartition changelog, String store, long endOffset, long restored) {
+    if (restored == 0) {
+      return;
+    }
+    if (restoring.isEmpty()) {
+      records = 0;
+      LOG.info("stage {}: restoring its state from Kafka", stage);
+    }
+    restoring.add(changelog);
+    records += restored;
+  }
+
+  @Override
+  public void onRestoreEnd(TopicPartition changelog, String store, long total) {
+    end(changelog);
+  }
+
+  @Override
+  public void onRestoreSuspended(TopicPartition changelog, String store, long total) {
+    end(changelog);
+  }
+
+  private synchronized void end(TopicPartition changelog) {
+    if (restoring.remove(changelog) && restoring.isEmpty()) {
+      LOG.info("stage {}: its state is restored, {} records", stage, records);
+    }
+  }
+}
