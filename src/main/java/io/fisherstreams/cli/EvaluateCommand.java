@@ -114,6 +114,7 @@ final class EvaluateCommand implements Callable<Integer> {
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
+    files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
       report(one.model(), evaluate(examples, runtime, "evaluate"));

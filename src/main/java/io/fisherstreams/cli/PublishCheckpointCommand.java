@@ -19,9 +19,11 @@ import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.VersionChoice;
 import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -134,15 +136,18 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     spec.commandLine().getErr().println("note: " + message);
   }
 
-  /** A model whose Fisher is estimated keeps its names, by which its architecture knows them. */
+  /** A fine-tuned model gets the base's names. */
   private Checkpoint open(PoolModels models) {
-    if (base != null || estimated != null) {
-      return Checkpoint.open(path);
-    }
-    Checkpoint checkpoint =
-        Checkpoint.openAs(path, ModelCheck.mergeSet(models.requireBase()).names());
+    Checkpoint checkpoint = base != null ? Checkpoint.open(path) : openAs(models.requireBase());
     checkpoint.renaming().ifPresent(how -> note("the tensors of " + path + " are read " + how));
     return checkpoint;
+  }
+
+  private Checkpoint openAs(ModelManifest poolBase) {
+    return Checkpoint.openAs(
+        path,
+        ModelCheck.mergeSet(poolBase).names(),
+        ManifestTensors.all(poolBase).stream().map(TensorInfo::name).toList());
   }
 
   private ModelFiles modelFiles() {

@@ -17,6 +17,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
@@ -69,7 +70,8 @@ final class PublishGradientsCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest manifest = PoolModels.read(kafka, topics).require(model);
-    try (Checkpoint gradients = Checkpoint.open(path);
+    List<String> merged = ManifestTensors.merged(manifest).stream().map(TensorInfo::name).toList();
+    try (Checkpoint gradients = Checkpoint.openAs(path, merged);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       long examples = ModelCheck.gradients(gradients, manifest);
       progress.total(examples * ModelCheck.fisherBytes(manifest));

@@ -129,8 +129,7 @@ public final class OneShotMerge {
     companions = companions();
     Preflight.Report report = checkFiles();
     baseModel = report.base();
-    MergeEstimation estimation =
-        new MergeEstimation(file, baseModel.mergeSet(), inputs.gradient(), listener);
+    MergeEstimation estimation = new MergeEstimation(file, baseModel, inputs.gradient(), listener);
     estimation.check();
     PlanPolicy policy = PlanPolicy.atOnce(modelNames());
     try (TemporaryDirectory directory =
@@ -317,7 +316,7 @@ public final class OneShotMerge {
 
   private void publish(Publisher publisher, MergeFile.Model model) {
     MergeSet mergeSet = baseModel.mergeSet();
-    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), mergeSet.names())) {
+    try (Checkpoint checkpoint = baseModel.open(model.checkpoint())) {
       ModelManifest.Builder manifest =
           Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
       model.coefficient().ifPresent(manifest::setCoefficient);
