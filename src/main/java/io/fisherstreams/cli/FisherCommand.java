@@ -58,7 +58,7 @@ final class FisherCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    FisherSettings settings = options.settings(estimator, numExamples);
+    FisherSettings settings = options.settings(spec.commandLine(), estimator, numExamples);
     ModelFiles files = model.files(torchScript.file());
     files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {

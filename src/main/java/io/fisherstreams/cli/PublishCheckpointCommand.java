@@ -104,6 +104,13 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
     }
+    if (base != null
+        && (coefficient != null || numExamples != null || refineEvery != 0 || decay != 1)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--coefficient, --num-examples, --refine-every and --decay are for a fine-tuned model; a"
+              + " base has no Fisher");
+    }
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     PoolModels models = PoolModels.read(kafka, topics);
@@ -179,7 +186,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     ModelManifest.Builder manifest =
         estimated == null
             ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
-            : files.manifest(model, 0, mergeSet, estimated.estimation(), estimated.torchScript());
+            : files.manifest(
+                model,
+                0,
+                mergeSet,
+                estimated.estimation(spec.commandLine()),
+                estimated.torchScript());
     long standard = estimated == null ? 1 : ManifestRules.DEFAULT_EXAMPLES;
     return manifest
         .setCoefficient(coefficient)

@@ -187,13 +187,12 @@ public final class OneShotMerge {
   private void requireSpace(Preflight.Report report, Path directory) {
     long base = ReleaseExporter.bytes(baseModel.tensors());
     long payloads = 9 * report.elements() * file.models().size();
-    boolean embedded = inputs.cluster().isEmpty();
-    DiskSpace.require(
-        directory.toAbsolutePath().getParent(),
-        STORES + payloads + (embedded ? 2 * base : 0),
-        "the merge",
-        "--work-directory");
-    DiskSpace.require(inputs.output().toAbsolutePath().getParent(), base, "the output", "--output");
+    long work = STORES + payloads + (inputs.cluster().isEmpty() ? 2 * base : 0);
+    Path workFolder = directory.toAbsolutePath().getParent();
+    Path outputFolder = inputs.output().toAbsolutePath().normalize().getParent();
+    boolean shared = DiskSpace.isShared(workFolder, outputFolder);
+    DiskSpace.require(workFolder, work + (shared ? base : 0), "the merge", "--work-directory");
+    DiskSpace.requireForOutput(inputs.output(), base);
   }
 
   @SuppressWarnings("try") // what is removed on a stop is only held
