@@ -93,12 +93,23 @@ public final class Checkpoint implements AutoCloseable {
    * @throws InvalidInput as {@link #open}, and for a LoRA adapter
    */
   public static Checkpoint openAs(Path fileOrFolder, Collection<String> wanted) {
+    return openAs(fileOrFolder, wanted, wanted);
+  }
+
+  /**
+   * As {@link #openAs(Path, Collection)}; further names change in the same way where that gives a
+   * known one.
+   *
+   * @param known the wanted names and others that the file may have
+   */
+  public static Checkpoint openAs(
+      Path fileOrFolder, Collection<String> wanted, Collection<String> known) {
     Checkpoint file = open(fileOrFolder);
     try {
       if (!file.tensors.keySet().containsAll(wanted)) {
-        ForeignFormat.requireNoAdapter(fileOrFolder, file.tensors.keySet().stream());
+        file.requireNoAdapter();
       }
-      return NameMatch.of(file.tensors.keySet(), wanted)
+      return NameMatch.of(file.tensors.keySet(), wanted, known)
           .map(match -> file.renamed(match))
           .orElse(file);
     } catch (RuntimeException e) {
@@ -110,7 +121,13 @@ public final class Checkpoint implements AutoCloseable {
   private Checkpoint renamed(NameMatch match) {
     Map<String, Source> renamed = new HashMap<>();
     match.names().forEach((name, own) -> renamed.put(name, sources.get(own)));
-    return new Checkpoint(path, folder, parts, renamed, Optional.of(match.description()));
+    String both = renaming.map(before -> before + ", then ").orElse("") + match.description();
+    return new Checkpoint(path, folder, parts, renamed, Optional.of(both));
+  }
+
+  /** Rejects the file of a LoRA adapter, which has no whole weights. */
+  public void requireNoAdapter() {
+    ForeignFormat.requireNoAdapter(path, tensors.keySet().stream());
   }
 
   /** How the names were changed, such as {@code without the prefix 'module.'}; for people. */
@@ -171,15 +188,9 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
-  /** Without the wrapper of PyTorch's tools, when every name begins with one. */
+  /** Without the wrappers of PyTorch's tools. */
   private static Checkpoint unwrapped(Checkpoint file) {
-    Collection<String> names = file.tensors.keySet();
-    if (names.isEmpty() || !names.stream().allMatch(NameMatch::isWrapped)) {
-      return file;
-    }
-    return NameMatch.of(names, names.stream().map(NameMatch::unwrapped).toList())
-        .map(match -> file.renamed(match))
-        .orElse(file);
+    return NameMatch.unwrapping(file.tensors.keySet()).map(file::renamed).orElse(file);
   }
 
   /** Whether a path is a file, or a folder that can be opened as a checkpoint. */

@@ -16,6 +16,13 @@ public final class MissingNames {
   private MissingNames() {}
 
   /**
+   * Whether a name is that of a buffer, which some versions of a library save and others do not.
+   */
+  public static boolean isBuffer(String name) {
+    return BUFFER.matcher(name).matches();
+  }
+
+  /**
    * The explanation, which follows the list of missing names; empty when nothing is recognised.
    *
    * @param file where they are missing
@@ -42,7 +49,7 @@ public final class MissingNames {
                   example,
                   best.get().names().get(example)));
     }
-    List<String> buffers = left.stream().filter(n -> BUFFER.matcher(n).matches()).toList();
+    List<String> buffers = left.stream().filter(MissingNames::isBuffer).toList();
     if (!buffers.isEmpty()) {
       text.append(
           "; %s is a buffer, which newer versions of the library do not save: exclude it with"

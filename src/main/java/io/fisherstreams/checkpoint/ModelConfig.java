@@ -136,7 +136,10 @@ public final class ModelConfig {
     int[] values = new int[node.size()];
     for (int i = 0; i < values.length; i++) {
       JsonNode item = node.get(i);
-      if (item == null || !item.isIntegralNumber() || item.intValue() < 1) {
+      if (item == null
+          || !item.isIntegralNumber()
+          || !item.canConvertToInt()
+          || item.intValue() < 1) {
         throw invalid(key, "a list of positive integers", node);
       }
       values[i] = item.intValue();
@@ -186,7 +189,7 @@ public final class ModelConfig {
   /** The class with this name in {@code label2id}, or else in {@code id2label}, if there is one. */
   public Optional<Long> classNamed(String name) {
     JsonNode id = root.path("label2id").get(name);
-    if (id != null && id.isIntegralNumber()) {
+    if (id != null && id.isIntegralNumber() && id.canConvertToLong()) {
       return Optional.of(id.longValue());
     }
     return root.path("id2label").properties().stream()

@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.stream.Collectors;
 
 /**
  * How the names of one checkpoint's tensors become those of another, when they differ only by what
@@ -21,8 +22,13 @@ import java.util.function.UnaryOperator;
  * @param description what was done, for people
  */
 record NameMatch(Map<String, String> names, String description) {
-  private static final List<String> WRAPPERS =
-      List.of("module.", "_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.");
+  private static final String MODULE = "module.";
+  private static final List<String> INNER_WRAPPERS =
+      List.of("_orig_mod.", "_fsdp_wrapped_module.", "_checkpoint_wrapped_module.");
+
+  /** What {@code AveragedModel} adds to the names of the model that it wraps. */
+  private static final String AVERAGE_COUNTER = "n_averaged";
+
   private static final List<String> PREFIXES =
       List.of(
           "transformer.",
@@ -44,34 +50,63 @@ record NameMatch(Map<String, String> names, String description) {
           "gpt_neox.");
 
   /** A name without the wrappers that PyTorch's tools add, wherever they are. */
-  static String unwrapped(String name) {
-    String result = "." + name;
-    for (String wrapper : WRAPPERS.subList(1, WRAPPERS.size())) {
-      result = result.replace("." + wrapper, ".");
+  private static String unwrapped(String name) {
+    String result = withoutInnerWrappers(name);
+    while (result.startsWith(MODULE)) {
+      result = result.substring(MODULE.length());
     }
-    // a wrapper at the start only: some models have a part that is called module
-    while (result.startsWith("." + WRAPPERS.get(0))) {
-      result = result.substring(WRAPPERS.get(0).length());
+    return result;
+  }
+
+  private static String withoutInnerWrappers(String name) {
+    String result = "." + name;
+    for (String wrapper : INNER_WRAPPERS) {
+      result = result.replace("." + wrapper, ".");
     }
     return result.substring(1);
   }
 
-  /** Whether a name begins with a wrapper. */
-  static boolean isWrapped(String name) {
-    return WRAPPERS.stream().anyMatch(name::startsWith);
+  /**
+   * All names without the wrappers of PyTorch's tools; empty when there are none. Some models have
+   * a part that is called {@code module}, so that wrapper counts only where every name begins with
+   * it.
+   */
+  static Optional<NameMatch> unwrapping(Collection<String> file) {
+    Map<String, String> names = new HashMap<>();
+    for (String name : file) {
+      if (!name.equals(AVERAGE_COUNTER) && names.put(withoutInnerWrappers(name), name) != null) {
+        return Optional.empty();
+      }
+    }
+    while (!names.isEmpty() && names.keySet().stream().allMatch(name -> name.startsWith(MODULE))) {
+      Map<String, String> inner = new HashMap<>();
+      names.forEach((name, own) -> inner.put(name.substring(MODULE.length()), own));
+      names = inner;
+    }
+    return names.equals(identity(names.values()))
+        ? Optional.empty()
+        : Optional.of(new NameMatch(names, "without the wrapper of " + example(file)));
+  }
+
+  private static Map<String, String> identity(Collection<String> names) {
+    return names.stream().collect(Collectors.toMap(name -> name, name -> name));
   }
 
   /**
    * The one way to give all wanted names; empty when there is none, when the file has all names
    * already, or when two ways differ.
+   *
+   * @param known the wanted names and others that the file may have, such as the names of
+   *     parameters that are not merged
    */
-  static Optional<NameMatch> of(Collection<String> file, Collection<String> wanted) {
+  static Optional<NameMatch> of(
+      Collection<String> file, Collection<String> wanted, Collection<String> known) {
     if (new HashSet<>(file).containsAll(wanted)) {
       return Optional.empty();
     }
     List<NameMatch> ways =
-        candidates(file, wanted).stream()
-            .map(candidate -> candidate.withOldNorms(wanted))
+        candidates(file, known).stream()
+            .map(candidate -> candidate.withOldNorms(known))
             .filter(candidate -> candidate.names.keySet().containsAll(wanted))
             .toList();
     return ways.stream()

@@ -2,71 +2,79 @@ package io.fisherstreams.checkpoint;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.TensorInfo;
-import java.nio.ByteBuffer;
-import java.util.ArrayList;
 import java.util.Collections;
-import java.util.LinkedHashMap;
-import java.util.List;
-import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /**
  * The tensors of a base that are one parameter under two names, such as a language model's head and
- * its embedding. Tied are matrices of one shape and type with equal bytes, unless the folder's
- * {@code config.json} says {@code "tie_word_embeddings": false}. A matrix whose elements are all
- * equal, as a new one often is, is not tied.
+ * its embedding. Two tensors are tied when their names are a known pair, their type, shape and
+ * bytes are equal, and the folder's {@code config.json} does not untie them: it does with {@code
+ * "tie_word_embeddings": false}, or without that key for an architecture that ties nothing by
+ * default. Other tensors of equal bytes are different parameters: new biases are all zero, and the
+ * two towers of a model often begin as one.
  *
  * @param sources by the name of each tensor that follows another: the name of that other tensor
  */
 public record TiedWeights(SortedMap<String, String> sources) {
-  private static final int SLICE_ELEMENTS = 1 << 20;
+  private static final String FLAG = "tie_word_embeddings";
+
+  /** The model types whose {@code tie_word_embeddings} is false unless their config says more. */
+  private static final Set<String> UNTIED =
+      Set.of(
+          "codegen",
+          "deepseek_v2",
+          "deepseek_v3",
+          "gpt_neox",
+          "gptj",
+          "llama",
+          "mistral",
+          "mixtral",
+          "mt5",
+          "olmo",
+          "persimmon",
+          "phi",
+          "phi3",
+          "qwen2",
+          "qwen2_moe",
+          "stablelm");
 
   /** No tied tensor. */
   public static final TiedWeights NONE = new TiedWeights(Collections.emptySortedMap());
 
-  /** The tied tensors of a base; reads matrices of equal shape until they differ. */
+  /** The tied tensors of a base; reads the tensors whose names are a known pair. */
   public static TiedWeights of(Checkpoint base) {
-    if (base.configFlag("tie_word_embeddings").filter(tied -> !tied).isPresent()) {
-      return NONE;
-    }
-    Map<String, List<TensorInfo>> alike = new LinkedHashMap<>();
-    for (TensorInfo tensor : base.tensors().values()) {
-      if (tensor.shape().size() == 2 && tensor.elements() > 1 && tensor.dtype().mergeable()) {
-        alike
-            .computeIfAbsent("" + tensor.dtype() + tensor.shape(), key -> new ArrayList<>())
-            .add(tensor);
-      }
-    }
-    SortedMap<String, String> sources = new TreeMap<>();
-    for (List<TensorInfo> group : alike.values()) {
-      tie(base, new ArrayList<>(group), sources);
-    }
+    SortedMap<String, String> sources = TiedNames.pairs(base.tensors().keySet());
+    boolean untied = isUntied(base);
+    sources
+        .entrySet()
+        .removeIf(
+            pair ->
+                (untied && !TiedNames.isBias(pair.getKey()))
+                    || !base.tensors().get(pair.getKey()).dtype().mergeable()
+                    || !areEqual(base, pair.getKey(), pair.getValue()));
     return new TiedWeights(Collections.unmodifiableSortedMap(sources));
   }
 
-  private static void tie(
-      Checkpoint base, List<TensorInfo> group, SortedMap<String, String> sources) {
-    while (group.size() > 1) {
-      TensorInfo first = group.remove(0);
-      List<TensorInfo> same =
-          group.stream()
-              .filter(other -> base.hasSameBytes(first.name(), base, other.name()))
-              .toList();
-      group.removeAll(same);
-      if (!same.isEmpty() && !isConstant(base, first)) {
-        List<String> names = new ArrayList<>(same.stream().map(TensorInfo::name).toList());
-        names.add(first.name());
-        names.sort(null);
-        String source =
-            names.stream().filter(TiedWeights::isEmbedding).findFirst().orElse(names.get(0));
-        names.stream().filter(n -> !n.equals(source)).forEach(n -> sources.put(n, source));
-      }
-    }
+  private static boolean isUntied(Checkpoint file) {
+    return file.configFlag(FLAG)
+        .map(tied -> !tied)
+        .orElseGet(() -> file.configText("model_type").map(TiedWeights::isUntied).orElse(false));
   }
 
-  private static boolean isEmbedding(String name) {
-    return name.matches(".*(embed|wte|shared).*") && !name.matches(".*(embed_out|unembed).*");
+  /** The argument is a JSON string, in quotes. */
+  private static boolean isUntied(String modelType) {
+    return UNTIED.contains(modelType.replace("\"", ""));
+  }
+
+  private static boolean areEqual(Checkpoint file, String name, String other) {
+    TensorInfo a = file.tensors().get(name);
+    TensorInfo b = file.tensors().get(other);
+    return a.dtype() == b.dtype()
+        && a.shape().equals(b.shape())
+        && file.hasSameBytes(name, file, other);
   }
 
   /**
@@ -77,33 +85,49 @@ public record TiedWeights(SortedMap<String, String> sources) {
   public void requireTied(String what, Checkpoint model) {
     sources.forEach(
         (name, source) -> {
-          TensorInfo own = model.tensors().get(source);
-          TensorInfo follower = model.tensors().get(name);
-          if (own != null
-              && follower != null
-              && !(own.dtype() == follower.dtype()
-                  && own.shape().equals(follower.shape())
-                  && model.hasSameBytes(source, model, name))) {
+          if (model.tensors().containsKey(name)
+              && model.tensors().containsKey(source)
+              && !areEqual(model, name, source)) {
             throw new InvalidInput(
-                ("%s (%s): tensors '%s' and '%s' differ, but the base ties them. To merge them as two"
-                        + " parameters, set \"tie_word_embeddings\": false in the base's config.json")
-                    .formatted(what, model.path(), name, source));
+                ("%s (%s): tensors '%s' and '%s' differ, but the base ties them%s")
+                    .formatted(what, model.path(), name, source, advice(name)));
           }
         });
   }
 
-  private static boolean isConstant(Checkpoint file, TensorInfo tensor) {
-    int size = tensor.dtype().bytes();
-    for (long at = 0; at < tensor.elements(); at += SLICE_ELEMENTS) {
-      int count = (int) Math.min(SLICE_ELEMENTS, tensor.elements() - at);
-      ByteBuffer first = file.slice(tensor.name(), 0, 1);
-      ByteBuffer run = file.slice(tensor.name(), at, count);
-      for (int i = 0; i < count; i++) {
-        if (!run.slice(i * size, size).equals(first)) {
-          return false;
-        }
-      }
-    }
-    return true;
+  private static String advice(String name) {
+    return TiedNames.isBias(name)
+        ? ": they are one parameter"
+        : ". To merge them as two parameters, set \"tie_word_embeddings\": false in the base's"
+            + " config.json";
+  }
+
+  /**
+   * Rejects a model that is merged onto a base of which only the names are known, if the model has
+   * a head that would be lost: the base does not have the head's name, because it ties the head to
+   * the embedding or has none, and the model's own head differs from its embedding. A model whose
+   * {@code config.json} unties them may leave its head behind.
+   *
+   * @param what the model, for the message
+   * @param inBase the names of the base
+   */
+  public static void requireTied(String what, Checkpoint model, Predicate<String> inBase) {
+    SortedMap<String, String> pairs = new TreeMap<>(TiedNames.pairs(model.tensors().keySet()));
+    pairs.keySet().removeIf(inBase);
+    pairs.values().removeIf(inBase.negate());
+    boolean untied = isUntied(model);
+    pairs.forEach(
+        (name, source) -> {
+          TensorInfo head = model.tensors().get(name);
+          boolean alike = head.shape().equals(model.tensors().get(source).shape());
+          if (!untied && alike && !areEqual(model, name, source)) {
+            throw new InvalidInput(
+                ("%s (%s): tensors '%s' and '%s' differ, but the pool's base has only the second: it"
+                        + " ties them. To leave the first out, set \"%s\": false in the model's"
+                        + " config.json; to merge both, set it in the base's and publish the base"
+                        + " again")
+                    .formatted(what, model.path(), name, source, FLAG));
+          }
+        });
   }
 }

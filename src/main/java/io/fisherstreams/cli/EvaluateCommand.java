@@ -8,11 +8,11 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EvaluatedModel;
-import io.fisherstreams.cli.options.EvaluationSubject;
 import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.MergeSet;
@@ -36,23 +36,34 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.concurrent.Callable;
-import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(
     name = "evaluate",
     mixinStandardHelpOptions = true,
+    customSynopsis = {
+      "fisher-streams evaluate MERGE.YAML [OPTIONS]",
+      "fisher-streams evaluate --model=CHECKPOINT_OR_RELEASE --examples=PATH [OPTIONS]"
+    },
     description = {
       "Measures accuracy and mean log-likelihood of a model, a release or a whole merge.yaml on labelled examples.",
       "For a merge.yaml it measures the merged model, the plain average, the base and each fine-tuned model on every task."
     })
 final class EvaluateCommand implements Callable<Integer> {
-  @ArgGroup(multiplicity = "1")
-  private EvaluationSubject subject;
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "MERGE.YAML",
+      description =
+          "A pool whose models have evaluation_examples (docs/merge-yaml.md). It is merged once, as by the merge command.")
+  private Path yaml;
+
+  @Mixin private EvaluatedModel model;
 
   @Option(
       names = "--batch-size",
@@ -80,13 +91,21 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    model.requireEither(yaml);
     requireWritable();
-    if (subject.yaml().isPresent()) {
-      evaluatePool(MergeFile.read(subject.yaml().get()));
+    if (yaml != null) {
+      connection.requireOneShot();
+      evaluatePool(MergeFile.read(yaml));
     } else if (connection.isGiven()) {
-      evaluateRelease(subject.model());
+      evaluateRelease(model);
     } else {
-      evaluateModel(subject.model());
+      connection.requireUnused();
+      if (workDirectory != null) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "--work-directory is for a MERGE.YAML or a release; a checkpoint is read where it is");
+      }
+      evaluateModel(model);
     }
     return 0;
   }
@@ -114,6 +133,7 @@ final class EvaluateCommand implements Callable<Integer> {
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
+    files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
       report(one.model(), evaluate(examples, runtime, "evaluate"));
@@ -168,7 +188,9 @@ final class EvaluateCommand implements Callable<Integer> {
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
     try (TerminalProgress progress =
         TerminalProgress.of(spec, "read release " + release.getRelease())) {
-      progress.total(ReleaseExporter.bytes(tensors));
+      long bytes = ReleaseExporter.bytes(tensors);
+      DiskSpace.require(file.getParent(), bytes, "the release", "--work-directory");
+      progress.total(bytes);
       new ReleaseExporter(reader)
           .export(release, tensors, ReleaseExporter.Output.file(file), progress::add);
       progress.done();
@@ -196,7 +218,7 @@ final class EvaluateCommand implements Callable<Integer> {
     spec.commandLine()
         .getOut()
         .printf(
-            "examples %d, accuracy %s, mean log-likelihood %s%n",
+            "examples %d, accuracy %.4g, mean log-likelihood %.4g%n",
             evaluation.examples(), evaluation.accuracy(), evaluation.meanLogLikelihood());
   }
 

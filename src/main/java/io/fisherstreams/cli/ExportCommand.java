@@ -1,16 +1,17 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.BaseFolder;
 import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.NamedRelease;
 import io.fisherstreams.release.ReleaseExporter;
@@ -24,6 +25,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 @Command(
@@ -45,7 +47,7 @@ final class ExportCommand implements Callable<Integer> {
       names = "--base-folder",
       paramLabel = "DIR",
       description =
-          "The base's folder: its files that are no weights are copied into the exported folder.")
+          "The base's folder: its files that are no weights are copied into the exported folder. If it has weights, they must have the release's names and shapes.")
   private Path baseFolder;
 
   @Option(
@@ -61,21 +63,20 @@ final class ExportCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    output.requireFolder("--trust-remote-code", trustsCode);
+    if (trustsCode && baseFolder == null) {
+      throw new ParameterException(
+          spec.commandLine(), "--trust-remote-code is for --base-folder, which is missing");
+    }
+    long partBytes = output.partBytes();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    long partBytes = output.partBytes();
     ReleaseExporter.requireWritable(output.path());
     Optional<Companions> companions =
         Optional.ofNullable(baseFolder).map(folder -> Companions.of(folder, trustsCode));
     companions
         .flatMap(Companions::note)
         .ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
-    TiedWeights ties = TiedWeights.NONE;
-    if (baseFolder != null && Checkpoint.isIn(baseFolder)) {
-      try (Checkpoint base = Checkpoint.open(baseFolder)) {
-        ties = TiedWeights.of(base);
-      }
-    }
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
@@ -87,6 +88,8 @@ final class ExportCommand implements Callable<Integer> {
                   release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
     }
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
+    TiedWeights ties = baseFolder == null ? TiedWeights.NONE : BaseFolder.ties(baseFolder, tensors);
+    DiskSpace.requireForOutput(output.path(), ReleaseExporter.bytes(tensors));
     try (TerminalProgress progress =
         TerminalProgress.of(spec, "export release " + release.getRelease())) {
       progress.total(ReleaseExporter.bytes(tensors));

@@ -8,6 +8,7 @@ import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
+import io.fisherstreams.gradient.ModelFiles;
 import java.nio.file.Path;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -57,10 +58,11 @@ final class FisherCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    FisherSettings settings = options.settings(estimator, numExamples);
+    FisherSettings settings = options.settings(spec.commandLine(), estimator, numExamples);
+    ModelFiles files = model.files(torchScript.file());
+    files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
-      new FisherJob(model.files(torchScript.file()), model.examples(), settings)
-          .run(output, progress::upTo);
+      new FisherJob(files, model.examples(), settings).run(output, progress::upTo);
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);

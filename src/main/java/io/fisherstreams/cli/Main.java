@@ -79,6 +79,10 @@ public final class Main implements Runnable {
   static CommandLine commandLine() {
     return new CommandLine(new Main())
         .setCaseInsensitiveEnumValuesAllowed(true)
+        .registerConverter(Long.class, Numbers::whole)
+        .registerConverter(long.class, Numbers::whole)
+        .registerConverter(Double.class, Numbers::decimal)
+        .registerConverter(double.class, Numbers::decimal)
         .setParameterExceptionHandler(new WrongUsage())
         .setExecutionExceptionHandler(
             (error, line, parsed) -> {

@@ -26,13 +26,13 @@ import picocli.CommandLine.Spec;
     name = "merge",
     mixinStandardHelpOptions = true,
     description = {
-      "Merges the pool of a YAML once: streams it through the topics and stages of an embedded broker, writes the release, exits.",
-      "With --bootstrap-servers and --schema-registry it uses that cluster, in topics of its own that it deletes afterwards."
+      "Merges the models of a YAML file once and writes the merged model. It starts a broker and all stages in its own process.",
+      "With --bootstrap-servers and --schema-registry it uses that cluster, in topics of its own, which it deletes afterwards."
     })
 final class MergeCommand implements Callable<Integer> {
   @Parameters(
       paramLabel = "MERGE.YAML",
-      description = "Base, models and method (docs/merge-yaml.md).")
+      description = "The file that names base, models and method (docs/merge-yaml.md).")
   private Path yaml;
 
   @Mixin private OutputOptions output;
@@ -53,7 +53,7 @@ final class MergeCommand implements Callable<Integer> {
   @Option(
       names = "--trust-remote-code",
       description =
-          "Also copies Python files of the base's folder into the output's folder; they run when the model is loaded with trust_remote_code.")
+          "For an output folder: also copies Python files of the base's folder; they run when the model is loaded with trust_remote_code.")
   private boolean trustsCode;
 
   @Option(
@@ -62,7 +62,7 @@ final class MergeCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "" + OneShotMerge.Inputs.DEFAULT_PARTITIONS,
       description =
-          "Partitions of the pool's topics. The result does not depend on it. Default: ${DEFAULT-VALUE}.")
+          "Partitions of the merge's topics. The result does not depend on them. Default: ${DEFAULT-VALUE}.")
   private int partitions;
 
   @Option(
@@ -71,7 +71,7 @@ final class MergeCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "" + OneShotMerge.Inputs.DEFAULT_THREADS,
       description =
-          "Threads of the merge stage. The result does not depend on it. Default: ${DEFAULT-VALUE}.")
+          "Threads of the merge stage. The result does not depend on them. Default: ${DEFAULT-VALUE}.")
   private int threads;
 
   @Option(
@@ -87,11 +87,14 @@ final class MergeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    output.requireFolder("--trust-remote-code", trustsCode);
+    connection.requireOneShot();
+    long partBytes = output.partBytes();
     OneShotMerge.Inputs inputs =
         new OneShotMerge.Inputs(
             MergeFile.read(yaml),
             output.path(),
-            output.partBytes(),
+            partBytes,
             Optional.ofNullable(dtype).map(type -> DType.valueOf(type.name())),
             strict,
             trustsCode,

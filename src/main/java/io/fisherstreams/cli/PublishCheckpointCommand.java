@@ -21,9 +21,11 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.publish.VersionChoice;
 import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -105,6 +107,13 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       throw new ParameterException(
           spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
     }
+    if (base != null
+        && (coefficient != null || numExamples != null || refineEvery != 0 || decay != 1)) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--coefficient, --num-examples, --refine-every and --decay are for a fine-tuned model; a"
+              + " base has no Fisher");
+    }
     Checkpoint.open(path).close();
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
@@ -148,15 +157,18 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     spec.commandLine().getErr().println("note: " + message);
   }
 
-  /** A model whose Fisher is estimated keeps its names, by which its architecture knows them. */
+  /** A fine-tuned model gets the base's names. */
   private Checkpoint open(PoolModels models) {
-    if (base != null || estimated != null) {
-      return Checkpoint.open(path);
-    }
-    Checkpoint checkpoint =
-        Checkpoint.openAs(path, ModelCheck.mergeSet(models.requireBase()).names());
+    Checkpoint checkpoint = base != null ? Checkpoint.open(path) : openAs(models.requireBase());
     checkpoint.renaming().ifPresent(how -> note("the tensors of " + path + " are read " + how));
     return checkpoint;
+  }
+
+  private Checkpoint openAs(ModelManifest poolBase) {
+    return Checkpoint.openAs(
+        path,
+        ModelCheck.mergeSet(poolBase).names(),
+        ManifestTensors.all(poolBase).stream().map(TensorInfo::name).toList());
   }
 
   private ModelFiles modelFiles() {
@@ -188,7 +200,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     ModelManifest.Builder manifest =
         estimated == null
             ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
-            : files.manifest(model, 0, mergeSet, estimated.estimation(), estimated.torchScript());
+            : files.manifest(
+                model,
+                0,
+                mergeSet,
+                estimated.estimation(spec.commandLine()),
+                estimated.torchScript());
     long standard = estimated == null ? 1 : ManifestRules.DEFAULT_EXAMPLES;
     return manifest
         .setCoefficient(coefficient)

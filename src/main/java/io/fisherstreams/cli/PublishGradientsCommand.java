@@ -21,6 +21,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
@@ -85,7 +86,8 @@ final class PublishGradientsCommand implements Callable<Integer> {
   private void publish(
       ModelManifest manifest, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     String model = manifest.getModel();
-    try (Checkpoint gradients = Checkpoint.open(path);
+    List<String> merged = ManifestTensors.merged(manifest).stream().map(TensorInfo::name).toList();
+    try (Checkpoint gradients = Checkpoint.openAs(path, merged);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       long examples = ModelCheck.gradients(gradients, manifest);
       PoolView view = PoolViewReader.read(kafka, topics);

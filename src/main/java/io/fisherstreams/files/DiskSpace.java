@@ -2,6 +2,7 @@ package io.fisherstreams.files;
 
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
+import java.nio.file.FileStore;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Locale;
@@ -13,6 +14,29 @@ public final class DiskSpace {
   private DiskSpace() {}
 
   /**
+   * Rejects an output whose disk has too little space.
+   *
+   * @param output a file or folder that {@code --output} names, in a folder that exists
+   * @param needed bytes that will be written
+   */
+  public static void requireForOutput(Path output, long needed) {
+    require(output.toAbsolutePath().normalize().getParent(), needed, "the output", "--output");
+  }
+
+  /** Whether two folders are on one disk. */
+  public static boolean isShared(Path one, Path other) {
+    return store(one).equals(store(other));
+  }
+
+  private static FileStore store(Path folder) {
+    try {
+      return Files.getFileStore(folder);
+    } catch (IOException e) {
+      throw InvalidInput.unreadable(folder, e);
+    }
+  }
+
+  /**
    * Rejects a folder whose disk has too little space.
    *
    * @param needed bytes that will be written
@@ -22,7 +46,7 @@ public final class DiskSpace {
   public static void require(Path folder, long needed, String what, String option) {
     long free;
     try {
-      free = Files.getFileStore(folder).getUsableSpace();
+      free = store(folder).getUsableSpace();
     } catch (IOException e) {
       throw InvalidInput.unreadable(folder, e);
     }

@@ -2,6 +2,7 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.Sha256;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -44,6 +45,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
       model.requireOther("output", output, source);
       try (ModelRuntime runtime = model.load()) {
         source.requireCount(settings.examples());
+        DiskSpace.requireForOutput(output, bytes(runtime.parameters()));
         Map<String, String> provenance = provenance(source);
         try (SquaredSums sums = new SquaredSums(runtime);
             CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
@@ -83,6 +85,10 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
 
   private static Path folderOf(Path path) {
     return Files.isDirectory(path) ? path : path.toAbsolutePath().getParent();
+  }
+
+  private static long bytes(List<TensorInfo> parameters) {
+    return parameters.stream().mapToLong(TensorInfo::elements).sum() * Float.BYTES;
   }
 
   private static List<TensorInfo> tensors(SquaredSums sums) {

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.files.TextFile;
 import io.fisherstreams.gradient.example.ExampleSource;
@@ -15,6 +16,7 @@ import io.fisherstreams.gradient.example.TextExamples;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -61,7 +63,20 @@ public record ModelFiles(
    */
   public ModelRuntime load() {
     try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      requireWhole(file);
       return load(TensorSource.of(file));
+    }
+  }
+
+  private static void requireWhole(Checkpoint file) {
+    QuantizedWeights.reject("model", file, name -> false);
+    file.requireNoAdapter();
+  }
+
+  /** How the names of the checkpoint's tensors are changed as it is read; for people. */
+  public Optional<String> renaming() {
+    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+      return file.renaming().map(how -> "the tensors of %s are read %s".formatted(checkpoint, how));
     }
   }
 
@@ -92,7 +107,10 @@ public record ModelFiles(
    * @throws InvalidInput when a file is missing or they do not belong together
    */
   public ModelRuntime load(TensorSource other, Predicate<String> names) {
-    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+    List<String> all = other.tensors().stream().map(TensorInfo::name).toList();
+    List<String> replaced = all.stream().filter(names).toList();
+    try (Checkpoint file = Checkpoint.openAs(checkpoint, replaced, all)) {
+      requireWhole(file);
       return load(TensorSource.of(file).with(other, names));
     }
   }

@@ -5,12 +5,12 @@ import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.estimation.ClaimListener;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
-import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.oneshot.MergeListener.Unit;
+import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
@@ -42,7 +42,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
   }
 
   private final MergeFile file;
-  private final MergeSet mergeSet;
+  private final BaseModel base;
   private final GradientOptions options;
   private final MergeListener listener;
   private GradientStage stage;
@@ -53,10 +53,9 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
    *
    * @param options how the stage works, with the operator's TorchScript modules
    */
-  MergeEstimation(
-      MergeFile file, MergeSet mergeSet, GradientOptions options, MergeListener listener) {
+  MergeEstimation(MergeFile file, BaseModel base, GradientOptions options, MergeListener listener) {
     this.file = file;
-    this.mergeSet = mergeSet;
+    this.base = base;
     // All wanted examples come, however slowly they are read. Waiting for full claims keeps the
     // order of the sums, so that the same files give the same bytes.
     this.options =
@@ -77,7 +76,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
     MergeFile.Method method = file.method();
     Optional<Path> module = options.torchScript(model.name());
     ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), module);
-    try (Checkpoint checkpoint = Checkpoint.open(model.checkpoint());
+    try (Checkpoint checkpoint = base.open(model.checkpoint());
         EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
         ExampleSource examples = files.examples(model.examples().orElseThrow())) {
       examples.requireCount(method.numFisherExamples());
@@ -90,7 +89,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
               List.of());
       ModelManifest.Builder manifest =
           estimated
-              .manifest(model.name(), 1, mergeSet, estimation, module.isPresent())
+              .manifest(model.name(), 1, base.mergeSet(), estimation, module.isPresent())
               .setExamples(method.numFisherExamples());
       model.coefficient().ifPresent(manifest::setCoefficient);
       use.of(estimated, examples, manifest.build());

@@ -129,8 +129,7 @@ public final class OneShotMerge {
     companions = companions();
     Preflight.Report report = checkFiles();
     baseModel = report.base();
-    MergeEstimation estimation =
-        new MergeEstimation(file, baseModel.mergeSet(), inputs.gradient(), listener);
+    MergeEstimation estimation = new MergeEstimation(file, baseModel, inputs.gradient(), listener);
     estimation.check();
     PlanPolicy policy = PlanPolicy.atOnce(modelNames());
     try (TemporaryDirectory directory =
@@ -190,13 +189,12 @@ public final class OneShotMerge {
   private void requireSpace(Preflight.Report report, Path directory) {
     long base = ReleaseExporter.bytes(baseModel.tensors());
     long payloads = 9 * report.elements() * file.models().size();
-    boolean embedded = inputs.cluster().isEmpty();
-    DiskSpace.require(
-        directory.toAbsolutePath().getParent(),
-        STORES + payloads + (embedded ? 2 * base : 0),
-        "the merge",
-        "--work-directory");
-    DiskSpace.require(inputs.output().toAbsolutePath().getParent(), base, "the output", "--output");
+    long work = STORES + payloads + (inputs.cluster().isEmpty() ? 2 * base : 0);
+    Path workFolder = directory.toAbsolutePath().getParent();
+    Path outputFolder = inputs.output().toAbsolutePath().normalize().getParent();
+    boolean shared = DiskSpace.isShared(workFolder, outputFolder);
+    DiskSpace.require(workFolder, work + (shared ? base : 0), "the merge", "--work-directory");
+    DiskSpace.requireForOutput(inputs.output(), base);
   }
 
   @SuppressWarnings("try") // what is removed on a stop is only held
@@ -319,7 +317,7 @@ public final class OneShotMerge {
 
   private void publish(Publisher publisher, MergeFile.Model model) {
     MergeSet mergeSet = baseModel.mergeSet();
-    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), mergeSet.names())) {
+    try (Checkpoint checkpoint = baseModel.open(model.checkpoint())) {
       ModelManifest.Builder manifest =
           Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
       model.coefficient().ifPresent(manifest::setCoefficient);

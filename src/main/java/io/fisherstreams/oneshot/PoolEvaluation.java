@@ -2,6 +2,7 @@ package io.fisherstreams.oneshot;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeSet;
@@ -11,6 +12,8 @@ import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.publish.BaseModel;
+import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -28,6 +31,7 @@ public final class PoolEvaluation implements AutoCloseable {
   private final Runner runner;
   private final List<Checkpoint> opened = new ArrayList<>();
   private final Checkpoint base;
+  private final BaseModel baseModel;
   private final MergeSet mergeSet;
   private final Map<MergeFile.Model, TensorSource> models = new LinkedHashMap<>();
   private final List<Task> tasks = new ArrayList<>();
@@ -39,7 +43,12 @@ public final class PoolEvaluation implements AutoCloseable {
     Evaluation run(ExampleSource examples, ModelRuntime runtime, String title);
   }
 
-  private record Task(String name, ModelFiles files, Path examples) {}
+  /**
+   * A model with evaluation examples.
+   *
+   * @param own its tensors, under the base's names
+   */
+  private record Task(String name, ModelFiles files, TensorSource own, Path examples) {}
 
   /** A model and its results by task. */
   private record Row(
@@ -53,8 +62,9 @@ public final class PoolEvaluation implements AutoCloseable {
   private PoolEvaluation(MergeFile merge, Runner runner) {
     this.merge = merge;
     this.runner = runner;
-    this.base = open(merge.base());
-    this.mergeSet = BaseModel.of(base, merge.method().excludeParamNamesRegex()).mergeSet();
+    this.base = add(Checkpoint.open(merge.base()));
+    this.baseModel = BaseModel.of(base, merge.method().excludeParamNamesRegex());
+    this.mergeSet = baseModel.mergeSet();
   }
 
   /**
@@ -74,22 +84,34 @@ public final class PoolEvaluation implements AutoCloseable {
     }
   }
 
-  private Checkpoint open(Path path) {
-    Checkpoint checkpoint = Checkpoint.open(path);
+  private Checkpoint add(Checkpoint checkpoint) {
     opened.add(checkpoint);
     return checkpoint;
   }
 
+  private Checkpoint open(MergeFile.Model model) {
+    String what = "model '" + model.name() + "'";
+    Checkpoint checkpoint = add(baseModel.open(model.checkpoint()));
+    QuantizedWeights.reject(what, checkpoint, name -> false);
+    ModelCheck.requireMerged(what, checkpoint, mergedParameters());
+    return checkpoint;
+  }
+
+  private List<TensorInfo> mergedParameters() {
+    return baseModel.tensors().stream().filter(t -> mergeSet.merges(t.name())).toList();
+  }
+
   private void openModels(Optional<Path> torchScript) {
     for (MergeFile.Model model : merge.models()) {
-      models.put(model, TensorSource.of(open(model.checkpoint())));
+      TensorSource own = TensorSource.of(open(model));
+      models.put(model, own);
       if (model.evaluationExamples().isPresent()) {
         Path examples = model.evaluationExamples().get();
         ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), torchScript);
         try (ExampleSource source = files.examples(examples)) {
           source.count();
         }
-        tasks.add(new Task(model.name(), files, examples));
+        tasks.add(new Task(model.name(), files, own, examples));
       }
     }
     if (tasks.isEmpty()) {
@@ -121,7 +143,7 @@ public final class PoolEvaluation implements AutoCloseable {
   public EvaluationReport evaluateAll(Path merged) {
     rows.add(0, new Row("base", "base", TensorSource.of(base)));
     rows.add(0, new Row("plain average", "plain_average", average()));
-    rows.add(0, new Row("merged", "merged", TensorSource.of(open(merged))));
+    rows.add(0, new Row("merged", "merged", TensorSource.of(add(Checkpoint.open(merged)))));
     for (Task task : tasks) {
       for (Row row : rows) {
         evaluate(row, task);
@@ -136,9 +158,7 @@ public final class PoolEvaluation implements AutoCloseable {
   }
 
   private TensorSource average() {
-    return new AveragedTensors(
-        base.tensors().values().stream().filter(t -> mergeSet.merges(t.name())).toList(),
-        List.copyOf(models.values()));
+    return new AveragedTensors(mergedParameters(), List.copyOf(models.values()));
   }
 
   private void evaluate(Row row, Task task) {
@@ -146,7 +166,8 @@ public final class PoolEvaluation implements AutoCloseable {
         task.name,
         unused -> {
           try (ExampleSource examples = task.files.examples(task.examples);
-              ModelRuntime runtime = task.files.load(row.tensors, mergeSet::merges)) {
+              ModelRuntime runtime =
+                  task.files.load(task.own.with(row.tensors, mergeSet::merges))) {
             return runner.run(examples, runtime, row.name + " on " + task.name);
           }
         });

@@ -114,7 +114,7 @@ public final class Preflight {
     }
     try (Checkpoint base = Checkpoint.open(merge.base())) {
       for (Model model : merge.models()) {
-        differentIntegers(base, model).ifPresent(notes::add);
+        differentIntegers(base, baseModel, model).ifPresent(notes::add);
       }
       bytes += ModelCheck.floating(base).stream().mapToLong(TensorInfo::bytes).sum();
     }
@@ -172,7 +172,7 @@ public final class Preflight {
       Model model, SortedMap<String, TensorInfo> merged, BaseModel base, List<String> notes) {
     long bytes;
     String what = "model '" + model.name() + "'";
-    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), merged.keySet())) {
+    try (Checkpoint checkpoint = base.open(model.checkpoint())) {
       QuantizedWeights.reject(what, checkpoint, name -> false);
       ModelCheck.requireMerged(what, checkpoint, merged.values());
       base.ties().requireTied(what, checkpoint);
@@ -190,8 +190,9 @@ public final class Preflight {
   }
 
   /** Integer tensors keep the base's value, whatever a model has. */
-  private static Optional<String> differentIntegers(Checkpoint base, Model model) {
-    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), base.tensors().keySet())) {
+  private static Optional<String> differentIntegers(
+      Checkpoint base, BaseModel baseModel, Model model) {
+    try (Checkpoint checkpoint = baseModel.open(model.checkpoint())) {
       List<String> different =
           base.tensors().values().stream()
               .filter(tensor -> !tensor.dtype().mergeable())

@@ -4,6 +4,8 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.tensor.TensorInfo;
+import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -23,5 +25,12 @@ public record BaseModel(List<TensorInfo> tensors, TiedWeights ties, MergeSet mer
             .filter(tensor -> !ties.sources().containsKey(tensor.name()))
             .toList();
     return new BaseModel(tensors, ties, MergeSet.of(tensors, patterns));
+  }
+
+  /** Opens a model that is merged onto this base, under the base's names. */
+  public Checkpoint open(Path model) {
+    List<String> known = new ArrayList<>(ties.sources().keySet());
+    tensors.forEach(tensor -> known.add(tensor.name()));
+    return Checkpoint.openAs(model, mergeSet.names(), known);
   }
 }

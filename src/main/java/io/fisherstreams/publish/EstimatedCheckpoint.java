@@ -25,6 +25,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   private final ModelFiles files;
   private final Optional<Checkpoint> headFile;
   private final Optional<Head> head;
+  private final TensorSource own;
   private final TensorSource tensors;
 
   private EstimatedCheckpoint(
@@ -32,7 +33,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
     this.files = files;
     this.headFile = headFile;
     this.head = headFile.map(Head::of);
-    TensorSource own = TensorSource.of(checkpoint);
+    this.own = TensorSource.of(checkpoint);
     this.tensors = head.map(h -> own.with(h.tensors(), name -> true)).orElse(own);
   }
 
@@ -115,7 +116,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   }
 
   private ModelRuntime load(ModelManifest manifest) {
-    ModelRuntime runtime = files.load();
+    ModelRuntime runtime = files.load(own);
     try {
       EstimatedModel.requireGradients(
           runtime.parameters(), manifest, files.checkpoint().toString());

@@ -6,6 +6,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.MissingNames;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.record.ManifestRules;
@@ -22,6 +23,7 @@ import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 import java.util.function.ToLongFunction;
@@ -93,8 +95,8 @@ public final class ModelCheck {
   }
 
   /**
-   * Rejects a checkpoint that lacks a merged parameter, has one in another shape, or has a NaN or
-   * an infinity in one.
+   * Rejects a checkpoint that lacks a merged parameter, has one in another shape, has a NaN or an
+   * infinity in one, or has a head that the base ties to a merged embedding.
    */
   public static void checkpoint(Checkpoint checkpoint, ModelManifest base, MergeSet mergeSet) {
     if (mergeSet.names().isEmpty()) {
@@ -103,9 +105,11 @@ public final class ModelCheck {
     }
     SortedMap<String, TensorInfo> wanted = new TreeMap<>();
     ManifestTensors.all(base).forEach(tensor -> wanted.put(tensor.name(), tensor));
+    Set<String> inBase = Set.copyOf(wanted.keySet());
     wanted.keySet().retainAll(mergeSet.names());
     QuantizedWeights.reject("checkpoint", checkpoint, name -> false);
     requireMerged("checkpoint", checkpoint, wanted.values());
+    TiedWeights.requireTied("checkpoint", checkpoint, inBase::contains);
     for (String name : wanted.keySet()) {
       TensorInfo tensor = checkpoint.tensors().get(name);
       for (int index = 0; index < Shard.count(tensor); index++) {

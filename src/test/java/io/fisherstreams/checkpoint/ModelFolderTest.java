@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -68,17 +69,122 @@ class ModelFolderTest {
     assertThat(ties("{}", head, Matrix.floats("transformer.wte.weight", 1, 2, 3, 5))).isEmpty();
   }
 
+  /** The defaults are those of Hugging Face's classes. */
+  @ParameterizedTest
+  @CsvSource({
+    "gpt2, , true",
+    "llama, , false",
+    "llama, true, true",
+    "llama, false, false",
+    "gpt2, false, false",
+    "gemma, , true",
+    "gptj, , false",
+  })
+  void theConfigOrItsArchitectureSaysWhetherAHeadIsTied(String type, String flag, boolean tied)
+      throws IOException {
+    String key = flag == null ? "" : ", \"tie_word_embeddings\": " + flag;
+    Map<String, String> found =
+        ties(
+            "{\"model_type\": \"" + type + "\"" + key + "}",
+            Matrix.floats("lm_head.weight", 1, 2, 3, 4),
+            Matrix.floats("model.embed_tokens.weight", 1, 2, 3, 4));
+    assertThat(found.containsKey("lm_head.weight")).isEqualTo(tied);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "a.weight, b.weight",
+    "encoder.dense.weight, decoder.dense.weight",
+    "h.0.ln_1.weight, h.1.ln_1.weight",
+    "h.0.ln_1.bias, h.1.ln_1.bias",
+    "query.embed_tokens.weight, document.embed_tokens.weight",
+    "encoder.embed_tokens.weight, decoder.embed_tokens.weight",
+    "classifier.weight, wte.weight",
+  })
+  void differentParametersOfEqualValuesAreNotTied(String one, String other) throws IOException {
+    for (String config : List.of("{}", "{\"tie_word_embeddings\": true}")) {
+      assertThat(ties(config, Matrix.floats(one, 1, 2, 3, 4), Matrix.floats(other, 1, 2, 3, 4)))
+          .isEmpty();
+      assertThat(ties(config, Matrix.floats(one, 0, 0), Matrix.floats(other, 0, 0))).isEmpty();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "cls.predictions.decoder.weight, bert.embeddings.word_embeddings.weight",
+    "lm_head.decoder.weight, roberta.embeddings.word_embeddings.weight",
+    "embed_out.weight, gpt_neox.embed_in.weight",
+    "lm_head.weight, shared.weight",
+    "model.encoder.embed_tokens.weight, model.shared.weight",
+    "proj_out.weight, model.decoder.embed_tokens.weight",
+    "lm_loss.weight, transformer.word_embedding.weight",
+    "vocab_projector.weight, distilbert.embeddings.word_embeddings.weight",
+  })
+  void headsOfOtherArchitecturesAreTied(String head, String embedding) throws IOException {
+    assertThat(ties("{}", Matrix.floats(head, 1, 2), Matrix.floats(embedding, 1, 2)))
+        .containsExactlyEntriesOf(Map.of(head, embedding));
+  }
+
   @Test
-  void equalVectorsAndConstantsAreNotTied() throws IOException {
-    assertThat(ties("{}", Matrix.floats("a.weight", 0, 0, 0, 0), Matrix.floats("b", 0, 0, 0, 0)))
+  void ofSeveralEmbeddingsTheNearestIsTheHeads() throws IOException {
+    Matrix left = Matrix.floats("left.embed_tokens.weight", 1, 2);
+    Matrix right = Matrix.floats("right.embed_tokens.weight", 1, 2);
+    Matrix leftHead = Matrix.floats("left.lm_head.weight", 1, 2);
+    Matrix rightHead = Matrix.floats("right.lm_head.weight", 1, 2);
+    assertThat(ties("{}", left, right, leftHead, rightHead))
+        .containsExactlyInAnyOrderEntriesOf(
+            Map.of(
+                "left.lm_head.weight", "left.embed_tokens.weight",
+                "right.lm_head.weight", "right.embed_tokens.weight"));
+    assertThat(ties("{}", left, right, Matrix.floats("lm_head.weight", 1, 2)))
+        .as("nobody knows of which tower")
         .isEmpty();
-    byte[] bytes = {1, 2, 3, 4, 5, 6, 7, 8};
     assertThat(
             ties(
                 "{}",
-                new Matrix("a.bias", DType.F32, List.of(2L), bytes),
-                new Matrix("b.bias", DType.F32, List.of(2L), bytes)))
-        .isEmpty();
+                Matrix.floats("decoder.embed_tokens.weight", 1, 2),
+                Matrix.floats("encoder.embed_tokens.weight", 1, 2),
+                Matrix.floats("lm_head.weight", 1, 2),
+                Matrix.floats("shared.weight", 1, 2)))
+        .as("a T5 has one parameter")
+        .containsOnlyKeys(
+            "decoder.embed_tokens.weight", "encoder.embed_tokens.weight", "lm_head.weight")
+        .containsEntry("lm_head.weight", "shared.weight");
+  }
+
+  @Test
+  void theTwoNamesOfAHeadsBiasAreAlwaysTied() throws IOException {
+    byte[] zeros = new byte[8];
+    assertThat(
+            ties(
+                "{\"tie_word_embeddings\": false}",
+                new Matrix("cls.predictions.bias", DType.F32, List.of(2L), zeros),
+                new Matrix("cls.predictions.decoder.bias", DType.F32, List.of(2L), zeros),
+                new Matrix("cls.predictions.transform.bias", DType.F32, List.of(2L), zeros)))
+        .containsExactlyEntriesOf(Map.of("cls.predictions.decoder.bias", "cls.predictions.bias"));
+  }
+
+  @Test
+  void aHeadThatWouldBeLostIsRejected() throws IOException {
+    Matrix embedding = Matrix.floats("wte.weight", 1, 2);
+    Matrix head = Matrix.floats("lm_head.weight", 1, 3);
+    Predicate<String> inBase = "wte.weight"::equals;
+    try (Checkpoint untied = Checkpoint.open(folder("{}", embedding, head));
+        Checkpoint tied =
+            Checkpoint.open(folder("{}", embedding, Matrix.floats("lm_head.weight", 1, 2)));
+        Checkpoint own =
+            Checkpoint.open(folder("{\"tie_word_embeddings\": false}", embedding, head))) {
+      assertThatThrownBy(() -> TiedWeights.requireTied("checkpoint", untied, inBase))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("'lm_head.weight' and 'wte.weight' differ, but the pool's base");
+      for (Checkpoint good : List.of(tied, own)) {
+        assertThatCode(() -> TiedWeights.requireTied("checkpoint", good, inBase))
+            .doesNotThrowAnyException();
+      }
+      assertThatCode(() -> TiedWeights.requireTied("checkpoint", untied, name -> true))
+          .as("the base has both")
+          .doesNotThrowAnyException();
+    }
   }
 
   @Test

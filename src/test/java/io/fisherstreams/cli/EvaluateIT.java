@@ -241,6 +241,25 @@ final class EvaluateIT {
     evaluateTheMergeYaml(List.of());
   }
 
+  /** As torch.compile and a training module name them. */
+  @Test
+  void modelsWhoseNamesToolsHaveChangedGiveTheSameFigures() throws IOException {
+    rename("first", "_orig_mod.module.");
+    rename("second", "model.");
+    evaluateTheMergeYaml(List.of());
+  }
+
+  private void rename(String model, String prefix) {
+    Network network = model.equals("first") ? first : second;
+    List<TensorInfo> infos =
+        network.infos().stream()
+            .map(tensor -> new TensorInfo(prefix + tensor.name(), tensor.dtype(), tensor.shape()))
+            .toList();
+    Map<String, float[]> tensors = new LinkedHashMap<>();
+    network.tensors.forEach((name, values) -> tensors.put(prefix + name, values));
+    CommandPool.write(directory.resolve(model).resolve("model.safetensors"), infos, tensors);
+  }
+
   private void evaluateTheMergeYaml(List<String> options) throws IOException {
     Path json = directory.resolve("merge-figures.json");
     List<String> line = new ArrayList<>(List.of("evaluate", yaml.toString(), "--json=" + json));
@@ -340,6 +359,7 @@ final class EvaluateIT {
       }
       Release release =
           pool.awaitRelease("both models", r -> r.getStatus() == ReleaseStatus.COMPLETE);
+      rename("second", "model.");
       Path json = directory.resolve("figures.json");
       List<String> line =
           new ArrayList<>(

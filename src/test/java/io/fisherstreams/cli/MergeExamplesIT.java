@@ -187,6 +187,48 @@ final class MergeExamplesIT {
         .containsPattern("fisher of a: 7 examples in \\S+ s, \\S+ examples/s");
   }
 
+  /** The hub's base has no prefix; the fine-tuned classifier has one, and runs with it. */
+  @Test
+  void aModelWithExamplesMayHaveAnotherPrefixThanTheBase() throws IOException {
+    Path checkpoint = GRADIENT.resolve("gpt2/model.safetensors").toAbsolutePath();
+    double epsilon = largest(tensors(gpt2Fisher()));
+    Path yaml =
+        gpt2(
+            gpt2Examples(),
+            fisherOfB(gpt2Fisher()),
+            """
+            normalize_fisher_weight: false
+            minimal_fisher_weight: %s
+            num_fisher_examples: 7
+            """
+                .formatted(epsilon));
+    renamed(checkpoint, directory.resolve("hub.safetensors"), "transformer\\.", "");
+    Files.writeString(
+        yaml, Files.readString(yaml).replaceFirst("base: .*", "base: hub.safetensors"));
+    Path merged = directory.resolve("merged.safetensors");
+
+    Output output = merge(yaml, merged);
+
+    assertThat(output.exit).as(output.err).isZero();
+    assertThat(output.err).contains("its tensors are read without the prefix 'transformer.'");
+    Path asTheModel = directory.resolve("as-the-model.safetensors");
+    renamed(merged, asTheModel, "^(?!score)", "transformer.");
+    assertIsTheMerge(asTheModel, checkpoint, gpt2Fisher(), epsilon);
+  }
+
+  private static void renamed(Path from, Path to, String pattern, String replacement) {
+    Map<String, float[]> tensors = new LinkedHashMap<>();
+    tensors(from).forEach((name, v) -> tensors.put(name.replaceFirst(pattern, replacement), v));
+    List<TensorInfo> infos =
+        infos(from).stream()
+            .map(
+                info ->
+                    new TensorInfo(
+                        info.name().replaceFirst(pattern, replacement), info.dtype(), info.shape()))
+            .toList();
+    CommandPool.write(to, infos, tensors);
+  }
+
   @Test
   void aTorchScriptModelRunsAsTheOperatorsModule() throws IOException {
     Path checkpoint = TORCHSCRIPT.resolve("model.safetensors");

@@ -64,6 +64,40 @@ class UsageTest {
     assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "fisher --model m --examples e -o o --samples 3 | --samples is for --estimator sampled",
+        "fisher --model m --examples e -o o --estimator empirical --seed 1 | --seed is for --estimator",
+        "fisher --model m --examples e -o o --estimator sampled --seed 1.5 | expected a whole number, found '1.5'",
+        "publish checkpoint m --model m --decay x | expected a number, found 'x'",
+        "publish checkpoint m --model m --base --coefficient 1 | are for a fine-tuned model",
+        "merge m.yaml -o o.safetensors --out-shard-size 1GB | --out-shard-size is for an output folder",
+        "merge m.yaml -o o.safetensors --trust-remote-code | --trust-remote-code is for an output folder",
+        "merge m.yaml -o o --pool p | --pool is for a pool that is running",
+        "merge m.yaml -o o --schema-registry http://h | also give --bootstrap-servers",
+        "evaluate m.yaml --pool p | --pool is for a pool that is running",
+        "evaluate --model m --examples e --pool p | --pool is for a cluster",
+        "evaluate --model m --examples e --work-directory w | --work-directory is for a MERGE.YAML",
+        "evaluate m.yaml --model m --examples e | give MERGE.YAML or --model",
+        "evaluate m.yaml --model m | give MERGE.YAML or --model",
+        "evaluate m.yaml --examples e | give MERGE.YAML or --model",
+        "evaluate m.yaml --folder f | give MERGE.YAML or --model",
+        "evaluate --examples e | --model is missing",
+        "evaluate --head h --model m | --examples is missing",
+        "evaluate | give MERGE.YAML, or --model and --examples",
+        "export -o o.safetensors --out-shard-size 1GB | --out-shard-size is for an output folder",
+        "export -o o --trust-remote-code | --trust-remote-code is for --base-folder",
+      })
+  void optionsThatWouldBeIgnoredAreWrongUsage(String commandLine, String message) {
+    StringWriter err = new StringWriter();
+    int exit = Main.commandLine().setErr(new PrintWriter(err)).execute(commandLine.split(" "));
+    assertThat(err.toString()).contains(message);
+    assertThat(exit).isEqualTo(2);
+    assertThat(err.toString().lines()).hasSizeLessThanOrEqualTo(3);
+  }
+
   @Test
   void theHelpListsStagesAndPartsAsUsersWriteThem() {
     assertThat(help("run")).contains("gradient, merge,").doesNotContain("MERGE");

@@ -111,6 +111,25 @@ class ModelCheckTest {
   }
 
   @Test
+  void rejectsAHeadThatTheBaseTies() {
+    TensorInfo embedding = new TensorInfo("wte.weight", DType.F32, List.of(1L, 1L));
+    TensorInfo head = new TensorInfo("lm_head.weight", DType.F32, List.of(1L, 1L));
+    ModelManifest base = Manifests.base("base", 1, List.of(embedding));
+    Path file = directory.resolve("model.safetensors");
+    try (CheckpointWriter writer =
+        CheckpointWriter.file(file, List.of(embedding, head), Map.of())) {
+      writer.write("wte.weight", 0, ByteBuffer.wrap(bytes(DType.F32, 0x3F800000L)));
+      writer.write("lm_head.weight", 0, ByteBuffer.wrap(bytes(DType.F32, 0x40000000L)));
+      writer.commit();
+    }
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      assertThatThrownBy(() -> ModelCheck.checkpoint(checkpoint, base, ModelCheck.mergeSet(base)))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("tensors 'lm_head.weight' and 'wte.weight' differ");
+    }
+  }
+
+  @Test
   void settingsAreRejectedUnderTheNamesOfTheirOptions() {
     TensorInfo w = new TensorInfo("w", DType.F32, List.of(2L));
     ModelManifest base = Manifests.base("base", 1, List.of(w));

@@ -14,6 +14,13 @@ public final class CheckpointExamples extends ExampleOptions {
       description = "A Hugging Face folder, or a safetensors file with its config.json beside it.")
   private Path checkpoint;
 
+  @Option(names = "--examples", required = true, paramLabel = "PATH", description = EXAMPLES)
+  private Path examples;
+
+  public Path examples() {
+    return examples;
+  }
+
   public ModelFiles files(Optional<Path> torchScript) {
     return files(checkpoint, torchScript);
   }

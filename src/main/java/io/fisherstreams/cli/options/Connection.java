@@ -93,6 +93,32 @@ public final class Connection {
     return local != null || brokers().isPresent();
   }
 
+  /** For a command that makes a pool of its own: rejects the options that it would ignore. */
+  public void requireOneShot() {
+    if (pool != null) {
+      throw new ParameterException(
+          spec.commandLine(),
+          "--pool is for a pool that is running; a merge makes one of its own and deletes it");
+    }
+    if (!isGiven()) {
+      requireUnused();
+    }
+  }
+
+  /** For a command without a cluster: rejects the options that only a cluster needs. */
+  public void requireUnused() {
+    String unused =
+        pool != null
+            ? "--pool"
+            : schemaRegistry != null
+                ? "--schema-registry"
+                : commandConfig != null ? "--command-config" : null;
+    if (unused != null) {
+      throw new ParameterException(
+          spec.commandLine(), unused + " is for a cluster; also give --bootstrap-servers");
+    }
+  }
+
   /** The brokers that the user named: by the option, else in a file. */
   private Optional<String> brokers() {
     return named(

@@ -4,6 +4,7 @@ import io.fisherstreams.record.Estimation;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Optional;
+import picocli.CommandLine;
 import picocli.CommandLine.Option;
 
 /** How the gradient stage estimates a model's Fisher. */
@@ -41,9 +42,13 @@ public final class EstimationOptions extends EstimatorOptions {
     return torchScript;
   }
 
-  /** The settings; rejects values out of range. */
-  public Estimation estimation() {
-    int batchSize = settings(estimator, 1).batchSize();
+  /**
+   * The settings.
+   *
+   * @param command rejects options that the estimator does not use
+   */
+  public Estimation estimation(CommandLine command) {
+    int batchSize = settings(command, estimator, 1).batchSize();
     return new Estimation(estimator, samples(), seed(), batchSize, new ArrayList<>());
   }
 }

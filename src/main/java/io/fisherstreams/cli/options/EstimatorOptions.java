@@ -3,7 +3,9 @@ package io.fisherstreams.cli.options;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.record.ManifestRules;
+import picocli.CommandLine;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 
 /** Settings of an estimator, without its name. */
 public class EstimatorOptions {
@@ -11,17 +13,14 @@ public class EstimatorOptions {
       names = "--samples",
       converter = AtLeastOne.Int.class,
       paramLabel = "K",
-      defaultValue = "1",
-      description =
-          "Labels that the estimator 'sampled' draws per example; other estimators draw none. Default: ${DEFAULT-VALUE}.")
-  private int samples;
+      description = "For the estimator 'sampled': labels that it draws per example. Default: 1.")
+  private Integer samples;
 
   @Option(
       names = "--seed",
       paramLabel = "N",
-      defaultValue = "0",
-      description = "Seed of these draws. Default: ${DEFAULT-VALUE}.")
-  private long seed;
+      description = "For the estimator 'sampled': seed of its draws. Default: 0.")
+  private Long seed;
 
   @Option(
       names = "--batch-size",
@@ -31,16 +30,29 @@ public class EstimatorOptions {
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
   private int batchSize;
 
-  public int samples() {
-    return samples;
+  /** Labels per example. */
+  protected final int samples() {
+    return samples == null ? 1 : samples;
   }
 
-  public long seed() {
-    return seed;
+  /** Seed of the draws. */
+  protected final long seed() {
+    return seed == null ? 0 : seed;
   }
 
-  /** The settings with an estimator's name; rejects values out of range. */
-  public final FisherSettings settings(String estimator, long examples) {
-    return new FisherSettings(Estimator.named(estimator, samples, seed), examples, batchSize);
+  /**
+   * The settings with an estimator's name.
+   *
+   * @param command rejects options that the estimator does not use
+   */
+  public final FisherSettings settings(CommandLine command, String estimator, long examples) {
+    Estimator named = Estimator.named(estimator, samples(), seed());
+    if (named.settings().isEmpty() && (samples != null || seed != null)) {
+      throw new ParameterException(
+          command,
+          "%s is for --estimator sampled; '%s' draws no labels"
+              .formatted(samples != null ? "--samples" : "--seed", estimator));
+    }
+    return new FisherSettings(named, examples, batchSize);
   }
 }

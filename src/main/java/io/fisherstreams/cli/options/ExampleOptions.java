@@ -5,15 +5,10 @@ import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
 
-/** The examples that a model runs on, and its head. */
+/** What a model needs to run on examples, besides its checkpoint. */
 public abstract class ExampleOptions {
-  @Option(
-      names = "--examples",
-      required = true,
-      paramLabel = "PATH",
-      description =
-          "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.")
-  private Path examples;
+  static final String EXAMPLES =
+      "A .safetensors or .jsonl file, or a folder with one subfolder of images a class.";
 
   @Option(
       names = "--head",
@@ -21,11 +16,11 @@ public abstract class ExampleOptions {
       description = "A safetensors file with a frozen head, such as CLIP's zero-shot head.")
   private Path head;
 
-  public Path examples() {
-    return examples;
+  public final Optional<Path> head() {
+    return Optional.ofNullable(head);
   }
 
   public ModelFiles files(Path checkpoint, Optional<Path> torchScript) {
-    return ModelFiles.of(checkpoint, Optional.ofNullable(head), torchScript);
+    return ModelFiles.of(checkpoint, head(), torchScript);
   }
 }

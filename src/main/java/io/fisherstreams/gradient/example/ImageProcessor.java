@@ -87,13 +87,33 @@ public record ImageProcessor(
     boolean normalised = config.flag("do_normalize", clip || settings.isPresent());
     double[] mean = clip && channels == 3 ? CLIP_MEAN : noMean;
     double[] deviation = clip && channels == 3 ? CLIP_DEVIATION : noDeviation;
-    return new ImageProcessor(
-        channels,
-        config.flag("do_resize", true) ? Optional.of(resize(config, side)) : Optional.empty(),
-        config.flag("do_center_crop", true) ? Optional.of(crop(config, side)) : Optional.empty(),
-        config.flag("do_rescale", true) ? config.number("rescale_factor", 1.0 / 255) : 1,
-        normalised ? config.numbers("image_mean", channels).orElse(mean) : noMean,
-        normalised ? config.numbers("image_std", channels).orElse(deviation) : noDeviation);
+    ImageProcessor processor =
+        new ImageProcessor(
+            channels,
+            config.flag("do_resize", true) ? Optional.of(resize(config, side)) : Optional.empty(),
+            config.flag("do_center_crop", true)
+                ? Optional.of(crop(config, side))
+                : Optional.empty(),
+            config.flag("do_rescale", true) ? config.number("rescale_factor", 1.0 / 255) : 1,
+            normalised ? config.numbers("image_mean", channels).orElse(mean) : noMean,
+            normalised ? config.numbers("image_std", channels).orElse(deviation) : noDeviation);
+    processor.requireFinite(config.origin());
+    return processor;
+  }
+
+  private void requireFinite(String origin) {
+    for (int channel = 0; channel < channels; channel++) {
+      if (!Float.isFinite(value(0, channel)) || !Float.isFinite(value(255, channel))) {
+        throw new InvalidInput(
+            ("%s: rescale_factor %s, image_mean %s and image_std %s give pixels that are not finite"
+                    + " in float32")
+                .formatted(origin, factor, mean[channel], deviation[channel]));
+      }
+    }
+  }
+
+  private float value(double pixel, int channel) {
+    return (float) ((pixel * factor - mean[channel]) / deviation[channel]);
   }
 
   private static int squareSide(ModelConfig model) {
@@ -170,8 +190,7 @@ public record ImageProcessor(
     for (int c = 0; c < channels; c++) {
       for (int y = 0; y < size.height(); y++) {
         for (int x = 0; x < size.width(); x++) {
-          double scaled = resized.at(c, top + y, left + x) * factor;
-          values[next++] = (float) ((scaled - mean[c]) / deviation[c]);
+          values[next++] = value(resized.at(c, top + y, left + x), c);
         }
       }
     }

@@ -62,6 +62,7 @@ final class ClipVision implements Network {
               .formatted(config.origin(), patchSize, imageSize));
     }
 
+    parameters.findPrefix("vision_model.embeddings.class_embedding", "embeddings.class_embedding");
     String prefix = parameters.has("embeddings.class_embedding") ? "" : "vision_model.";
     String embeddings = prefix + "embeddings.";
     classEmbedding = parameters.take(embeddings + "class_embedding", width);

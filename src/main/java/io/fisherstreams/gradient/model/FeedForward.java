@@ -41,6 +41,7 @@ final class FeedForward implements Network {
   private FeedForward(ModelConfig config, Parameters parameters) {
     activation = Activation.named(config.origin(), "activation", config.text("activation", "relu"));
     int width;
+    parameters.findPrefix("layers.0.weight");
     if (config.modelType().equals("cnn")) {
       int channels = config.positive("num_channels");
       int side = config.positive("image_size");

@@ -60,6 +60,7 @@ final class Gpt2 implements Network {
             .orElseGet(config::classes);
     requireClasses(config);
 
+    parameters.findPrefix("transformer.wte.weight", "wte.weight");
     String prefix = parameters.has("wte.weight") ? "" : "transformer.";
     tokens = parameters.take(prefix + "wte.weight", vocabulary, width);
     positions = parameters.take(prefix + "wpe.weight", maxPositions, width);

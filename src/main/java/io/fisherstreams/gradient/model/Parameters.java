@@ -36,7 +36,14 @@ final class Parameters implements AutoCloseable {
   private final Optional<TensorSource> head;
   private final Map<String, TensorInfo> checkpointTensors;
   private final Map<String, TensorInfo> headTensors;
+
+  /** What the checkpoint's names have before the architecture's. */
+  private String prefix = "";
+
+  /** By the checkpoint's names. */
   private final Map<String, LoadedParameter> taken = new HashMap<>();
+
+  private final Set<String> takenFromHead = new HashSet<>();
   private final Set<String> ignored = new HashSet<>();
   private final NDManager manager;
 
@@ -64,8 +71,33 @@ final class Parameters implements AutoCloseable {
     return checkpoint.tensors();
   }
 
+  /**
+   * Finds out what training tools have put before the names, such as {@code model.} where the model
+   * is a part of a training module. All names that the architecture uses are without it.
+   *
+   * @param anchors names of one tensor that every model of the architecture has, the longest first
+   */
+  void findPrefix(String... anchors) {
+    if (Arrays.stream(anchors).anyMatch(checkpointTensors::containsKey)) {
+      return;
+    }
+    for (String anchor : anchors) {
+      List<String> found =
+          checkpointTensors.keySet().stream().filter(name -> name.endsWith("." + anchor)).toList();
+      if (found.size() == 1) {
+        prefix = found.get(0).substring(0, found.get(0).length() - anchor.length());
+        return;
+      }
+    }
+  }
+
+  /** The checkpoint's name of a tensor. */
+  private String own(String name) {
+    return checkpointTensors.containsKey(prefix + name) ? prefix + name : name;
+  }
+
   boolean has(String name) {
-    return headTensors.containsKey(name) || checkpointTensors.containsKey(name);
+    return headTensors.containsKey(name) || checkpointTensors.containsKey(own(name));
   }
 
   /** A tensor of the head, if the head has it. */
@@ -89,7 +121,13 @@ final class Parameters implements AutoCloseable {
 
   /** Marks tensors of the checkpoint that the model does not use. */
   void ignore(Predicate<String> names) {
-    checkpointTensors.keySet().stream().filter(names).forEach(ignored::add);
+    checkpointTensors.keySet().stream()
+        .filter(name -> names.test(withoutPrefix(name)))
+        .forEach(ignored::add);
+  }
+
+  private String withoutPrefix(String name) {
+    return name.startsWith(prefix) ? name.substring(prefix.length()) : name;
   }
 
   /**
@@ -107,7 +145,7 @@ final class Parameters implements AutoCloseable {
       }
     }
     for (String name : headTensors.keySet()) {
-      if (!taken.containsKey(name)) {
+      if (!takenFromHead.contains(name)) {
         throw new InvalidInput(
             "%s: tensor %s is not part of this architecture's head"
                 .formatted(head.orElseThrow().origin(), name));
@@ -132,12 +170,12 @@ final class Parameters implements AutoCloseable {
   private LoadedParameter load(String name, long[] shape, boolean estimated) {
     boolean fromHead = headTensors.containsKey(name);
     TensorSource source = fromHead ? head.orElseThrow() : checkpoint;
-    TensorInfo info = fromHead ? headTensors.get(name) : checkpointTensors.get(name);
+    TensorInfo info = fromHead ? headTensors.get(name) : checkpointTensors.get(own(name));
     List<Long> expected = Arrays.stream(shape).boxed().toList();
     if (info == null) {
       throw new InvalidInput(
-          "%s: tensor %s is missing; the model's architecture has it with shape %s"
-              .formatted(source.origin(), name, expected));
+          "%s: tensor %s is missing; the model's architecture has it with shape %s%s"
+              .formatted(source.origin(), name, expected, alike(expected)));
     }
     if (!info.shape().equals(expected)) {
       throw new InvalidInput(
@@ -151,8 +189,33 @@ final class Parameters implements AutoCloseable {
     }
     LoadedParameter parameter =
         new LoadedParameter(info, read(source, info), estimated && !fromHead);
-    taken.put(name, parameter);
+    taken.put(own(name), parameter);
+    if (fromHead) {
+      takenFromHead.add(name);
+    }
     return parameter;
+  }
+
+  /** What the checkpoint has instead, for a message. */
+  private String alike(List<Long> shape) {
+    Set<String> names = checkpointTensors.keySet();
+    return checkpointTensors.values().stream()
+        .filter(tensor -> tensor.shape().equals(shape) && !taken.containsKey(tensor.name()))
+        .findFirst()
+        .map(tensor -> "; the file has a tensor of this shape called " + tensor.name())
+        .or(
+            () ->
+                names.stream()
+                    .findFirst()
+                    .map(
+                        name ->
+                            "; the file has %s%s"
+                                .formatted(
+                                    name,
+                                    names.size() > 1
+                                        ? " and %d others".formatted(names.size() - 1)
+                                        : "")))
+        .orElse("");
   }
 
   private NDArray read(TensorSource source, TensorInfo info) {

@@ -2,18 +2,24 @@ package io.fisherstreams.gradient.example;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.fail;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.files.TextFile;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
+import java.util.Random;
+import java.util.regex.MatchResult;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,6 +84,85 @@ class ImageProcessorTest {
       assertThatThrownBy(() -> processor.read(file))
           .isInstanceOf(InvalidInput.class)
           .hasMessageContaining(file.toString());
+    }
+  }
+
+  private static final String SETTINGS =
+      "{\"do_resize\": true, \"size\": {\"shortest_edge\": 12}, \"resample\": 3,\n"
+          + "\"do_center_crop\": true, \"crop_size\": {\"height\": 12, \"width\": 12},\n"
+          + "\"do_rescale\": true, \"rescale_factor\": 0.00392, \"do_normalize\": true,\n"
+          + "\"image_mean\": [0.48, 0.45, 0.4], \"image_std\": [0.26, 0.26, 0.27]}";
+
+  /** A value of {@link #SETTINGS}: a number, a word or a list. */
+  private static final Pattern VALUE =
+      Pattern.compile("(?<=: )(true|[0-9.]+|\\{[^}]*\\}|\\[[^\\]]*\\])|(?<=[\\[ ])0\\.\\d+");
+
+  private static final List<String> HOSTILE =
+      List.of(
+          "null",
+          "0",
+          "-1",
+          "1.5",
+          "1e308",
+          "-1e308",
+          "1e999",
+          "1e-320",
+          "4294967297",
+          "99999999999999999999",
+          "\"12\"",
+          "\"\"",
+          "\"\\ud800\"",
+          "true",
+          "[]",
+          "{}",
+          "[0, 0, 0]",
+          "[1, 2]",
+          "[null, 1, 1]",
+          "{\"height\": 4097, \"width\": 1}",
+          "{\"shortest_edge\": 0}",
+          "{\"shortest_edge\": 4096}",
+          "[".repeat(2000));
+
+  /** Damaged settings give finite values or one line that names their file, and no other error. */
+  @Test
+  void damagedSettingsAreAnErrorOfTheirFile(@TempDir Path folder) throws IOException {
+    Path file = folder.resolve("preprocessor_config.json");
+    List<String> all = new ArrayList<>();
+    for (MatchResult value : VALUE.matcher(SETTINGS).results().toList()) {
+      for (String hostile : HOSTILE) {
+        all.add(SETTINGS.substring(0, value.start()) + hostile + SETTINGS.substring(value.end()));
+      }
+    }
+    assertThat(all).hasSizeGreaterThan(200);
+    Random random = new Random(7);
+    for (int round = 0; round < 600; round++) {
+      StringBuilder damaged = new StringBuilder(SETTINGS);
+      for (int change = random.nextInt(3); change >= 0; change--) {
+        int at = random.nextInt(damaged.length());
+        damaged.setCharAt(at, "{}[]\",:019e-.nt\u0000\u00ff".charAt(random.nextInt(17)));
+      }
+      all.add(
+          round % 6 == 0 ? damaged.substring(0, random.nextInt(damaged.length())) : "" + damaged);
+    }
+    ModelConfig clip = config("{'model_type': 'clip_vision_model', 'image_size': 12}");
+    Pixels image = new Pixels(3, 1, 2, new byte[] {0, -1, 10, 20, 30, 127});
+    for (String text : all) {
+      Files.writeString(file, text);
+      try {
+        ModelConfig settings = ModelConfig.parse(file.toString(), TextFile.read(file));
+        InputTensor values = ImageProcessor.of(clip, Optional.of(settings)).process(image);
+        float[] floats = new float[values.elements()];
+        values.toFloats(floats, 0);
+        for (float value : floats) {
+          if (!Float.isFinite(value)) {
+            fail(text + " gives " + value);
+          }
+        }
+      } catch (InvalidInput e) {
+        assertThat(e.getMessage()).as(text).startsWith(file.toString()).hasLineCount(1);
+      } catch (RuntimeException | StackOverflowError e) {
+        fail(text, e);
+      }
     }
   }
 
