@@ -115,6 +115,9 @@ public final class Main implements Runnable {
   public static void main(String[] args) {
     // Data, file names, tables and libraries are the same in every locale.
     Locale.setDefault(Locale.ROOT);
+    // Java would print the failure as it is, secrets included.
+    Thread.setDefaultUncaughtExceptionHandler(
+        (thread, failure) -> LOG.error("thread {} has failed", thread.getName(), failure));
     System.exit(run(args));
   }
 }

@@ -1,6 +1,7 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.charset.StandardCharsets;
@@ -47,7 +48,9 @@ public record Webhook(
   byte[] secret() {
     String where =
         secretEnv
-            .map(v -> "environment variable " + v)
+            // somebody may have put the secret there
+            .map(
+                v -> "environment variable " + (v.matches("[A-Z][A-Z0-9_]*") ? v : "of secret_env"))
             .orElseGet(() -> secretFile.orElseThrow() + "");
     String secret;
     try {
@@ -61,6 +64,7 @@ public record Webhook(
     if (secret == null) {
       throw new InvalidInput("webhook %s: %s is not set".formatted(name, where));
     }
+    Secrets.hide(secret.stripTrailing());
     byte[] bytes = secret.stripTrailing().getBytes(StandardCharsets.UTF_8);
     if (bytes.length < SHORTEST_SECRET) {
       throw new InvalidInput(
