@@ -129,6 +129,9 @@ public final class Main implements Runnable {
     // Data, file names, tables and libraries are the same in every locale.
     Locale.setDefault(Locale.ROOT);
     StandardError.follow();
+    // Java would print the failure as it is, secrets included.
+    Thread.setDefaultUncaughtExceptionHandler(
+        (thread, failure) -> LOG.error("thread {} has failed", thread.getName(), failure));
     System.exit(run(args));
   }
 }

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.Secrets;
 import java.io.PrintWriter;
 import picocli.CommandLine;
 import picocli.CommandLine.IParameterExceptionHandler;
@@ -12,7 +13,7 @@ final class WrongUsage implements IParameterExceptionHandler {
   public int handleParseException(ParameterException wrong, String[] args) {
     CommandLine command = wrong.getCommandLine();
     PrintWriter err = command.getErr();
-    err.println("fisher-streams: " + wrong.getMessage());
+    err.println("fisher-streams: " + Secrets.mask(wrong.getMessage()));
     UnmatchedArgumentException.printSuggestions(wrong, err);
     err.println("see " + command.getCommandSpec().qualifiedName() + " --help");
     err.flush();

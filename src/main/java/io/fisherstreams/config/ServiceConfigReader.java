@@ -1,6 +1,7 @@
 package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.Secrets;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
@@ -204,6 +205,7 @@ final class ServiceConfigReader {
       URI url = new URI(hook.text("url"));
       boolean isHttp = "http".equals(url.getScheme()) || "https".equals(url.getScheme());
       if (isHttp && url.getHost() != null && url.getUserInfo() == null) {
+        Secrets.hideAddress(url);
         return url;
       }
     } catch (URISyntaxException e) {

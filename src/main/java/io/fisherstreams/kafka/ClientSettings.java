@@ -125,6 +125,7 @@ public record ClientSettings(
     }
     Map<String, String> values = new TreeMap<>();
     properties.stringPropertyNames().forEach(n -> values.put(n, properties.getProperty(n).trim()));
+    values.forEach(Secrets::hideIfSecret); // resolving may fail
     Map<String, String> resolved = resolve(file, values);
     resolved.forEach(Secrets::hideIfSecret);
     resolved.forEach((name, value) -> check(file, name, value));

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -29,9 +30,9 @@ public final class FailureBudget {
   /**
    * Counts a failure.
    *
-   * @return the cause that ends the stage: a full disk, a mistake of the user, an {@link Error}, or
-   *     any cause after {@value #MAX_FAILURES} failures within five minutes; empty when a new
-   *     thread may succeed
+   * @return the cause that ends the stage: a full disk, a mistake of the user, an {@link Error}
+   *     somewhere among the causes, or any cause after {@value #MAX_FAILURES} failures within five
+   *     minutes; empty when a new thread may succeed
    */
   public synchronized Optional<Throwable> fatal(Throwable failure) {
     long now = System.nanoTime();
@@ -40,17 +41,29 @@ public final class FailureBudget {
       recent.removeFirst();
     }
     Throwable cause = cause(failure);
-    return cause instanceof InvalidInput || failure instanceof Error || recent.size() > MAX_FAILURES
+    return cause instanceof InvalidInput || hasError(failure) || recent.size() > MAX_FAILURES
         ? Optional.of(cause)
         : Optional.empty();
   }
 
+  /**
+   * Whether the failure is an {@link Error} or was caused by one; but what overflows a stack is a
+   * record, and another record does not.
+   */
+  static boolean hasError(Throwable failure) {
+    return failure instanceof Error
+        || FailureCause.chain(failure).stream()
+            .anyMatch(cause -> cause instanceof Error && !(cause instanceof StackOverflowError));
+  }
+
   /** The user's mistake behind a failure, else its root cause. */
   public Throwable cause(Throwable failure) {
-    Throwable cause = failure;
-    while (cause.getCause() != null && !(cause instanceof InvalidInput)) {
-      cause = cause.getCause();
-    }
+    List<Throwable> chain = FailureCause.chain(failure);
+    Throwable cause =
+        chain.stream()
+            .filter(InvalidInput.class::isInstance)
+            .findFirst()
+            .orElse(chain.get(chain.size() - 1));
     // another instance, with disk space, can take over its partitions
     return isDiskFull(failure)
         ? new InvalidInput("there is no space left under " + stateDirectory, cause)
@@ -58,11 +71,7 @@ public final class FailureBudget {
   }
 
   private static boolean isDiskFull(Throwable failure) {
-    for (Throwable cause = failure; cause != null; cause = cause.getCause()) {
-      if (String.valueOf(cause.getMessage()).contains("No space left on device")) {
-        return true;
-      }
-    }
-    return false;
+    return FailureCause.chain(failure).stream()
+        .anyMatch(cause -> String.valueOf(cause.getMessage()).contains("No space left on device"));
   }
 }

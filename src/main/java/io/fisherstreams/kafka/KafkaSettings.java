@@ -70,7 +70,16 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
    */
   private static final int STAGE_LINGER_MILLIS = 100;
 
+  /**
+   * Keeps a copy.
+   *
+   * @throws InvalidInput when an address has a user, without quoting it
+   */
   public KafkaSettings {
+    if (bootstrapServers.indexOf('@') >= 0) {
+      throw new InvalidInput(
+          "a broker's address has a user, expected HOST:PORT; client settings (--command-config) name user and password");
+    }
     client = Map.copyOf(client);
   }
 

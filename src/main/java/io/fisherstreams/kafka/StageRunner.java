@@ -75,7 +75,7 @@ public final class StageRunner implements StageInstance {
             : Optional.empty();
     // A record's failures have a limit of their own.
     Optional<Throwable> end =
-        failures.failed(task, death, false) && !(death instanceof Error)
+        failures.failed(task, death, false) && !FailureBudget.hasError(death)
             ? Optional.empty()
             : deaths.fatal(death);
     if (end.isPresent()) {

@@ -132,7 +132,7 @@ public final class TopicFollower implements StageInstance {
       LOG.debug("{} is closed", name);
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
-    } catch (RuntimeException e) {
+    } catch (RuntimeException | Error e) {
       LOG.error("stage {} ends", name, e);
       cause = Optional.of(e);
     } finally {

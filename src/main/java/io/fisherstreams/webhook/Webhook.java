@@ -64,7 +64,8 @@ public record Webhook(
   /** Where the secrets are, for people. */
   public String secretPlace() {
     return secretEnv
-        .map(variable -> "environment variable " + variable)
+        // somebody may have put the secret there
+        .map(v -> "environment variable " + (v.matches("[A-Z][A-Z0-9_]*") ? v : "of secret_env"))
         .orElseGet(() -> secretFile.orElseThrow().toString());
   }
 

@@ -5,6 +5,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import java.io.IOException;
 import java.net.URI;
+import java.net.URISyntaxException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
@@ -75,10 +76,9 @@ final class ConfluentRegistry implements SchemaRegistry {
         SchemaRegistryClientConfig.MISSING_ID_CACHE_TTL_CONFIG, UNKNOWN_ID_KEPT.toSeconds());
     NUMBERS.forEach(
         (name, parse) -> all.computeIfPresent(name, (n, value) -> parse(n, value, parse)));
-    if (!Secrets.withoutUser(url).equals(url)) {
+    if (hasUser(url)) {
       // as Confluent's own serializers do
       all.putIfAbsent(SchemaRegistryClientConfig.BASIC_AUTH_CREDENTIALS_SOURCE, "URL");
-      hideUser(url);
     }
     boolean mayRegister =
         !"false".equalsIgnoreCase(String.valueOf(all.getOrDefault(AUTO_REGISTER, "true")));
@@ -89,13 +89,32 @@ final class ConfluentRegistry implements SchemaRegistry {
         mayRegister);
   }
 
-  private static void hideUser(String url) {
-    for (String one : url.split(",")) {
-      String user = URI.create(one.trim()).getUserInfo();
-      if (user != null && user.indexOf(':') >= 0) {
-        Secrets.hide(user.substring(user.indexOf(':') + 1));
+  /**
+   * Whether one of the URLs has a user; hides the password.
+   *
+   * @throws InvalidInput when one is not valid, without quoting it: it may have a password
+   */
+  private static boolean hasUser(String urls) {
+    boolean found = false;
+    for (String one : urls.split(",")) {
+      try {
+        URI url = new URI(one.trim());
+        if (url.getHost() == null || !String.valueOf(url.getScheme()).matches("(?i)https?")) {
+          throw invalid(one);
+        }
+        Secrets.hideUserOf(url);
+        found |= url.getUserInfo() != null;
+      } catch (URISyntaxException e) {
+        throw invalid(one);
       }
     }
+    return found;
+  }
+
+  private static InvalidInput invalid(String url) {
+    return new InvalidInput(
+        "the schema registry's URL%s is not valid, expected http(s)://HOST:PORT or http(s)://USER:PASSWORD@HOST:PORT, with special characters percent-encoded"
+            .formatted(url.indexOf('@') >= 0 ? "" : " '" + url.trim() + "'"));
   }
 
   private static Object parse(String name, Object value, Function<String, Object> parse) {
@@ -257,7 +276,12 @@ final class ConfluentRegistry implements SchemaRegistry {
       if (e.getStatus() >= SERVER_ERROR && System.nanoTime() - blameAfter >= 0 && answers()) {
         failing.add(id);
         throw new SerializationException(
-            "schema registry " + url + " fails for schema id " + id + ": " + e.getMessage());
+            "schema registry "
+                + url
+                + " fails for schema id "
+                + id
+                + ": "
+                + Secrets.mask(e.getMessage()));
       }
       throw e;
     }
