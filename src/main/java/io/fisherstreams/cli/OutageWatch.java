@@ -41,6 +41,7 @@ final class OutageWatch implements AutoCloseable {
     this.servers = List.copyOf(servers);
   }
 
+  @SuppressWarnings("FutureReturnValueIgnored") // a failed look would be a fault of this class
   void start() {
     executor.scheduleWithFixedDelay(
         this::look, EVERY.toMillis(), EVERY.toMillis(), TimeUnit.MILLISECONDS);

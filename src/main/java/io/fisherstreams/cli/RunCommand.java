@@ -77,11 +77,13 @@ final class RunCommand implements Callable<Integer> {
             .formatted(String.join(", ", stages.stream().map(Stage::text).toList()), topics.pool());
     Service service = new Service(name, spec.commandLine().getOut());
     service.say("running " + name);
-    try (CleanUp atStop = CleanUp.onStop("", () -> service.say("stopped"));
-        Admin admin = kafka.admin();
+    CleanUp atStop = CleanUp.onStop("the end", () -> service.say("stopped"));
+    try (Admin admin = kafka.admin();
         OutageWatch watch = new OutageWatch(servers(kafka, admin, connection.registry()))) {
       watch.start();
       service.run(running, () -> {}, new CompletableFuture<>());
+    } finally {
+      atStop.close();
     }
     return 0;
   }

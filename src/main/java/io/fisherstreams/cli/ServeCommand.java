@@ -72,13 +72,14 @@ final class ServeCommand implements Callable<Integer> {
     service.say("starting pool " + config.pool() + " in " + home + " ...");
     LocalCluster cluster = LocalCluster.start(home, port, registryPort);
     // The stages stop before it, while the broker still answers.
-    try (CleanUp atStop =
+    CleanUp atStop =
         CleanUp.onStop(
             "the broker",
             () -> {
               cluster.close();
               service.say("stopped; the next start goes on with the pool");
-            })) {
+            });
+    try {
       KafkaSettings kafka = new KafkaSettings(cluster.bootstrapServers(), Map.of());
       PoolTopics topics =
           new PoolTopics(config.pool(), SchemaRegistry.connect(cluster.schemaRegistry(), Map.of()));
@@ -92,6 +93,7 @@ final class ServeCommand implements Callable<Integer> {
       throw new InvalidInput(e.getCause().getMessage() + "; its log above says why", e.getCause());
     } finally {
       cluster.close();
+      atStop.close();
     }
     return 0;
   }

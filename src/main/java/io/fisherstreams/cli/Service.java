@@ -32,13 +32,14 @@ final class Service {
    * @param announce tells that commands can use the service
    */
   void run(RunningStages stages, Runnable announce, CompletableFuture<?> other) {
-    try (CleanUp atStop =
+    CleanUp atStop =
         CleanUp.onStop(
             "the stages",
             () -> {
               say("stopping " + name + " ...");
               stages.close();
-            })) {
+            });
+    try {
       boolean ready = stages.start(READY_WITHIN);
       if (!stages.isEnded() && !CleanUp.isStopping()) {
         announce.run();
@@ -47,6 +48,7 @@ final class Service {
       stages.awaitEnd(other);
     } finally {
       stages.close();
+      atStop.close();
     }
     stages.requireNoFailure();
   }
