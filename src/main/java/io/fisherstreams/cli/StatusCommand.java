@@ -9,7 +9,6 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Stage;
-import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.text.TextTable;
 import io.fisherstreams.webhook.Webhook;
 import java.io.PrintWriter;
@@ -46,7 +45,7 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
     lags(kafka, topics, status).print(out);
     out.println();
-    printReleases(new ReleaseReader(kafka, topics).all(), out);
+    printReleases(status.releases(), out);
     return 0;
   }
 
