@@ -11,7 +11,6 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Stage;
-import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.text.TextTable;
 import io.fisherstreams.webhook.Webhook;
 import java.io.PrintWriter;
@@ -69,10 +68,9 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
     lags(kafka, topics, status).print(out);
     out.println();
-    List<Release> releases = new ReleaseReader(kafka, topics).all();
-    printReleases(releases, out);
+    printReleases(status.releases(), out);
     out.println(DeadLettersCommand.printable(new DeadLetterReader(kafka, topics).summary().text()));
-    return status.isWaiting() || isTooOld(releases) ? WAITING : 0;
+    return status.isWaiting() || isTooOld(status.releases()) ? WAITING : 0;
   }
 
   private boolean isTooOld(List<Release> releases) {

@@ -3,6 +3,7 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.Stage;
 import java.util.LinkedHashMap;
@@ -21,12 +22,14 @@ public final class PoolStatus {
   private final int partitions;
   private final PoolView view;
   private final Map<String, Long> lags;
+  private final List<Release> releases;
   private final SortedMap<String, String> rejections;
 
-  PoolStatus(int partitions, PoolView view, Map<String, Long> lags) {
+  PoolStatus(int partitions, PoolView view, Map<String, Long> lags, List<Release> releases) {
     this.partitions = partitions;
     this.view = view;
     this.lags = lags;
+    this.releases = releases;
     this.rejections = view.rejections();
   }
 
@@ -34,13 +37,14 @@ public final class PoolStatus {
   public static PoolStatus read(KafkaSettings kafka, PoolTopics topics) {
     try (Admin admin = kafka.admin()) {
       int partitions = new PoolAdmin(admin, topics).check();
-      PoolView view = PoolViewReader.read(kafka, topics, partitions);
+      PoolViewReader.Reading reading = PoolViewReader.read(kafka, topics, partitions);
       Map<String, Long> lags = new LinkedHashMap<>();
       lags.put(Stage.GRADIENT.text(), StageLag.ofGradients(admin, topics, partitions));
       for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
         lags.put(stage.text(), StageLag.of(admin, stage.group(topics.pool())));
       }
-      return new PoolStatus(partitions, view, lags);
+      return new PoolStatus(
+          partitions, reading.view(), lags, List.copyOf(reading.releases().values()));
     }
   }
 
@@ -57,6 +61,11 @@ public final class PoolStatus {
   /** Records that each stage has not processed yet. */
   public Map<String, Long> lags() {
     return lags;
+  }
+
+  /** All releases, by id ascending. */
+  public List<Release> releases() {
+    return releases;
   }
 
   /** Whether a version waits for records, for its Fisher or for another base. */

@@ -3,11 +3,14 @@ package io.fisherstreams.kafka;
 import io.fisherstreams.record.Topic;
 import java.time.Duration;
 import java.util.Collection;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.BiConsumer;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.ConsumerRecords;
@@ -30,13 +33,15 @@ public final class TopicReader {
    */
   public static <V> void readAll(
       KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> action) {
-    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
-      List<TopicPartition> partitions =
-          consumer.partitionsFor(topic.name()).stream()
-              .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
-              .toList();
-      read(consumer, topic, partitions, (record, value) -> action.accept(record.key(), value));
-    }
+    withConsumer(
+        kafka,
+        consumer -> {
+          List<TopicPartition> partitions =
+              consumer.partitionsFor(topic.name()).stream()
+                  .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
+                  .toList();
+          read(consumer, topic, partitions, (record, value) -> action.accept(record.key(), value));
+        });
   }
 
   /** Receives a record and its value. */
@@ -48,20 +53,83 @@ public final class TopicReader {
   /** Does what {@link #readAll} does, with the records' offsets and headers. */
   public static <V> void readRecords(
       KafkaSettings kafka, Topic<?, V> topic, RecordAction<V> action) {
-    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
-      read(consumer, topic, List.of(new TopicPartition(topic.name(), 0)), action);
-    }
+    withConsumer(kafka, consumer -> readRecords(consumer, topic, action));
+  }
+
+  /**
+   * Does what {@link #readAll} does for a topic of one partition, with a consumer of committed
+   * records.
+   */
+  public static <V> void readRecords(
+      Consumer<String, byte[]> consumer, Topic<?, V> topic, RecordAction<V> action) {
+    read(consumer, topic, List.of(new TopicPartition(topic.name(), 0)), action);
+  }
+
+  /**
+   * The newest value of each key of a compacted topic of one partition, in the order of their
+   * records; only these are decoded. Keys without a value, and unreadable values, are left out.
+   *
+   * @param isWanted whether a key's value is asked for
+   */
+  public static <V> Map<String, V> readNewest(
+      Consumer<String, byte[]> consumer, Topic<?, V> topic, Predicate<String> isWanted) {
+    List<TopicPartition> partition = List.of(new TopicPartition(topic.name(), 0));
+    consumer.assign(partition);
+    consumer.seekToBeginning(partition);
+    Map<String, ConsumerRecord<String, byte[]>> newest = new LinkedHashMap<>();
+    readToEnd(
+        consumer,
+        partition,
+        record -> {
+          if (record.key() != null && isWanted.test(record.key())) {
+            newest.remove(record.key());
+            newest.put(record.key(), record);
+          }
+        });
+    Map<String, V> values = new LinkedHashMap<>();
+    newest.forEach(
+        (key, record) -> {
+          V value = decoded(topic, record);
+          if (value != null) {
+            values.put(key, value);
+          }
+        });
+    return values;
   }
 
   /** Does what {@link #readAll} does, for one partition. */
   public static <V> void read(
       KafkaSettings kafka, Topic<?, V> topic, int partition, BiConsumer<String, V> action) {
-    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
-      read(
-          consumer,
-          topic,
-          List.of(new TopicPartition(topic.name(), partition)),
-          (record, value) -> action.accept(record.key(), value));
+    withConsumer(
+        kafka,
+        consumer ->
+            read(
+                consumer,
+                topic,
+                List.of(new TopicPartition(topic.name(), partition)),
+                (record, value) -> action.accept(record.key(), value)));
+  }
+
+  /**
+   * Lends a consumer of committed records with text keys and without a group. Closing it does not
+   * wait for the fetch that it has begun beyond the end.
+   */
+  public static void withConsumer(
+      KafkaSettings kafka, java.util.function.Consumer<Consumer<String, byte[]>> action) {
+    Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer();
+    try {
+      action.accept(consumer);
+    } finally {
+      consumer.close(CloseOptions.timeout(Duration.ZERO));
+    }
+  }
+
+  private static <V> V decoded(Topic<?, V> topic, ConsumerRecord<String, byte[]> record) {
+    try {
+      return topic.value().deserializer().deserialize(topic.name(), record.value());
+    } catch (SerializationException e) {
+      LOG.debug("{} offset {} cannot be read", topic.name(), record.offset(), e);
+      return null;
     }
   }
 

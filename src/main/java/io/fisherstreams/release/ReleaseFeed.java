@@ -9,6 +9,7 @@ import java.util.Collections;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.TopicPartition;
@@ -48,6 +49,7 @@ public final class ReleaseFeed implements AutoCloseable {
 
   @Override
   public void close() {
-    consumer.close();
+    // does not wait for the fetch that it has begun beyond the end
+    consumer.close(CloseOptions.timeout(Duration.ZERO));
   }
 }
