@@ -11,7 +11,6 @@ import io.fisherstreams.record.RejectedRecord;
 import java.time.Instant;
 import java.util.List;
 import java.util.Set;
-import java.util.function.LongFunction;
 import java.util.stream.LongStream;
 import org.junit.jupiter.api.Test;
 
@@ -19,10 +18,12 @@ class AliasesTest {
   private static final Instant NOW = Instant.parse("2026-01-01T12:00:00Z");
   private static final Set<Long> KEPT = Set.of(1L, 2L, 3L);
 
-  private static final LongFunction<String> WHY = release -> "release " + release + " is gone";
-
   private final Aliases aliases = new Aliases();
   private int requests;
+
+  private static String why(long release) {
+    return "release " + release + " is gone";
+  }
 
   private AliasRequest request(AliasAction action, long release) {
     return new AliasRequest("r" + requests++, action, release, 0L, 0L, null, false);
@@ -33,7 +34,7 @@ class AliasesTest {
   }
 
   private Alias answer(AliasAction action, long release, Set<Long> kept) {
-    return aliases.answer("production", request(action, release), kept, WHY, NOW);
+    return aliases.answer("production", request(action, release), kept, AliasesTest::why, NOW);
   }
 
   /** A verdict found while the alias pointed to {@code expected}. */
@@ -82,10 +83,11 @@ class AliasesTest {
   @Test
   void anAnswerThatIsReadBackIsGivenAgainForTheSameRequest() {
     AliasRequest request = request(AliasAction.SET, 2);
-    Alias first = aliases.answer("production", request, KEPT, WHY, NOW);
+    Alias first = aliases.answer("production", request, KEPT, AliasesTest::why, NOW);
     Aliases restarted = new Aliases();
     restarted.put(first);
-    assertThat(restarted.answer("production", request, Set.of(), WHY, NOW.plusSeconds(9)))
+    assertThat(
+            restarted.answer("production", request, Set.of(), AliasesTest::why, NOW.plusSeconds(9)))
         .isEqualTo(first);
   }
 
@@ -97,7 +99,7 @@ class AliasesTest {
     assertThat(aliases.judges("production", verdict(2, true, 1, 3))).isFalse();
     assertThat(aliases.judges("production", request(AliasAction.SET, 1))).isFalse();
     assertThat(aliases.judges("production", null)).isFalse();
-    Alias stays = aliases.answer("production", verdict(2, true, 3, 0), KEPT, WHY, NOW);
+    Alias stays = aliases.answer("production", verdict(2, true, 3, 0), KEPT, AliasesTest::why, NOW);
     assertThat(stays.getRelease()).isEqualTo(1);
     assertThat(stays.getRefusal()).contains("alias production was moved while release 2");
   }
@@ -105,10 +107,12 @@ class AliasesTest {
   @Test
   void aReleaseThatPassedBelowItsReferenceLeavesTheReferenceAsBaseline() {
     answer(AliasAction.SET, 1);
-    Alias passed = aliases.answer("production", verdict(2, true, 1, 0), KEPT, WHY, NOW);
+    Alias passed =
+        aliases.answer("production", verdict(2, true, 1, 0), KEPT, AliasesTest::why, NOW);
     assertThat(passed.getRelease()).isEqualTo(2);
     assertThat(passed.getBaseline()).as("0.8 after 0.9").isEqualTo(1);
-    Alias failed = aliases.answer("production", verdict(3, false, 2, 1), KEPT, WHY, NOW);
+    Alias failed =
+        aliases.answer("production", verdict(3, false, 2, 1), KEPT, AliasesTest::why, NOW);
     assertThat(failed.getRelease()).isEqualTo(2);
     assertThat(failed.getBaseline()).isEqualTo(1);
     assertThat(failed.getRefusal()).isEqualTo("release 3 is rejected: worse");
@@ -125,7 +129,7 @@ class AliasesTest {
 
   private void assertRejected(String name, AliasRequest request, String reason) {
     assertThatExceptionOfType(RejectedRecord.class)
-        .isThrownBy(() -> aliases.answer(name, request, KEPT, WHY, NOW))
+        .isThrownBy(() -> aliases.answer(name, request, KEPT, AliasesTest::why, NOW))
         .withMessageContaining(reason);
   }
 
@@ -143,20 +147,26 @@ class AliasesTest {
             request(AliasAction.HOLD, 0),
             verdict(2, true, 1, 0),
             request(AliasAction.UNHOLD, 0))) {
-      Alias answer = aliases.answer("production", request, KEPT, WHY, later);
+      Alias answer = aliases.answer("production", request, KEPT, AliasesTest::why, later);
       assertThat(answer.getAt()).as("%s", request).isEqualTo(NOW);
       assertThat(answer.getRelease()).isEqualTo(1);
       assertThat(answer.getEarlier()).isEqualTo(set.getEarlier());
       assertThat(answer.getAction()).isEqualTo(request.getAction());
     }
-    assertThat(aliases.answer("production", request(AliasAction.SET, 2), KEPT, WHY, later).getAt())
+    assertThat(
+            aliases
+                .answer("production", request(AliasAction.SET, 2), KEPT, AliasesTest::why, later)
+                .getAt())
         .isEqualTo(later);
   }
 
   @Test
   void theReasonOfARejectionIsTheReleases() {
     assertThat(answer(AliasAction.SET, 9).getRefusal()).isEqualTo("release 9 is gone");
-    assertThat(aliases.answer("production", verdict(9, true, 0, 0), KEPT, WHY, NOW).getRefusal())
+    assertThat(
+            aliases
+                .answer("production", verdict(9, true, 0, 0), KEPT, AliasesTest::why, NOW)
+                .getRefusal())
         .isEqualTo("release 9 is gone");
   }
 
@@ -166,12 +176,12 @@ class AliasesTest {
     answer(AliasAction.SET, 2);
     AliasRequest back = request(AliasAction.ROLLBACK, 0);
     back.setHold(true);
-    Alias held = aliases.answer("production", back, KEPT, WHY, NOW);
+    Alias held = aliases.answer("production", back, KEPT, AliasesTest::why, NOW);
     assertThat(held.getRelease()).isEqualTo(1);
     assertThat(held.getHeld()).isTrue();
     AliasRequest passes = verdict(3, true, 1, 0);
     assertThat(aliases.judges("production", passes)).as("the release is judged").isTrue();
-    Alias stays = aliases.answer("production", passes, KEPT, WHY, NOW);
+    Alias stays = aliases.answer("production", passes, KEPT, AliasesTest::why, NOW);
     assertThat(stays.getRelease()).isEqualTo(1);
     assertThat(stays.getBaseline()).isZero();
     assertThat(stays.getRefusal())
@@ -184,7 +194,10 @@ class AliasesTest {
     assertThat(moved.getHeld()).as("by a command").isTrue();
     assertThat(answer(AliasAction.UNHOLD, 0).getHeld()).isFalse();
     assertThat(aliases.recorded("production", passes.getVerdict())).isEqualTo(passes.getVerdict());
-    assertThat(aliases.answer("production", verdict(3, true, 2, 0), KEPT, WHY, NOW).getRelease())
+    assertThat(
+            aliases
+                .answer("production", verdict(3, true, 2, 0), KEPT, AliasesTest::why, NOW)
+                .getRelease())
         .isEqualTo(3);
   }
 
@@ -193,7 +206,7 @@ class AliasesTest {
     assertThat(answer(AliasAction.HOLD, 0).getRefusal()).isEqualTo("there is no alias production");
     AliasRequest set = request(AliasAction.SET, 1);
     set.setHold(true);
-    assertThat(aliases.answer("production", set, KEPT, WHY, NOW).getHeld()).isTrue();
+    assertThat(aliases.answer("production", set, KEPT, AliasesTest::why, NOW).getHeld()).isTrue();
     assertThat(answer(AliasAction.REMOVE, 0).getHeld()).isFalse();
     assertThat(answer(AliasAction.SET, 1).getHeld()).isFalse();
   }
