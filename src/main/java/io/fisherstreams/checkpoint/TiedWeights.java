@@ -89,7 +89,7 @@ public record TiedWeights(SortedMap<String, String> sources) {
               && model.tensors().containsKey(source)
               && !areEqual(model, name, source)) {
             throw new InvalidInput(
-                ("%s (%s): tensors '%s' and '%s' differ, but the base ties them%s")
+                "%s (%s): tensors '%s' and '%s' differ, but the base ties them%s"
                     .formatted(what, model.path(), name, source, advice(name)));
           }
         });
