@@ -2,6 +2,7 @@ package io.fisherstreams.demo;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
@@ -16,6 +17,11 @@ import java.util.Map;
  * merges the models of the last release. It replaces files of an earlier run.
  */
 public final class DemoFolder {
+  /**
+   * A base, six models with their Fishers and the merged model, of 0.9 MiB each, and the report.
+   */
+  private static final long BYTES = 16 << 20;
+
   private final Path folder;
 
   /**
@@ -37,6 +43,7 @@ public final class DemoFolder {
       throw new InvalidInput(
           "the output folder %s is not writable; choose another with --output".formatted(folder));
     }
+    DiskSpace.require(pool(), BYTES, "the result", "--output");
   }
 
   /** The last release. */
@@ -49,7 +56,7 @@ public final class DemoFolder {
     return folder.resolve("report.html");
   }
 
-  /** The file with which the merge command makes {@link #merged} again. */
+  /** The file with which the merge command makes {@link #merged} again, up to the last bit. */
   public Path mergeFile() {
     return pool().resolve("merge.yaml");
   }

@@ -1,5 +1,6 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.EmbeddedBroker;
@@ -15,6 +16,9 @@ import org.apache.kafka.clients.admin.Admin;
 public final class StreamedPools implements MergedModels.Opener, AutoCloseable {
   private static final int PARTITIONS = 4;
 
+  /** The folder reached 239 MiB during a whole demo. */
+  private static final long BYTES = 320 << 20;
+
   private final Path directory;
   private final EmbeddedBroker broker;
   private final KafkaSettings kafka;
@@ -27,6 +31,7 @@ public final class StreamedPools implements MergedModels.Opener, AutoCloseable {
    */
   public StreamedPools(Path directory) {
     this.directory = directory;
+    DiskSpace.require(directory, BYTES, "the demo", "the variable TMPDIR");
     broker = EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
     kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
   }
