@@ -16,11 +16,15 @@ public final class DiskSpace {
   /**
    * Rejects an output whose disk has too little space.
    *
-   * @param output a file or folder that {@code --output} names, in a folder that exists
+   * @param output a file or folder that {@code --output} names; without its folder nothing is
+   *     checked, because writing it says so
    * @param needed bytes that will be written
    */
   public static void requireForOutput(Path output, long needed) {
-    require(output.toAbsolutePath().normalize().getParent(), needed, "the output", "--output");
+    Path folder = output.toAbsolutePath().normalize().getParent();
+    if (folder != null && Files.isDirectory(folder)) {
+      require(folder, needed, "the output", "--output");
+    }
   }
 
   /** Whether two folders are on one disk. */
