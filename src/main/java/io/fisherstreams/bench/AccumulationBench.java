@@ -19,6 +19,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SplittableRandom;
@@ -81,6 +82,7 @@ final class AccumulationBench {
             stage[round - WARM_UP_ROUNDS] = stageSeconds;
           }
           out.printf(
+              Locale.ROOT,
               "  round %d: %.0f MiB/s; bare consumer poll loop %.0f MiB/s; %d loops tuned like the stage %.0f MiB/s%n",
               round + 1,
               mebibytes / stageSeconds,
@@ -92,6 +94,7 @@ final class AccumulationBench {
       }
       double ratio = Median.of(plain) / Median.of(stage);
       out.printf(
+          Locale.ROOT,
           "accumulation of %d batches of %,d entries: %.0f MiB/s; bare consumer poll loop with Kafka's defaults: %.0f MiB/s, ratio %.2f; %d loops with the stage's threads and settings: %.0f MiB/s, ratio %.2f (medians of the last %d rounds)%n",
           BATCHES,
           ELEMENTS,

@@ -4,6 +4,7 @@ import io.fisherstreams.tensor.DType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.apache.kafka.clients.admin.Admin;
@@ -71,13 +72,16 @@ final class ArrivalBench {
         plains[i] = plain.seconds(pool.kafka()::newDefaultProducer);
         tuned[i] = plain.seconds(pool.kafka()::newProducer);
         out.printf(
+            Locale.ROOT,
             "  plain producer of the same bytes %.2f s; with our settings %.2f s%n",
-            plains[i], tuned[i]);
+            plains[i],
+            tuned[i]);
         print(before, after);
         out.flush();
       }
       double arrival = Median.of(arrivals);
       out.printf(
+          Locale.ROOT,
           "arrival of model %d of %s: %.2f s; plain producer of the same bytes with Kafka's defaults: %.2f s, ratio %.2f; with the publisher's settings: %.2f s, ratio %.2f (medians of the last %d)%n",
           models + 1,
           dtype,
@@ -94,8 +98,12 @@ final class ArrivalBench {
 
   private void print(String name, ArrivalPool.Arrival arrival) {
     out.printf(
+        Locale.ROOT,
         "  %s %.2f s: published in %.2f s, released %.2f s later%n",
-        name, arrival.seconds(), arrival.publishing(), arrival.releasing());
+        name,
+        arrival.seconds(),
+        arrival.publishing(),
+        arrival.releasing());
     out.flush();
   }
 
@@ -114,10 +122,13 @@ final class ArrivalBench {
       if (written > 0) {
         sum += written / parameters;
         out.printf(
+            Locale.ROOT,
             "  %-48s %12d bytes %8.4f a parameter%n",
-            entry.getKey(), written, written / parameters);
+            entry.getKey(),
+            written,
+            written / parameters);
       }
     }
-    out.printf("  bytes written to Kafka a parameter: %.4f%n", sum);
+    out.printf(Locale.ROOT, "  bytes written to Kafka a parameter: %.4f%n", sum);
   }
 }

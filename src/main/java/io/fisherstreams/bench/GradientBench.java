@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -48,7 +49,7 @@ final class GradientBench {
 
   void run() throws IOException, InterruptedException {
     double rate = productRate();
-    out.printf("matrix products of the engine: %.1f GFLOP/s%n", rate / 1e9);
+    out.printf(Locale.ROOT, "matrix products of the engine: %.1f GFLOP/s%n", rate / 1e9);
     for (GradientSubject subject :
         List.of(GradientSubject.gpt2(2), GradientSubject.clip(2), GradientSubject.clip(10))) {
       Path folder = Files.createDirectories(directory.resolve(subject.title() + subject.classes()));
@@ -106,6 +107,7 @@ final class GradientBench {
         }
       }
       out.printf(
+          Locale.ROOT,
           "exact Fisher of %s: %,d parameters, %,d of them outside embedding tables, %d tokens, %d classes%n",
           subject.title(),
           subject.model().parameters(),
@@ -128,6 +130,7 @@ final class GradientBench {
   private void report(
       String title, double examplesPerSecond, double batched, double large, String rounds) {
     out.printf(
+        Locale.ROOT,
         "  %s: %.2f examples/s; ratios %.2f (%s), %.2f (%s) %s%n",
         title,
         examplesPerSecond,
@@ -159,6 +162,7 @@ final class GradientBench {
     }
     double parameters = subject.model().parameters();
     out.printf(
+        Locale.ROOT,
         "  one flush of %d examples' sums (%d distinct): %.1f MB on gradient-batches, %.2f bytes a parameter; with dense embedding tables: %.1f MB, %.2f%n",
         sums.examples(),
         EXAMPLES,
@@ -209,6 +213,7 @@ final class GradientBench {
     Files.delete(fisher);
     double gibibyte = 1 << 30;
     out.printf(
+        Locale.ROOT,
         "fisher command, %s, %d examples: %.1f s, anonymous memory %.2f GiB at most; the model and its sums of squares: %.2f GiB%n",
         subject.title(),
         EXAMPLES,

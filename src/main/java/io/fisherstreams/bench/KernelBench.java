@@ -10,6 +10,7 @@ import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Collection;
+import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -129,8 +130,12 @@ public class KernelBench {
     double copy = score(results, "copy");
     double gigabytes = (2.0 * MODELS + 1) * ELEMENTS * 4 / 1e9;
     out.printf(
+        Locale.ROOT,
         "merge kernel, %d models, one thread: %.2f GB/s; copy of the bytes it reads and writes: %.2f GB/s; ratio %.2f%n",
-        MODELS, gigabytes / merge * 1e3, gigabytes / copy * 1e3, copy / merge);
+        MODELS,
+        gigabytes / merge * 1e3,
+        gigabytes / copy * 1e3,
+        copy / merge);
     out.flush();
     return copy / merge;
   }

@@ -9,6 +9,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -39,6 +40,7 @@ final class MergeBench {
     for (int models : counts) {
       ChildProcess run = merge(models);
       out.printf(
+          Locale.ROOT,
           "merge of %d models of %,d float32 parameters: %.1f s, anonymous memory %.2f GiB at most, heap limit %.2f GiB%n",
           models,
           SyntheticModel.clip(DType.F32).parameters(),
@@ -61,7 +63,9 @@ final class MergeBench {
     }
     for (int i = 0; i < repetitions; i++) {
       out.printf(
-          "merge of two models of 100 parameters, broker and all: %.1f s%n", merge(2).seconds());
+          Locale.ROOT,
+          "merge of two models of 100 parameters, broker and all: %.1f s%n",
+          merge(2).seconds());
       out.flush();
     }
   }

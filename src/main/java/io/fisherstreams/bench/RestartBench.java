@@ -25,6 +25,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -90,8 +91,11 @@ final class RestartBench {
     double mebibytes =
         2.0 * models * SyntheticModel.clip(DType.F32).parameters() * Float.BYTES / (1 << 20);
     out.printf(
+        Locale.ROOT,
         "state of %d models of %,d float32 parameters: %.0f MiB%n",
-        models, SyntheticModel.clip(DType.F32).parameters(), mebibytes);
+        models,
+        SyntheticModel.clip(DType.F32).parameters(),
+        mebibytes);
     stages.stop();
     restart(publisher, last, 0.9, "after a clean stop");
     stages.kill();
@@ -101,16 +105,24 @@ final class RestartBench {
     double lost = restart(publisher, last, 0.7, "after a kill, state directory lost");
     double bare = bare(kafka, topics);
     out.printf(
+        Locale.ROOT,
         "restored in the %.1f s that it took longer: %.0f MiB/s; bare consumer of the same topics: %.0f MiB/s; ratio %.2f%n",
-        lost - killed, mebibytes / (lost - killed), mebibytes / bare, bare / (lost - killed));
+        lost - killed,
+        mebibytes / (lost - killed),
+        mebibytes / bare,
+        bare / (lost - killed));
     double read = readFiles(last.getModel());
     long start = System.nanoTime();
     publisher.withdraw(last.getModel());
     awaitRelease(models - 1, null);
     double withdrawal = (System.nanoTime() - start) / 1e9;
     out.printf(
+        Locale.ROOT,
         "withdrawal of one of %d models: released after %.2f s; reading the same state from disk once: %.2f s; ratio %.2f%n",
-        models, withdrawal, read, withdrawal / read);
+        models,
+        withdrawal,
+        read,
+        withdrawal / read);
     out.flush();
   }
 
@@ -144,7 +156,8 @@ final class RestartBench {
     stages.start();
     awaitRelease(models, coefficient);
     double seconds = (System.nanoTime() - start) / 1e9;
-    out.printf("first release %s: %.1f s after the start of the process%n", what, seconds);
+    out.printf(
+        Locale.ROOT, "first release %s: %.1f s after the start of the process%n", what, seconds);
     out.flush();
     return seconds;
   }

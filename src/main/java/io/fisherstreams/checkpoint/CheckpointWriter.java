@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -225,16 +226,17 @@ public final class CheckpointWriter implements AutoCloseable {
         slots.values().stream().filter(slot -> !slot.isComplete()).toList();
     if (!incomplete.isEmpty()) {
       throw new IllegalStateException(
-          "%s is not complete: %d of %d tensors lack elements that were never written: %s%s"
-              .formatted(
-                  output.path(),
-                  incomplete.size(),
-                  slots.size(),
-                  incomplete.stream()
-                      .limit(GAPS_SHOWN)
-                      .map(slot -> shown(slot.info().name()) + ": " + slot.firstGap())
-                      .collect(Collectors.joining("; ")),
-                  incomplete.size() > GAPS_SHOWN ? "; …" : ""));
+          String.format(
+              Locale.ROOT,
+              "%s is not complete: %d of %d tensors lack elements that were never written: %s%s",
+              output.path(),
+              incomplete.size(),
+              slots.size(),
+              incomplete.stream()
+                  .limit(GAPS_SHOWN)
+                  .map(slot -> shown(slot.info().name()) + ": " + slot.firstGap())
+                  .collect(Collectors.joining("; ")),
+              incomplete.size() > GAPS_SHOWN ? "; …" : ""));
     }
   }
 }

@@ -15,6 +15,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -42,8 +43,12 @@ record FolderIndex(SortedMap<String, Path> parts) {
       long size = Files.size(file);
       if (size > SafetensorsHeader.MAX_BYTES) {
         throw new InvalidInput(
-            "%s has %d bytes, at most %d are allowed"
-                .formatted(file, size, SafetensorsHeader.MAX_BYTES));
+            String.format(
+                Locale.ROOT,
+                "%s has %d bytes, at most %d are allowed",
+                file,
+                size,
+                SafetensorsHeader.MAX_BYTES));
       }
       StrictJson.readObject(
           file.toString(),

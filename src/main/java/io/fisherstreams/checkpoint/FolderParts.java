@@ -4,6 +4,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -24,7 +25,7 @@ record FolderParts(List<List<TensorInfo>> parts) {
    */
   static FolderParts of(Collection<TensorInfo> tensors, long maxBytes) {
     if (maxBytes <= 0) {
-      throw new IllegalArgumentException("parts of %d bytes".formatted(maxBytes));
+      throw new IllegalArgumentException(String.format(Locale.ROOT, "parts of %d bytes", maxBytes));
     }
     List<List<TensorInfo>> parts = new ArrayList<>();
     parts.add(new ArrayList<>());
@@ -46,7 +47,7 @@ record FolderParts(List<List<TensorInfo>> parts) {
   String name(int part) {
     return parts.size() == 1
         ? Checkpoint.SINGLE_FILE
-        : "model-%05d-of-%05d.safetensors".formatted(part + 1, parts.size());
+        : String.format(Locale.ROOT, "model-%05d-of-%05d.safetensors", part + 1, parts.size());
   }
 
   /** The content of {@code model.safetensors.index.json}; empty for a single part. */

@@ -3,6 +3,7 @@ package io.fisherstreams.checkpoint;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.regex.Pattern;
 
@@ -42,12 +43,13 @@ public final class MissingNames {
       String example =
           missing.stream().filter(best.get().names()::containsKey).findFirst().orElseThrow();
       text.append(
-          "; read %s, %d of them are there ('%s' is '%s')"
-              .formatted(
-                  best.get().description(),
-                  missing.size() - left.size(),
-                  example,
-                  best.get().names().get(example)));
+          String.format(
+              Locale.ROOT,
+              "; read %s, %d of them are there ('%s' is '%s')",
+              best.get().description(),
+              missing.size() - left.size(),
+              example,
+              best.get().names().get(example)));
     }
     List<String> buffers = left.stream().filter(MissingNames::isBuffer).toList();
     if (!buffers.isEmpty()) {
@@ -66,7 +68,8 @@ public final class MissingNames {
                         .formatted(head, head.replace(".", "\\."))));
     if (text.isEmpty() && !names.isEmpty()) {
       text.append("; it has ").append(names.iterator().next());
-      text.append(names.size() > 1 ? " and %d others".formatted(names.size() - 1) : "");
+      text.append(
+          names.size() > 1 ? String.format(Locale.ROOT, " and %d others", names.size() - 1) : "");
       text.append(": is it a model of the same architecture as the base?");
     }
     return text.toString();
@@ -81,10 +84,14 @@ public final class MissingNames {
         && has.get(1).equals(wants.get(1))
         && found.name().matches(".*(embed|wte|lm_head|shared|word_embeddings).*")) {
       return has.get(0) > wants.get(0)
-          ? ": the model's vocabulary has grown by %d tokens; remove them (resize_token_embeddings), or exclude the tensor"
-              .formatted(has.get(0) - wants.get(0))
-          : ": the model's vocabulary has %d tokens fewer than the base's"
-              .formatted(wants.get(0) - has.get(0));
+          ? String.format(
+              Locale.ROOT,
+              ": the model's vocabulary has grown by %d tokens; remove them (resize_token_embeddings), or exclude the tensor",
+              has.get(0) - wants.get(0))
+          : String.format(
+              Locale.ROOT,
+              ": the model's vocabulary has %d tokens fewer than the base's",
+              wants.get(0) - has.get(0));
     }
     if (has.size() == 2
         && wants.size() == 2

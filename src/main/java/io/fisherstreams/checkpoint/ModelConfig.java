@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.TextFile;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -160,7 +161,7 @@ public final class ModelConfig {
     for (int i = 0; i < length; i++) {
       JsonNode item = node.isArray() && node.size() == length ? node.get(i) : node;
       if (!item.isNumber() || !Double.isFinite(item.doubleValue())) {
-        throw invalid(key, "a list of %d numbers".formatted(length), node);
+        throw invalid(key, String.format(Locale.ROOT, "a list of %d numbers", length), node);
       }
       values[i] = item.doubleValue();
     }
@@ -182,7 +183,12 @@ public final class ModelConfig {
   public void requireClasses(long classes, String where) {
     if (classes < 2) {
       throw new InvalidInput(
-          "%s: expected at least two classes, found %d in %s".formatted(origin, classes, where));
+          String.format(
+              Locale.ROOT,
+              "%s: expected at least two classes, found %d in %s",
+              origin,
+              classes,
+              where));
     }
   }
 
@@ -203,7 +209,14 @@ public final class ModelConfig {
   public int headWidth(String widthKey, int width, String headsKey, int heads) {
     if (width % heads != 0) {
       throw new InvalidInput(
-          "%s: %s %d does not divide %s %d".formatted(origin, headsKey, heads, widthKey, width));
+          String.format(
+              Locale.ROOT,
+              "%s: %s %d does not divide %s %d",
+              origin,
+              headsKey,
+              heads,
+              widthKey,
+              width));
     }
     return width / heads;
   }

@@ -17,6 +17,7 @@ import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -103,15 +104,24 @@ final class SafetensorsFile implements AutoCloseable {
     TensorInfo info = tensor.info();
     if (firstElement < 0 || elements < 0 || firstElement > info.elements() - elements) {
       throw new IndexOutOfBoundsException(
-          "%d elements from %d on of tensor '%s' with %d elements"
-              .formatted(elements, firstElement, shown(info.name()), info.elements()));
+          String.format(
+              Locale.ROOT,
+              "%d elements from %d on of tensor '%s' with %d elements",
+              elements,
+              firstElement,
+              shown(info.name()),
+              info.elements()));
     }
     long from = firstElement * info.dtype().bytes();
     long bytes = (long) elements * info.dtype().bytes();
     if (bytes > (info.bytes() <= Integer.MAX_VALUE ? Integer.MAX_VALUE : WINDOW_STRIDE)) {
       throw new IllegalArgumentException(
-          "a slice of %d bytes of tensor '%s', at most %d at a time"
-              .formatted(bytes, shown(info.name()), WINDOW_STRIDE));
+          String.format(
+              Locale.ROOT,
+              "a slice of %d bytes of tensor '%s', at most %d at a time",
+              bytes,
+              shown(info.name()),
+              WINDOW_STRIDE));
     }
     MappedByteBuffer window;
     Window place;
@@ -160,9 +170,13 @@ final class SafetensorsFile implements AutoCloseable {
 
   private InvalidInput truncated(Tensor tensor, long end) {
     return new InvalidInput(
-        "%s was truncated while it was read: tensor '%s' reaches to byte %d, the file to %d"
-            .formatted(
-                path, shown(tensor.info().name()), tensor.position() + tensor.info().bytes(), end));
+        String.format(
+            Locale.ROOT,
+            "%s was truncated while it was read: tensor '%s' reaches to byte %d, the file to %d",
+            path,
+            shown(tensor.info().name()),
+            tensor.position() + tensor.info().bytes(),
+            end));
   }
 
   /** Unmaps everything and closes the file. Slices are invalid from now on. */

@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -64,19 +65,30 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
     while (start.hasRemaining() && channel.read(start, start.position()) >= 0) {}
     if (start.position() < 8) {
       throw new InvalidInput(
-          "%s is no safetensors file: it has %d bytes, and the header's length alone takes 8"
-              .formatted(file, size));
+          String.format(
+              Locale.ROOT,
+              "%s is no safetensors file: it has %d bytes, and the header's length alone takes 8",
+              file,
+              size));
     }
     long length = start.getLong(0);
     if (length < 0 || length > MAX_BYTES) {
       throw new InvalidInput(
-          "%s is no safetensors file, or damaged: a header of %s bytes, at most %d are allowed"
-              .formatted(file, Long.toUnsignedString(length), MAX_BYTES));
+          String.format(
+              Locale.ROOT,
+              "%s is no safetensors file, or damaged: a header of %s bytes, at most %d are allowed",
+              file,
+              Long.toUnsignedString(length),
+              MAX_BYTES));
     }
     if (8 + length > size) {
       throw new InvalidInput(
-          "%s is truncated or no safetensors file: a header of %d bytes, but only %d bytes follow"
-              .formatted(file, length, size - 8));
+          String.format(
+              Locale.ROOT,
+              "%s is truncated or no safetensors file: a header of %d bytes, but only %d bytes follow",
+              file,
+              length,
+              size - 8));
     }
     if (length == 0 || start.get(8) != '{') {
       throw new InvalidInput(
@@ -226,24 +238,26 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
       if (offsets.begin > offsets.end || offsets.end > dataBytes) {
         throw invalid(
             name,
-            "data_offsets [%d, %d] are outside the file's %d bytes of data%s"
-                .formatted(
-                    offsets.begin,
-                    offsets.end,
-                    dataBytes,
-                    offsets.end > dataBytes ? " (is the file truncated?)" : ""));
+            String.format(
+                Locale.ROOT,
+                "data_offsets [%d, %d] are outside the file's %d bytes of data%s",
+                offsets.begin,
+                offsets.end,
+                dataBytes,
+                offsets.end > dataBytes ? " (is the file truncated?)" : ""));
       }
       if (offsets.end - offsets.begin != info.bytes()) {
         throw invalid(
             name,
-            "shape %s × %s takes %d bytes, but its data_offsets [%d, %d] hold %d"
-                .formatted(
-                    shape,
-                    dtype,
-                    info.bytes(),
-                    offsets.begin,
-                    offsets.end,
-                    offsets.end - offsets.begin));
+            String.format(
+                Locale.ROOT,
+                "shape %s × %s takes %d bytes, but its data_offsets [%d, %d] hold %d",
+                shape,
+                dtype,
+                info.bytes(),
+                offsets.begin,
+                offsets.end,
+                offsets.end - offsets.begin));
       }
       return new Tensor(info, dataStart + offsets.begin);
     }
@@ -259,22 +273,33 @@ record SafetensorsHeader(SortedMap<String, Tensor> tensors, Map<String, String> 
         if (tensor.position() < end) {
           throw invalid(
               name,
-              "its bytes from %d on overlap those of %s, which end at %d"
-                  .formatted(tensor.position() - dataStart, previous, end - dataStart));
+              String.format(
+                  Locale.ROOT,
+                  "its bytes from %d on overlap those of %s, which end at %d",
+                  tensor.position() - dataStart,
+                  previous,
+                  end - dataStart));
         }
         if (tensor.position() > end) {
           throw invalid(
               name,
-              "%d bytes between the end of %s and this tensor belong to no tensor"
-                  .formatted(tensor.position() - end, previous));
+              String.format(
+                  Locale.ROOT,
+                  "%d bytes between the end of %s and this tensor belong to no tensor",
+                  tensor.position() - end,
+                  previous));
         }
         end += tensor.info().bytes();
         previous = "tensor '" + shown(name) + "'";
       }
       if (end != dataStart + dataBytes) {
         throw new InvalidInput(
-            "%s: %d bytes after the end of %s belong to no tensor"
-                .formatted(file, dataStart + dataBytes - end, previous));
+            String.format(
+                Locale.ROOT,
+                "%s: %d bytes after the end of %s belong to no tensor",
+                file,
+                dataStart + dataBytes - end,
+                previous));
       }
       return new SafetensorsHeader(
           Collections.unmodifiableSortedMap(tensors), Collections.unmodifiableSortedMap(metadata));

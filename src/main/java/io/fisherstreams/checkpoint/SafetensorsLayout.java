@@ -16,6 +16,7 @@ import java.util.Collection;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 
@@ -37,8 +38,12 @@ record SafetensorsLayout(byte[] header, Map<String, Long> positions) {
     int padded = Math.addExact(json.length, (8 - json.length % 8) % 8);
     if (padded > SafetensorsHeader.MAX_BYTES) {
       throw new InvalidInput(
-          "%d tensors need a header of %d bytes, safetensors allows %d: write a folder of parts"
-              .formatted(tensors.size(), padded, SafetensorsHeader.MAX_BYTES));
+          String.format(
+              Locale.ROOT,
+              "%d tensors need a header of %d bytes, safetensors allows %d: write a folder of parts",
+              tensors.size(),
+              padded,
+              SafetensorsHeader.MAX_BYTES));
     }
     ByteBuffer header = ByteBuffer.allocate(8 + padded).order(ByteOrder.LITTLE_ENDIAN);
     header.putLong(padded).put(json);

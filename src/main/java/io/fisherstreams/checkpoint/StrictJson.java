@@ -15,6 +15,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.CodingErrorAction;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Reads one JSON object of untrusted UTF-8 strictly, token by token. Written by hand on Jackson's
@@ -68,11 +69,12 @@ final class StrictJson {
       throw new InvalidInput(what + " is not UTF-8", e);
     } catch (JsonProcessingException e) {
       throw new InvalidInput(
-          "%s is not valid JSON: %s (character %d)"
-              .formatted(
-                  what,
-                  shown(JsonFault.reason(e)),
-                  e.getLocation() == null ? -1 : e.getLocation().getCharOffset()),
+          String.format(
+              Locale.ROOT,
+              "%s is not valid JSON: %s (character %d)",
+              what,
+              shown(JsonFault.reason(e)),
+              e.getLocation() == null ? -1 : e.getLocation().getCharOffset()),
           e);
     } catch (IOException e) {
       throw new InvalidInput(what + ": cannot be read: " + InvalidInput.reason(e), e);
@@ -108,7 +110,7 @@ final class StrictJson {
     for (int i = 0; i < text.length() && i < SHOWN_CHARACTERS; i++) {
       char c = text.charAt(i);
       if (Character.isISOControl(c)) {
-        line.append("\\u%04x".formatted((int) c));
+        line.append(String.format(Locale.ROOT, "\\u%04x", (int) c));
       } else {
         line.append(c);
       }

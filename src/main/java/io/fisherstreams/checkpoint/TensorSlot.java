@@ -9,6 +9,7 @@ import io.fisherstreams.files.AtomicOutput.OutputFile;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /**
  * One tensor of a file that is being written, and which of its elements have been written, in any
@@ -48,14 +49,23 @@ final class TensorSlot {
     int width = info.dtype().bytes();
     if (bytes.remaining() % width != 0) {
       throw new IllegalArgumentException(
-          "%d bytes are no whole number of elements of tensor '%s', which is %s"
-              .formatted(bytes.remaining(), shown(info.name()), info.dtype()));
+          String.format(
+              Locale.ROOT,
+              "%d bytes are no whole number of elements of tensor '%s', which is %s",
+              bytes.remaining(),
+              shown(info.name()),
+              info.dtype()));
     }
     int elements = bytes.remaining() / width;
     if (firstElement < 0 || firstElement > info.elements() - elements) {
       throw new IndexOutOfBoundsException(
-          "%d elements from %d on of tensor '%s' with %d elements"
-              .formatted(elements, firstElement, shown(info.name()), info.elements()));
+          String.format(
+              Locale.ROOT,
+              "%d elements from %d on of tensor '%s' with %d elements",
+              elements,
+              firstElement,
+              shown(info.name()),
+              info.elements()));
     }
     file.write(bytes, position + firstElement * width);
     markWritten(firstElement, firstElement + elements);
@@ -72,8 +82,12 @@ final class TensorSlot {
   /** The first run of elements that were never written, for a message. */
   synchronized String firstGap() {
     Range<Long> gap = written.complement().subRangeSet(all()).asRanges().iterator().next();
-    return "elements %d to %d of %d"
-        .formatted(gap.lowerEndpoint(), gap.upperEndpoint() - 1, info.elements());
+    return String.format(
+        Locale.ROOT,
+        "elements %d to %d of %d",
+        gap.lowerEndpoint(),
+        gap.upperEndpoint() - 1,
+        info.elements());
   }
 
   private Range<Long> all() {

@@ -7,6 +7,7 @@ import io.fisherstreams.release.ReleaseAliases;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.SortedMap;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -66,7 +67,11 @@ final class AliasCommand implements Callable<Integer> {
 
   /** Where an alias is, as its commands print it. */
   static String text(Alias alias) {
-    return "%s is %srelease %d"
-        .formatted(alias.getAlias(), alias.getHeld() ? "held at " : "", alias.getRelease());
+    return String.format(
+        Locale.ROOT,
+        "%s is %srelease %d",
+        alias.getAlias(),
+        alias.getHeld() ? "held at " : "",
+        alias.getRelease());
   }
 }

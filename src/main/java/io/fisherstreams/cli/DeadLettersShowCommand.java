@@ -7,6 +7,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.PoolTopics;
 import java.io.PrintWriter;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -45,14 +46,17 @@ final class DeadLettersShowCommand implements Callable<Integer> {
             .orElseThrow(
                 () ->
                     new InvalidInput(
-                        "%s has no dead letter at offset %d; dead-letters list shows them"
-                            .formatted(topics.deadLetters().name(), offset)));
+                        String.format(
+                            Locale.ROOT,
+                            "%s has no dead letter at offset %d; dead-letters list shows them",
+                            topics.deadLetters().name(),
+                            offset)));
     PrintWriter out = spec.commandLine().getOut();
     if (json) {
       out.println(DeadLetterJson.whole(letter, topics));
       return 0;
     }
-    out.printf("offset  %d%n", letter.offset());
+    out.printf(Locale.ROOT, "offset  %d%n", letter.offset());
     out.printf("time    %s%n", letter.at());
     out.printf("stage   %s%n", DeadLettersCommand.printable(letter.stage()));
     out.printf("reason  %s%n", DeadLettersCommand.printable(letter.reason()));

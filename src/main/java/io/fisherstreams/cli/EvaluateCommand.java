@@ -34,6 +34,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -218,8 +219,11 @@ final class EvaluateCommand implements Callable<Integer> {
     spec.commandLine()
         .getOut()
         .printf(
+            Locale.ROOT,
             "examples %d, accuracy %.4g, mean log-likelihood %.4g%n",
-            evaluation.examples(), evaluation.accuracy(), evaluation.meanLogLikelihood());
+            evaluation.examples(),
+            evaluation.accuracy(),
+            evaluation.meanLogLikelihood());
   }
 
   private void evaluatePool(MergeFile file) {

@@ -19,6 +19,7 @@ import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -81,11 +82,12 @@ final class ExportCommand implements Callable<Integer> {
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
       throw new InvalidInput(
-          "release %d was rejected: %s%s"
-              .formatted(
-                  release.getRelease(),
-                  release.getReason(),
-                  release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
+          String.format(
+              Locale.ROOT,
+              "release %d was rejected: %s%s",
+              release.getRelease(),
+              release.getReason(),
+              release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
     }
     List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
     TiedWeights ties = baseFolder == null ? TiedWeights.NONE : BaseFolder.ties(baseFolder, tensors);

@@ -150,7 +150,7 @@ final class ManPage {
               } else if (c < 128) {
                 escaped.append((char) c);
               } else {
-                escaped.append("\\[u%04X]".formatted(c));
+                escaped.append(String.format(Locale.ROOT, "\\[u%04X]", c));
               }
             });
     return text.startsWith(".") || text.startsWith("'") ? "\\&" + escaped : escaped.toString();

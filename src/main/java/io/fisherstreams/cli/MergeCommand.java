@@ -13,6 +13,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -125,9 +126,9 @@ final class MergeCommand implements Callable<Integer> {
     for (PlannedModel model : result.release().getPlan().getModels()) {
       table.row(
           model.getModel(),
-          "%.6g".formatted(model.getCoefficient()),
-          "%.6g".formatted(model.getFisherNorm()),
-          "%.2f%%".formatted(100 * model.getShare()));
+          String.format(Locale.ROOT, "%.6g", model.getCoefficient()),
+          String.format(Locale.ROOT, "%.6g", model.getFisherNorm()),
+          String.format(Locale.ROOT, "%.2f%%", 100 * model.getShare()));
     }
     table.print(out);
     result.tensors().lines().forEach(out::println);

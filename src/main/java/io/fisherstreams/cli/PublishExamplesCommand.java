@@ -18,6 +18,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
@@ -141,8 +142,12 @@ final class PublishExamplesCommand implements Callable<Integer> {
     }
     if (numExamples != null && numExamples > source.count()) {
       throw new InvalidInput(
-          "%s: %d examples asked for, found %d"
-              .formatted(source.origin(), numExamples, source.count()));
+          String.format(
+              Locale.ROOT,
+              "%s: %d examples asked for, found %d",
+              source.origin(),
+              numExamples,
+              source.count()));
     }
     if (source.count() == 0) {
       throw new InvalidInput("%s: has no examples".formatted(source.origin()));
@@ -157,13 +162,14 @@ final class PublishExamplesCommand implements Callable<Integer> {
     }
     if (numExamples != null || firstIndex >= manifest.getExamples()) {
       throw new InvalidInput(
-          "%s accepts %d examples (refine-every is 0), with indices up to %d; asked for %d to %d"
-              .formatted(
-                  manifest.getModel(),
-                  manifest.getExamples(),
-                  manifest.getExamples() - 1,
-                  firstIndex,
-                  firstIndex + count - 1));
+          String.format(
+              Locale.ROOT,
+              "%s accepts %d examples (refine-every is 0), with indices up to %d; asked for %d to %d",
+              manifest.getModel(),
+              manifest.getExamples(),
+              manifest.getExamples() - 1,
+              firstIndex,
+              firstIndex + count - 1));
     }
     return manifest.getExamples() - firstIndex;
   }

@@ -12,6 +12,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -108,8 +109,11 @@ final class ServeCommand implements Callable<Integer> {
     rejectOwn(config.commandConfig(), "command_config");
     if (config.replication() != null && config.replication() > 1) {
       throw new InvalidInput(
-          "%s: replication_factor is %d, but serve has one broker; remove it, or use run for a cluster"
-              .formatted(configFile, config.replication()));
+          String.format(
+              Locale.ROOT,
+              "%s: replication_factor is %d, but serve has one broker; remove it, or use run for a cluster",
+              configFile,
+              config.replication()));
     }
     return config;
   }

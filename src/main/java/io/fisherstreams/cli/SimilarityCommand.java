@@ -17,6 +17,7 @@ import io.fisherstreams.similarity.HeatMap;
 import io.fisherstreams.similarity.Similarity;
 import io.fisherstreams.similarity.SimilarityText;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
@@ -94,8 +95,11 @@ final class SimilarityCommand implements Callable<Integer> {
     spec.commandLine()
         .getOut()
         .printf(
+            Locale.ROOT,
             "pool %s, release %d%n%n%s",
-            topics.pool(), release.getRelease(), SimilarityText.tables(similarity));
+            topics.pool(),
+            release.getRelease(),
+            SimilarityText.tables(similarity));
     return 0;
   }
 

@@ -18,6 +18,7 @@ import java.time.Duration;
 import java.time.Instant;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -63,7 +64,7 @@ final class StatusCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     PoolStatus status = PoolStatus.read(kafka, topics);
     PrintWriter out = spec.commandLine().getOut();
-    out.printf("pool %s, %d partitions%n%n", topics.pool(), status.partitions());
+    out.printf(Locale.ROOT, "pool %s, %d partitions%n%n", topics.pool(), status.partitions());
     models(status).print(out);
     out.println();
     lags(kafka, topics, status).print(out);
@@ -126,7 +127,8 @@ final class StatusCommand implements Callable<Integer> {
           StageLag.of(kafka, Stage.webhookGroup(topics.pool(), hook.name())));
     }
     TextTable table = new TextTable().left().left();
-    lags.forEach((stage, lag) -> table.row(stage, "lag %d records".formatted(lag)));
+    lags.forEach(
+        (stage, lag) -> table.row(stage, String.format(Locale.ROOT, "lag %d records", lag)));
     return table;
   }
 
@@ -137,6 +139,7 @@ final class StatusCommand implements Callable<Integer> {
     for (Release release :
         releases.subList(Math.max(0, releases.size() - MAX_RELEASES), releases.size())) {
       out.printf(
+          Locale.ROOT,
           "release %d %s %s %s%n",
           release.getRelease(),
           release.getStatus(),

@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.PoolTopics;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
@@ -26,7 +27,7 @@ final class TopicsCheckCommand implements Callable<Integer> {
       int partitions = new PoolAdmin(admin, topics).check();
       spec.commandLine()
           .getOut()
-          .printf("%d topics, %d partitions%n", topics.all().size(), partitions);
+          .printf(Locale.ROOT, "%d topics, %d partitions%n", topics.all().size(), partitions);
     }
     return 0;
   }

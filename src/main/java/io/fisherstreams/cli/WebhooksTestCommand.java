@@ -4,6 +4,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.webhook.ReleaseEvent;
 import io.fisherstreams.webhook.WebhookClient;
 import java.time.Instant;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -34,7 +35,8 @@ final class WebhooksTestCommand implements Callable<Integer> {
     if (answer.isAccepted()) {
       spec.commandLine()
           .getOut()
-          .println("%s accepted the test: status %d".formatted(name, answer.status()));
+          .println(
+              String.format(Locale.ROOT, "%s accepted the test: status %d", name, answer.status()));
       return 0;
     }
     spec.commandLine()

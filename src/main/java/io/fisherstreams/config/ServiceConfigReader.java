@@ -15,6 +15,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -94,7 +95,7 @@ final class ServiceConfigReader {
     if (replication > Short.MAX_VALUE) {
       throw yaml.invalid(
           "replication_factor",
-          "is %d, expected at most %d".formatted(replication, Short.MAX_VALUE));
+          String.format(Locale.ROOT, "is %d, expected at most %d", replication, Short.MAX_VALUE));
     }
     return replication == 0 ? null : (short) replication;
   }
@@ -115,7 +116,7 @@ final class ServiceConfigReader {
     if (longest < quiet) {
       throw yaml.invalid(
           "longest_wait_millis",
-          "is %d, expected at least quiet_millis, %d".formatted(longest, quiet));
+          String.format(Locale.ROOT, "is %d, expected at least quiet_millis, %d", longest, quiet));
     }
     return new PlanPolicy(
         Duration.ofMillis(quiet),

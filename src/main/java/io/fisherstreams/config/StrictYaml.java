@@ -12,6 +12,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -105,11 +106,12 @@ final class StrictYaml {
   /** What is wrong and where, in one line: the library's message quotes the file over several. */
   private static String reason(YAMLException error) {
     return error instanceof MarkedYAMLException marked && marked.getProblemMark() != null
-        ? "line %d, column %d: %s"
-            .formatted(
-                marked.getProblemMark().getLine() + 1,
-                marked.getProblemMark().getColumn() + 1,
-                marked.getProblem())
+        ? String.format(
+            Locale.ROOT,
+            "line %d, column %d: %s",
+            marked.getProblemMark().getLine() + 1,
+            marked.getProblemMark().getColumn() + 1,
+            marked.getProblem())
         : error.getMessage();
   }
 
@@ -119,7 +121,13 @@ final class StrictYaml {
 
   private InvalidInput invalid(Node where, String what, String why) {
     return new InvalidInput(
-        "%s, line %d: %s: %s".formatted(file, where.getStartMark().getLine() + 1, what, why));
+        String.format(
+            Locale.ROOT,
+            "%s, line %d: %s: %s",
+            file,
+            where.getStartMark().getLine() + 1,
+            what,
+            why));
   }
 
   /** The error of a key's value, or of the mapping when the key is missing. */

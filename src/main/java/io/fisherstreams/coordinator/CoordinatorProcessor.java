@@ -29,6 +29,7 @@ import java.time.Instant;
 import java.time.InstantSource;
 import java.time.temporal.ChronoUnit;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.common.errors.SerializationException;
@@ -258,12 +259,20 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void progress(PartitionProgress report) {
     if (report.getPartition() < 0 || report.getPartition() >= partitions) {
       throw new RejectedRecord(
-          "partition %d is not among the pool's %d".formatted(report.getPartition(), partitions));
+          String.format(
+              Locale.ROOT,
+              "partition %d is not among the pool's %d",
+              report.getPartition(),
+              partitions));
     }
     if (report.getBody() instanceof ModelProgress model) {
       if (model.getPart() < 0 || model.getPart() >= model.getParts()) {
         throw new RejectedRecord(
-            "part %d of %d is none of its report".formatted(model.getPart(), model.getParts()));
+            String.format(
+                Locale.ROOT,
+                "part %d of %d is none of its report",
+                model.getPart(),
+                model.getParts()));
       }
       events.reported(pool, model, () -> pool.progress(report.getPartition(), model));
       stored.put(report);

@@ -6,6 +6,7 @@ import io.fisherstreams.record.PartitionProgress;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import org.apache.kafka.streams.KeyValue;
 import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
@@ -76,7 +77,7 @@ final class PoolStore {
     if (body.getPart() == 0) {
       deleteReports(epoch, key + "0"); // '/' + 1
     }
-    reports.put(String.format("%s/%010d", epoch, body.getPart()), report);
+    reports.put(String.format(Locale.ROOT, "%s/%010d", epoch, body.getPart()), report);
   }
 
   /** Deletes the reports on a version's epochs before one that a plan uses. */
@@ -115,7 +116,7 @@ final class PoolStore {
 
   /** Epochs of ten digits: their keys sort as numbers do. */
   private static String epochKey(String key, int epoch) {
-    return String.format("%s/%010d", key, epoch);
+    return String.format(Locale.ROOT, "%s/%010d", key, epoch);
   }
 
   private static String id(ModelManifest manifest) {

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -108,8 +109,11 @@ public final class PoolView {
     }
     if (versions.isEmpty() && models.size() >= Limits.MAX_MODELS) {
       throw new RejectedRecord(
-          "the pool has %d models, at most %d are accepted; withdraw one first"
-              .formatted(models.size(), Limits.MAX_MODELS));
+          String.format(
+              Locale.ROOT,
+              "the pool has %d models, at most %d are accepted; withdraw one first",
+              models.size(),
+              Limits.MAX_MODELS));
     }
     PoolModel announced = new PoolModel(manifest, partitions);
     models.computeIfAbsent(model, m -> new TreeMap<>()).put(manifest.getVersion(), announced);

@@ -16,6 +16,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -207,7 +208,13 @@ final class Releases {
       slices.add(new TopicSlice(p, state.getFirstOffsets().get(p), ends.get(p)));
     }
     Release release =
-        release(ReleaseStatus.COMPLETE, "", slices, shards, String.format("%016x", checksum), now);
+        release(
+            ReleaseStatus.COMPLETE,
+            "",
+            slices,
+            shards,
+            String.format(Locale.ROOT, "%016x", checksum),
+            now);
     records.put(release);
     state.setUnderWay(false);
     state.setAbandoned(0);
@@ -293,20 +300,23 @@ final class Releases {
       return "there is no release " + id + ": the pool has none yet";
     }
     if (id < 1 || id > newest) {
-      return "there is no release %d: the newest is %d".formatted(id, newest);
+      return String.format(Locale.ROOT, "there is no release %d: the newest is %d", id, newest);
     }
     if (id == newest && state.getUnderWay()) {
       return "release " + id + " is not complete yet";
     }
     Release record = records.get(id);
     if (record != null) {
-      return "release %d was rejected: %s".formatted(id, record.getReason());
+      return String.format(Locale.ROOT, "release %d was rejected: %s", id, record.getReason());
     }
     List<KeptRelease> kept = state.getKept();
     // Retention drops the oldest only, so what is missing between two that are kept never was one.
     return kept.isEmpty() || id > kept.get(0).getRelease()
-        ? "release %d has no tensors: it was abandoned or rejected".formatted(id)
-        : "the tensors of release %d are no longer kept (coordinator.keep_releases)".formatted(id);
+        ? String.format(Locale.ROOT, "release %d has no tensors: it was abandoned or rejected", id)
+        : String.format(
+            Locale.ROOT,
+            "the tensors of release %d are no longer kept (coordinator.keep_releases)",
+            id);
   }
 
   /**

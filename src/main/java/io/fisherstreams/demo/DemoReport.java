@@ -150,7 +150,7 @@ public final class DemoReport {
     for (PoolChange change : List.of(result.full(), result.last())) {
       groups.add(
           new Group(
-              "release %d, after %s".formatted(change.release(), change.event()),
+              String.format(Locale.ROOT, "release %d, after %s", change.release(), change.event()),
               List.of(
                   row("Fisher merge", change.fisher(), change.average()),
                   row("plain average", change.average(), change.fisher()))));

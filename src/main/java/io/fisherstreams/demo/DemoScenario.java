@@ -4,6 +4,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -128,8 +129,12 @@ public final class DemoScenario {
     Duration waited = Duration.ofNanos(System.nanoTime() - start);
     if (!release.shares().keySet().equals(present.keySet())) {
       throw new IllegalStateException(
-          "release %d merges %s, expected the pool's models %s"
-              .formatted(release.id(), release.shares().keySet(), present.keySet()));
+          String.format(
+              Locale.ROOT,
+              "release %d merges %s, expected the pool's models %s",
+              release.id(),
+              release.shares().keySet(),
+              present.keySet()));
     }
     PoolChange change =
         new PoolChange(

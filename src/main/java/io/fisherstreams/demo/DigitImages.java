@@ -1,6 +1,7 @@
 package io.fisherstreams.demo;
 
 import java.util.Arrays;
+import java.util.Locale;
 
 /**
  * Labelled images of handwritten digits.
@@ -24,8 +25,12 @@ public record DigitImages(byte[] pixels, byte[] labels) {
   public DigitImages {
     if (pixels.length != labels.length * PIXELS) {
       throw new IllegalArgumentException(
-          "%d labels need %d pixels, found %d"
-              .formatted(labels.length, labels.length * PIXELS, pixels.length));
+          String.format(
+              Locale.ROOT,
+              "%d labels need %d pixels, found %d",
+              labels.length,
+              labels.length * PIXELS,
+              pixels.length));
     }
   }
 

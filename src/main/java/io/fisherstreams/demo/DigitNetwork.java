@@ -5,6 +5,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 
@@ -102,10 +103,15 @@ public final class DigitNetwork {
 
   /** The network's {@code config.json}, from which the gradient stage knows how to run it. */
   static String config() {
-    return """
+    return String.format(
+        Locale.ROOT,
+        """
         {"model_type": "mlp", "input_size": %d, "hidden_sizes": [%d, %d], "num_labels": %d, \
-        "activation": "relu"}"""
-        .formatted(WIDTHS[0], WIDTHS[1], WIDTHS[2], WIDTHS[LAYERS]);
+        "activation": "relu"}""",
+        WIDTHS[0],
+        WIDTHS[1],
+        WIDTHS[2],
+        WIDTHS[LAYERS]);
   }
 
   /** Number of inputs of a layer. */

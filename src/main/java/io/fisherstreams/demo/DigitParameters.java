@@ -10,6 +10,7 @@ import java.util.Arrays;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -34,8 +35,12 @@ public final class DigitParameters implements TensorSource {
           || tensor.dtype() != DType.F32
           || this.tensors.put(tensor.name(), tensor) != null) {
         throw new IllegalArgumentException(
-            "%s: expected one float32 tensor of this name with %d elements, found %s elements"
-                .formatted(tensor, tensor.elements(), elements == null ? "no" : elements.length));
+            String.format(
+                Locale.ROOT,
+                "%s: expected one float32 tensor of this name with %d elements, found %s elements",
+                tensor,
+                tensor.elements(),
+                elements == null ? "no" : elements.length));
       }
       this.values.put(tensor.name(), elements);
     }

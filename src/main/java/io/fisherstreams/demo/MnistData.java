@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.zip.GZIPInputStream;
 
 /**
@@ -32,8 +33,12 @@ public record MnistData(DigitImages train, DigitImages test) {
     byte[] labels = idx(set + "-labels-idx1-ubyte.gz", 1);
     if (pixels.length != labels.length * DigitImages.PIXELS) {
       throw new InvalidInput(
-          "resource demo/%s-*: found %d labels for %d images; install the program again"
-              .formatted(set, labels.length, pixels.length / DigitImages.PIXELS));
+          String.format(
+              Locale.ROOT,
+              "resource demo/%s-*: found %d labels for %d images; install the program again",
+              set,
+              labels.length,
+              pixels.length / DigitImages.PIXELS));
     }
     return new DigitImages(pixels, labels);
   }
@@ -62,21 +67,29 @@ public record MnistData(DigitImages train, DigitImages test) {
     ByteBuffer buffer = ByteBuffer.wrap(file);
     if (file.length < header || buffer.getInt() != magic) {
       throw new InvalidInput(
-          "%s: expected an IDX file of unsigned bytes in %d dimension(s)"
-              .formatted(name, dimensions));
+          String.format(
+              Locale.ROOT,
+              "%s: expected an IDX file of unsigned bytes in %d dimension(s)",
+              name,
+              dimensions));
     }
     long expected = buffer.getInt();
     for (int size : itemShape) {
       int found = buffer.getInt();
       if (found != size) {
-        throw new InvalidInput("%s: expected size %d, found %d".formatted(name, size, found));
+        throw new InvalidInput(
+            String.format(Locale.ROOT, "%s: expected size %d, found %d", name, size, found));
       }
       expected *= size;
     }
     if (file.length - header != expected) {
       throw new InvalidInput(
-          "%s: expected %d bytes after the header, found %d"
-              .formatted(name, expected, file.length - header));
+          String.format(
+              Locale.ROOT,
+              "%s: expected %d bytes after the header, found %d",
+              name,
+              expected,
+              file.length - header));
     }
     return Arrays.copyOfRange(file, header, file.length);
   }

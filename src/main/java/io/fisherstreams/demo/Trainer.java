@@ -1,6 +1,7 @@
 package io.fisherstreams.demo;
 
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Random;
 
 /**
@@ -53,7 +54,8 @@ final class Trainer implements AutoCloseable {
       EpochListener listener) {
     if (images.count() % BATCH != 0) {
       throw new IllegalArgumentException(
-          "expected a multiple of %d images, found %d".formatted(BATCH, images.count()));
+          String.format(
+              Locale.ROOT, "expected a multiple of %d images, found %d", BATCH, images.count()));
     }
     DigitNetwork network = start.copy();
     Moments[] weightMoments = new Moments[DigitNetwork.LAYERS];

@@ -12,6 +12,7 @@ import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.BiConsumer;
 import java.util.function.Predicate;
@@ -112,8 +113,8 @@ final class ClaimCommit {
         "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
         claim.version(),
         counted.size(),
-        "%.1f".formatted(seconds),
-        "%.1f".formatted(counted.size() / seconds),
+        String.format(Locale.ROOT, "%.1f", seconds),
+        String.format(Locale.ROOT, "%.1f", counted.size() / seconds),
         bytes);
   }
 

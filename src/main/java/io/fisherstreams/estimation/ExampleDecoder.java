@@ -14,6 +14,7 @@ import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.DType;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.errors.SerializationException;
@@ -65,8 +66,13 @@ final class ExampleDecoder {
     int home = model.partition(value.getIndex(), partitions);
     if (home != record.partition()) {
       throw new RejectedRecord(
-          "%s belongs to partition %d of %d, not to %d"
-              .formatted(key, home, partitions, record.partition()));
+          String.format(
+              Locale.ROOT,
+              "%s belongs to partition %d of %d, not to %d",
+              key,
+              home,
+              partitions,
+              record.partition()));
     }
     return PendingExample.of(record, model, example(value, version, record.topic()));
   }
@@ -76,7 +82,11 @@ final class ExampleDecoder {
     for (ExampleInput input : value.getInputs()) {
       if (inputs.put(input.getName(), tensor(value, input)) != null) {
         throw new RejectedRecord(
-            "example %d has the input %s twice".formatted(value.getIndex(), input.getName()));
+            String.format(
+                Locale.ROOT,
+                "example %d has the input %s twice",
+                value.getIndex(),
+                input.getName()));
       }
     }
     return new Example(topic + ": " + version, value.getIndex(), value.getLabel(), inputs);
@@ -93,7 +103,12 @@ final class ExampleDecoder {
       return new InputTensor(dtype, input.getShape(), input.getData().slice());
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
-          "example %d: input %s: %s".formatted(value.getIndex(), input.getName(), e.getMessage()));
+          String.format(
+              Locale.ROOT,
+              "example %d: input %s: %s",
+              value.getIndex(),
+              input.getName(),
+              e.getMessage()));
     }
   }
 }

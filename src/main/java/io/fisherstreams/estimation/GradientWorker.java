@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -274,7 +275,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
           "{}: {} examples of this claim, {} examples/s",
           claim.version(),
           claim.size(),
-          "%.1f".formatted(claim.size() / claim.seconds(now)));
+          String.format(Locale.ROOT, "%.1f", claim.size() / claim.seconds(now)));
     }
   }
 

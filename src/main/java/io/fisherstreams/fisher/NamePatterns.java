@@ -5,6 +5,7 @@ import com.google.re2j.PatternSyntaxException;
 import io.fisherstreams.InvalidInput;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -75,8 +76,11 @@ public final class NamePatterns {
       repetitions *= Math.max(1, Long.parseLong(most));
       if (repetitions > MAX_REPETITIONS) {
         throw new InvalidInput(
-            "exclusion pattern '%s' repeats more than %d times; use * or +"
-                .formatted(pattern, MAX_REPETITIONS));
+            String.format(
+                Locale.ROOT,
+                "exclusion pattern '%s' repeats more than %d times; use * or +",
+                pattern,
+                MAX_REPETITIONS));
       }
     }
     try {

@@ -3,6 +3,7 @@ package io.fisherstreams.fisher;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -51,11 +52,17 @@ public final class Shares {
       String model, double norm, double epsilon, double share, double shareWithoutEpsilon) {
     /** Tells the user what happens and what to do. */
     public String message() {
-      return ("model '%s' takes over the merge: its share is %.4f, and %.4f without"
+      return String.format(
+          Locale.ROOT,
+          ("model '%s' takes over the merge: its share is %.4f, and %.4f without"
               + " minimal_fisher_weight, because its Fisher (norm %.3g) is small against"
               + " minimal_fisher_weight %.3g. Lower minimal_fisher_weight, or give the model a"
-              + " Fisher of the others' magnitude")
-          .formatted(model, share, shareWithoutEpsilon, norm, epsilon);
+              + " Fisher of the others' magnitude"),
+          model,
+          share,
+          shareWithoutEpsilon,
+          norm,
+          epsilon);
     }
   }
 

@@ -10,6 +10,7 @@ import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Locale;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.zip.CRC32;
@@ -100,8 +101,12 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
     }
     if (index >= manifest.getExamples() && manifest.getRefineEvery() == 0) {
       throw new RejectedRecord(
-          "%s: example %d is beyond the %d that it accepts (refineEvery is 0)"
-              .formatted(version(), index, manifest.getExamples()));
+          String.format(
+              Locale.ROOT,
+              "%s: example %d is beyond the %d that it accepts (refineEvery is 0)",
+              version(),
+              index,
+              manifest.getExamples()));
     }
   }
 

@@ -2,6 +2,7 @@ package io.fisherstreams.gradient;
 
 import io.fisherstreams.gradient.example.Example;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * A model's predictions for a batch, in float64.
@@ -37,8 +38,11 @@ record Predictions(List<Example> examples, int[] labels, double[][] logProbabili
       float logit = logits[offset + c];
       if (!Float.isFinite(logit)) {
         throw example.invalid(
-            "the model's logit of class %d is %s; are the checkpoint's weights sound?"
-                .formatted(c, logit));
+            String.format(
+                Locale.ROOT,
+                "the model's logit of class %d is %s; are the checkpoint's weights sound?",
+                c,
+                logit));
       }
       max = Math.max(max, logit);
     }

@@ -9,6 +9,7 @@ import java.io.StringReader;
 import java.nio.file.Path;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Properties;
@@ -207,8 +208,13 @@ public record ClientSettings(
       // told below
     }
     throw new InvalidInput(
-        "%s: %s is %s, expected at least %d, the largest record"
-            .formatted(file, name, value, least));
+        String.format(
+            Locale.ROOT,
+            "%s: %s is %s, expected at least %d, the largest record",
+            file,
+            name,
+            value,
+            least));
   }
 
   private static void requireClass(Path file, String name, String type) {

@@ -3,6 +3,7 @@ package io.fisherstreams.kafka;
 import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.PoolTopics;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
@@ -28,13 +29,14 @@ public final class DeadLetterReader {
       return newest
           .map(
               letter ->
-                  "dead letters: %d%s; the newest is at offset %d: %s: %s"
-                      .formatted(
-                          count,
-                          isAll ? "" : " or more",
-                          letter.offset(),
-                          letter.place(),
-                          letter.reason()))
+                  String.format(
+                      Locale.ROOT,
+                      "dead letters: %d%s; the newest is at offset %d: %s: %s",
+                      count,
+                      isAll ? "" : " or more",
+                      letter.offset(),
+                      letter.place(),
+                      letter.reason()))
           .orElse("dead letters: 0");
     }
   }

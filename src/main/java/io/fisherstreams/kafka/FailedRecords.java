@@ -7,6 +7,7 @@ import java.nio.file.StandardCopyOption;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.common.TopicPartition;
@@ -142,7 +143,11 @@ public final class FailedRecords {
         ? new Verdict(Handling.PROCESS, "")
         : new Verdict(
             handling(known.count),
-            "set aside after %d failures of the stage: %s".formatted(known.count, known.cause));
+            String.format(
+                Locale.ROOT,
+                "set aside after %d failures of the stage: %s",
+                known.count,
+                known.cause));
   }
 
   private static Handling handling(int count) {
@@ -214,7 +219,7 @@ public final class FailedRecords {
   public synchronized Optional<String> givenUp(String work) {
     return Optional.ofNullable(failures.get(work))
         .filter(known -> known.count >= MAX_FAILURES)
-        .map(known -> "failed %d times: %s".formatted(known.count, known.cause));
+        .map(known -> String.format(Locale.ROOT, "failed %d times: %s", known.count, known.cause));
   }
 
   private Optional<Task> newestOfThisThread() {

@@ -5,6 +5,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
 import org.apache.kafka.clients.CommonClientConfigs;
@@ -162,7 +163,11 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     }
     if (cause instanceof TimeoutException) {
       return new InvalidInput(
-          "no broker answers at %s within %d s".formatted(bootstrapServers, within.toSeconds()),
+          String.format(
+              Locale.ROOT,
+              "no broker answers at %s within %d s",
+              bootstrapServers,
+              within.toSeconds()),
           cause);
     }
     return new InvalidInput(

@@ -9,6 +9,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -238,12 +239,13 @@ public final class PoolAdmin {
             (group, description) -> {
               if (!description.members().isEmpty()) {
                 throw new InvalidInput(
-                    "group %s has %d running members, for example on %s; stop the stages of pool %s first. Nothing was deleted"
-                        .formatted(
-                            group,
-                            description.members().size(),
-                            description.members().iterator().next().host(),
-                            topics.pool()));
+                    String.format(
+                        Locale.ROOT,
+                        "group %s has %d running members, for example on %s; stop the stages of pool %s first. Nothing was deleted",
+                        group,
+                        description.members().size(),
+                        description.members().iterator().next().host(),
+                        topics.pool()));
               }
             });
   }

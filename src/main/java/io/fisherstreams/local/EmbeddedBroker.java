@@ -8,6 +8,7 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.nio.file.Path;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
@@ -248,10 +249,16 @@ public final class EmbeddedBroker implements AutoCloseable {
   static InvalidInput taken(int port, BindException cause) {
     return new InvalidInput(
         port < MIN_USER_PORT
-            ? "port %d of %s cannot be used: it is taken, or only root may use it"
-                .formatted(port, HOST)
-            : "port %d of %s is taken: stop what listens there or choose another"
-                .formatted(port, HOST),
+            ? String.format(
+                Locale.ROOT,
+                "port %d of %s cannot be used: it is taken, or only root may use it",
+                port,
+                HOST)
+            : String.format(
+                Locale.ROOT,
+                "port %d of %s is taken: stop what listens there or choose another",
+                port,
+                HOST),
         cause);
   }
 

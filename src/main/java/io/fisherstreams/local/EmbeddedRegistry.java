@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -78,8 +79,12 @@ public final class EmbeddedRegistry implements AutoCloseable {
       throw EmbeddedBroker.taken(port, e);
     } catch (IOException e) {
       throw new InvalidInput(
-          "the schema registry cannot listen on port %d of %s: %s"
-              .formatted(port, HOST, InvalidInput.reason(e)),
+          String.format(
+              Locale.ROOT,
+              "the schema registry cannot listen on port %d of %s: %s",
+              port,
+              HOST,
+              InvalidInput.reason(e)),
           e);
     }
     EmbeddedRegistry registry = new EmbeddedRegistry(store, server);

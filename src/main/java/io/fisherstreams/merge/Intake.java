@@ -9,6 +9,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -110,8 +111,11 @@ final class Intake {
     }
     if (source.length() > Limits.MAX_LABEL_LENGTH) {
       throw new RejectedRecord(
-          "source has %d characters, at most %d are accepted"
-              .formatted(source.length(), Limits.MAX_LABEL_LENGTH));
+          String.format(
+              Locale.ROOT,
+              "source has %d characters, at most %d are accepted",
+              source.length(),
+              Limits.MAX_LABEL_LENGTH));
     }
     if (record.getExamples() < 1) {
       throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");

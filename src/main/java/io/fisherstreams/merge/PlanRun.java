@@ -17,6 +17,7 @@ import java.nio.ByteBuffer;
 import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -232,9 +233,12 @@ final class PlanRun implements AutoCloseable {
 
   private String fault(Shard shard, DType dtype, ShardMerge.Misfit misfit) {
     String element =
-        "parameter %s: element %d is %s"
-            .formatted(
-                shard.tensor().name(), shard.firstElement() + misfit.element(), misfit.value());
+        String.format(
+            Locale.ROOT,
+            "parameter %s: element %d is %s",
+            shard.tensor().name(),
+            shard.firstElement() + misfit.element(),
+            misfit.value());
     if (Double.isFinite(misfit.value())) {
       return element + ", which %s cannot hold; choose a wider output dtype".formatted(dtype);
     }

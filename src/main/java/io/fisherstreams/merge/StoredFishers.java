@@ -26,6 +26,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
@@ -90,8 +91,11 @@ public final class StoredFishers {
 
   private InvalidInput gone(String what) {
     return new InvalidInput(
-        "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release"
-            .formatted(what, plan.getRelease()));
+        String.format(
+            Locale.ROOT,
+            "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release",
+            what,
+            plan.getRelease()));
   }
 
   /** Bytes of the Fishers' merged entries, of all models together. */

@@ -35,6 +35,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
@@ -238,8 +239,10 @@ public final class OneShotMerge {
     }
     if (release.getUnweighted() > 0) {
       listener.warn(
-          "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient"
-              .formatted(release.getUnweighted()));
+          String.format(
+              Locale.ROOT,
+              "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient",
+              release.getUnweighted()));
     }
     MergedTensors tensors = write(release, base, runner);
     return new Result(release, inputs.output(), tensors);

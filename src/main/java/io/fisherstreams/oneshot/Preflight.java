@@ -16,6 +16,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -148,9 +149,13 @@ public final class Preflight {
     MergeSet mergeSet = baseModel.mergeSet();
     if (mergeSet.names().isEmpty()) {
       throw new InvalidInput(
-          ("%s: nothing to merge: of its %d tensors none is floating and outside the excluded"
-                  + " patterns %s")
-              .formatted(base.path(), base.tensors().size(), patterns));
+          String.format(
+              Locale.ROOT,
+              ("%s: nothing to merge: of its %d tensors none is floating and outside the excluded"
+                  + " patterns %s"),
+              base.path(),
+              base.tensors().size(),
+              patterns));
     }
     // A user counts eight-bit floats as floating and would not expect them to keep the base's
     // value.
@@ -203,13 +208,14 @@ public final class Preflight {
       return different.isEmpty()
           ? Optional.empty()
           : Optional.of(
-              "model '%s' (%s): %d tensors that are not of a floating type differ from the base's; the merge keeps the base's: %s"
-                  .formatted(
-                      model.name(),
-                      checkpoint.path(),
-                      different.size(),
-                      String.join(", ", different.subList(0, Math.min(5, different.size())))
-                          + (different.size() > 5 ? ", …" : "")));
+              String.format(
+                  Locale.ROOT,
+                  "model '%s' (%s): %d tensors that are not of a floating type differ from the base's; the merge keeps the base's: %s",
+                  model.name(),
+                  checkpoint.path(),
+                  different.size(),
+                  String.join(", ", different.subList(0, Math.min(5, different.size())))
+                      + (different.size() > 5 ? ", …" : "")));
     }
   }
 

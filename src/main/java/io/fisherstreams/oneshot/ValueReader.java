@@ -18,6 +18,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.SortedMap;
 
 /**
@@ -121,14 +122,15 @@ final class ValueReader implements AutoCloseable {
     }
     if (at >= 0) {
       throw new InvalidInput(
-          ("Fisher of model '%s' (%s): tensor '%s' has %s at element %d, expected means of squares:"
-                  + " finite, at least 0 and in float32's range")
-              .formatted(
-                  model.name(),
-                  fisher.path(),
-                  shard.tensor().name(),
-                  FloatCodec.toDouble(dtype, bytes, (int) at),
-                  shard.firstElement() + at));
+          String.format(
+              Locale.ROOT,
+              ("Fisher of model '%s' (%s): tensor '%s' has %s at element %d, expected means of squares:"
+                  + " finite, at least 0 and in float32's range"),
+              model.name(),
+              fisher.path(),
+              shard.tensor().name(),
+              FloatCodec.toDouble(dtype, bytes, (int) at),
+              shard.firstElement() + at));
     }
     return FisherMoments.of(entries, shard.elements(), 1);
   }

@@ -21,6 +21,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -145,14 +146,15 @@ public final class ModelCheck {
     long at = bad.first(tensor.dtype(), data, shard.elements());
     if (at >= 0) {
       throw new InvalidInput(
-          "%s (%s): tensor '%s' has %s at element %d, expected %s"
-              .formatted(
-                  what,
-                  file.path(),
-                  tensor.name(),
-                  FloatCodec.toDouble(tensor.dtype(), data, (int) at),
-                  shard.firstElement() + at,
-                  expected));
+          String.format(
+              Locale.ROOT,
+              "%s (%s): tensor '%s' has %s at element %d, expected %s",
+              what,
+              file.path(),
+              tensor.name(),
+              FloatCodec.toDouble(tensor.dtype(), data, (int) at),
+              shard.firstElement() + at,
+              expected));
     }
   }
 
@@ -226,16 +228,16 @@ public final class ModelCheck {
             .toList();
     if (!missing.isEmpty()) {
       throw new InvalidInput(
-          "%s (%s) lacks %d of the %d merged parameters: %s%s%s"
-              .formatted(
-                  what,
-                  file.path(),
-                  missing.size(),
-                  merged.size(),
-                  String.join(", ", missing.subList(0, Math.min(missing.size(), NAMES_SHOWN))),
-                  missing.size() > NAMES_SHOWN ? ", …" : "",
-                  MissingNames.explain(
-                      file, missing, merged.stream().map(TensorInfo::name).toList())));
+          String.format(
+              Locale.ROOT,
+              "%s (%s) lacks %d of the %d merged parameters: %s%s%s",
+              what,
+              file.path(),
+              missing.size(),
+              merged.size(),
+              String.join(", ", missing.subList(0, Math.min(missing.size(), NAMES_SHOWN))),
+              missing.size() > NAMES_SHOWN ? ", …" : "",
+              MissingNames.explain(file, missing, merged.stream().map(TensorInfo::name).toList())));
     }
     for (TensorInfo expected : merged) {
       TensorInfo found = file.tensors().get(expected.name());
@@ -269,8 +271,13 @@ public final class ModelCheck {
           scan.firstBad(shard, file.slice(tensor.name(), shard.firstElement(), shard.elements()));
       if (bad >= 0) {
         throw new InvalidInput(
-            "%s: element %d of %s %s"
-                .formatted(file.path(), shard.firstElement() + bad, tensor.name(), what));
+            String.format(
+                Locale.ROOT,
+                "%s: element %d of %s %s",
+                file.path(),
+                shard.firstElement() + bad,
+                tensor.name(),
+                what));
       }
     }
   }

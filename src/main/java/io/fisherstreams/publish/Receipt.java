@@ -9,6 +9,7 @@ import io.fisherstreams.record.Stage;
 import java.time.Duration;
 import java.util.EnumMap;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.Consumer;
 import org.apache.kafka.common.TopicPartition;
@@ -62,8 +63,12 @@ public final class Receipt implements AutoCloseable {
             stage, sent, model, stage == Stage.GRADIENT ? PATIENCE_WITH_GRADIENTS : PATIENCE);
     if (outcome.rejected() > 0) {
       throw new InvalidInput(
-          "the pool rejected %d records of %s: %s (topic dead-letters has them all)"
-              .formatted(outcome.rejected(), model, outcome.reason().orElseThrow()));
+          String.format(
+              Locale.ROOT,
+              "the pool rejected %d records of %s: %s (topic dead-letters has them all)",
+              outcome.rejected(),
+              model,
+              outcome.reason().orElseThrow()));
     }
     outcome
         .unknown()

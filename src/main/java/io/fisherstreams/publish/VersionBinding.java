@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import java.util.Collection;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.function.Predicate;
@@ -33,8 +34,12 @@ public record VersionBinding(
     ModelVersion current = new ModelVersion(newest.getModel(), newest.getVersion());
     if (version.isPresent() && version.getAsLong() != current.version()) {
       throw new InvalidInput(
-          "--model-version is %d, but the newest version of %s is %d"
-              .formatted(version.getAsLong(), current.model(), current.version()));
+          String.format(
+              Locale.ROOT,
+              "--model-version is %d, but the newest version of %s is %d",
+              version.getAsLong(),
+              current.model(),
+              current.version()));
     }
     if (isCheckpoint.isPresent() && !isCheckpoint.get().test(newest)) {
       throw new InvalidInput(
@@ -48,8 +53,13 @@ public record VersionBinding(
     if (checkpointSha256.isPresent() && published != null) {
       if (!checkpointSha256.get().equals(published)) {
         throw new InvalidInput(
-            "the file was made for another checkpoint than that of %s: its checkpoint_sha256 is %s, the published one is %s; --checkpoint FILE compares the tensors instead, --model-version %d sends it in any case"
-                .formatted(current, checkpointSha256.get(), published, current.version()));
+            String.format(
+                Locale.ROOT,
+                "the file was made for another checkpoint than that of %s: its checkpoint_sha256 is %s, the published one is %s; --checkpoint FILE compares the tensors instead, --model-version %d sends it in any case",
+                current,
+                checkpointSha256.get(),
+                published,
+                current.version()));
       }
       return;
     }

@@ -3,6 +3,7 @@ package io.fisherstreams.publish;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
 
@@ -32,8 +33,12 @@ public final class VersionChoice {
     }
     if (asked.orElse(Long.MAX_VALUE) <= version) {
       throw new InvalidInput(
-          "%s has version %d with other content or settings; --model-version must be higher, found %d"
-              .formatted(next.getModel(), version, asked.getAsLong()));
+          String.format(
+              Locale.ROOT,
+              "%s has version %d with other content or settings; --model-version must be higher, found %d",
+              next.getModel(),
+              version,
+              asked.getAsLong()));
     }
     return asked.orElse(Math.max(now, version + 1));
   }

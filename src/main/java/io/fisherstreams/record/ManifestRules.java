@@ -8,6 +8,7 @@ import java.time.Duration;
 import java.util.Collection;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
@@ -123,15 +124,21 @@ public final class ManifestRules {
   /** Rejects a number above {@code max} with {@link InvalidInput}. */
   private static void requireAtMost(String name, long value, long max) {
     if (value > max) {
-      throw new InvalidInput("%s: %d, at most %d are accepted".formatted(name, value, max));
+      throw new InvalidInput(
+          String.format(Locale.ROOT, "%s: %d, at most %d are accepted", name, value, max));
     }
   }
 
   private static void requireLength(String name, String text, int max) {
     if (text.length() > max) {
       throw new InvalidInput(
-          "%s has %d characters, at most %d are accepted: '%s…'"
-              .formatted(name, text.length(), max, text.substring(0, SHOWN)));
+          String.format(
+              Locale.ROOT,
+              "%s has %d characters, at most %d are accepted: '%s…'",
+              name,
+              text.length(),
+              max,
+              text.substring(0, SHOWN)));
     }
   }
 
@@ -145,8 +152,12 @@ public final class ManifestRules {
     long max = now + MAX_VERSION_AHEAD.toMillis();
     if (version > max) {
       throw new InvalidInput(
-          "%s is %d, expected at most %d (the time in milliseconds since 1970, plus one day)"
-              .formatted(name, version, max));
+          String.format(
+              Locale.ROOT,
+              "%s is %d, expected at most %d (the time in milliseconds since 1970, plus one day)",
+              name,
+              version,
+              max));
     }
   }
 
@@ -177,7 +188,8 @@ public final class ManifestRules {
   /** Rejects a count below {@code min} with {@link InvalidInput}. */
   public static void requireAtLeast(String name, long value, long min) {
     if (value < min) {
-      throw new InvalidInput("%s is %d, expected at least %d".formatted(name, value, min));
+      throw new InvalidInput(
+          String.format(Locale.ROOT, "%s is %d, expected at least %d", name, value, min));
     }
   }
 
@@ -204,8 +216,10 @@ public final class ManifestRules {
         Limits.MAX_PATTERNS_LENGTH);
     if (NamePatterns.of(patterns).work(tensors) > Limits.MAX_PATTERN_WORK) {
       throw new InvalidInput(
-          "the exclusion patterns are too large to match %d names; use fewer and shorter ones"
-              .formatted(tensors.size()));
+          String.format(
+              Locale.ROOT,
+              "the exclusion patterns are too large to match %d names; use fewer and shorter ones",
+              tensors.size()));
     }
   }
 

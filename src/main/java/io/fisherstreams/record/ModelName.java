@@ -1,6 +1,7 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import java.util.Locale;
 import java.util.regex.Pattern;
 
 /**
@@ -21,8 +22,11 @@ public record ModelName(String value) {
   public ModelName {
     if (value.length() > MAX_LENGTH) {
       throw new InvalidInput(
-          "a model name has %d characters, at most %d are allowed"
-              .formatted(value.length(), MAX_LENGTH));
+          String.format(
+              Locale.ROOT,
+              "a model name has %d characters, at most %d are allowed",
+              value.length(),
+              MAX_LENGTH));
     }
     if (!ALLOWED.matcher(value).matches()) {
       throw new InvalidInput(

@@ -2,6 +2,7 @@ package io.fisherstreams.record;
 
 import io.fisherstreams.files.Sha256;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 
 /**
  * What one merged shard adds to its release's checksum. The checksum is the sum of these modulo
@@ -16,7 +17,7 @@ public final class ReleaseDigest {
    * checksum as eight hex digits.
    */
   public static long of(String parameter, int shard, int crc32c) {
-    String text = String.format("%s[%d] %08x", parameter, shard, crc32c);
+    String text = String.format(Locale.ROOT, "%s[%d] %08x", parameter, shard, crc32c);
     return ByteBuffer.wrap(Sha256.of(text)).getLong();
   }
 }

@@ -6,6 +6,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -26,7 +27,8 @@ public record MergedTensors(
 
     @Override
     public String toString() {
-      return "%,d tensor%s (%,d parameters)".formatted(tensors, tensors == 1 ? "" : "s", elements);
+      return String.format(
+          Locale.ROOT, "%,d tensor%s (%,d parameters)", tensors, tensors == 1 ? "" : "s", elements);
     }
   }
 

@@ -45,11 +45,12 @@ public final class NamedRelease {
     Release release = find(name, reader, kafka, topics);
     if (release.getStatus() != ReleaseStatus.COMPLETE) {
       throw new InvalidInput(
-          "release %d was %s: %s"
-              .formatted(
-                  release.getRelease(),
-                  release.getStatus().name().toLowerCase(Locale.ROOT),
-                  release.getReason()));
+          String.format(
+              Locale.ROOT,
+              "release %d was %s: %s",
+              release.getRelease(),
+              release.getStatus().name().toLowerCase(Locale.ROOT),
+              release.getReason()));
     }
     return release;
   }

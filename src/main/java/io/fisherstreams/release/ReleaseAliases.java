@@ -12,6 +12,7 @@ import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.PoolTopics;
 import java.time.Duration;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -138,8 +139,11 @@ public final class ReleaseAliases {
             .orElseThrow(
                 () ->
                     new InvalidInput(
-                        "the coordinator of pool %s has not answered within %d s: check that it runs; it"
-                                .formatted(topics.pool(), timeout.toSeconds())
+                        String.format(
+                                Locale.ROOT,
+                                "the coordinator of pool %s has not answered within %d s: check that it runs; it",
+                                topics.pool(),
+                                timeout.toSeconds())
                             + " answers the request later, or dead-letters has the reason"));
     if (!answer.getRefusal().isEmpty()) {
       throw new InvalidInput(answer.getRefusal());

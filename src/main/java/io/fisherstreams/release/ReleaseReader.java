@@ -16,6 +16,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -93,7 +94,7 @@ public final class ReleaseReader {
               }
             }
           });
-      String found = String.format("%016x", total.checksum);
+      String found = String.format(Locale.ROOT, "%016x", total.checksum);
       if (total.shards != release.getShards() || !found.equals(release.getChecksum())) {
         throw new InvalidInput(
             "release "
@@ -130,8 +131,10 @@ public final class ReleaseReader {
       Long beginning = beginnings.get(partition(slice));
       if (beginning != null && beginning > slice.getFirstOffset()) {
         throw new InvalidInput(
-            "the tensors of release %d are no longer kept (coordinator.keep_releases)"
-                .formatted(release.getRelease()));
+            String.format(
+                Locale.ROOT,
+                "the tensors of release %d are no longer kept (coordinator.keep_releases)",
+                release.getRelease()));
       }
     }
   }

@@ -81,8 +81,10 @@ public final class HeatMap {
       graphics.fillRect(0, 0, width, height);
       title(
           graphics,
-          "Release %d: cosine between the models' Fishers"
-              .formatted(similarity.plan().getRelease()),
+          String.format(
+              Locale.ROOT,
+              "Release %d: cosine between the models' Fishers",
+              similarity.plan().getRelease()),
           cosinesTop);
       cells(
           graphics,

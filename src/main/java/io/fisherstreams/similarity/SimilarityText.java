@@ -19,8 +19,10 @@ public final class SimilarityText {
 
   /** Tables: the cosines of the whole models, then each model's share of each layer. */
   public static String tables(Similarity similarity) {
-    return "cosine between the models' Fishers, over %d merged entries (- where a Fisher is 0 everywhere)%n"
-            .formatted(similarity.whole().entries())
+    return String.format(
+            Locale.ROOT,
+            "cosine between the models' Fishers, over %d merged entries (- where a Fisher is 0 everywhere)%n",
+            similarity.whole().entries())
         + cosines(similarity)
         + "%nshare of each layer in %%%n".formatted()
         + shares(similarity);

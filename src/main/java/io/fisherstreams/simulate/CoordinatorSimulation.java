@@ -26,6 +26,7 @@ import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.SplittableRandom;
 
 /**
@@ -110,7 +111,7 @@ final class CoordinatorSimulation {
 
   /** One more model arrives in a pool of so many models. */
   Row arrive(int models) {
-    String name = "model-%04d".formatted(models + 1);
+    String name = String.format(Locale.ROOT, "model-%04d", models + 1);
     ModelManifest manifest =
         Manifests.fineTuned(name, 1, tensors, MergeSet.of(tensors, List.of()), false).build();
     List<List<FisherSums>> sums = new ArrayList<>();

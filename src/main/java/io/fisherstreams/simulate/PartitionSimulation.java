@@ -33,6 +33,7 @@ import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 
@@ -127,7 +128,7 @@ final class PartitionSimulation implements AutoCloseable {
 
   /** All records of one more model arrive in a pool of so many models. */
   Row arrive(int models) {
-    String model = "model-%04d".formatted(models + 1);
+    String model = String.format(Locale.ROOT, "model-%04d", models + 1);
     ModelManifest manifest =
         Manifests.fineTuned(model, 1, tensors, MergeSet.of(tensors, List.of()), false).build();
     manifests.put(model, manifest);
@@ -162,7 +163,14 @@ final class PartitionSimulation implements AutoCloseable {
     List<PlannedModel> planned = new ArrayList<>();
     for (int i = 1; i <= models; i++) {
       planned.add(
-          new PlannedModel("model-%04d".formatted(i), 1L, 1, 1.0 / models, 1.0, 1.0, 1.0 / models));
+          new PlannedModel(
+              String.format(Locale.ROOT, "model-%04d", i),
+              1L,
+              1,
+              1.0 / models,
+              1.0,
+              1.0,
+              1.0 / models));
     }
     MergePlan plan =
         new MergePlan(

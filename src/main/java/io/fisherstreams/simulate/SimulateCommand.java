@@ -6,6 +6,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
@@ -76,6 +77,7 @@ public final class SimulateCommand implements Callable<Integer> {
       print(out, "one partition of " + partitions + ", a model's records", intakes);
       print(out, "one partition of " + partitions + ", a plan", plans);
       out.printf(
+          Locale.ROOT,
           "whole pool, one arrival at %,d models: %,d messages from the publisher, %,d from the stages%n",
           models,
           1 + 2L * shards,
@@ -95,12 +97,12 @@ public final class SimulateCommand implements Callable<Integer> {
     table.row("models", "milliseconds", "records in", "sent", "bytes sent", "changelog bytes");
     for (Row row : rows) {
       table.row(
-          "%,d".formatted(row.models()),
-          "%,.1f".formatted(row.seconds() * 1e3),
-          "%,d".formatted(row.received()),
-          "%,d".formatted(row.sent()),
-          "%,d".formatted(row.sentBytes()),
-          "%,d".formatted(row.changelogBytes()));
+          String.format(Locale.ROOT, "%,d", row.models()),
+          String.format(Locale.ROOT, "%,.1f", row.seconds() * 1e3),
+          String.format(Locale.ROOT, "%,d", row.received()),
+          String.format(Locale.ROOT, "%,d", row.sent()),
+          String.format(Locale.ROOT, "%,d", row.sentBytes()),
+          String.format(Locale.ROOT, "%,d", row.changelogBytes()));
     }
     table.print(out);
     out.println();

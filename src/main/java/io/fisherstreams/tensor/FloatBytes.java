@@ -2,6 +2,7 @@ package io.fisherstreams.tensor;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Locale;
 
 /** The bytes of a run of elements of a floating tensor, checked against their buffer. */
 final class FloatBytes {
@@ -38,8 +39,13 @@ final class FloatBytes {
     }
     if ((long) elements * dtype.bytes() > buffer.limit() - (long) position) {
       throw new IndexOutOfBoundsException(
-          "%d elements of %s from byte %d of %d"
-              .formatted(elements, dtype, position, buffer.limit()));
+          String.format(
+              Locale.ROOT,
+              "%d elements of %s from byte %d of %d",
+              elements,
+              dtype,
+              position,
+              buffer.limit()));
     }
     return buffer.slice(position, elements * dtype.bytes()).order(ByteOrder.LITTLE_ENDIAN);
   }

@@ -3,6 +3,7 @@ package io.fisherstreams.text;
 import java.io.PrintWriter;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Collectors;
 
 /** A table of plain text. Each column is as wide as its widest cell. A line ends without spaces. */
@@ -68,7 +69,8 @@ public final class TextTable {
   public TextTable row(List<?> cells) {
     if (cells.size() != columns.size()) {
       throw new IllegalArgumentException(
-          "a row has %d cells, expected %d".formatted(cells.size(), columns.size()));
+          String.format(
+              Locale.ROOT, "a row has %d cells, expected %d", cells.size(), columns.size()));
     }
     lines.add(new Line(cells.stream().map(String::valueOf).toList(), null));
     return this;

@@ -10,6 +10,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -104,13 +105,14 @@ public record Webhook(
       }
     }
     throw new InvalidInput(
-        ("webhook %s: the secret in %s is %s, expected whsec_ and the base64 of %d to %d bytes; make"
-                + " one with: echo whsec_$(openssl rand -base64 32)")
-            .formatted(
-                name,
-                secretPlace(),
-                found == 0 ? "of another form" : found + " bytes",
-                MIN_SECRET_BYTES,
-                MAX_SECRET_BYTES));
+        String.format(
+            Locale.ROOT,
+            ("webhook %s: the secret in %s is %s, expected whsec_ and the base64 of %d to %d bytes; make"
+                + " one with: echo whsec_$(openssl rand -base64 32)"),
+            name,
+            secretPlace(),
+            found == 0 ? "of another form" : found + " bytes",
+            MIN_SECRET_BYTES,
+            MAX_SECRET_BYTES));
   }
 }

@@ -8,6 +8,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpRequest.BodyPublishers;
 import java.net.http.HttpResponse;
 import java.net.http.HttpTimeoutException;
+import java.util.Locale;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
@@ -121,6 +122,6 @@ public final class WebhookClient {
   }
 
   private String late() {
-    return "it did not answer within %d ms".formatted(hook.timeout().toMillis());
+    return String.format(Locale.ROOT, "it did not answer within %d ms", hook.timeout().toMillis());
   }
 }

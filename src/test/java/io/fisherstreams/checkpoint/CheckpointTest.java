@@ -19,6 +19,7 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -152,10 +153,15 @@ class CheckpointTest {
     // A sparse file: it takes a few blocks of disk only.
     long big = 5L * 1024 * 1024 * 1024 + 6;
     String header =
-        """
+        String.format(
+            Locale.ROOT,
+            """
         {"big":{"dtype":"BF16","shape":[%d],"data_offsets":[0,%d]},\
-        "last":{"dtype":"U8","shape":[4],"data_offsets":[%d,%d]}}"""
-            .formatted(big / 2, big, big, big + 4);
+        "last":{"dtype":"U8","shape":[4],"data_offsets":[%d,%d]}}""",
+            big / 2,
+            big,
+            big,
+            big + 4);
     Path file = write("big.safetensors", header, new byte[0]);
     long start = Files.size(file);
     // Elements around every gibibyte, where windows begin, and every two, where they end.
@@ -582,8 +588,12 @@ class CheckpointTest {
     StringBuilder header = new StringBuilder("{\"__metadata__\":" + metadata);
     for (int i = 0; i < tensors.length; i++) {
       header.append(
-          ",\"%s\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}"
-              .formatted(tensors[i], i, i + 1));
+          String.format(
+              Locale.ROOT,
+              ",\"%s\":{\"dtype\":\"U8\",\"shape\":[1],\"data_offsets\":[%d,%d]}",
+              tensors[i],
+              i,
+              i + 1));
     }
     byte[] data = new byte[tensors.length];
     Arrays.fill(data, (byte) value);

@@ -6,6 +6,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.BitSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.RepeatedTest;
 import org.junit.jupiter.api.RepetitionInfo;
@@ -30,8 +31,12 @@ class TensorSlotTest {
         int next = written.nextSetBit(gap);
         assertThat(slot.firstGap())
             .isEqualTo(
-                "elements %d to %d of %d"
-                    .formatted(gap, (next < 0 ? elements : next) - 1, elements));
+                String.format(
+                    Locale.ROOT,
+                    "elements %d to %d of %d",
+                    gap,
+                    (next < 0 ? elements : next) - 1,
+                    elements));
       }
     }
   }

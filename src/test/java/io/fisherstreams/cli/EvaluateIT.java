@@ -26,6 +26,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -110,9 +111,13 @@ final class EvaluateIT {
       write(folder.resolve("model.safetensors"));
       Files.writeString(
           folder.resolve("config.json"),
-          ("{\"model_type\": \"mlp\", \"input_size\": %d, \"hidden_sizes\": [%d],"
-                  + " \"num_labels\": %d, \"activation\": \"tanh\"}")
-              .formatted(INPUTS, HIDDEN, classes));
+          String.format(
+              Locale.ROOT,
+              ("{\"model_type\": \"mlp\", \"input_size\": %d, \"hidden_sizes\": [%d],"
+                  + " \"num_labels\": %d, \"activation\": \"tanh\"}"),
+              INPUTS,
+              HIDDEN,
+              classes));
     }
   }
 

@@ -21,6 +21,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.LongUnaryOperator;
 import org.apache.kafka.clients.admin.Admin;
@@ -169,14 +170,18 @@ final class MergeExamplesIT {
             checkpoint,
             Files.exists(head) ? examples + "\n    head: " + head : examples,
             fisherOfB(knownFisher),
-            """
+            String.format(
+                Locale.ROOT,
+                """
             normalize_fisher_weight: false
             minimal_fisher_weight: %s
             num_fisher_examples: 7
             estimator: %s
             batch_size: %d
-            """
-                .formatted(epsilon, estimator, batchSize));
+            """,
+                epsilon,
+                estimator,
+                batchSize));
     Path merged = directory.resolve("merged.safetensors");
     Output output = merge(yaml, merged);
     assertThat(output.exit).as(output.err).isZero();

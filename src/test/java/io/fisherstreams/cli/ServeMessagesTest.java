@@ -11,6 +11,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -49,11 +50,13 @@ final class ServeMessagesTest {
   void aPoolWhoseProcessEndedIsToldFromOneThatNeverWas() throws IOException {
     Files.writeString(
         directory.resolve("serve.json"),
-        """
+        String.format(
+            Locale.ROOT,
+            """
         {"pool": "p", "bootstrap_servers": "127.0.0.1:1", "schema_registry": "http://127.0.0.1:2",
          "pid": %d}
-        """
-            .formatted(ProcessHandle.current().pid()));
+        """,
+            ProcessHandle.current().pid()));
     assertThat(said(1, "status", "--local", directory.toString()))
         .isEqualTo(
             "the pool in %s is not running any more; start it again with: fisher-streams serve %s"

@@ -10,6 +10,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -50,15 +51,19 @@ class ShellTest {
   private List<String> completed(Path script, String... words)
       throws IOException, InterruptedException {
     String line =
-        """
+        String.format(
+            Locale.ROOT,
+            """
         compopt() { :; } # bash allows it within a completion only
         source '%s'
         COMP_WORDS=(%s)
         COMP_CWORD=%d
         _complete_fisher-streams
         printf '%%s\\n' "${COMPREPLY[@]}"
-        """
-            .formatted(script, String.join(" ", words), words.length - 1);
+        """,
+            script,
+            String.join(" ", words),
+            words.length - 1);
     return run("bash", "-c", line).lines().map(String::strip).toList();
   }
 

@@ -18,6 +18,7 @@ import java.nio.charset.StandardCharsets;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
@@ -110,7 +111,7 @@ class CoordinatorTopologyTest extends CoordinatorFixture {
     arriveBase();
     List<MergePlan> plans = new ArrayList<>();
     for (int i = 0; i < 25 && plans.isEmpty(); i++) {
-      arrive(String.format("m%02d", i), 1);
+      arrive(String.format(Locale.ROOT, "m%02d", i), 1);
       stage.advance(Duration.ofMillis(100));
       plans.addAll(stage.values(topics.mergePlans()));
     }

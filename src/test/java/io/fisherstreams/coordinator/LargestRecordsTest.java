@@ -20,6 +20,7 @@ import java.time.Instant;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.Test;
@@ -30,7 +31,7 @@ class LargestRecordsTest {
   private static final int MODEL_NAME_LENGTH = 200;
 
   private static String name(int i) {
-    return "%06d".formatted(i) + "n".repeat(MODEL_NAME_LENGTH - 6);
+    return String.format(Locale.ROOT, "%06d", i) + "n".repeat(MODEL_NAME_LENGTH - 6);
   }
 
   private static MergePlan plan() {

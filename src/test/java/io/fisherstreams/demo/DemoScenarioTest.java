@@ -9,6 +9,7 @@ import java.io.StringWriter;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
@@ -156,10 +157,10 @@ class DemoScenarioTest {
   private static String[] expectedCells(String label, Scores scores) {
     List<String> cells = new ArrayList<>(List.of(label));
     for (DigitTask task : DigitTask.values()) {
-      cells.add(String.format("%.1f", 100 * scores.of(task)));
+      cells.add(String.format(Locale.ROOT, "%.1f", 100 * scores.of(task)));
     }
-    cells.add(String.format("%.1f", 100 * scores.mean()));
-    cells.add(String.format("%.1f", 100 * scores.originals()));
+    cells.add(String.format(Locale.ROOT, "%.1f", 100 * scores.mean()));
+    cells.add(String.format(Locale.ROOT, "%.1f", 100 * scores.originals()));
     return cells.toArray(String[]::new);
   }
 

@@ -39,7 +39,8 @@ class OperationsDocumentTest {
       long models = Long.parseLong(rows.group(1).replace(",", ""));
       double parameters = Double.parseDouble(rows.group(2)) * 1e9;
       long tensors = Long.parseLong(rows.group(3));
-      String begin = "| %s | %s B | %d | ".formatted(rows.group(1), rows.group(2), tensors);
+      String begin =
+          String.format(Locale.ROOT, "| %s | %s B | %d | ", rows.group(1), rows.group(2), tensors);
       assertThat(rows.group()).isEqualTo(begin + sizes(models, parameters, tensors));
       count++;
     }
@@ -55,16 +56,17 @@ class OperationsDocumentTest {
       partitions *= 2;
     }
     double disk = REPLICATION * (payload + (KEPT_RELEASES + 1) * parameters * CHECKPOINT_BYTES);
-    return "%,d | %d | %s | %s | %s | %s | %s | %s |"
-        .formatted(
-            shards,
-            partitions,
-            bytes(payload),
-            bytes(payload / partitions),
-            bytes(disk),
-            bytes(models * shards * 250.0),
-            bytes(models * partitions * tensors * 56.0),
-            bytes(parameters * (CHECKPOINT_BYTES + FISHER_BYTES + CHECKPOINT_BYTES)));
+    return String.format(
+        Locale.ROOT,
+        "%,d | %d | %s | %s | %s | %s | %s | %s |",
+        shards,
+        partitions,
+        bytes(payload),
+        bytes(payload / partitions),
+        bytes(disk),
+        bytes(models * shards * 250.0),
+        bytes(models * partitions * tensors * 56.0),
+        bytes(parameters * (CHECKPOINT_BYTES + FISHER_BYTES + CHECKPOINT_BYTES)));
   }
 
   private static String bytes(double bytes) {

@@ -2,6 +2,7 @@ package io.fisherstreams.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.apache.kafka.common.KafkaException;
 
@@ -23,8 +24,14 @@ record CallFails(
 
   @Override
   public String name() {
-    return "%s: %s fails%s at every %d. call, %d times at most"
-        .formatted(instance, method, isDone ? " after its effect" : "", every, times);
+    return String.format(
+        Locale.ROOT,
+        "%s: %s fails%s at every %d. call, %d times at most",
+        instance,
+        method,
+        isDone ? " after its effect" : "",
+        every,
+        times);
   }
 
   @Override

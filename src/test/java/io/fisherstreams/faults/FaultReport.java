@@ -7,6 +7,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import org.junit.jupiter.api.extension.ExtensionContext;
@@ -52,13 +53,14 @@ final class FaultReport {
   synchronized void add(
       String fault, int releases, long complete, Duration time, Map<String, Integer> guarantees) {
     runs.add(
-        "| %s | %d | %d | %.1f s | %d |"
-            .formatted(
-                fault,
-                releases,
-                complete,
-                time.toMillis() / 1e3,
-                guarantees.values().stream().mapToInt(Integer::intValue).sum()));
+        String.format(
+            Locale.ROOT,
+            "| %s | %d | %d | %.1f s | %d |",
+            fault,
+            releases,
+            complete,
+            time.toMillis() / 1e3,
+            guarantees.values().stream().mapToInt(Integer::intValue).sum()));
     guarantees.forEach((name, times) -> held.merge(name, times, Integer::sum));
     write();
   }
@@ -79,7 +81,8 @@ final class FaultReport {
     lines.add("");
     lines.add("| guarantee | held |");
     lines.add("|---|---|");
-    held.forEach((name, times) -> lines.add("| %s | %d times |".formatted(name, times)));
+    held.forEach(
+        (name, times) -> lines.add(String.format(Locale.ROOT, "| %s | %d times |", name, times)));
     try {
       Files.createDirectories(FILE.getParent());
       Files.write(FILE, lines);

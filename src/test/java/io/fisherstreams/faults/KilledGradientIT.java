@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Collectors;
@@ -108,8 +109,13 @@ class KilledGradientIT {
             new OnlyBadRecordsAreRejected(0, pool.deadLetters()));
     guarantees.forEach(Guarantee::assertHolds);
     report.add(
-        "%d kills of gradient instances, seed %d; %d examples in %d claims"
-            .formatted(kills.count(), seed, sent, sums.claims()),
+        String.format(
+            Locale.ROOT,
+            "%d kills of gradient instances, seed %d; %d examples in %d claims",
+            kills.count(),
+            seed,
+            sent,
+            sums.claims()),
         0,
         0,
         Duration.ofNanos(System.nanoTime() - began),

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
+import java.util.Locale;
 import java.util.Map;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -106,10 +107,15 @@ class ArchitectureTest {
     RandomModel model =
         new RandomModel(
             6,
-            ("{'model_type': 'cnn', 'num_channels': 2, 'image_size': %d, 'conv_channels': [3, 4],"
+            String.format(
+                Locale.ROOT,
+                ("{'model_type': 'cnn', 'num_channels': 2, 'image_size': %d, 'conv_channels': [3, 4],"
                     + " 'kernel_size': %d, 'stride': %d, 'padding': %d, 'hidden_sizes': [6],"
-                    + " 'num_labels': 3, 'activation': 'silu'}")
-                .formatted(image, kernel, stride, padding));
+                    + " 'num_labels': 3, 'activation': 'silu'}"),
+                image,
+                kernel,
+                stride,
+                padding));
     model.tensor("conv.0.weight", 3, 2, kernel, kernel);
     model.tensor("conv.0.bias", 3);
     model.tensor("conv.1.weight", 4, 3, kernel, kernel);

@@ -14,6 +14,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -112,17 +113,18 @@ final class RandomModel {
     RandomModel model =
         new RandomModel(
             seed,
-            ("{'model_type': 'gpt2', 'vocab_size': %d, 'n_positions': %d, 'n_embd': %d,"
-                    + " 'n_layer': %d, 'n_head': %d, 'num_labels': %d %s %s}")
-                .formatted(
-                    vocabulary,
-                    positions,
-                    width,
-                    layers,
-                    heads,
-                    classes,
-                    inner == 4 * width ? "" : ", 'n_inner': " + inner,
-                    more));
+            String.format(
+                Locale.ROOT,
+                ("{'model_type': 'gpt2', 'vocab_size': %d, 'n_positions': %d, 'n_embd': %d,"
+                    + " 'n_layer': %d, 'n_head': %d, 'num_labels': %d %s %s}"),
+                vocabulary,
+                positions,
+                width,
+                layers,
+                heads,
+                classes,
+                inner == 4 * width ? "" : ", 'n_inner': " + inner,
+                more));
     model.tensor(prefix + "wte.weight", vocabulary, width);
     model.tensor(prefix + "wpe.weight", positions, width);
     for (int i = 0; i < layers; i++) {
@@ -182,10 +184,19 @@ final class RandomModel {
       boolean nested,
       String more) {
     String vision =
-        ("'hidden_size': %d, 'intermediate_size': %d, 'num_hidden_layers': %d,"
+        String.format(
+            Locale.ROOT,
+            ("'hidden_size': %d, 'intermediate_size': %d, 'num_hidden_layers': %d,"
                 + " 'num_attention_heads': %d, 'num_channels': %d, 'image_size': %d,"
-                + " 'patch_size': %d %s")
-            .formatted(width, inner, layers, heads, channels, image, patch, more);
+                + " 'patch_size': %d %s"),
+            width,
+            inner,
+            layers,
+            heads,
+            channels,
+            image,
+            patch,
+            more);
     RandomModel model =
         new RandomModel(
             seed,

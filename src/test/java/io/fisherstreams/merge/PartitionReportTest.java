@@ -16,6 +16,7 @@ import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
@@ -125,7 +126,7 @@ class PartitionReportTest {
   void sumsOfAnyNumberOfParametersAreSplitOverRecordsThatFit() throws IOException {
     Parameter[] parameters = new Parameter[1_500];
     for (int i = 0; i < parameters.length; i++) {
-      parameters[i] = parameter("p%04d".formatted(i).repeat(200), 1);
+      parameters[i] = parameter(String.format(Locale.ROOT, "p%04d", i).repeat(200), 1);
     }
     KnownModel model = partition.model(manifest("a", 1), parameters);
     for (Parameter parameter : parameters) {

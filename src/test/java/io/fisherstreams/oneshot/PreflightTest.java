@@ -23,6 +23,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.stream.Stream;
@@ -140,7 +141,10 @@ class PreflightTest {
     }
     List<String> takeovers =
         report.takeovers().stream()
-            .map(t -> "%s %.4f %.4f".formatted(t.model(), t.share(), t.shareWithoutEpsilon()))
+            .map(
+                t ->
+                    String.format(
+                        Locale.ROOT, "%s %.4f %.4f", t.model(), t.share(), t.shareWithoutEpsilon()))
             .toList();
     assertThat(takeovers)
         .isEqualTo(TAKEOVERS.getOrDefault(folder.getFileName().toString(), List.of()));
@@ -387,7 +391,8 @@ class PreflightTest {
   void reportsTheSameFaultWhateverTheThreads() throws IOException {
     List<Values> tensors = new ArrayList<>();
     for (int i = 0; i < 64; i++) {
-      tensors.add(f32("t%02d".formatted(i), List.of(1L), i >= 20 ? Double.NaN : 1));
+      tensors.add(
+          f32(String.format(Locale.ROOT, "t%02d", i), List.of(1L), i >= 20 ? Double.NaN : 1));
     }
     List<Values> good = tensors.stream().map(t -> f32(t.info.name(), List.of(1L), 1)).toList();
     for (String name : List.of("base", "a", "a.fisher", "b.fisher")) {

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeSet;
 import java.util.regex.Matcher;
@@ -186,8 +187,8 @@ final class ProtocolDocumentTest {
     assertThat(document)
         .contains(
             "`data` = " + HexFormat.of().formatHex(data),
-            String.format("CRC-32C %08x", crc.getValue()),
-            String.format("begins with %016x", digest));
+            String.format(Locale.ROOT, "CRC-32C %08x", crc.getValue()),
+            String.format(Locale.ROOT, "begins with %016x", digest));
   }
 
   private <T extends SpecificRecord> T example(int place, Class<T> type) {

@@ -9,6 +9,7 @@ import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -272,8 +273,12 @@ class FloatCodecTest {
     int rest = bytes.limit() - dtype.bytes();
     if (bytes.slice(0, rest).mismatch(bytes.slice(dtype.bytes(), rest)) >= 0) {
       throw new AssertionError(
-          "%a of %s, several at once: %s"
-              .formatted(value, dtype, HexFormat.of().formatHex(bytes.array())));
+          String.format(
+              Locale.ROOT,
+              "%a of %s, several at once: %s",
+              value,
+              dtype,
+              HexFormat.of().formatHex(bytes.array())));
     }
     return bytes;
   }

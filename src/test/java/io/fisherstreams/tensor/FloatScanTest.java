@@ -8,6 +8,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -58,7 +59,7 @@ class FloatScanTest {
       for (int pattern = 0; pattern < 65_536; pattern++) {
         bytes.putShort(2 * lane, (short) pattern);
         double value = format.value(pattern);
-        String what = "0x%04x in lane %d".formatted(pattern, lane);
+        String what = String.format(Locale.ROOT, "0x%04x in lane %d", pattern, lane);
         assertThat(FloatScan.firstNaN(format.dtype(), bytes, 5))
             .as(what)
             .isEqualTo(Double.isNaN(value) ? lane : -1);

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli.options;
 
+import java.util.Locale;
 import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
@@ -33,6 +34,6 @@ public final class AtLeastOne {
       // rejected below like a number out of range
     }
     throw new TypeConversionException(
-        "expected a whole number from 1 to %d, found '%s'".formatted(max, text));
+        String.format(Locale.ROOT, "expected a whole number from 1 to %d, found '%s'", max, text));
   }
 }

@@ -2,6 +2,7 @@ package io.fisherstreams.cli.output;
 
 import io.fisherstreams.oneshot.TaskProgress;
 import java.time.Duration;
+import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLong;
 import me.tongfei.progressbar.ConsoleProgressBarConsumer;
 import me.tongfei.progressbar.ProgressBar;
@@ -77,8 +78,15 @@ public final class TerminalProgress implements TaskProgress {
         spec.commandLine()
             .getErr()
             .printf(
+                Locale.ROOT,
                 "%s: %d of %d %s, %.1f %s/s, %.0f s left%n",
-                task, sum / size, total / size, unit, rate / size, unit, (total - sum) / rate);
+                task,
+                sum / size,
+                total / size,
+                unit,
+                rate / size,
+                unit,
+                (total - sum) / rate);
       }
     }
   }
@@ -100,6 +108,7 @@ public final class TerminalProgress implements TaskProgress {
       spec.commandLine()
           .getErr()
           .printf(
+              Locale.ROOT,
               "%s: %d %s in %.1f s, %.1f %s/s%n",
               task,
               count.get() / size,

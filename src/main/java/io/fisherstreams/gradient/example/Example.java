@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -38,13 +39,14 @@ public record Example(String origin, long index, long label, Map<String, InputTe
    */
   public int labelAmong(int classes) {
     if (label < 0 || label >= classes) {
-      throw invalid("label %d is not in 0 … %d".formatted(label, classes - 1));
+      throw invalid(String.format(Locale.ROOT, "label %d is not in 0 … %d", label, classes - 1));
     }
     return (int) label;
   }
 
   /** The exception that rejects this example, to be thrown by the caller. */
   public InvalidInput invalid(String reason) {
-    return new InvalidInput("%s: example %d: %s".formatted(origin, index, reason));
+    return new InvalidInput(
+        String.format(Locale.ROOT, "%s: example %d: %s", origin, index, reason));
   }
 }

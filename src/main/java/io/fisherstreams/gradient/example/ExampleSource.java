@@ -3,6 +3,7 @@ package io.fisherstreams.gradient.example;
 import io.fisherstreams.InvalidInput;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.Consumer;
 
 /** A numbered collection of labelled examples that is read a few at a time. */
@@ -37,9 +38,13 @@ public interface ExampleSource extends AutoCloseable {
   default void requireCount(long examples) {
     if (count() < examples) {
       throw new InvalidInput(
-          ("%s: %d examples asked for, found %d; give more, or ask for fewer (--num-examples, or"
-                  + " num_fisher_examples in merge.yaml)")
-              .formatted(origin(), examples, count()));
+          String.format(
+              Locale.ROOT,
+              ("%s: %d examples asked for, found %d; give more, or ask for fewer (--num-examples, or"
+                  + " num_fisher_examples in merge.yaml)"),
+              origin(),
+              examples,
+              count()));
     }
   }
 

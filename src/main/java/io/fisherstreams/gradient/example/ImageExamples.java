@@ -169,7 +169,8 @@ public final class ImageExamples implements ExampleSource {
     try {
       return processor.read(entry.file());
     } catch (InvalidInput e) {
-      throw new InvalidInput("%s: example %d: %s".formatted(path, index, e.getMessage()), e);
+      throw new InvalidInput(
+          String.format(Locale.ROOT, "%s: example %d: %s", path, index, e.getMessage()), e);
     }
   }
 
@@ -186,7 +187,12 @@ public final class ImageExamples implements ExampleSource {
   private Path requireThere(long index, Path file) {
     if (!Files.isReadable(file)) {
       throw new InvalidInput(
-          "%s: example %d: %s does not exist or cannot be read".formatted(path, index, file));
+          String.format(
+              Locale.ROOT,
+              "%s: example %d: %s does not exist or cannot be read",
+              path,
+              index,
+              file));
     }
     return file;
   }

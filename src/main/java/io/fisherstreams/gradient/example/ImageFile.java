@@ -51,8 +51,12 @@ final class ImageFile {
       long size = Files.size(file);
       if (size > MAX_FILE_BYTES) {
         throw new InvalidInput(
-            "%s: %d bytes, expected at most %d for an image file"
-                .formatted(file, size, MAX_FILE_BYTES));
+            String.format(
+                Locale.ROOT,
+                "%s: %d bytes, expected at most %d for an image file",
+                file,
+                size,
+                MAX_FILE_BYTES));
       }
       return decode(file, channels);
     } catch (InvalidInput e) {
@@ -200,8 +204,13 @@ final class ImageFile {
   static void requireSize(Path file, long width, long height) {
     if (width < 1 || height < 1 || width > MAX_PIXELS || width * height > MAX_PIXELS) {
       throw new InvalidInput(
-          "%s: an image of %d × %d pixels, expected at most %d pixels"
-              .formatted(file, width, height, MAX_PIXELS));
+          String.format(
+              Locale.ROOT,
+              "%s: an image of %d × %d pixels, expected at most %d pixels",
+              file,
+              width,
+              height,
+              MAX_PIXELS));
     }
   }
 }

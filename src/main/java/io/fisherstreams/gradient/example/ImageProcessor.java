@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -76,8 +77,11 @@ public record ImageProcessor(
     int channels = flat ? 1 : vision.positive("num_channels", 3);
     if (channels != 1 && channels != 3) {
       throw new InvalidInput(
-          "%s: num_channels %d: image files give 1 or 3 channels"
-              .formatted(vision.origin(), channels));
+          String.format(
+              Locale.ROOT,
+              "%s: num_channels %d: image files give 1 or 3 channels",
+              vision.origin(),
+              channels));
     }
     int side = flat ? squareSide(model) : vision.positive("image_size", 224);
     ModelConfig config =
@@ -121,8 +125,11 @@ public record ImageProcessor(
     int side = (int) Math.round(Math.sqrt(size));
     if (side * side != size) {
       throw new InvalidInput(
-          "%s: input_size %d is no square, so image files do not fit; give pixel_values as tensors"
-              .formatted(model.origin(), size));
+          String.format(
+              Locale.ROOT,
+              "%s: input_size %d is no square, so image files do not fit; give pixel_values as tensors",
+              model.origin(),
+              size));
     }
     return side;
   }
@@ -157,8 +164,12 @@ public record ImageProcessor(
   private static int side(ModelConfig config, int pixels) {
     if (pixels > MAX_SIDE) {
       throw new InvalidInput(
-          "%s: a side of %d pixels, expected at most %d"
-              .formatted(config.origin(), pixels, MAX_SIDE));
+          String.format(
+              Locale.ROOT,
+              "%s: a side of %d pixels, expected at most %d",
+              config.origin(),
+              pixels,
+              MAX_SIDE));
     }
     return pixels;
   }
@@ -174,8 +185,13 @@ public record ImageProcessor(
     Size size = resize.map(how -> how.size(image)).orElse(null);
     if (size != null && (long) size.height() * size.width() > ImageFile.MAX_PIXELS) {
       throw new InvalidInput(
-          "%s: an image of %d × %d pixels has more than %d pixels when it is resized"
-              .formatted(file, image.width(), image.height(), ImageFile.MAX_PIXELS));
+          String.format(
+              Locale.ROOT,
+              "%s: an image of %d × %d pixels has more than %d pixels when it is resized",
+              file,
+              image.width(),
+              image.height(),
+              ImageFile.MAX_PIXELS));
     }
     return process(image);
   }

@@ -5,6 +5,7 @@ import io.fisherstreams.tensor.FloatCodec;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * One input of one example.
@@ -21,7 +22,8 @@ public record InputTensor(DType dtype, List<Long> shape, ByteBuffer bytes) {
     long elements = shape.stream().reduce(1L, Math::multiplyExact);
     if (bytes.remaining() != elements * dtype.bytes()) {
       throw new IllegalArgumentException(
-          "%d bytes for shape %s of %s".formatted(bytes.remaining(), shape, dtype));
+          String.format(
+              Locale.ROOT, "%d bytes for shape %s of %s", bytes.remaining(), shape, dtype));
     }
   }
 

@@ -16,6 +16,7 @@ import java.nio.charset.CharacterCodingException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.function.Function;
 
@@ -139,7 +140,9 @@ final class JsonLines implements AutoCloseable {
     long length = ends[i] - starts[i];
     if (length > MAX_LINE) {
       throw invalid(
-          index, "the line has %d bytes, expected at most %d".formatted(length, MAX_LINE));
+          index,
+          String.format(
+              Locale.ROOT, "the line has %d bytes, expected at most %d", length, MAX_LINE));
     }
     ByteBuffer bytes = ByteBuffer.allocate((int) length);
     try {
@@ -154,11 +157,17 @@ final class JsonLines implements AutoCloseable {
       }
       return node;
     } catch (CharacterCodingException e) {
-      throw new InvalidInput("%s: example %d: not UTF-8".formatted(path, index), e);
+      throw new InvalidInput(
+          String.format(Locale.ROOT, "%s: example %d: not UTF-8", path, index), e);
     } catch (JsonProcessingException e) {
       throw new InvalidInput(
-          "%s: example %d: not JSON: %s; the line begins with %s"
-              .formatted(path, index, reason(e), beginning(bytes)),
+          String.format(
+              Locale.ROOT,
+              "%s: example %d: not JSON: %s; the line begins with %s",
+              path,
+              index,
+              reason(e),
+              beginning(bytes)),
           e);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -245,7 +254,7 @@ final class JsonLines implements AutoCloseable {
   }
 
   InvalidInput invalid(long index, String reason) {
-    return new InvalidInput("%s: example %d: %s".formatted(path, index, reason));
+    return new InvalidInput(String.format(Locale.ROOT, "%s: example %d: %s", path, index, reason));
   }
 
   @Override

@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
+import java.util.Locale;
 
 /**
  * Resizes 8-bit images to exactly the pixels of Pillow, which Hugging Face's image processors use.
@@ -53,8 +54,11 @@ enum Resampling {
       case 3 -> BICUBIC;
       default ->
           throw new InvalidInput(
-              "%s: resample %d is not implemented; known are 2 (bilinear) and 3 (bicubic)"
-                  .formatted(origin, number));
+              String.format(
+                  Locale.ROOT,
+                  "%s: resample %d is not implemented; known are 2 (bilinear) and 3 (bicubic)",
+                  origin,
+                  number));
     };
   }
 

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -53,8 +54,13 @@ public final class SafetensorsExamples implements ExampleSource {
     for (TensorInfo tensor : file.tensors().values()) {
       if (tensor.shape().isEmpty() || tensor.shape().get(0) != count) {
         throw new InvalidInput(
-            "%s: tensor %s: expected %d examples as in labels, found shape %s"
-                .formatted(file.path(), tensor.name(), count, tensor.shape()));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor %s: expected %d examples as in labels, found shape %s",
+                file.path(),
+                tensor.name(),
+                count,
+                tensor.shape()));
       }
     }
     if (file.tensors().size() == 1) {

@@ -8,6 +8,7 @@ import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
 import java.nio.file.Path;
 import java.util.HashMap;
+import java.util.Locale;
 import java.util.Map;
 
 /**
@@ -47,7 +48,7 @@ final class TiffLimits {
       long count = field.getInt() & 0xFFFFFFFFL;
       long size = type < TYPE_BYTES.length ? count * TYPE_BYTES[type] : 0;
       if (size > channel.size()) {
-        throw damaged("field %d has %d bytes".formatted(tag, size));
+        throw damaged(String.format(Locale.ROOT, "field %d has %d bytes", tag, size));
       }
       long offset = size <= 4 ? at + 8 : field.getInt() & 0xFFFFFFFFL;
       entries.put(tag, new Entry(type, count, offset));
@@ -73,7 +74,9 @@ final class TiffLimits {
     ImageFile.requireSize(file, value(TILE_WIDTH, 0, 1), value(TILE_LENGTH, 0, 1));
     long samples = value(SAMPLES, 0, 1);
     if (samples < 1 || samples > MAX_SAMPLES) {
-      throw damaged("%d samples a pixel, expected at most %d".formatted(samples, MAX_SAMPLES));
+      throw damaged(
+          String.format(
+              Locale.ROOT, "%d samples a pixel, expected at most %d", samples, MAX_SAMPLES));
     }
     requireParts(STRIP_BYTES);
     requireParts(TILE_BYTES);
@@ -84,7 +87,8 @@ final class TiffLimits {
     for (long i = 0; entry != null && i < entry.count(); i++) {
       long size = value(tag, i, 0);
       if (size > channel.size()) {
-        throw damaged("a part of %d bytes in a file of %d".formatted(size, channel.size()));
+        throw damaged(
+            String.format(Locale.ROOT, "a part of %d bytes in a file of %d", size, channel.size()));
       }
     }
   }
@@ -97,7 +101,8 @@ final class TiffLimits {
     return switch (entry.type()) {
       case 3 -> bytes(entry.offset() + 2 * index, 2).order(order).getShort() & 0xFFFF;
       case 4 -> bytes(entry.offset() + 4 * index, 4).order(order).getInt() & 0xFFFFFFFFL;
-      default -> throw damaged("field %d has type %d".formatted(tag, entry.type()));
+      default ->
+          throw damaged(String.format(Locale.ROOT, "field %d has type %d", tag, entry.type()));
     };
   }
 

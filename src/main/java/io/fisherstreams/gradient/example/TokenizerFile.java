@@ -15,6 +15,7 @@ import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Locale;
 
 /**
  * Checks a {@code tokenizer.json} before the native tokenizer reads it. The native parser ends the
@@ -56,7 +57,8 @@ final class TokenizerFile {
     try {
       long size = Files.size(file);
       if (size > MAX_BYTES) {
-        throw invalid(file, "%d bytes, expected at most %d".formatted(size, MAX_BYTES));
+        throw invalid(
+            file, String.format(Locale.ROOT, "%d bytes, expected at most %d", size, MAX_BYTES));
       }
       try (Reader text =
               new InputStreamReader(

@@ -14,6 +14,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -58,8 +59,12 @@ final class ClipVision implements Network {
     side = imageSize / patchSize;
     if (side == 0) {
       throw new InvalidInput(
-          "%s: patch_size %d is larger than image_size %d"
-              .formatted(config.origin(), patchSize, imageSize));
+          String.format(
+              Locale.ROOT,
+              "%s: patch_size %d is larger than image_size %d",
+              config.origin(),
+              patchSize,
+              imageSize));
     }
 
     parameters.findPrefix("vision_model.embeddings.class_embedding", "embeddings.class_embedding");

@@ -7,6 +7,7 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -41,8 +42,14 @@ final class Convolution {
     int room = side + 2 * padding - kernel;
     if (padding != pad || room < 0) {
       throw new InvalidInput(
-          "%s: %s: kernel_size %d and padding %s do not fit an image of %d pixels"
-              .formatted(config.origin(), name, kernel, pad, side));
+          String.format(
+              Locale.ROOT,
+              "%s: %s: kernel_size %d and padding %s do not fit an image of %d pixels",
+              config.origin(),
+              name,
+              kernel,
+              pad,
+              side));
     }
     outputSide = room / stride + 1;
     linear =

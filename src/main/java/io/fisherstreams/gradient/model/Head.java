@@ -13,6 +13,7 @@ import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
@@ -82,8 +83,13 @@ public record Head(TensorSource tensors, List<String> classNames) {
         && !embeddings.shape().isEmpty()
         && embeddings.shape().get(0) != names.size()) {
       throw new InvalidInput(
-          "%s: metadata class_names has %d names, %s has shape %s"
-              .formatted(file.path(), names.size(), EMBEDDINGS, embeddings.shape()));
+          String.format(
+              Locale.ROOT,
+              "%s: metadata class_names has %d names, %s has shape %s",
+              file.path(),
+              names.size(),
+              EMBEDDINGS,
+              embeddings.shape()));
     }
     return names;
   }
@@ -123,8 +129,14 @@ public record Head(TensorSource tensors, List<String> classNames) {
     private static float[] embedding(Checkpoint file, TensorInfo tensor, int width) {
       if (width(file, tensor) != width || !tensor.dtype().mergeable()) {
         throw new InvalidInput(
-            "%s: tensor %s: expected floating values of width %d as in the first class, found %s %s"
-                .formatted(file.path(), tensor.name(), width, tensor.dtype(), tensor.shape()));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor %s: expected floating values of width %d as in the first class, found %s %s",
+                file.path(),
+                tensor.name(),
+                width,
+                tensor.dtype(),
+                tensor.shape()));
       }
       int elements = Math.toIntExact(tensor.elements());
       double[] prompts = new double[elements];

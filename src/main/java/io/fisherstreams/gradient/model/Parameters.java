@@ -16,6 +16,7 @@ import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -213,7 +214,8 @@ final class Parameters implements AutoCloseable {
                                 .formatted(
                                     name,
                                     names.size() > 1
-                                        ? " and %d others".formatted(names.size() - 1)
+                                        ? String.format(
+                                            Locale.ROOT, " and %d others", names.size() - 1)
                                         : "")))
         .orElse("");
   }
@@ -232,8 +234,12 @@ final class Parameters implements AutoCloseable {
       long bad = FloatScan.firstNotFinite(info.dtype(), bytes, n);
       if (bad >= 0) {
         throw new InvalidInput(
-            "%s: tensor %s: element %d is NaN or infinite"
-                .formatted(source.origin(), info.name(), done + bad));
+            String.format(
+                Locale.ROOT,
+                "%s: tensor %s: element %d is NaN or infinite",
+                source.origin(),
+                info.name(),
+                done + bad));
       }
       FloatCodec.toFloat(info.dtype(), bytes, bytes.position(), chunk, 0, n);
       target.put(chunk, 0, n);

@@ -7,6 +7,7 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * GPT-2's inputs for some examples: token ids, and the positions that count (mask 1).
@@ -65,16 +66,23 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
     InputTensor input = vector(example, "input_ids");
     if (input.elements() > maxPositions) {
       throw example.invalid(
-          "%d tokens, but the model has n_positions %d; shorten the text"
-              .formatted(input.elements(), maxPositions));
+          String.format(
+              Locale.ROOT,
+              "%d tokens, but the model has n_positions %d; shorten the text",
+              input.elements(),
+              maxPositions));
     }
     long[] ids = input.toLongs();
     int[] tokens = new int[ids.length];
     for (int i = 0; i < ids.length; i++) {
       if (ids[i] < 0 || ids[i] >= vocabulary) {
         throw example.invalid(
-            "input_ids[%d] is %d, outside the vocabulary 0 … %d"
-                .formatted(i, ids[i], vocabulary - 1));
+            String.format(
+                Locale.ROOT,
+                "input_ids[%d] is %d, outside the vocabulary 0 … %d",
+                i,
+                ids[i],
+                vocabulary - 1));
       }
       tokens[i] = (int) ids[i];
     }
@@ -90,11 +98,13 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
     long[] mask = vector(example, "attention_mask").toLongs();
     if (mask.length != length) {
       throw example.invalid(
-          "attention_mask has %d values for %d input_ids".formatted(mask.length, length));
+          String.format(
+              Locale.ROOT, "attention_mask has %d values for %d input_ids", mask.length, length));
     }
     for (int i = 0; i < length; i++) {
       if (mask[i] != 0 && mask[i] != 1) {
-        throw example.invalid("attention_mask[%d] is %d, not 0 or 1".formatted(i, mask[i]));
+        throw example.invalid(
+            String.format(Locale.ROOT, "attention_mask[%d] is %d, not 0 or 1", i, mask[i]));
       }
       attended[i] = mask[i] == 1;
     }

@@ -24,6 +24,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
@@ -134,8 +135,13 @@ final class TorchScript implements PlainLoopRuntime.Forward {
       outputs = IValueUtils.forward(module, arguments, JniUtils.isGradMode());
     } catch (EngineException e) {
       throw new InvalidInput(
-          "%s: example %d: %s does not run on it: %s"
-              .formatted(batch.get(0).origin(), batch.get(0).index(), file, firstLine(e)),
+          String.format(
+              Locale.ROOT,
+              "%s: example %d: %s does not run on it: %s",
+              batch.get(0).origin(),
+              batch.get(0).index(),
+              file,
+              firstLine(e)),
           e);
     }
     if (outputs.size() != 1
@@ -143,8 +149,12 @@ final class TorchScript implements PlainLoopRuntime.Forward {
         || outputs.get(0).getShape().get(0) != batch.size()
         || outputs.get(0).getShape().get(1) < 2) {
       throw new InvalidInput(
-          "%s: expected one output, logits of shape (%d, at least two classes), found %s"
-              .formatted(file, batch.size(), outputs.stream().map(NDArray::getShape).toList()));
+          String.format(
+              Locale.ROOT,
+              "%s: expected one output, logits of shape (%d, at least two classes), found %s",
+              file,
+              batch.size(),
+              outputs.stream().map(NDArray::getShape).toList()));
     }
     return outputs.get(0);
   }

@@ -9,6 +9,7 @@ import java.net.URISyntaxException;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
@@ -248,8 +249,12 @@ final class ConfluentRegistry implements SchemaRegistry {
   private static Schema parse(int id, String text) {
     if (text.length() > WriterSchema.MAX_LENGTH) {
       throw new SerializationException(
-          "schema %d has %d characters, at most %d are accepted"
-              .formatted(id, text.length(), WriterSchema.MAX_LENGTH));
+          String.format(
+              Locale.ROOT,
+              "schema %d has %d characters, at most %d are accepted",
+              id,
+              text.length(),
+              WriterSchema.MAX_LENGTH));
     }
     try {
       return new Schema.Parser().parse(text);

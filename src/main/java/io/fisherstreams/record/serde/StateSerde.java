@@ -4,6 +4,7 @@ import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
+import java.util.Locale;
 import org.apache.avro.message.BinaryMessageDecoder;
 import org.apache.avro.message.BinaryMessageEncoder;
 import org.apache.avro.specific.SpecificData;
@@ -52,8 +53,13 @@ public final class StateSerde {
             // Here it fails before the store and its changelog differ.
             if (bytes.length > maxBytes) {
               throw new RecordTooLargeException(
-                  "%s: a %s of %d bytes is over the limit of %d"
-                      .formatted(topic, type.getSimpleName(), bytes.length, maxBytes));
+                  String.format(
+                      Locale.ROOT,
+                      "%s: a %s of %d bytes is over the limit of %d",
+                      topic,
+                      type.getSimpleName(),
+                      bytes.length,
+                      maxBytes));
             }
             return bytes;
           } catch (IOException e) {

@@ -10,6 +10,7 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -67,8 +68,12 @@ final class BagOfTokens implements Network {
     for (int i = 0; i < ids.length; i++) {
       if (ids[i] < 0 || ids[i] >= vocabulary) {
         throw example.invalid(
-            "input_ids[%d] is %d, outside the vocabulary 0 … %d"
-                .formatted(i, ids[i], vocabulary - 1));
+            String.format(
+                Locale.ROOT,
+                "input_ids[%d] is %d, outside the vocabulary 0 … %d",
+                i,
+                ids[i],
+                vocabulary - 1));
       }
       tokens[i] = (int) ids[i];
     }

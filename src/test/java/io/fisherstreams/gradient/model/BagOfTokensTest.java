@@ -22,6 +22,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Random;
@@ -45,8 +46,12 @@ final class BagOfTokensTest {
   private final ModelConfig config =
       ModelConfig.parse(
           "config.json",
-          "{\"model_type\": \"bag_of_tokens\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_labels\": %d}"
-              .formatted(VOCABULARY, WIDTH, CLASSES));
+          String.format(
+              Locale.ROOT,
+              "{\"model_type\": \"bag_of_tokens\", \"vocab_size\": %d, \"hidden_size\": %d, \"num_labels\": %d}",
+              VOCABULARY,
+              WIDTH,
+              CLASSES));
   private final Map<String, TensorInfo> infos = new LinkedHashMap<>();
   private final Map<String, float[]> tensors = new LinkedHashMap<>();
   private final List<Example> examples = new ArrayList<>();

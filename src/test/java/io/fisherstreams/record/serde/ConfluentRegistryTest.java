@@ -122,8 +122,8 @@ class ConfluentRegistryTest {
   @Test
   void aRegistryThatFailsForOneIdOnlyIsTheRecordsFault() throws Exception {
     Reply failure = reply(500, "{\"error_code\":50001,\"message\":\"store\"}");
-    try (Script server = new Script(
-            failure, reply(200, "{\"mode\":\"READWRITE\"}"), failure, failure)) {
+    try (Script server =
+        new Script(failure, reply(200, "{\"mode\":\"READWRITE\"}"), failure, failure)) {
       SchemaRegistry registry = ConfluentRegistry.connect(server.url(), Map.of(), Duration.ZERO);
       assertThatThrownBy(() -> registry.byId(77))
           .isInstanceOf(SerializationException.class)
