@@ -138,8 +138,6 @@ class AliasIT {
     String again = file("again", 3);
     String[] base = {"publish", "checkpoint", again, "--model", "base", "--base"};
     assertThat(rejection(with(base, "--exclude", "["))).contains("is no regular expression");
-    assertThat(rejection(with(base, "--minimal-fisher-weight", "-1")))
-        .contains("minimal-fisher-weight is -1.0");
     assertThat(
             rejection("publish", "checkpoint", file("nan", Float.NaN), "--model", "base", "--base"))
         .contains("tensor 'weight' has NaN at element 0");

@@ -162,7 +162,7 @@ class WebhookIT {
     steady.clear();
     flaky.clear();
     assertThat(pool.output("webhooks", "list", with))
-        .containsPattern("steady +\\S+/steady +[0-9]+ +in .*secret")
+        .containsPattern("steady +http://\\S+/\\*\\*\\* +[0-9]+ +in .*secret")
         .containsPattern("unsigned .*cannot read its secret")
         .doesNotContain("abcd1234", BASE64);
     assertThat(pool.output("webhooks", "test", "steady", with))
