@@ -54,10 +54,11 @@ final class PoolCommandsIT {
       publish("checkpoint", "model-d", "model-c.safetensors");
       await()
           .atMost(PATIENCE)
-          .until(
-              () ->
-                  status().contains("awaits its Fisher")
-                      && output("releases").matches("(?s).*COMPLETE +\\S+ +3 .*"));
+          .untilAsserted(
+              () -> {
+                assertThat(status()).as(logs()).contains("awaits its Fisher");
+                assertThat(output("releases")).as(logs()).containsPattern("COMPLETE +\\S+ +3 ");
+              });
       Path merged = directory.resolve("merged.safetensors");
       output("export", "--output", merged.toString());
       Path together = directory.resolve("together.safetensors");
@@ -219,10 +220,24 @@ final class PoolCommandsIT {
     return printed;
   }
 
+  /** What the stages' processes have said so far. */
+  private String logs() throws IOException {
+    StringBuilder logs = new StringBuilder();
+    for (int number = 0; Files.exists(log(number)); number++) {
+      logs.append(log(number)).append('\n').append(Files.readString(log(number)));
+    }
+    return logs.toString();
+  }
+
+  private Path log(int number) {
+    return directory.resolve("stage-" + number + ".log");
+  }
+
   private Process start(String stage, int number) throws IOException {
     return new ProcessBuilder(
             Path.of(System.getProperty("java.home"), "bin", "java").toString(),
             "-Xmx512m",
+            "-Dfisherstreams.log.events=INFO",
             "-XX:TieredStopAtLevel=1", // a process that lives for seconds
             "-cp",
             System.getProperty("java.class.path"),
@@ -235,7 +250,7 @@ final class PoolCommandsIT {
             "--config",
             config.toString())
         .redirectErrorStream(true)
-        .redirectOutput(directory.resolve("stage-" + number + ".log").toFile())
+        .redirectOutput(log(number).toFile())
         .start();
   }
 }
