@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.StageLag;
 import io.fisherstreams.kafka.DeadLetterReader;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -31,7 +32,7 @@ import picocli.CommandLine.Spec;
     name = "status",
     mixinStandardHelpOptions = true,
     description =
-        "Shows the pool's models and their missing records, the stages' lag and the newest releases.",
+        "Shows the pool's models and their missing records, the stages' lag and instances, and the newest releases.",
     exitCodeListHeading = "%nExit codes:%n",
     exitCodeList = {
       "0:every model is ready, and the newest release is recent enough",
@@ -114,22 +115,24 @@ final class StatusCommand implements Callable<Integer> {
   }
 
   private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {
-    Map<String, Long> lags = new LinkedHashMap<>(status.lags());
+    TextTable table = new TextTable().left().left().left();
+    status.lags().forEach((stage, lag) -> addStage(table, stage, lag, status.instances(stage)));
+    Map<String, String> others = new LinkedHashMap<>();
     connection
         .config()
         .gate()
-        .ifPresent(
-            gate ->
-                lags.put(Stage.GATE.text(), StageLag.of(kafka, Stage.GATE.group(topics.pool()))));
+        .ifPresent(gate -> others.put(Stage.GATE.text(), Stage.GATE.group(topics.pool())));
     for (Webhook hook : connection.config().webhooks()) {
-      lags.put(
-          Stage.webhook(hook.name()),
-          StageLag.of(kafka, Stage.webhookGroup(topics.pool(), hook.name())));
+      others.put(Stage.webhook(hook.name()), Stage.webhookGroup(topics.pool(), hook.name()));
     }
-    TextTable table = new TextTable().left().left();
-    lags.forEach(
-        (stage, lag) -> table.row(stage, String.format(Locale.ROOT, "lag %d records", lag)));
+    others.forEach(
+        (stage, group) ->
+            addStage(table, stage, StageLag.of(kafka, group), RunningInstances.of(kafka, group)));
     return table;
+  }
+
+  private static void addStage(TextTable table, String stage, long lag, String instances) {
+    table.row(stage, String.format(Locale.ROOT, "lag %d records", lag), instances);
   }
 
   private static void printReleases(List<Release> releases, PrintWriter out) {

@@ -2,10 +2,12 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.Stage;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,13 +24,20 @@ public final class PoolStatus {
   private final int partitions;
   private final PoolView view;
   private final Map<String, Long> lags;
+  private final Map<String, String> instances;
   private final List<Release> releases;
   private final SortedMap<String, String> rejections;
 
-  PoolStatus(int partitions, PoolView view, Map<String, Long> lags, List<Release> releases) {
+  PoolStatus(
+      int partitions,
+      PoolView view,
+      Map<String, Long> lags,
+      Map<String, String> instances,
+      List<Release> releases) {
     this.partitions = partitions;
     this.view = view;
     this.lags = lags;
+    this.instances = instances;
     this.releases = releases;
     this.rejections = view.rejections();
   }
@@ -39,12 +48,16 @@ public final class PoolStatus {
       int partitions = new PoolAdmin(admin, topics).check();
       PoolViewReader.Reading reading = PoolViewReader.read(kafka, topics, partitions);
       Map<String, Long> lags = new LinkedHashMap<>();
+      Map<String, String> instances = new HashMap<>();
       lags.put(Stage.GRADIENT.text(), StageLag.ofGradients(admin, topics, partitions));
       for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
         lags.put(stage.text(), StageLag.of(admin, stage.group(topics.pool())));
       }
+      for (Stage stage : List.of(Stage.GRADIENT, Stage.MERGE, Stage.COORDINATOR)) {
+        instances.put(stage.text(), RunningInstances.of(admin, stage.group(topics.pool())));
+      }
       return new PoolStatus(
-          partitions, reading.view(), lags, List.copyOf(reading.releases().values()));
+          partitions, reading.view(), lags, instances, List.copyOf(reading.releases().values()));
     }
   }
 
@@ -61,6 +74,11 @@ public final class PoolStatus {
   /** Records that each stage has not processed yet. */
   public Map<String, Long> lags() {
     return lags;
+  }
+
+  /** Which instances of a stage are running, in words; empty for a stage that shows none. */
+  public String instances(String stage) {
+    return instances.getOrDefault(stage, "");
   }
 
   /** All releases, by id ascending. */

@@ -20,7 +20,7 @@ class PoolStatusTest {
 
   private String state(ModelManifest manifest) {
     String name = manifest.getModel();
-    return new PoolStatus(PARTITIONS, view, Map.of(), List.of())
+    return new PoolStatus(PARTITIONS, view, Map.of(), Map.of(), List.of())
         .state(name, view.models().get(name).get(manifest.getVersion()));
   }
 

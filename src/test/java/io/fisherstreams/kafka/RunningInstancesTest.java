@@ -1,0 +1,50 @@
+package io.fisherstreams.kafka;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.util.List;
+import java.util.Optional;
+import org.apache.kafka.clients.admin.MemberAssignment;
+import org.apache.kafka.clients.admin.MemberDescription;
+import org.junit.jupiter.api.Test;
+
+class RunningInstancesTest {
+  private static MemberDescription member(String id, String client, String host) {
+    return new MemberDescription(
+        id,
+        Optional.empty(),
+        client,
+        host,
+        new MemberAssignment(java.util.Set.of()),
+        Optional.empty());
+  }
+
+  @Test
+  void aProcessIsOneInstanceHoweverManyThreadsItHas() {
+    assertThat(
+            RunningInstances.text(
+                List.of(
+                    member("1", "p-merge-aaaa-StreamThread-1-consumer", "/10.0.0.1"),
+                    member("2", "p-merge-aaaa-StreamThread-2-consumer", "/10.0.0.1"),
+                    member("3", "p-merge-bbbb-StreamThread-1-consumer", "/10.0.0.1"),
+                    member("4", "p-merge-cccc-StreamThread-1-consumer", "/10.0.0.2"))))
+        .isEqualTo("3 instances on 10.0.0.1, 10.0.0.2");
+  }
+
+  @Test
+  void aMemberWithoutThreadsIsAnInstance() {
+    assertThat(
+            RunningInstances.text(
+                List.of(
+                    member("1", "consumer-p-gate-1", "/10.0.0.1"),
+                    member("2", "consumer-p-gate-1", "/10.0.0.1"))))
+        .isEqualTo("2 instances on 10.0.0.1");
+    assertThat(RunningInstances.text(List.of(member("1", "consumer-p-gate-1", "/10.0.0.1"))))
+        .isEqualTo("1 instance on 10.0.0.1");
+  }
+
+  @Test
+  void nobodyIsSaidPlainly() {
+    assertThat(RunningInstances.text(List.of())).isEqualTo("no instance is running");
+  }
+}
