@@ -220,6 +220,23 @@ final class Ledger {
     completed |= step;
   }
 
+  /**
+   * Marks every version as changed that cannot be merged yet. Their reports are delayed, so the
+   * instance that had the partition before may have owed some. Of a version that can be merged it
+   * owed none: that report goes with the change itself.
+   */
+  void markIncomplete() {
+    for (ModelVersion version : heldVersions()) {
+      ModelCounts now = counts.get(version.toString());
+      if (now != null && now.getEpoch() > 0) {
+        continue; // its manifest, which may be large, is not looked at
+      }
+      held(version)
+          .filter(model -> !canBeMerged(model, counts(model)))
+          .ifPresent(model -> changed(model, false));
+    }
+  }
+
   /** Grows with every checkpoint shard that arrives and every Fisher that is sealed. */
   long arrivals() {
     return arrivals;

@@ -101,6 +101,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             new BatchPayload(),
             new Outbox(context));
     payloads.dropAllExcept(partition.ledger().heldVersions());
+    partition.ledger().markIncomplete();
     intake = new Intake(partition);
     run = new PlanRun(partition, nanoTime);
     report = new PartitionReport(partition.ledger());

@@ -41,6 +41,18 @@ class MergeStageRecoveryTest extends MergeStageFixture {
     assertMergesTwo(1);
   }
 
+  @Test
+  void theInstanceThatGetsAPartitionReportsWhatTheOneBeforeItOwed() {
+    stage.announce(model("a", 1).build());
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    stage.restart(); // before the delayed report on a model that awaits its Fisher
+    stage.work();
+    ModelProgress progress = stage.progress().last("a");
+    assertThat(progress.getPresent()).isEqualTo(3);
+    assertThat(progress.getMissing()).hasSize(3);
+    assertThat(progress.getSealed()).isZero();
+  }
+
   @ParameterizedTest
   @ValueSource(strings = {"checkpoint", "fisher-1"})
   void corruptedLocalCopiesAreRestoredFromTheTopics(String file) throws IOException {
