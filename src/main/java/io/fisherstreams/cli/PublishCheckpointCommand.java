@@ -6,6 +6,7 @@ import io.fisherstreams.cli.options.BaseMethodOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.options.WeightConverter;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.fisher.MergeSet;
@@ -26,6 +27,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.tensor.TensorInfo;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.OptionalLong;
@@ -52,6 +54,8 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   private Path path;
 
   @Mixin private ModelOption named;
+
+  @Mixin private ReleaseWait release;
 
   @ArgGroup(exclusive = false, heading = "For a base model:%n")
   private BaseMethodOptions base;
@@ -149,7 +153,9 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         receipt.require(publisher.sent(), model, this::note);
         models.requireCurrent(manifest);
       }
-      spec.commandLine().getOut().println("published " + model + "@" + manifest.getVersion());
+      PrintWriter out = spec.commandLine().getOut();
+      out.println("published " + model + "@" + manifest.getVersion());
+      release.forVersion(kafka, topics, model, manifest.getVersion(), out);
     }
   }
 

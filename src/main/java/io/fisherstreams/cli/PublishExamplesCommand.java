@@ -5,6 +5,7 @@ import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.gradient.EstimatedModel;
@@ -17,6 +18,7 @@ import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
@@ -47,6 +49,8 @@ final class PublishExamplesCommand implements Callable<Integer> {
   private Path path;
 
   @Mixin private ModelOption named;
+
+  @Mixin private ReleaseWait release;
 
   @Mixin private MadeFor madeFor;
 
@@ -122,9 +126,9 @@ final class PublishExamplesCommand implements Callable<Integer> {
           publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
       models.requireCurrent(manifest);
     }
-    spec.commandLine()
-        .getOut()
-        .println("published " + count + " examples of " + estimated.version());
+    PrintWriter out = spec.commandLine().getOut();
+    out.println("published " + count + " examples of " + estimated.version());
+    release.forVersion(kafka, topics, model, manifest.getVersion(), out);
   }
 
   private static EstimatedModel estimatedModel(ModelManifest manifest) {

@@ -5,6 +5,7 @@ import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolView;
@@ -18,6 +19,7 @@ import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.TensorInfo;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -45,6 +47,8 @@ final class PublishFisherCommand implements Callable<Integer> {
   private Path path;
 
   @Mixin private ModelOption named;
+
+  @Mixin private ReleaseWait release;
 
   @Mixin private MadeFor madeFor;
 
@@ -104,9 +108,9 @@ final class PublishFisherCommand implements Callable<Integer> {
             publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
         models.requireCurrent(manifest);
       }
-      spec.commandLine()
-          .getOut()
-          .println("published the Fisher of " + model + "@" + manifest.getVersion());
+      PrintWriter out = spec.commandLine().getOut();
+      out.println("published the Fisher of " + model + "@" + manifest.getVersion());
+      release.forVersion(kafka, topics, model, manifest.getVersion(), out);
     }
   }
 }

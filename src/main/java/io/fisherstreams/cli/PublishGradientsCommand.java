@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolView;
@@ -20,6 +21,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
+import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.concurrent.Callable;
@@ -46,6 +48,8 @@ final class PublishGradientsCommand implements Callable<Integer> {
   private Path path;
 
   @Mixin private ModelOption named;
+
+  @Mixin private ReleaseWait release;
 
   @Mixin private MadeFor madeFor;
 
@@ -103,9 +107,9 @@ final class PublishGradientsCommand implements Callable<Integer> {
             publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
         models.requireCurrent(manifest);
       }
-      spec.commandLine()
-          .getOut()
-          .println("published gradients of " + examples + " examples for " + model);
+      PrintWriter out = spec.commandLine().getOut();
+      out.println("published gradients of " + examples + " examples for " + model);
+      release.forVersion(kafka, topics, model, manifest.getVersion(), out);
     }
   }
 

@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
@@ -10,6 +11,7 @@ import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import java.util.function.Predicate;
 import org.apache.kafka.clients.producer.Producer;
@@ -27,6 +29,8 @@ import picocli.CommandLine.Spec;
         "Changes a model's merge coefficient. The next release uses it; no tensor is sent again.")
 final class WeightCommand implements Callable<Integer> {
   @Mixin private Connection connection;
+
+  @Mixin private ReleaseWait release;
 
   @Parameters(index = "0", paramLabel = "MODEL", description = "The model's name.")
   private String model;
@@ -59,7 +63,9 @@ final class WeightCommand implements Callable<Integer> {
           pool.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
       models.requireCurrent(sent);
     }
-    spec.commandLine().getOut().println(model + " now has coefficient " + lambda);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println(model + " now has coefficient " + lambda);
+    release.forCoefficient(kafka, topics, model, coefficient, out);
     return 0;
   }
 

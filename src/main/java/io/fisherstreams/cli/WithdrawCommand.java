@@ -1,10 +1,12 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
+import java.io.PrintWriter;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
@@ -21,6 +23,8 @@ import picocli.CommandLine.Spec;
 final class WithdrawCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 
+  @Mixin private ReleaseWait release;
+
   @Parameters(paramLabel = "MODEL", description = "The model's name.")
   private String model;
 
@@ -35,7 +39,9 @@ final class WithdrawCommand implements Callable<Integer> {
       models.require(model);
       new PoolProducer(topics, producer).withdraw(model);
     }
-    spec.commandLine().getOut().println("withdrew " + model);
+    PrintWriter out = spec.commandLine().getOut();
+    out.println("withdrew " + model);
+    release.forWithdrawal(kafka, topics, model, out);
     return 0;
   }
 }

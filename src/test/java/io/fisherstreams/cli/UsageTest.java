@@ -31,6 +31,8 @@ class UsageTest {
         "weight m -1",
         "weight m 1e-40",
         "weight m much",
+        "weight m 1 --timeout 5m",
+        "withdraw m --wait --timeout soon",
         "merge m.yaml --output o --partitions 0",
         "merge m.yaml --output o --threads 1.5",
         "merge m.yaml --output o --out-shard-size abc",

@@ -1,0 +1,152 @@
+package io.fisherstreams.cli.options;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseFeed;
+import java.io.PrintWriter;
+import java.time.Duration;
+import java.util.Collection;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.Optional;
+import java.util.function.Predicate;
+import java.util.stream.Collectors;
+import picocli.CommandLine.ArgGroup;
+import picocli.CommandLine.Option;
+
+/** Lets a command that changes a pool wait for the release that has the change. */
+public final class ReleaseWait {
+  private static final Duration POLL = Duration.ofMillis(200);
+
+  private static final Duration DEFAULT_TIMEOUT = Duration.ofMinutes(10);
+
+  // Without --wait, --timeout is wrong usage.
+  private static final class Waiting {
+    @Option(
+        names = "--wait",
+        required = true,
+        description = "Waits for the release that has the change, and names it.")
+    @SuppressWarnings("UnusedVariable") // its presence chooses the group
+    private boolean wait;
+
+    @Option(
+        names = "--timeout",
+        paramLabel = "TIME",
+        converter = Age.class,
+        description = "How long --wait waits: 90s, 30m, 2h. Default: 10m.")
+    private Duration timeout = DEFAULT_TIMEOUT;
+  }
+
+  @ArgGroup(exclusive = false)
+  private Waiting waiting;
+
+  /** Waits, if the user asked for it, until the newest release has a version of a model. */
+  public void forVersion(
+      KafkaSettings kafka, PoolTopics topics, String model, long version, PrintWriter out) {
+    until(
+        kafka,
+        topics,
+        model,
+        plan ->
+            find(plan, model).filter(found -> found.getVersion() >= version).isPresent()
+                || (plan.getBaseModel().equals(model) && plan.getBaseVersion() >= version),
+        out);
+  }
+
+  /**
+   * Waits, if the user asked for it, until the newest release merges a model with a coefficient.
+   *
+   * @param coefficient null for 1 / number of models
+   */
+  public void forCoefficient(
+      KafkaSettings kafka, PoolTopics topics, String model, Double coefficient, PrintWriter out) {
+    until(
+        kafka,
+        topics,
+        model,
+        plan -> {
+          double wanted = coefficient != null ? coefficient : 1.0 / plan.getModels().size();
+          return find(plan, model).filter(found -> found.getCoefficient() == wanted).isPresent();
+        },
+        out);
+  }
+
+  /** Waits, if the user asked for it, until the newest release is one without a model. */
+  public void forWithdrawal(KafkaSettings kafka, PoolTopics topics, String model, PrintWriter out) {
+    until(
+        kafka,
+        topics,
+        model,
+        plan -> find(plan, model).isEmpty() && !plan.getBaseModel().equals(model),
+        out);
+  }
+
+  private static Optional<PlannedModel> find(MergePlan plan, String model) {
+    return plan.getModels().stream().filter(found -> found.getModel().equals(model)).findFirst();
+  }
+
+  private void until(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      String model,
+      Predicate<MergePlan> has,
+      PrintWriter out) {
+    if (waiting == null) {
+      return;
+    }
+    long end = System.nanoTime() + waiting.timeout.toNanos();
+    try (ReleaseFeed feed = new ReleaseFeed(kafka, topics)) {
+      Optional<Release> found = newest(feed.upToDate().values()).filter(r -> has.test(r.getPlan()));
+      while (found.isEmpty() && System.nanoTime() - end < 0) {
+        found = newest(feed.poll(POLL).values()).filter(r -> has.test(r.getPlan()));
+      }
+      Release release =
+          found.orElseThrow(
+              () ->
+                  new InvalidInput(
+                      "no release has the change after "
+                          + waiting.timeout.toSeconds()
+                          + " s: "
+                          + state(kafka, topics, model)));
+      if (release.getStatus() == ReleaseStatus.REJECTED) {
+        throw new InvalidInput(
+            "release "
+                + release.getRelease()
+                + " has the change and is REJECTED: "
+                + (release.getVerdict() == null
+                    ? release.getReason()
+                    : release.getVerdict().getReason()));
+      }
+      out.println("release " + release.getRelease() + " has it");
+    }
+  }
+
+  /** The newest release that is complete, or rejected; an abandoned one was overtaken. */
+  private static Optional<Release> newest(Collection<Release> releases) {
+    return releases.stream()
+        .filter(release -> release.getStatus() != ReleaseStatus.ABANDONED)
+        .reduce((earlier, later) -> later);
+  }
+
+  private static String state(KafkaSettings kafka, PoolTopics topics, String model) {
+    PoolStatus status = PoolStatus.read(kafka, topics);
+    NavigableMap<Long, PoolModel> versions = status.view().models().get(model);
+    String pool =
+        status.lags().keySet().stream()
+            .map(stage -> stage + ": " + status.instances(stage))
+            .collect(Collectors.joining(", "));
+    if (versions == null) {
+      return model + " is not in the pool any more, and no other release followed; " + pool;
+    }
+    Map.Entry<Long, PoolModel> newest = versions.lastEntry();
+    return "%s@%s is '%s'; %s"
+        .formatted(model, newest.getKey().toString(), status.state(model, newest.getValue()), pool);
+  }
+}
