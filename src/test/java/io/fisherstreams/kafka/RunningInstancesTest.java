@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import org.apache.kafka.clients.admin.MemberAssignment;
 import org.apache.kafka.clients.admin.MemberDescription;
 import org.junit.jupiter.api.Test;
@@ -13,9 +14,12 @@ class RunningInstancesTest {
     return new MemberDescription(
         id,
         Optional.empty(),
+        Optional.empty(),
         client,
         host,
-        new MemberAssignment(java.util.Set.of()),
+        new MemberAssignment(Set.of()),
+        Optional.empty(),
+        Optional.empty(),
         Optional.empty());
   }
 
