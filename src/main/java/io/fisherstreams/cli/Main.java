@@ -14,6 +14,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
@@ -77,12 +78,15 @@ public final class Main implements Runnable {
   }
 
   static CommandLine commandLine() {
+    // One method reference for both types: Java 17 crashes when it archives two of the same kind.
+    ITypeConverter<Long> whole = Numbers::whole;
+    ITypeConverter<Double> decimal = Numbers::decimal;
     return new CommandLine(new Main())
         .setCaseInsensitiveEnumValuesAllowed(true)
-        .registerConverter(Long.class, Numbers::whole)
-        .registerConverter(long.class, Numbers::whole)
-        .registerConverter(Double.class, Numbers::decimal)
-        .registerConverter(double.class, Numbers::decimal)
+        .registerConverter(Long.class, whole)
+        .registerConverter(long.class, whole)
+        .registerConverter(Double.class, decimal)
+        .registerConverter(double.class, decimal)
         .setParameterExceptionHandler(new WrongUsage())
         .setExecutionExceptionHandler(
             (error, line, parsed) -> {
