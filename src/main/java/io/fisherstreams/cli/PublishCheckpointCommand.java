@@ -143,15 +143,14 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       manifest.setVersion(
           VersionChoice.of(models.find(model), manifest, asked, System.currentTimeMillis()));
       progress.total(ModelCheck.bytes(manifest));
-      try (Receipt receipt = Receipt.open(kafka, topics);
+      try (Receipt receipt = Receipt.open(kafka, topics, models);
           Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         publisher.announce(manifest);
         models.requireCurrent(manifest);
         publisher.checkpoint(manifest, files.tensors(), progress::add);
         progress.done();
-        receipt.require(publisher.sent(), model, this::note);
-        models.requireCurrent(manifest);
+        receipt.require(publisher.sent(), manifest, this::note);
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published " + model + "@" + manifest.getVersion());

@@ -116,15 +116,14 @@ final class PublishExamplesCommand implements Callable<Integer> {
     madeFor.require(manifest, PoolViewReader.read(kafka, topics), Optional.empty());
     try (TerminalProgress progress =
             TerminalProgress.ofExamples(spec, "publish examples of " + model);
-        Receipt receipt = Receipt.open(kafka, topics);
+        Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
       progress.total(count);
       Publisher publisher = new Publisher(topics, producer);
       publisher.examples(estimated, source, count, firstIndex, progress::add);
       progress.done();
       receipt.require(
-          publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
-      models.requireCurrent(manifest);
+          publisher.sent(), manifest, note -> spec.commandLine().getErr().println("note: " + note));
     }
     PrintWriter out = spec.commandLine().getOut();
     out.println("published " + count + " examples of " + estimated.version());

@@ -18,10 +18,8 @@ import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.tensor.TensorInfo;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
@@ -63,10 +61,6 @@ final class PublishFisherCommand implements Callable<Integer> {
 
   @Spec private CommandSpec spec;
 
-  private static List<String> merged(ModelManifest manifest) {
-    return ManifestTensors.merged(manifest).stream().map(TensorInfo::name).toList();
-  }
-
   @Override
   public Integer call() {
     String model = named.name();
@@ -83,7 +77,7 @@ final class PublishFisherCommand implements Callable<Integer> {
   private void publish(
       ModelManifest manifest, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     String model = manifest.getModel();
-    try (Checkpoint fisher = Checkpoint.openAs(path, merged(manifest));
+    try (Checkpoint fisher = Checkpoint.openAs(path, ManifestTensors.mergedNames(manifest));
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelCheck.fisher(fisher, manifest);
       long count =
@@ -94,7 +88,7 @@ final class PublishFisherCommand implements Callable<Integer> {
       madeFor.require(manifest, view, ModelCheck.checkpointSha256(fisher));
       SealedFisherWarning.print(view, manifest, spec.commandLine().getErr());
       progress.total(ModelCheck.fisherBytes(manifest));
-      try (Receipt receipt = Receipt.open(kafka, topics);
+      try (Receipt receipt = Receipt.open(kafka, topics, models);
           Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         publisher.fisher(
@@ -105,8 +99,9 @@ final class PublishFisherCommand implements Callable<Integer> {
             progress::add);
         progress.done();
         receipt.require(
-            publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
-        models.requireCurrent(manifest);
+            publisher.sent(),
+            manifest,
+            note -> spec.commandLine().getErr().println("note: " + note));
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published the Fisher of " + model + "@" + manifest.getVersion());

@@ -23,7 +23,6 @@ import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.PrintWriter;
 import java.nio.file.Path;
-import java.util.List;
 import java.util.concurrent.Callable;
 import java.util.function.LongConsumer;
 import org.apache.kafka.clients.producer.Producer;
@@ -90,22 +89,22 @@ final class PublishGradientsCommand implements Callable<Integer> {
   private void publish(
       ModelManifest manifest, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     String model = manifest.getModel();
-    List<String> merged = ManifestTensors.merged(manifest).stream().map(TensorInfo::name).toList();
-    try (Checkpoint gradients = Checkpoint.openAs(path, merged);
+    try (Checkpoint gradients = Checkpoint.openAs(path, ManifestTensors.mergedNames(manifest));
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       long examples = ModelCheck.gradients(gradients, manifest);
       PoolView view = PoolViewReader.read(kafka, topics);
       madeFor.require(manifest, view, ModelCheck.checkpointSha256(gradients));
       SealedFisherWarning.print(view, manifest, spec.commandLine().getErr());
       progress.total(examples * ModelCheck.fisherBytes(manifest));
-      try (Receipt receipt = Receipt.open(kafka, topics);
+      try (Receipt receipt = Receipt.open(kafka, topics, models);
           Producer<byte[], byte[]> producer = kafka.newProducer()) {
         Publisher publisher = new Publisher(topics, producer);
         send(publisher, manifest, gradients, examples, progress::add);
         progress.done();
         receipt.require(
-            publisher.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
-        models.requireCurrent(manifest);
+            publisher.sent(),
+            manifest,
+            note -> spec.commandLine().getErr().println("note: " + note));
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published gradients of " + examples + " examples for " + model);

@@ -49,7 +49,7 @@ final class WeightCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     try (PoolModels models = PoolModels.open(kafka, topics);
-        Receipt receipt = Receipt.open(kafka, topics);
+        Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
       PoolProducer pool = new PoolProducer(topics, producer);
       ModelManifest sent;
@@ -60,8 +60,7 @@ final class WeightCommand implements Callable<Integer> {
         models.sync();
       } while (models.find(model).filter(isAfter(sent)).isPresent());
       receipt.require(
-          pool.sent(), model, note -> spec.commandLine().getErr().println("note: " + note));
-      models.requireCurrent(sent);
+          pool.sent(), sent, note -> spec.commandLine().getErr().println("note: " + note));
     }
     PrintWriter out = spec.commandLine().getOut();
     out.println(model + " now has coefficient " + lambda);

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.OffsetRange;
 import io.fisherstreams.kafka.SentRecords;
+import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.time.Duration;
@@ -22,9 +23,11 @@ public final class Receipt implements AutoCloseable {
 
   private final SentRecords records;
   private final Map<String, Stage> readers;
+  private final PoolModels models;
 
-  private Receipt(SentRecords records, PoolTopics topics) {
+  private Receipt(SentRecords records, PoolTopics topics, PoolModels models) {
     this.records = records;
+    this.models = models;
     this.readers =
         Map.of(
             topics.models().name(), Stage.COORDINATOR,
@@ -33,27 +36,34 @@ public final class Receipt implements AutoCloseable {
             topics.examples().name(), Stage.GRADIENT);
   }
 
-  /** Begins to watch what the pool's stages reject. */
-  public static Receipt open(KafkaSettings kafka, PoolTopics topics) {
-    return new Receipt(SentRecords.watch(kafka, topics), topics);
+  /**
+   * Begins to watch what the pool's stages reject.
+   *
+   * @param models stays the caller's
+   */
+  public static Receipt open(KafkaSettings kafka, PoolTopics topics, PoolModels models) {
+    return new Receipt(SentRecords.watch(kafka, topics), topics, models);
   }
 
   /**
-   * Waits until the stages have read records.
+   * Waits until the stages have read records of a version, which must still be the model's newest.
    *
    * @param sent where they lie
-   * @param model whose they are
+   * @param manifest of the version
    * @param notes receives why it is not known whether a stage accepts them, if it is not
-   * @throws InvalidInput when a stage has rejected some of them, with the first one's reason
+   * @throws InvalidInput when a stage has rejected some of them, with the first one's reason, or as
+   *     {@link PoolModels#requireCurrent}
    */
-  public void require(Map<TopicPartition, OffsetRange> sent, String model, Consumer<String> notes) {
+  public void require(
+      Map<TopicPartition, OffsetRange> sent, ModelManifest manifest, Consumer<String> notes) {
     Map<Stage, Map<TopicPartition, OffsetRange>> byStage = new EnumMap<>(Stage.class);
     sent.forEach(
         (partition, range) ->
             byStage
                 .computeIfAbsent(readers.get(partition.topic()), stage -> new HashMap<>())
                 .put(partition, range));
-    byStage.forEach((stage, ranges) -> require(stage, ranges, model, notes));
+    byStage.forEach((stage, ranges) -> require(stage, ranges, manifest.getModel(), notes));
+    models.requireCurrent(manifest);
   }
 
   private void require(

@@ -1,10 +1,8 @@
 package io.fisherstreams.record;
 
-import java.nio.charset.StandardCharsets;
 import java.time.Instant;
 import java.util.Optional;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
-import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.header.Headers;
 
 /**
@@ -45,21 +43,14 @@ public record DeadLetter(
         record.offset(),
         Instant.ofEpochMilli(record.timestamp()),
         DeadLetters.reason(headers),
-        text(headers, DeadLetters.STAGE).orElse(UNKNOWN),
-        text(headers, DeadLetters.TOPIC).orElse(UNKNOWN),
-        text(headers, DeadLetters.PARTITION).orElse(UNKNOWN),
-        text(headers, DeadLetters.OFFSET).orElse(UNKNOWN),
+        DeadLetters.text(headers, DeadLetters.STAGE).orElse(UNKNOWN),
+        DeadLetters.text(headers, DeadLetters.TOPIC).orElse(UNKNOWN),
+        DeadLetters.text(headers, DeadLetters.PARTITION).orElse(UNKNOWN),
+        DeadLetters.text(headers, DeadLetters.OFFSET).orElse(UNKNOWN),
         record.key(),
         record.value(),
-        text(headers, DeadLetters.SIZE),
-        text(headers, DeadLetters.SHA256));
-  }
-
-  private static Optional<String> text(Headers headers, String name) {
-    Header header = headers.lastHeader(name);
-    return header == null || header.value() == null
-        ? Optional.empty()
-        : Optional.of(new String(header.value(), StandardCharsets.UTF_8));
+        DeadLetters.text(headers, DeadLetters.SIZE),
+        DeadLetters.text(headers, DeadLetters.SHA256));
   }
 
   /** Whether the record was on a topic, named with the pool's name or without. */

@@ -165,7 +165,8 @@ public final class DeadLetters {
     }
   }
 
-  private static Optional<String> text(Headers headers, String name) {
+  /** A header as text; anybody may write to the topic, so it may be missing. */
+  static Optional<String> text(Headers headers, String name) {
     return Optional.ofNullable(headers.lastHeader(name))
         .map(Header::value)
         .map(value -> new String(value, StandardCharsets.UTF_8));

@@ -25,6 +25,14 @@ public final class ManifestTensors {
         .toList();
   }
 
+  /** The names of the merged parameters, in the manifest's order. */
+  public static List<String> mergedNames(ModelManifest manifest) {
+    return manifest.getParameters().stream()
+        .filter(Parameter::getMerged)
+        .map(Parameter::getName)
+        .toList();
+  }
+
   /**
    * A parameter as a tensor; rejects an unknown dtype or an impossible shape with {@link
    * RejectedRecord}.
