@@ -1,10 +1,13 @@
 package io.fisherstreams.local;
 
 import ch.qos.logback.classic.spi.ILoggingEvent;
+import ch.qos.logback.classic.spi.IThrowableProxy;
 import ch.qos.logback.core.filter.Filter;
 import ch.qos.logback.core.spi.FilterReply;
 import io.fisherstreams.files.CleanUp;
 import java.nio.file.NoSuchFileException;
+import org.apache.kafka.common.errors.NotControllerException;
+import org.apache.kafka.common.errors.OutOfOrderSequenceException;
 
 /**
  * Drops the warnings that a healthy embedded broker and healthy stages log during normal work, so
@@ -34,26 +37,29 @@ public final class BrokerNoiseFilter extends Filter<ILoggingEvent> {
       // A topic deleted soon after one of its segments was rolled.
       case "org.apache.kafka.common.utils.Utils" ->
           message.startsWith("Failed to flush file")
-              && event.getThrowableProxy() != null
-              && NoSuchFileException.class
-                  .getName()
-                  .equals(event.getThrowableProxy().getClassName());
+              && isCausedBy(event, NoSuchFileException.class);
       // A transaction begins while the markers of the one before are still being written: the
       // broker asks for another try, and the producer makes it.
       case "org.apache.kafka.clients.producer.internals.Sender" ->
           message.contains("retrying") && isTransactionRace(event.getFormattedMessage());
-      case "kafka.server.ReplicaManager" ->
-          event.getThrowableProxy() != null
-              && event
-                  .getThrowableProxy()
-                  .getClassName()
-                  .equals("org.apache.kafka.common.errors.OutOfOrderSequenceException");
+      case "kafka.server.ReplicaManager" -> isCausedBy(event, OutOfOrderSequenceException.class);
+      // A start: the broker registers before the controller leads, and tries again until it does.
+      case "kafka.server.ControllerApis" -> isCausedBy(event, NotControllerException.class);
       // A start after a kill: the stores are restored, which RestoreLog says.
       case "org.apache.kafka.streams.processor.internals.TaskManager",
               "org.apache.kafka.streams.processor.internals.StreamThread" ->
           event.getFormattedMessage().contains("corrupted");
       default -> false;
     };
+  }
+
+  private static boolean isCausedBy(ILoggingEvent event, Class<? extends Exception> kind) {
+    for (IThrowableProxy each = event.getThrowableProxy(); each != null; each = each.getCause()) {
+      if (each.getClassName().equals(kind.getName())) {
+        return true;
+      }
+    }
+    return false;
   }
 
   private static boolean isTransactionRace(String message) {
