@@ -128,7 +128,15 @@ class KilledInstancesIT {
     cli("publish", "checkpoint", model.checkpoint().toString(), "--model", model.name());
     long version = manifest(model.name()).orElseThrow().getVersion();
     pool.published(model.name() + "@" + version, model);
-    cli("publish", "fisher", model.fisher().toString(), "--model", model.name());
+    // A killed stage may not have counted the Fisher of the version before.
+    cli(
+        "publish",
+        "fisher",
+        model.fisher().toString(),
+        "--model",
+        model.name(),
+        "--checkpoint",
+        model.checkpoint().toString());
   }
 
   /** Publishes the models again and waits until the stages have read that. */
