@@ -1,11 +1,13 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.Build;
 import java.util.ArrayList;
-import java.util.Arrays;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import java.util.function.ToDoubleFunction;
 import java.util.stream.Collectors;
 
@@ -26,8 +28,11 @@ public final class DemoReport {
       String average,
       String base) {}
 
-  /** The table's rows under one heading. */
-  record Group(String heading, List<Row> rows) {}
+  /** A mean in large figures, with its interval. */
+  record Tile(String style, String percent, String interval, String text) {}
+
+  /** The table's columns under one heading. */
+  record Group(String heading, List<String> columns) {}
 
   /** A row of the table. */
   record Row(String name, List<Cell> cells) {}
@@ -51,19 +56,26 @@ public final class DemoReport {
   public String html() {
     FisherOverlap overlap = FisherOverlap.of(result.models(), DigitNetwork.weightName(0));
     Map<String, Object> model = new HashMap<>();
-    model.put("fisherMean", percent(result.full().fisher().mean()));
-    model.put("averageMean", percent(result.full().average().mean()));
-    model.put("baseMean", percent(result.base().mean()));
-    model.put("aloneMean", percent(result.aloneMean()));
+    model.put("tiles", tiles());
+    model.put("originalsBase", percent(result.base().originals()));
+    model.put("originalsFisher", percent(result.full().fisher().originals()));
+    model.put("testImages", format("%,d", result.testImages()));
+    model.put("widest", widest());
+    model.put("build", Build.current().text());
+    model.put("java", System.getProperty("java.version"));
     model.put("findings", DemoFindings.of(result).sentence());
-    model.put("overview", overview());
+    model.put("overview", overview(PoolChange::event, LineChart.Size.PAGE));
+    model.put(
+        "phoneOverview", overview(change -> Long.toString(change.release()), LineChart.Size.PHONE));
+    model.put("changes", changes());
     model.put("fullRelease", result.full().release());
     model.put("panels", panels());
-    model.put("tasks", Arrays.stream(DigitTask.values()).map(DigitTask::model).toList());
     model.put("groups", groups());
+    model.put("rows", rows());
     model.put("overlapModels", overlap.models());
     model.put("overlaps", overlaps(overlap));
-    model.put("pool", new PoolChart(result.changes()).svg());
+    model.put("pool", new PoolChart(result.changes(), PoolChart.Size.PAGE).svg());
+    model.put("phonePool", new PoolChart(result.changes(), PoolChart.Size.PHONE).svg());
     model.put("withdrawn", result.last().model().model());
     model.put("withdrawalRelease", result.last().release());
     model.put("withdrawalExact", result.withdrawalExact());
@@ -80,12 +92,46 @@ public final class DemoReport {
     return ReportTemplate.fill(model);
   }
 
-  private String overview() {
+  /** The means over the tasks, with their intervals. */
+  private List<Tile> tiles() {
+    return List.of(
+        tile(
+            "fisher",
+            "Fisher merge of all six, average over the tasks",
+            result.full().fisher().tasks().values()),
+        tile("average", "plain average of all six", result.full().average().tasks().values()),
+        tile("base", "base model", result.base().tasks().values()),
+        tile("", "six separate models, each on its own task", result.alone().values()));
+  }
+
+  private Tile tile(String style, String text, Collection<Double> accuracies) {
+    double mean = accuracies.stream().mapToDouble(Double::doubleValue).average().orElseThrow();
+    return new Tile(
+        style,
+        percent(mean),
+        interval(ConfidenceInterval.ofMean(accuracies, result.testImages())),
+        text);
+  }
+
+  private static String interval(ConfidenceInterval interval) {
+    return percent(interval.low()) + " to " + percent(interval.high());
+  }
+
+  /** Half the widest interval that an accuracy can have, in percent. */
+  private String widest() {
+    ConfidenceInterval interval = ConfidenceInterval.of(0.5, result.testImages());
+    return percent((interval.high() - interval.low()) / 2);
+  }
+
+  private List<String> changes() {
+    return result.changes().stream()
+        .map(change -> change.model().model() + (change.arrived() ? " arrived" : " withdrawn"))
+        .toList();
+  }
+
+  private String overview(Function<PoolChange, String> tick, LineChart.Size size) {
     return new LineChart(
-            result.changes().stream().map(PoolChange::event).toList(),
-            lines(Scores::mean),
-            List.of(),
-            LineChart.Size.PAGE)
+            result.changes().stream().map(tick).toList(), lines(Scores::mean), List.of(), size)
         .svg("Average accuracy over the six tasks after each change of the pool");
   }
 
@@ -150,41 +196,35 @@ public final class DemoReport {
     for (PoolChange change : List.of(result.full(), result.last())) {
       groups.add(
           new Group(
-              String.format(Locale.ROOT, "release %d, after %s", change.release(), change.event()),
-              List.of(
-                  row("Fisher merge", change.fisher(), change.average()),
-                  row("plain average", change.average(), change.fisher()))));
+              String.format(Locale.ROOT, "release %d, %s", change.release(), change.event()),
+              List.of("Fisher merge", "plain average")));
     }
-    groups.add(
-        new Group(
-            "for comparison", List.of(row("base model", result.base(), result.base()), alone())));
+    groups.add(new Group("others", List.of("base model", "each model alone")));
     return groups;
   }
 
-  /** A row of scores; those above the rival's are marked. */
-  private static Row row(String name, Scores scores, Scores rival) {
-    List<Cell> cells = new ArrayList<>();
+  private List<Row> rows() {
+    List<Row> rows = new ArrayList<>();
     for (DigitTask task : DigitTask.values()) {
-      cells.add(cell(scores.of(task), rival.of(task)));
+      rows.add(row(task.model(), scores -> scores.of(task), percent(result.alone().get(task))));
     }
-    cells.add(cell(scores.mean(), rival.mean()));
-    cells.add(cell(scores.originals(), rival.originals()));
+    rows.add(row("average", Scores::mean, percent(result.aloneMean())));
+    rows.add(row("original digits", Scores::originals, ""));
+    return rows;
+  }
+
+  /** A test set's accuracies; the better one of the two merges of a release is marked. */
+  private Row row(String name, ToDoubleFunction<Scores> accuracy, String alone) {
+    List<Cell> cells = new ArrayList<>();
+    for (PoolChange change : List.of(result.full(), result.last())) {
+      double fisher = accuracy.applyAsDouble(change.fisher());
+      double average = accuracy.applyAsDouble(change.average());
+      cells.add(new Cell(percent(fisher), fisher > average));
+      cells.add(new Cell(percent(average), average > fisher));
+    }
+    cells.add(new Cell(percent(accuracy.applyAsDouble(result.base())), false));
+    cells.add(new Cell(alone, false));
     return new Row(name, cells);
-  }
-
-  private static Cell cell(double part, double rival) {
-    return new Cell(percent(part), part > rival);
-  }
-
-  /** Each model on its own task; nothing on the original digits. */
-  private Row alone() {
-    List<Cell> cells = new ArrayList<>();
-    for (DigitTask task : DigitTask.values()) {
-      cells.add(new Cell(percent(result.alone().get(task)), false));
-    }
-    cells.add(new Cell(percent(result.aloneMean()), false));
-    cells.add(new Cell("", false));
-    return new Row("each model alone", cells);
   }
 
   private static List<Overlap> overlaps(FisherOverlap overlap) {

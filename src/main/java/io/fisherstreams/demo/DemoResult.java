@@ -13,6 +13,7 @@ import java.util.Map;
  * @param models the fine-tuned models with their Fishers, in the order of their arrival
  * @param seed of all random draws
  * @param examples number of examples of each model's Fisher
+ * @param testImages number of images that each accuracy is measured on
  * @param base the base model's scores
  * @param alone every fine-tuned model's accuracy on its own task
  * @param changes the pool's changes, in order; the last is the withdrawal
@@ -26,6 +27,7 @@ public record DemoResult(
     List<PooledModel> models,
     long seed,
     int examples,
+    int testImages,
     Scores base,
     Map<DigitTask, Double> alone,
     List<PoolChange> changes,

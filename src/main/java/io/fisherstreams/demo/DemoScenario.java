@@ -100,6 +100,7 @@ public final class DemoScenario {
               pooled(fishers),
               seed,
               effort.fisherExamples(),
+              data.test().count(),
               baseScores,
               alone,
               changes,

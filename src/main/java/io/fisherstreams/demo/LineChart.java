@@ -29,10 +29,13 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
   /** Proportions of a drawing, in its own units. */
   enum Size {
     /** As wide as the page, each line named at its end. */
-    PAGE(1000, 330, 14, 34, 116, 30, 20),
+    PAGE("wide", 1000, 330, 14, 34, 116, 30, 20),
+    /** As wide as a phone's page, each line with its last value at its end. */
+    PHONE("phone", 320, 260, 14, 26, 36, 26, 20),
     /** A quarter of the page, unnamed lines. */
-    PANEL(250, 150, 8, 30, 6, 22, 50);
+    PANEL("panel", 250, 150, 8, 30, 6, 22, 50);
 
+    private final String style;
     private final double width;
     private final double height;
     private final double top;
@@ -42,6 +45,7 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
     private final int gridStep;
 
     Size(
+        String style,
         double width,
         double height,
         double top,
@@ -49,6 +53,7 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
         double right,
         double bottom,
         int gridStep) {
+      this.style = style;
       this.width = width;
       this.height = height;
       this.top = top;
@@ -63,8 +68,7 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
 
   /** The drawing. */
   String svg(String title) {
-    SvgWriter svg =
-        new SvgWriter(size == Size.PAGE ? "wide" : "panel", size.width, size.height, title);
+    SvgWriter svg = new SvgWriter(size.style, size.width, size.height, title);
     for (int i = 0; i < shaded.size(); i++) {
       if (shaded.get(i)) {
         svg.empty(
@@ -92,7 +96,7 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
       svg.element("text", ticks.get(i), "x", x(i), "y", size.height - 6, "text-anchor", "middle");
     }
     series.forEach(line -> draw(line, svg));
-    if (size == Size.PAGE) {
+    if (size != Size.PANEL) {
       nameLines(svg);
     }
     return svg.svg();
@@ -123,11 +127,13 @@ record LineChart(List<String> ticks, List<Series> series, List<Boolean> shaded, 
       lowest = Math.max(y(last(line)) + 4, lowest + LABEL_HEIGHT);
       svg.element(
           "text",
-          format("%s %.1f", line.name(), 100 * last(line)),
+          size == Size.PAGE
+              ? format("%s %.1f", line.name(), 100 * last(line))
+              : format("%.1f", 100 * last(line)),
           "class",
           line.style(),
           "x",
-          x(ticks.size() - 1) + 12,
+          x(ticks.size() - 1) + (size == Size.PAGE ? 12 : 8),
           "y",
           lowest);
     }

@@ -2,6 +2,7 @@ package io.fisherstreams.demo;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.Build;
 import java.io.StringReader;
 import java.time.Duration;
 import java.util.EnumMap;
@@ -36,8 +37,8 @@ class DemoReportTest {
   void drawsEveryReleaseOfEverySeries() throws Exception {
     Document page = parse(new DemoReport(result(true)).html());
     List<Element> lines = elements(page.getElementsByTagName("polyline"));
-    // The overview, six tasks and the original digits; three lines each; two releases.
-    assertThat(lines).hasSize(8 * 3);
+    // The overview, wide and for a phone, six tasks and the original digits; three lines each.
+    assertThat(lines).hasSize(9 * 3);
     assertThat(lines).allMatch(line -> line.getAttribute("points").split(" ").length == 2);
     // 60 % and 40 % in the overview, whose axis runs from 300 (0 %) to 14 (100 %).
     List<Double> heights =
@@ -78,11 +79,9 @@ class DemoReportTest {
     assertThat(html).contains("&lt;script").doesNotContain("<script");
     Document page = parse(html);
     assertThat(elements(page.getElementsByTagName("th")))
-        .extracting(Element::getTextContent)
-        .contains(name);
-    assertThat(elements(page.getElementsByTagName("td")))
-        .extracting(Element::getTextContent)
-        .contains(name);
+        .filteredOn(head -> head.getTextContent().equals(name))
+        .extracting(head -> head.getAttribute("scope"))
+        .containsExactly("col", "row");
   }
 
   @Test
@@ -103,6 +102,31 @@ class DemoReportTest {
     assertThat(elements(chart.getElementsByTagName("text")))
         .extracting(Element::getTextContent)
         .contains(name, name + " 50.0");
+  }
+
+  @Test
+  void tilesHaveTheIntervalsAndThePriceOnTheOriginals() throws Exception {
+    Document page = parse(new DemoReport(result(true)).html());
+    List<String> tiles =
+        elements(page.getElementsByTagName("div")).stream()
+            .filter(div -> div.getAttribute("class").equals("card tile"))
+            .map(Element::getTextContent)
+            .toList();
+    // Six accuracies of 0.6 on the same 400 images: 1.96 √(0.6 · 0.4 / 400) = 4.8 points.
+    assertThat(tiles.get(0))
+        .startsWith("60.0 %")
+        .contains("55.2 to 64.8 % with 95\u00a0% confidence");
+    // 1.96 √(0.95 · 0.05 / 400) = 2.1 points.
+    assertThat(tiles.get(3)).startsWith("95.0 %").contains("92.9 to 97.1 %");
+    assertThat(tiles.get(4)).startsWith("94.0 → 80.0 %");
+  }
+
+  @Test
+  void saysOnHowManyImagesAndWithWhichBuild() {
+    assertThat(new DemoReport(result(true)).html())
+        .contains("on 400 test images", "FisherStreams " + Build.current().text())
+        // Wilson's interval of 50 % on 400 images: 1.96 / (2 √(400 + 1.96²)) = 4.9 points
+        .contains("within 4.9 points");
   }
 
   @Test
@@ -143,6 +167,7 @@ class DemoReportTest {
         models,
         1,
         2_000,
+        400,
         scores(0.3, 0.94),
         alone,
         List.of(
