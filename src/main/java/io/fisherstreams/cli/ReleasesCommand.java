@@ -7,6 +7,7 @@ import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.time.Duration;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -99,8 +100,12 @@ final class ReleasesCommand implements Callable<Integer> {
         release.getReason().isEmpty() && release.getVerdict() != null
             ? release.getVerdict().getReason()
             : release.getReason();
-    return reason.isEmpty()
-        ? release.getPlan().getCause()
-        : release.getPlan().getCause() + "; " + reason;
+    List<String> parts = new ArrayList<>();
+    parts.add(release.getPlan().getCause());
+    if (!reason.isEmpty()) {
+      parts.add(reason);
+    }
+    release.getPlan().getWarnings().forEach(warning -> parts.add("warning: " + warning));
+    return String.join("; ", parts);
   }
 }

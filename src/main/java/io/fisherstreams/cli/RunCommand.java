@@ -57,11 +57,17 @@ final class RunCommand implements Callable<Integer> {
       description = "Overrides the configuration's state_directory.")
   private Path stateDirectory;
 
+  @Option(
+      names = "--strict",
+      description =
+          "Leaves a model out of the merge, instead of a warning, while its small Fisher would take the merge over, or its share would be above coordinator.largest_share (default: 0.95).")
+  private boolean strict;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
-    ServiceConfig config = connection.config();
+    ServiceConfig config = RunningStages.strict(connection.config(), strict);
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
     KafkaSettings kafka = connection.kafka();

@@ -67,6 +67,14 @@ final class RunningStages implements AutoCloseable {
     return stages;
   }
 
+  /**
+   * A configuration whose coordinator, when asked to be strict, warns of no model but leaves it
+   * out.
+   */
+  static ServiceConfig strict(ServiceConfig config, boolean isStrict) {
+    return isStrict ? config.with(config.policy().with(config.policy().shares().strict())) : config;
+  }
+
   private static StageInstance create(
       Stage stage, ServiceConfig config, KafkaSettings kafka, PoolTopics topics, Path own) {
     StreamsOptions options =

@@ -63,11 +63,17 @@ final class ServeCommand implements Callable<Integer> {
       description = "The schema registry's port. Default: that of the last time, else a free one.")
   private int registryPort;
 
+  @Option(
+      names = "--strict",
+      description =
+          "Leaves a model out of the merge, instead of a warning, while its small Fisher would take the merge over, or its share would be above coordinator.largest_share (default: 0.95).")
+  private boolean strict;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
-    ServiceConfig config = config();
+    ServiceConfig config = RunningStages.strict(config(), strict);
     Path home = directory.toAbsolutePath().normalize();
     Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());
     service.say("starting pool " + config.pool() + " in " + home + " ...");

@@ -150,6 +150,7 @@ final class StatusCommand implements Callable<Integer> {
           release.getStatus() == ReleaseStatus.COMPLETE
               ? release.getPlan().getModels().size() + " model(s)"
               : release.getReason());
+      release.getPlan().getWarnings().forEach(warning -> out.println("    warning: " + warning));
     }
   }
 }

@@ -59,6 +59,24 @@ public record ServiceConfig(
         List.of());
   }
 
+  /** The same configuration with another policy. */
+  public ServiceConfig with(PlanPolicy other) {
+    return new ServiceConfig(
+        pool,
+        bootstrapServers,
+        schemaRegistry,
+        commandConfig,
+        stateDirectory,
+        partitions,
+        replication,
+        mergeThreads,
+        standbys,
+        gradient,
+        other,
+        gate,
+        webhooks);
+  }
+
   /**
    * Reads and checks a file.
    *

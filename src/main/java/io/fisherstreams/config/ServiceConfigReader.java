@@ -3,6 +3,7 @@ package io.fisherstreams.config;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.record.AliasName;
@@ -42,10 +43,10 @@ final class ServiceConfigReader {
       Set.of("claim_examples", "linger_millis", "torchscript_directory");
 
   private static final Set<String> COORDINATOR_KEYS =
-      Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours");
+      Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours", "largest_share");
 
   private static final Set<String> GATE_KEYS =
-      Set.of("alias", "largest_drop", "batch_size", "tasks");
+      Set.of("alias", "largest_drop", "batch_size", "leave_out_suspects", "tasks");
 
   private static final Set<String> TASK_KEYS =
       Set.of("name", "model", "examples", "head", "torchscript");
@@ -123,7 +124,17 @@ final class ServiceConfigReader {
         Duration.ofMillis(longest),
         yaml.whole("keep_releases", standard.keep(), 1),
         Duration.ofHours(yaml.whole("keep_hours", 0, 0)),
-        standard.await());
+        standard.await(),
+        shares(yaml));
+  }
+
+  private static ShareLimits shares(StrictYaml coordinator) {
+    double largest = coordinator.number("largest_share", ShareLimits.NONE.largest(), 0);
+    if (largest <= ShareLimits.LOWEST || largest > 1) {
+      throw coordinator.invalid(
+          "largest_share", "is " + largest + ", expected a number above 0.5, at most 1");
+    }
+    return new ShareLimits(largest, false);
   }
 
   private static GateOptions gate(StrictYaml yaml) {
@@ -139,7 +150,11 @@ final class ServiceConfigReader {
       throw yaml.invalid("alias", e.getMessage());
     }
     return new GateOptions(
-        alias, largestDrop, yaml.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1), tasks);
+        alias,
+        largestDrop,
+        yaml.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1),
+        yaml.flag("leave_out_suspects", false),
+        tasks);
   }
 
   private static List<GateOptions.Task> tasks(StrictYaml gate) {

@@ -1,5 +1,7 @@
 package io.fisherstreams.coordinator;
 
+import static io.fisherstreams.record.Limits.MAX_LEFT_OUT;
+import static io.fisherstreams.record.Limits.MAX_LEFT_OUT_REASON_LENGTH;
 import static io.fisherstreams.record.Limits.MAX_REQUEST_LENGTH;
 import static io.fisherstreams.record.Limits.MAX_VERDICT_REASON_LENGTH;
 import static io.fisherstreams.record.Limits.MAX_VERDICT_TASKS;
@@ -10,6 +12,7 @@ import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.TaskAccuracy;
 import java.time.Instant;
@@ -87,6 +90,13 @@ final class Aliases {
           "the verdict's reason has %d characters",
           verdict.getReason().length(), MAX_VERDICT_REASON_LENGTH);
       requireAtMost("the verdict has %d tasks", verdict.getTasks().size(), MAX_VERDICT_TASKS);
+      requireAtMost("the verdict has %d suspects", verdict.getSuspects().size(), MAX_LEFT_OUT);
+      requireAtMost("the verdict leaves %d models out", verdict.getLeaveOut().size(), MAX_LEFT_OUT);
+      for (LeftOutModel model : verdict.getLeaveOut()) {
+        requireAtMost(
+            "a reason to leave a model out has %d characters",
+            model.getReason().length(), MAX_LEFT_OUT_REASON_LENGTH);
+      }
       for (TaskAccuracy task : verdict.getTasks()) {
         requireAtMost(
             "a task's name has %d characters", task.getTask().length(), MAX_REQUEST_LENGTH);
@@ -206,7 +216,9 @@ final class Aliases {
         verdict.getReferenceAccuracy(),
         verdict.getLargestDrop(),
         verdict.getTasks(),
-        true);
+        true,
+        verdict.getSuspects(),
+        verdict.getLeaveOut());
   }
 
   private Alias now(String name) {

@@ -10,6 +10,7 @@ import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -202,6 +203,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
         view(stored.reports(manifest));
       }
     }
+    if (releases.takeBack(key)) {
+      save();
+    }
     changed = true;
   }
 
@@ -253,6 +257,23 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (judges && usable.contains(request.getRelease())) {
       GateVerdict verdict = aliases.recorded(key, request.getVerdict());
       releases.judge(request.getRelease(), verdict, now()).ifPresent(this::publish);
+      leaveOut(request.getRelease(), verdict);
+    }
+  }
+
+  /** A verdict on an older release says nothing of the newest, which gets its own. */
+  private void leaveOut(long release, GateVerdict verdict) {
+    boolean isNewest =
+        releases.newestPlan().getRelease() == release && releases.isPlanned(propose());
+    if (!verdict.getPassed() && !verdict.getLeaveOut().isEmpty() && isNewest) {
+      List<LeftOutModel> known =
+          verdict.getLeaveOut().stream()
+              .filter(model -> pool.has(model.getModel(), model.getVersion()))
+              .toList();
+      known.forEach(events::leftOut);
+      releases.leaveOut(known);
+      save();
+      changed = true;
     }
   }
 
@@ -303,7 +324,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void tick(long now) {
     if (changed) {
       changed = false;
-      if (releases.isPlanned(pool.propose())) {
+      if (releases.isPlanned(propose())) {
         schedule.settled();
       } else {
         schedule.changed(now);
@@ -311,11 +332,15 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     }
     if (schedule.isDue(now) && !letsFinish()) {
       schedule.settled();
-      plan(pool.propose());
+      plan(propose());
     }
     if (schedule.isSettled() && retirements.isWaiting()) {
       retire();
     }
+  }
+
+  private Optional<Proposal> propose() {
+    return pool.propose(policy.shares(), releases.leftOut());
   }
 
   /** A plan that cannot finish any more is not waited for. */
@@ -343,7 +368,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       retire(model);
     }
     if (policy.await().isEmpty()) {
-      proposal.takeovers().forEach(takeover -> LOG.warn("{}", takeover.message()));
+      proposal.warnings().forEach(warning -> LOG.warn("{}", warning));
     }
     for (PlannedModel planned : proposal.models()) {
       if (planned.getEpoch() > 1 && !releases.planned(planned)) {

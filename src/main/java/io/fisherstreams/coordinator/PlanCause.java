@@ -1,10 +1,12 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.stream.Collectors;
 
@@ -29,9 +31,11 @@ final class PlanCause {
         changes.add(model.getModel() + " refined");
       }
     }
+    Set<String> leftOut =
+        next.leftOut().stream().map(LeftOutModel::getModel).collect(Collectors.toSet());
     for (String name : before.keySet()) {
       if (!after.containsKey(name)) {
-        changes.add(name + " withdrawn");
+        changes.add(name + (leftOut.contains(name) ? " left out" : " withdrawn"));
       }
     }
     if (changes.size() > MAX_CHANGES) {

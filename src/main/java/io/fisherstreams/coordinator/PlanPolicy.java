@@ -11,10 +11,16 @@ import java.util.Set;
  * @param keep how many complete releases keep their tensors, at least
  * @param keepFor how long a complete release keeps its tensors, at least
  * @param await models without which no plan is made; empty for a pool that is merged as it grows. A
- *     caller that sets it has checked the Fishers, so takeovers are not logged
+ *     caller that sets it has checked the Fishers, so warnings are not logged
+ * @param shares which models wait because their part in the merge would be too large
  */
 public record PlanPolicy(
-    Duration quiet, Duration longest, int keep, Duration keepFor, Set<String> await) {
+    Duration quiet,
+    Duration longest,
+    int keep,
+    Duration keepFor,
+    Set<String> await,
+    ShareLimits shares) {
   /** By default, so many complete releases keep their tensors. */
   public static final int KEEP = 10;
 
@@ -36,6 +42,17 @@ public record PlanPolicy(
       throw new IllegalArgumentException(
           "quiet is " + quiet + " and longest " + longest + ", expected 0 <= quiet <= longest");
     }
+  }
+
+  /** A policy without limits on shares. */
+  public PlanPolicy(
+      Duration quiet, Duration longest, int keep, Duration keepFor, Set<String> await) {
+    this(quiet, longest, keep, keepFor, await, ShareLimits.NONE);
+  }
+
+  /** The same policy with other limits on shares. */
+  public PlanPolicy with(ShareLimits limits) {
+    return new PlanPolicy(quiet, longest, keep, keepFor, await, limits);
   }
 
   /**

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -62,6 +63,12 @@ final class PoolEvents {
         .orElse("its checkpoint is complete");
   }
 
+  /** A gate leaves a model out of the next plans. */
+  void leftOut(LeftOutModel model) {
+    LOG.warn(
+        "model {}@{} is left out: {}", model.getModel(), model.getVersion(), model.getReason());
+  }
+
   /** A plan is sent to the merge stage. */
   void planned(MergePlan plan) {
     LOG.info(
@@ -76,6 +83,7 @@ final class PoolEvents {
                 .map(PoolEvents::name)
                 .collect(Collectors.joining(", "))
             + (plan.getModels().size() > MAX_NAMED ? ", ..." : ""));
+    plan.getLeftOut().stream().filter(model -> !model.getByGate()).forEach(this::leftOut);
   }
 
   private static String name(PlannedModel model) {

@@ -3,6 +3,9 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.RunningInstances;
+import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.Role;
@@ -27,6 +30,7 @@ public final class PoolStatus {
   private final Map<String, String> instances;
   private final List<Release> releases;
   private final SortedMap<String, String> rejections;
+  private final Map<ModelVersion, String> leftOut;
 
   PoolStatus(
       int partitions,
@@ -40,6 +44,29 @@ public final class PoolStatus {
     this.instances = instances;
     this.releases = releases;
     this.rejections = view.rejections();
+    this.leftOut = leftOut();
+  }
+
+  /** What the coordinator leaves out, as far as the newest plan and verdict tell its limits. */
+  private Map<ModelVersion, String> leftOut() {
+    if (releases.isEmpty()) {
+      return Map.of();
+    }
+    Release newest = releases.get(releases.size() - 1);
+    GateVerdict verdict = newest.getVerdict();
+    List<LeftOutModel> byGate =
+        verdict != null && !verdict.getLeaveOut().isEmpty()
+            ? verdict.getLeaveOut()
+            : newest.getPlan().getLeftOut().stream().filter(LeftOutModel::getByGate).toList();
+    Map<ModelVersion, String> reasons = new HashMap<>();
+    view.propose(ShareLimits.of(newest.getPlan()), byGate)
+        .map(Proposal::leftOut)
+        .orElse(byGate)
+        .forEach(
+            model ->
+                reasons.put(
+                    new ModelVersion(model.getModel(), model.getVersion()), model.getReason()));
+    return reasons;
   }
 
   /** Reads models, progress and the stages' lag. */
@@ -106,6 +133,10 @@ public final class PoolStatus {
     }
     if (model.epoch().isEmpty()) {
       return "awaits its Fisher";
+    }
+    String reason = leftOut.get(new ModelVersion(name, model.manifest().getVersion()));
+    if (reason != null) {
+      return "left out: " + reason;
     }
     return view.hasReadyBase() ? READY : "ready, awaits the base";
   }

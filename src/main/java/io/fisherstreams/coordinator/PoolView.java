@@ -1,18 +1,22 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
+import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -189,17 +193,45 @@ public final class PoolView {
    * model has any weight.
    */
   public Optional<Proposal> propose() {
-    return readyBase().flatMap(baseModel -> Proposal.of(baseModel, candidates(baseModel)));
+    return propose(ShareLimits.NONE, List.of());
   }
 
-  private List<Proposal.Candidate> candidates(PoolModel baseModel) {
+  /**
+   * The models that can be merged now without those that must wait. A model whose newest version
+   * waits is merged in the version before, while the pool has it.
+   *
+   * @param leftOut versions that a gate leaves out
+   */
+  public Optional<Proposal> propose(ShareLimits limits, Collection<LeftOutModel> leftOut) {
+    return readyBase().flatMap(baseModel -> propose(baseModel, limits, leftOut));
+  }
+
+  private Optional<Proposal> propose(
+      PoolModel baseModel, ShareLimits limits, Collection<LeftOutModel> byGate) {
+    Map<ModelVersion, LeftOutModel> leftOut = new LinkedHashMap<>();
+    byGate.forEach(model -> leftOut.put(version(model), model));
+    while (true) {
+      Optional<Proposal> proposal = Proposal.of(baseModel, candidates(baseModel, leftOut.keySet()));
+      Optional<LeftOutModel> excess = proposal.flatMap(limits::findExcess);
+      if (excess.isEmpty()) {
+        return proposal.map(found -> found.without(leftOut.values()));
+      }
+      leftOut.put(version(excess.get()), excess.get());
+    }
+  }
+
+  private static ModelVersion version(LeftOutModel model) {
+    return new ModelVersion(model.getModel(), model.getVersion());
+  }
+
+  private List<Proposal.Candidate> candidates(PoolModel baseModel, Set<ModelVersion> leftOut) {
     List<Proposal.Candidate> candidates = new ArrayList<>();
     models.forEach(
         (name, versions) -> {
           if (!name.equals(base)) {
             // the newest manifest's coefficient, even while that version's tensors are incomplete
             Double coefficient = versions.lastEntry().getValue().manifest().getCoefficient();
-            ready(versions, baseModel)
+            ready(name, versions, baseModel, leftOut)
                 .ifPresent(model -> candidates.add(new Proposal.Candidate(model, coefficient)));
           }
         });
@@ -222,6 +254,11 @@ public final class PoolView {
     return find(model, version).flatMap(PoolModel::epoch).isPresent();
   }
 
+  /** Whether a version is used or may still be. */
+  public boolean has(String model, long version) {
+    return find(model, version).isPresent();
+  }
+
   private Optional<PoolModel> find(String model, long version) {
     return Optional.ofNullable(models.get(model)).map(versions -> versions.get(version));
   }
@@ -241,8 +278,13 @@ public final class PoolView {
   }
 
   private static Optional<PoolModel> ready(
-      NavigableMap<Long, PoolModel> versions, PoolModel baseModel) {
-    return versions.descendingMap().values().stream()
+      String name,
+      NavigableMap<Long, PoolModel> versions,
+      PoolModel baseModel,
+      Set<ModelVersion> leftOut) {
+    return versions.descendingMap().entrySet().stream()
+        .filter(version -> !leftOut.contains(new ModelVersion(name, version.getKey())))
+        .map(Map.Entry::getValue)
         .filter(model -> model.epoch().isPresent() && rejection(model, baseModel).isEmpty())
         .findFirst();
   }

@@ -2,10 +2,12 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,12 +22,17 @@ import java.util.TreeMap;
  * @param models the ready models in the order of their names, with norms, weights and shares
  * @param versions the version of each that is used
  * @param takeovers models that dominate because of epsilon, not of their Fisher
+ * @param leftOut complete versions that are not merged, with the reasons
  */
 public record Proposal(
     PoolModel base,
     List<PlannedModel> models,
     SortedMap<String, Long> versions,
-    List<Shares.Takeover> takeovers) {
+    List<Shares.Takeover> takeovers,
+    List<LeftOutModel> leftOut) {
+  /** So many warnings are recorded at most. */
+  static final int MAX_WARNINGS = 20;
+
   /**
    * A model version that is ready to be merged.
    *
@@ -84,7 +91,17 @@ public record Proposal(
     }
     List<Shares.Takeover> takeovers =
         normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
-    return Optional.of(new Proposal(base, planned, versions, takeovers));
+    return Optional.of(new Proposal(base, planned, versions, takeovers, List.of()));
+  }
+
+  /** The same with what was left out before it was made. */
+  Proposal without(Collection<LeftOutModel> models) {
+    return new Proposal(base, this.models, versions, takeovers, List.copyOf(models));
+  }
+
+  /** What looks wrong, for people. */
+  List<String> warnings() {
+    return ShareLimits.warnings(this).stream().limit(MAX_WARNINGS).toList();
   }
 
   /** Whether a plan merges exactly this. */

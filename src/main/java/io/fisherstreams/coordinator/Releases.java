@@ -3,6 +3,8 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
@@ -80,6 +82,29 @@ final class Releases {
                         && known.getEpoch() == model.getEpoch());
   }
 
+  /** Models that a gate leaves out. */
+  List<LeftOutModel> leftOut() {
+    return state.getLeftOut();
+  }
+
+  /** Replaces the models that a gate leaves out. */
+  void leaveOut(List<LeftOutModel> models) {
+    state.setLeftOut(List.copyOf(models));
+  }
+
+  /**
+   * A model is announced again or withdrawn: no gate leaves it out any more.
+   *
+   * @return whether one did
+   */
+  boolean takeBack(String model) {
+    List<LeftOutModel> others =
+        state.getLeftOut().stream().filter(known -> !known.getModel().equals(model)).toList();
+    boolean wasLeftOut = others.size() < state.getLeftOut().size();
+    state.setLeftOut(others);
+    return wasLeftOut;
+  }
+
   /** Plans abandoned in a row before the newest one. */
   int abandoned() {
     return state.getAbandoned();
@@ -114,7 +139,11 @@ final class Releases {
             proposal.models(),
             retired,
             retirement,
-            false);
+            false,
+            proposal.leftOut().stream().limit(Limits.MAX_LEFT_OUT).toList(),
+            proposal.warnings(),
+            policy.shares().largest(),
+            policy.shares().leavesTakeoversOut());
     state.setLastPlan(plan);
     state.setLastPlanAbandoned(false);
     state.setUnderWay(true);
@@ -140,7 +169,11 @@ final class Releases {
           List.of(),
           retired,
           retirement,
-          true);
+          true,
+          List.of(),
+          List.of(),
+          policy.shares().largest(),
+          policy.shares().leavesTakeoversOut());
     }
     MergePlan longer = MergePlan.newBuilder(newest).build();
     longer.setRetired(retired);

@@ -50,11 +50,19 @@ final class Gate {
   }
 
   private final double largestDrop;
+  private final boolean leavesSuspectsOut;
   private final Pool pool;
   private final Map<Long, List<TaskAccuracy>> measured = new HashMap<>();
 
-  Gate(double largestDrop, Pool pool) {
+  /**
+   * A gate that has measured nothing yet.
+   *
+   * @param leavesSuspectsOut whether the models that made a release fall are looked for and left
+   *     out
+   */
+  Gate(double largestDrop, boolean leavesSuspectsOut, Pool pool) {
     this.largestDrop = largestDrop;
+    this.leavesSuspectsOut = leavesSuspectsOut;
     this.pool = pool;
   }
 
@@ -76,7 +84,9 @@ final class Gate {
     if (!isOpen || alias.getRelease() >= id) {
       return false;
     }
-    Optional<GateVerdict> verdict = verdict(release, references(alias, releases));
+    Optional<GateVerdict> verdict =
+        verdict(release, references(alias, releases))
+            .map(found -> blame(found, release, releases.get(alias.getRelease())));
     if (verdict.isEmpty()) {
       LOG.warn("release {} is not judged: its tensors are no longer kept", id);
       return false;
@@ -93,6 +103,20 @@ final class Gate {
       measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));
     }
     return isOvertaken;
+  }
+
+  /** Adds the models that changed since the alias's release to a verdict on one that fell. */
+  private GateVerdict blame(GateVerdict verdict, Release release, Release before) {
+    if (verdict.getPassed() || before == null) {
+      return verdict;
+    }
+    Suspects suspects = Suspects.of(before.getPlan(), release.getPlan());
+    verdict.setSuspects(suspects.names());
+    if (leavesSuspectsOut) {
+      verdict.setLeaveOut(suspects.next(release.getRelease(), verdict.getReason()));
+    }
+    verdict.setReason(verdict.getReason() + suspects.text(verdict.getLeaveOut()));
+    return verdict;
   }
 
   private static boolean isSamePlace(Alias answer, Alias seen) {

@@ -12,9 +12,12 @@ import java.util.Optional;
  * @param largestDrop by how much accuracy may fall below that of the best release that passed, 0 to
  *     1
  * @param batchSize examples that go through a model together
+ * @param leavesSuspectsOut whether the model that makes a release fall is looked for, and left out
+ *     of the merge until it is announced again
  * @param tasks the tasks that accuracy is measured on, at least one
  */
-public record GateOptions(String alias, double largestDrop, int batchSize, List<Task> tasks) {
+public record GateOptions(
+    String alias, double largestDrop, int batchSize, boolean leavesSuspectsOut, List<Task> tasks) {
   /** Default of {@code largestDrop}. */
   public static final double LARGEST_DROP = 0.01;
 

@@ -52,7 +52,11 @@ public final class GateStage {
     for (GateOptions.Task task : options.tasks()) {
       task.files(task.model()).examples(task.examples()).close();
     }
-    Gate gate = new Gate(options.largestDrop(), new TopicPool(kafka, topics, options, directory));
+    Gate gate =
+        new Gate(
+            options.largestDrop(),
+            options.leavesSuspectsOut(),
+            new TopicPool(kafka, topics, options, directory));
     return new TopicFollower(
         Stage.GATE.text(),
         kafka.newGroupConsumer(Stage.GATE.group(topics.pool())),

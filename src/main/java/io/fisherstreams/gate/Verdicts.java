@@ -28,7 +28,9 @@ final class Verdicts {
         null,
         largestDrop,
         tasks,
-        false);
+        false,
+        List.of(),
+        List.of());
   }
 
   /** A release passes when its accuracy is at most {@code largestDrop} below the reference's. */
@@ -47,7 +49,9 @@ final class Verdicts {
         reference.accuracy(),
         largestDrop,
         tasks,
-        false);
+        false,
+        List.of(),
+        List.of());
   }
 
   /** A release that cannot be evaluated where the reference can is rejected. */
@@ -60,7 +64,9 @@ final class Verdicts {
         reference.accuracy(),
         largestDrop,
         List.of(),
-        false);
+        false,
+        List.of(),
+        List.of());
   }
 
   private static String text(String format, Object... values) {

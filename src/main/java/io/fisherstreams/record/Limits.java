@@ -60,6 +60,12 @@ public final class Limits {
   /** Tasks in a gate's verdict. */
   public static final int MAX_VERDICT_TASKS = 1_000;
 
+  /** Models that a plan or a verdict lists as left out. */
+  public static final int MAX_LEFT_OUT = 100;
+
+  /** Characters of the reason why a model is left out. */
+  public static final int MAX_LEFT_OUT_REASON_LENGTH = 1_000;
+
   /** Characters of a decimal number in a report: the longest sum of float64 numbers has 2,500. */
   public static final int MAX_DECIMAL_LENGTH = 4_096;
 

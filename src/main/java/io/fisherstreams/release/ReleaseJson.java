@@ -3,6 +3,7 @@ package io.fisherstreams.release;
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
@@ -13,6 +14,7 @@ import io.fisherstreams.record.TopicSlice;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
+import java.util.List;
 
 /** A release as JSON, with keys in snake_case. */
 public final class ReleaseJson {
@@ -104,6 +106,31 @@ public final class ReleaseJson {
       json.writeEndObject();
     }
     json.writeEndArray();
+    writeLeftOut(json, "left_out", plan.getLeftOut());
+    writeTexts(json, "warnings", plan.getWarnings());
+  }
+
+  private static void writeLeftOut(JsonGenerator json, String key, List<LeftOutModel> models)
+      throws IOException {
+    json.writeArrayFieldStart(key);
+    for (LeftOutModel model : models) {
+      json.writeStartObject();
+      json.writeStringField("model", model.getModel());
+      json.writeNumberField("version", model.getVersion());
+      json.writeStringField("reason", model.getReason());
+      json.writeBooleanField("by_gate", model.getByGate());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  private static void writeTexts(JsonGenerator json, String key, List<String> texts)
+      throws IOException {
+    json.writeArrayFieldStart(key);
+    for (String text : texts) {
+      json.writeString(text);
+    }
+    json.writeEndArray();
   }
 
   /**
@@ -128,6 +155,8 @@ public final class ReleaseJson {
       json.writeNumberField("reference_accuracy", verdict.getReferenceAccuracy());
     }
     json.writeNumberField("largest_drop", verdict.getLargestDrop());
+    writeTexts(json, "suspects", verdict.getSuspects());
+    writeLeftOut(json, "leave_out", verdict.getLeaveOut());
     json.writeArrayFieldStart("tasks");
     for (TaskAccuracy task : verdict.getTasks()) {
       json.writeStartObject();

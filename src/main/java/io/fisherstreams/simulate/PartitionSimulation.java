@@ -183,6 +183,10 @@ final class PartitionSimulation implements AutoCloseable {
             planned,
             List.of(),
             0L,
+            false,
+            List.of(),
+            List.of(),
+            1.0,
             false);
     merged = 0;
     Row row =

@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.tensor.DType;
@@ -42,6 +43,7 @@ class GateIT {
             "production",
             0.1,
             2,
+            false,
             List.of(
                 new GateOptions.Task(
                     "sign", modelFolder(), examples(), Optional.empty(), Optional.empty())));
@@ -65,7 +67,9 @@ class GateIT {
           pool.awaitRelease("a rejection", r -> r.getStatus() == ReleaseStatus.REJECTED);
       assertThat(rejected.getPlan().getModels()).hasSize(2);
       assertThat(rejected.getReason())
-          .isEqualTo("accuracy 0.0000 after 1.0000 of release 2: it fell by more than 0.1000");
+          .isEqualTo(
+              "accuracy 0.0000 after 1.0000 of release 2: it fell by more than 0.1000; suspect: bad@"
+                  + version(rejected, "bad"));
       assertThat(rejected.getVerdict().getTasks().get(0).getExamples()).isEqualTo(2);
       assertThat(pool.output("alias")).containsPattern("production +2 ");
       String id = Long.toString(rejected.getRelease());
@@ -87,6 +91,61 @@ class GateIT {
       assertThat(next.getChecksum()).isEqualTo(first.getChecksum());
       assertThat(pool.output("alias")).containsPattern("production +" + next.getRelease() + " ");
       aHeldAliasStaysUntilItIsReleased(pool);
+    }
+  }
+
+  private static long version(Release release, String model) {
+    return release.getPlan().getModels().stream()
+        .filter(planned -> planned.getModel().equals(model))
+        .findFirst()
+        .orElseThrow()
+        .getVersion();
+  }
+
+  @Test
+  void theModelToBlameIsFoundAndLeftOutAndTheOthersGoOn() throws IOException {
+    GateOptions options =
+        new GateOptions(
+            "production",
+            0.1,
+            2,
+            true,
+            List.of(
+                new GateOptions.Task(
+                    "sign", modelFolder(), examples(), Optional.empty(), Optional.empty())));
+    PlanPolicy policy = PlanPolicy.atOnce(Set.of("good"));
+    try (CommandPool pool = new CommandPool(directory, 2, policy);
+        StageInstance gate =
+            GateStage.create(pool.kafka, pool.topics, options, directory.resolve("gate"))) {
+      pool.output("publish", "checkpoint", weights("base", 0), "--model", "base", "--base");
+      publish(pool, "good", 1, 1);
+      gate.start();
+      pool.awaitRelease("a verdict", r -> r.getVerdict() != null);
+      publish(pool, "bad", -1, 1e6f);
+      Release without =
+          pool.awaitRelease(
+              "a release without it",
+              r -> !r.getPlan().getLeftOut().isEmpty() && r.getVerdict() != null);
+      assertThat(without.getVerdict().getPassed()).isTrue();
+      assertThat(without.getPlan().getCause()).isEqualTo("bad left out");
+      assertThat(pool.output("alias")).containsPattern("production +" + without.getRelease() + " ");
+      assertThat(pool.run("status")).as("bad waits").isEqualTo(StatusCommand.WAITING);
+      publish(pool, "other", 1, 1);
+      Release next =
+          pool.awaitRelease(
+              "a release with the other",
+              r -> r.getRelease() > without.getRelease() && r.getVerdict() != null);
+      assertThat(next.getVerdict().getPassed()).isTrue();
+      assertThat(next.getPlan().getModels())
+          .extracting(PlannedModel::getModel)
+          .containsExactly("good", "other");
+      publish(pool, "bad", 1, 1);
+      Release replaced =
+          pool.awaitRelease(
+              "a release with the better version",
+              r -> r.getPlan().getModels().size() == 3 && r.getVerdict() != null);
+      assertThat(replaced.getVerdict().getPassed()).isTrue();
+      assertThat(replaced.getPlan().getLeftOut()).isEmpty();
     }
   }
 

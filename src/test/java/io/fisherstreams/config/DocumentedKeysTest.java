@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.record.EstimatorName;
@@ -72,12 +73,14 @@ final class DocumentedKeysTest {
                     Duration.ofSeconds(10),
                     20,
                     Duration.ofDays(3),
-                    Set.of()),
+                    Set.of(),
+                    new ShareLimits(0.9, false)),
                 Optional.of(
                     new GateOptions(
                         "production",
                         0.02,
                         16,
+                        true,
                         List.of(
                             new GateOptions.Task(
                                 "cars",

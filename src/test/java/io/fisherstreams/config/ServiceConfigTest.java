@@ -70,6 +70,16 @@ class ServiceConfigTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"0.5", "1.01", "0"})
+  void aLargestShareIsMoreThanHalf(String value) throws IOException {
+    assertRejected(
+        "coordinator: {largest_share: " + value + "}",
+        "coordinator.largest_share: is "
+            + Double.parseDouble(value)
+            + ", expected a number above 0.5, at most 1");
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"gate: {alias: a, tasks: [T, T]}", "webhooks: [H, H]"})
   void aNameStandsOnce(String yaml) throws IOException {
     assertRejected(

@@ -39,7 +39,8 @@ class AliasesTest {
 
   /** A verdict found while the alias pointed to {@code expected}. */
   private AliasRequest verdict(long release, boolean passed, long expected, long baseline) {
-    GateVerdict verdict = new GateVerdict(passed, "worse", 0.8, 1L, 0.9, 0.1, List.of(), false);
+    GateVerdict verdict =
+        new GateVerdict(passed, "worse", 0.8, 1L, 0.9, 0.1, List.of(), false, List.of(), List.of());
     return new AliasRequest(
         "r" + requests++, AliasAction.JUDGE, release, expected, baseline, verdict, false);
   }

@@ -148,7 +148,16 @@ class CoordinatorAliasTest extends CoordinatorFixture {
   private Alias judge(String request, long release, boolean passed, double accuracy, Alias before) {
     GateVerdict verdict =
         new GateVerdict(
-            passed, "as " + request + " says", accuracy, 1L, 0.9, 0.1, List.of(), false);
+            passed,
+            "as " + request + " says",
+            accuracy,
+            1L,
+            0.9,
+            0.1,
+            List.of(),
+            false,
+            List.of(),
+            List.of());
     stage.pipe(
         topics.aliasRequests(),
         "production",

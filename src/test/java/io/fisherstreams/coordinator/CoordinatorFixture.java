@@ -35,6 +35,7 @@ abstract class CoordinatorFixture {
   final List<Long> cuts = new ArrayList<>();
   Instant wallClock = Instant.parse("2026-01-01T12:00:00Z");
   StageDriver stage;
+  private int drivers;
 
   @BeforeEach
   void start() {
@@ -45,16 +46,29 @@ abstract class CoordinatorFixture {
     start(await, 10, Duration.ZERO);
   }
 
+  void start(ShareLimits limits) {
+    start(Set.of(), 10, Duration.ZERO, limits);
+  }
+
   void start(Set<String> await, int keep, Duration keepFor) {
+    start(await, keep, keepFor, ShareLimits.NONE);
+  }
+
+  private void start(Set<String> await, int keep, Duration keepFor, ShareLimits limits) {
     stage =
         new StageDriver(
-            directory.resolve("await" + await.size() + "-" + keep + "-" + keepFor.toHours()),
+            directory.resolve("driver" + drivers++),
             () ->
                 new CoordinatorTopology(
                         topics,
                         PARTITIONS,
                         new PlanPolicy(
-                            Duration.ofMillis(200), Duration.ofSeconds(2), keep, keepFor, await),
+                            Duration.ofMillis(200),
+                            Duration.ofSeconds(2),
+                            keep,
+                            keepFor,
+                            await,
+                            limits),
                         mergedTensors,
                         FailedRecords.inMemory(),
                         () -> wallClock)

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
@@ -55,7 +56,19 @@ class LargestRecordsTest {
             .mapToObj(i -> new RetiredModel(name(i), Long.MAX_VALUE))
             .toList(),
         Long.MAX_VALUE,
-        false);
+        false,
+        IntStream.range(0, Limits.MAX_LEFT_OUT)
+            .mapToObj(
+                i ->
+                    new LeftOutModel(
+                        name(i),
+                        Long.MAX_VALUE,
+                        "r".repeat(Limits.MAX_LEFT_OUT_REASON_LENGTH),
+                        true))
+            .toList(),
+        Collections.nCopies(Proposal.MAX_WARNINGS, "w".repeat(MODEL_NAME_LENGTH + 300)),
+        0.75,
+        true);
   }
 
   @Test
@@ -92,6 +105,7 @@ class LargestRecordsTest {
             .setFirstOffsets(Collections.nCopies(PARTITIONS, Long.MAX_VALUE))
             .setReports(reports)
             .setRetirements(retirements)
+            .setLeftOut(plan.getLeftOut())
             .setKept(Collections.nCopies(20_000, new KeptRelease(Long.MAX_VALUE, Instant.now())))
             .build();
     assertThat(StateSerde.of(CoordinatorState.class).serializer().serialize("state", state))

@@ -4,8 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -18,9 +24,9 @@ class PoolStatusTest {
   private final ModelManifest base = Models.base(1, Models.method(true, 1e-6));
   private final ModelManifest model = Models.model("a", 1).build();
 
-  private String state(ModelManifest manifest) {
+  private String state(ModelManifest manifest, Release... releases) {
     String name = manifest.getModel();
-    return new PoolStatus(PARTITIONS, view, Map.of(), Map.of(), List.of())
+    return new PoolStatus(PARTITIONS, view, Map.of(), Map.of(), List.of(releases))
         .state(name, view.models().get(name).get(manifest.getVersion()));
   }
 
@@ -52,6 +58,45 @@ class PoolStatusTest {
     announce(base);
     complete(base);
     assertThat(state(model)).isEqualTo("ready");
+  }
+
+  private static Release release(MergePlan.Builder plan) {
+    return Release.newBuilder()
+        .setRelease(1)
+        .setStatus(ReleaseStatus.COMPLETE)
+        .setAt(Instant.EPOCH)
+        .setPlan(
+            plan.setRelease(1)
+                .setCreatedAt(Instant.EPOCH)
+                .setBaseModel("base")
+                .setBaseVersion(1)
+                .setMethod(Models.method(true, 1e-6))
+                .setModels(List.of())
+                .build())
+        .build();
+  }
+
+  @Test
+  void aModelThatIsLeftOutSaysWhy() {
+    for (ModelManifest manifest : List.of(base, model)) {
+      announce(manifest);
+      complete(manifest);
+    }
+    ModelManifest zero = Models.model("zero", 1).build();
+    announce(zero);
+    Models.complete(zero, PARTITIONS, 1, (parameter, shard) -> new Sums(0, 0))
+        .forEach(view::progress);
+    assertThat(state(zero, release(MergePlan.newBuilder()))).isEqualTo("ready");
+    assertThat(state(zero, release(MergePlan.newBuilder().setLargestShare(0.9))))
+        .startsWith("left out: its share of the merge would be 1.0000, more than 0.9");
+    LeftOutModel byGate = new LeftOutModel("a", 1L, "it fell", true);
+    assertThat(state(model, release(MergePlan.newBuilder().setLeftOut(List.of(byGate)))))
+        .isEqualTo("left out: it fell");
+    Release judged = release(MergePlan.newBuilder());
+    judged.setVerdict(
+        new GateVerdict(
+            false, "", 0.0, 0L, null, 0.0, List.of(), false, List.of(), List.of(byGate)));
+    assertThat(state(model, judged)).isEqualTo("left out: it fell");
   }
 
   @Test

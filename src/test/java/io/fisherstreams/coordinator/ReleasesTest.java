@@ -82,6 +82,7 @@ class ReleasesTest {
         new PoolModel(Models.base(1, Models.method(true, 1e-6)), PARTITIONS),
         List.of(new PlannedModel(model, 1L, 1, 1.0, 1.0, 1.0, 1.0)),
         new TreeMap<>(Map.of(model, 1L)),
+        List.of(),
         List.of());
   }
 
@@ -104,7 +105,8 @@ class ReleasesTest {
   }
 
   private static GateVerdict verdict(boolean passed) {
-    return new GateVerdict(passed, "because", 0.5, 1L, 0.9, 0.1, List.of(), false);
+    return new GateVerdict(
+        passed, "because", 0.5, 1L, 0.9, 0.1, List.of(), false, List.of(), List.of());
   }
 
   @Test

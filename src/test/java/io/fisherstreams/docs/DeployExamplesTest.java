@@ -127,7 +127,8 @@ class DeployExamplesTest {
             .setRetired(List.of())
             .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25)))
             .build();
-    GateVerdict verdict = new GateVerdict(true, "so", 0.875, 0L, null, 0.1, List.of(), false);
+    GateVerdict verdict =
+        new GateVerdict(true, "so", 0.875, 0L, null, 0.1, List.of(), false, List.of(), List.of());
     return new Release(
         id, status, Instant.EPOCH, "", plan, List.of(), 1L, "00ff00ff00ff00ff", 0L, verdict);
   }

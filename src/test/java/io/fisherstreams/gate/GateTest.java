@@ -89,7 +89,7 @@ class GateTest {
         }
       };
 
-  private final Gate gate = new Gate(0.125, pool);
+  private final Gate gate = new Gate(0.125, false, pool);
 
   private void release(long id, double... found) {
     complete(id, found);
@@ -100,7 +100,20 @@ class GateTest {
   private void complete(long id, double... found) {
     MergePlan plan =
         new MergePlan(
-            id, Instant.EPOCH, "", "base", 1L, new MergeMethod(), List.of(), List.of(), 0L, false);
+            id,
+            Instant.EPOCH,
+            "",
+            "base",
+            1L,
+            new MergeMethod(),
+            List.of(),
+            List.of(),
+            0L,
+            false,
+            List.of(),
+            List.of(),
+            1.0,
+            false);
     releases.put(
         id,
         new Release(
@@ -168,7 +181,7 @@ class GateTest {
     release(2, 0.65);
     accuracies.remove(1L);
     complete(3, 0.6);
-    new Gate(0.125, pool).judge(3);
+    new Gate(0.125, false, pool).judge(3);
     assertThat(alias).isEqualTo(2);
     assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(1);
     assertThat(verdicts.get(2).getReferenceAccuracy()).isEqualTo(0.75);
@@ -180,7 +193,7 @@ class GateTest {
     release(2, 0.65);
     accuracies.put(1L, new double[] {0.25});
     complete(3, 0.5);
-    new Gate(0.125, pool).judge(3);
+    new Gate(0.125, false, pool).judge(3);
     assertThat(alias).isEqualTo(2);
     assertThat(verdicts.get(2).getReferenceRelease()).isEqualTo(2);
   }
@@ -250,7 +263,7 @@ class GateTest {
     release(1, 0.5);
     accuracies.remove(1L);
     complete(2, 0.25);
-    new Gate(0.125, pool).judge(2);
+    new Gate(0.125, false, pool).judge(2);
     assertThat(verdicts.get(1).getPassed()).isFalse();
     assertThat(verdicts.get(1).getReferenceAccuracy()).isEqualTo(0.5);
   }

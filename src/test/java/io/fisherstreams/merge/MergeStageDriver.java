@@ -296,7 +296,11 @@ final class MergeStageDriver implements AutoCloseable {
             List.of(models),
             retiredModels,
             retirement,
-            retiresOnly));
+            retiresOnly,
+            List.of(),
+            List.of(),
+            1.0,
+            false));
   }
 
   static PlannedModel planned(String model, long version, int epoch, double weight) {

@@ -54,6 +54,10 @@ class PlanPreparationTest {
             List.of(models),
             List.of(),
             0L,
+            false,
+            List.of(),
+            List.of(),
+            1.0,
             false);
     return ResolvedPlan.of(plan, partition.context.ledger()).orElseThrow();
   }

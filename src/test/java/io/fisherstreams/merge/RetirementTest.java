@@ -46,6 +46,10 @@ class RetirementTest {
         List.of(models),
         retired,
         0L,
+        false,
+        List.of(),
+        List.of(),
+        1.0,
         false);
   }
 

@@ -78,6 +78,8 @@ final class ProtocolDocumentTest {
             (long) Limits.MAX_CONFIG_LENGTH,
             (long) Limits.MAX_SAMPLES,
             (long) Limits.MAX_BATCH_SIZE,
+            (long) Limits.MAX_LEFT_OUT,
+            (long) Limits.MAX_LEFT_OUT_REASON_LENGTH,
             (long) Limits.MAX_REQUEST_LENGTH,
             (long) Limits.MAX_VERDICT_REASON_LENGTH,
             (long) Limits.MAX_VERDICT_TASKS);

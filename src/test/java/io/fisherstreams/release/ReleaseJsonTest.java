@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.record.GateVerdict;
+import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
@@ -32,7 +33,9 @@ final class ReleaseJsonTest {
       "method":{"exclude_param_names_regex":["head"],"normalize_fisher_weight":true,\
       "minimal_fisher_weight":1.0E-6,"output_dtype":null},\
       "models":[{"model":"a","version":4,"epoch":1,"coefficient":0.5,"fisher_norm":2.25,\
-      "weight":0.125,"share":1.0}]""";
+      "weight":0.125,"share":1.0}],\
+      "left_out":[{"model":"c","version":2,"reason":"too much","by_gate":false}],\
+      "warnings":["look"]""";
 
   private static Release release(GateVerdict verdict) {
     return Release.newBuilder()
@@ -49,6 +52,8 @@ final class ReleaseJsonTest {
                 .setBaseVersion(3)
                 .setMethod(new MergeMethod(List.of("head"), true, 1e-6, null))
                 .setModels(List.of(new PlannedModel("a", 4L, 1, 0.5, 2.25, 0.125, 1.0)))
+                .setLeftOut(List.of(new LeftOutModel("c", 2L, "too much", false)))
+                .setWarnings(List.of("look"))
                 .setRetired(List.of(new RetiredModel("old", 8L)))
                 .build())
         .setSlices(List.of(new TopicSlice(1, 10L, 19L)))
@@ -70,7 +75,9 @@ final class ReleaseJsonTest {
             0.875,
             0.05,
             List.of(new TaskAccuracy("t", 4L, 0.75)),
-            false);
+            false,
+            List.of("m@1"),
+            List.of(new LeftOutModel("m", 1L, "it fell", true)));
 
     String text = ReleaseJson.text(release(verdict));
 
@@ -83,7 +90,8 @@ final class ReleaseJsonTest {
                 + ",\"retired\":[{\"model\":\"old\",\"version\":8}]},"
                 + "\"slices\":[{\"partition\":1,\"first_offset\":10,\"end_offset\":19}],"
                 + "\"verdict\":{\"passed\":false,\"held\":false,\"reason\":\"too low\",\"accuracy\":0.75,"
-                + "\"reference_release\":6,\"reference_accuracy\":0.875,\"largest_drop\":0.05,"
+                + "\"reference_release\":6,\"reference_accuracy\":0.875,\"largest_drop\":0.05,\"suspects\":[\"m@1\"],"
+                + "\"leave_out\":[{\"model\":\"m\",\"version\":1,\"reason\":\"it fell\",\"by_gate\":true}],"
                 + "\"tasks\":[{\"task\":\"t\",\"examples\":4,\"accuracy\":0.75}]}}");
     assertThat(new ObjectMapper().readTree(text).path("verdict").path("passed").isBoolean())
         .isTrue();

@@ -40,6 +40,10 @@ class SimilarityTest {
                 new PlannedModel("b", 1L, 1, 0.75, 5.0, 0.75 / 5.5, 0.75)),
             List.of(),
             0L,
+            false,
+            List.of(),
+            List.of(),
+            1.0,
             false);
     return Similarity.of(plan, products);
   }

@@ -34,13 +34,26 @@ class ReleaseEventTest {
             List.of(),
             List.of(),
             0L,
+            false,
+            List.of(),
+            List.of(),
+            1.0,
             false);
     return new Release(7L, status, DONE, "", plan, List.of(), 1L, "", 0L, verdict);
   }
 
   private static GateVerdict verdict(boolean passed) {
     return new GateVerdict(
-        passed, "so", 0.75, 6L, 0.5, 0.1, List.of(new TaskAccuracy("signs", 8L, 0.75)), false);
+        passed,
+        "so",
+        0.75,
+        6L,
+        0.5,
+        0.1,
+        List.of(new TaskAccuracy("signs", 8L, 0.75)),
+        false,
+        List.of(),
+        List.of());
   }
 
   private static List<ReleaseEvent> events(ReleaseStatus status, GateVerdict verdict) {
