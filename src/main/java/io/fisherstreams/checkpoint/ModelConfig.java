@@ -5,6 +5,8 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.TextFile;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -90,6 +92,50 @@ public final class ModelConfig {
       throw invalid(key, "a positive integer", node);
     }
     return node.intValue();
+  }
+
+  /** An integer of at least 0, or the architecture's default. */
+  public int index(String key, int byDefault) {
+    if (!has(key)) {
+      return byDefault;
+    }
+    JsonNode node = root.get(key);
+    if (!node.isIntegralNumber() || !node.canConvertToInt() || node.intValue() < 0) {
+      throw invalid(key, "an integer of at least 0", node);
+    }
+    return node.intValue();
+  }
+
+  /** The id of a token, if the key has one; a negative number stands for none. */
+  public Optional<Integer> token(String key) {
+    JsonNode node = root.get(key);
+    return node != null && node.isIntegralNumber() && node.canConvertToInt() && node.intValue() >= 0
+        ? Optional.of(node.intValue())
+        : Optional.empty();
+  }
+
+  /** Whether the key is there, if only with null. */
+  public boolean mentions(String key) {
+    return root.has(key);
+  }
+
+  /** A list of strings; empty when the key is missing. */
+  public List<String> texts(String key) {
+    if (!has(key)) {
+      return List.of();
+    }
+    JsonNode node = root.get(key);
+    List<String> texts = new ArrayList<>();
+    for (JsonNode item : node) {
+      if (!item.isTextual()) {
+        throw invalid(key, "a list of strings", node);
+      }
+      texts.add(item.textValue());
+    }
+    if (!node.isArray()) {
+      throw invalid(key, "a list of strings", node);
+    }
+    return texts;
   }
 
   /** A finite number of at least 0, or the architecture's default. */

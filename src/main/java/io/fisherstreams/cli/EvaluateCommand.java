@@ -34,7 +34,6 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -210,20 +209,11 @@ final class EvaluateCommand implements Callable<Integer> {
   private void report(String model, Evaluation evaluation) {
     if (json != null) {
       ObjectNode root = new ObjectMapper().createObjectNode();
-      root.put("model", model)
-          .put("examples", evaluation.examples())
-          .put("accuracy", evaluation.accuracy())
-          .put("mean_log_likelihood", evaluation.meanLogLikelihood());
+      root.put("model", model);
+      EvaluationReport.put(evaluation, root);
       WholeFile.write(json, root.toPrettyString() + "\n");
     }
-    spec.commandLine()
-        .getOut()
-        .printf(
-            Locale.ROOT,
-            "examples %d, accuracy %.4g, mean log-likelihood %.4g%n",
-            evaluation.examples(),
-            evaluation.accuracy(),
-            evaluation.meanLogLikelihood());
+    spec.commandLine().getOut().println(evaluation);
   }
 
   private void evaluatePool(MergeFile file) {

@@ -145,7 +145,15 @@ public final class GateStage {
           ModelRuntime runtime = files.load()) {
         Evaluation found =
             Evaluation.of(runtime, examples, options.batchSize(), ExampleProgress.SILENT);
-        return new TaskAccuracy(task.name(), found.examples(), found.accuracy());
+        double accuracy =
+            found
+                .accuracy()
+                .orElseThrow(
+                    () ->
+                        new InvalidInput(
+                            "%s: the model predicts a value; a task of the gate needs classes"
+                                .formatted(task.name())));
+        return new TaskAccuracy(task.name(), found.examples(), accuracy);
       }
     }
   }

@@ -9,6 +9,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.IntToDoubleFunction;
 
 /**
  * How the diagonal Fisher E_x E_{y~p(y|x)} (∂ log p(y|x) / ∂θ)² is estimated from examples.
@@ -39,6 +40,13 @@ public sealed interface Estimator {
 
   /** The directions whose squared gradients a batch adds to the sum over examples. */
   Cotangents directions(Predictions predictions);
+
+  /**
+   * As {@link #directions(Predictions)}, for a model that predicts a value: log p = −½ (y − f)².
+   *
+   * @throws InvalidInput when the estimator is defined for classes only
+   */
+  Cotangents directions(Values values);
 
   /** Whether the result depends on how examples are batched. */
   default boolean dependsOnBatches() {
@@ -87,6 +95,12 @@ public sealed interface Estimator {
         }
       }
       return collector.cotangents(Squaring.EACH);
+    }
+
+    /** E (y − f)² is 1. */
+    @Override
+    public Cotangents directions(Values values) {
+      return alongOutputs(values, example -> 1);
     }
 
     /** Columns of L with L·Lᵀ = diag(p) − p·pᵀ. */
@@ -167,6 +181,27 @@ public sealed interface Estimator {
       return collector.cotangents(Squaring.EACH);
     }
 
+    /** The values are drawn from the normal distribution around f. */
+    @Override
+    public Cotangents directions(Values values) {
+      return alongOutputs(
+          values,
+          example -> {
+            double squares = 0;
+            for (int draw = 0; draw < samples; draw++) {
+              double normal = normal(values.examples().get(example).index(), draw);
+              squares += normal * normal;
+            }
+            return Math.sqrt(squares / samples);
+          });
+    }
+
+    /** Box and Muller's method. */
+    private double normal(long example, int draw) {
+      double radius = Math.sqrt(-2 * Math.log1p(-uniform(example, 2 * draw)));
+      return radius * Math.cos(2 * Math.PI * uniform(example, 2 * draw + 1));
+    }
+
     private double uniform(long example, int draw) {
       long state = mix(mix(mix(seed) + example) + draw);
       return (state >>> 11) * 0x1p-53;
@@ -210,6 +245,11 @@ public sealed interface Estimator {
       }
       return collector.cotangents(Squaring.EACH);
     }
+
+    @Override
+    public Cotangents directions(Values values) {
+      return alongOutputs(values, values::residual);
+    }
   }
 
   /**
@@ -238,6 +278,22 @@ public sealed interface Estimator {
       }
       return collector.cotangents(Squaring.TOTAL);
     }
+
+    @Override
+    public Cotangents directions(Values values) {
+      throw new InvalidInput(
+          "the estimator fusion_bench is defined for classes, but the model predicts a value; use"
+              + " exact, sampled or empirical");
+    }
+  }
+
+  /** One direction for each example, along its only output. */
+  private static Cotangents alongOutputs(Values values, IntToDoubleFunction size) {
+    Collector collector = new Collector();
+    for (int i = 0; i < values.size(); i++) {
+      collector.add(i, new double[] {size.applyAsDouble(i)});
+    }
+    return collector.cotangents(Squaring.EACH);
   }
 
   /** weight · (e_c − p), the diagonal entry without cancellation for p_c near 1. */

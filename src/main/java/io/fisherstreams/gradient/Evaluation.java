@@ -1,17 +1,26 @@
 package io.fisherstreams.gradient;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.Output;
+import java.util.List;
+import java.util.Locale;
+import java.util.OptionalDouble;
+import java.util.OptionalLong;
 
 /**
  * How well a model predicts the labels of examples.
  *
+ * @param output what it predicts
  * @param examples how many
- * @param accuracy share of them whose label is the most probable class, 0 to 1
- * @param meanLogLikelihood mean of log p(label|x), in nats; at most 0
+ * @param predictions how many labels it predicted: one an example
+ * @param correct how many of them are the most probable class; 0 when it predicts a value
+ * @param logLikelihood Σ of log p(label), in nats; for a value log p is −½ (y − f)²
  */
-public record Evaluation(long examples, double accuracy, double meanLogLikelihood) {
+public record Evaluation(
+    Output output, long examples, long predictions, long correct, double logLikelihood) {
 
   /**
    * Evaluates a model on all of a source's examples.
@@ -24,20 +33,90 @@ public record Evaluation(long examples, double accuracy, double meanLogLikelihoo
     if (source.count() == 0) {
       throw new InvalidInput("%s: contains no examples".formatted(source.origin()));
     }
-    long correct = 0;
-    double logLikelihood = 0;
+    Evaluation all = new Evaluation(runtime.output(), 0, 0, 0, 0);
     for (long first = 0; first < source.count(); first += batchSize) {
       int examples = (int) Math.min(batchSize, source.count() - first);
-      var batch = source.read(first, examples);
-      Predictions predictions = Predictions.of(batch, runtime.logits(batch));
-      for (int i = 0; i < examples; i++) {
-        int label = predictions.labels()[i];
-        correct += predictions.mostLikely(i) == label ? 1 : 0;
-        logLikelihood += predictions.logProbabilities()[i][label];
-      }
+      all = all.plus(batch(runtime, source.read(first, examples)));
       progress.examples(first + examples, source.count());
     }
+    return all;
+  }
+
+  private Evaluation plus(Evaluation more) {
     return new Evaluation(
-        source.count(), (double) correct / source.count(), logLikelihood / source.count());
+        output,
+        examples + more.examples,
+        predictions + more.predictions,
+        correct + more.correct,
+        logLikelihood + more.logLikelihood);
+  }
+
+  private static Evaluation batch(ModelRuntime runtime, List<Example> batch) {
+    return runtime.output() == Output.VALUE
+        ? values(Values.of(batch, runtime.logits(batch)))
+        : classes(Predictions.of(batch, runtime.logits(batch)));
+  }
+
+  private static Evaluation values(Values values) {
+    double logLikelihood = 0;
+    for (int i = 0; i < values.size(); i++) {
+      logLikelihood += values.logLikelihood(i);
+    }
+    return new Evaluation(Output.VALUE, values.size(), values.size(), 0, logLikelihood);
+  }
+
+  private static Evaluation classes(Predictions predictions) {
+    long correct = 0;
+    double logLikelihood = 0;
+    for (int i = 0; i < predictions.size(); i++) {
+      int label = predictions.labels()[i];
+      correct += predictions.mostLikely(i) == label ? 1 : 0;
+      logLikelihood += predictions.logProbabilities()[i][label];
+    }
+    return new Evaluation(
+        Output.CLASSES, predictions.size(), predictions.size(), correct, logLikelihood);
+  }
+
+  /** The share of correct predictions, 0 to 1; empty when the model predicts a value. */
+  public OptionalDouble accuracy() {
+    return output == Output.VALUE
+        ? OptionalDouble.empty()
+        : OptionalDouble.of((double) correct / predictions);
+  }
+
+  /** The mean of log p(label) over predictions, in nats; at most 0. */
+  public double meanLogLikelihood() {
+    return logLikelihood / predictions;
+  }
+
+  /** How many tokens were predicted; empty when the model does not predict tokens. */
+  public OptionalLong tokens() {
+    return output == Output.TOKENS ? OptionalLong.of(predictions) : OptionalLong.empty();
+  }
+
+  /** e to the mean negative log-likelihood a token; empty as {@link #tokens} is. */
+  public OptionalDouble perplexity() {
+    return output == Output.TOKENS
+        ? OptionalDouble.of(Math.exp(-meanLogLikelihood()))
+        : OptionalDouble.empty();
+  }
+
+  /** The figures in one line, for people. */
+  @Override
+  public String toString() {
+    StringBuilder line = new StringBuilder(String.format(Locale.ROOT, "examples %d", examples));
+    tokens().ifPresent(n -> line.append(String.format(Locale.ROOT, ", tokens %d", n)));
+    accuracy()
+        .ifPresent(share -> line.append(String.format(Locale.ROOT, ", accuracy %.4g", share)));
+    line.append(
+        String.format(
+            Locale.ROOT,
+            output == Output.TOKENS
+                ? ", mean log-likelihood per token %.4g"
+                : ", mean log-likelihood %.4g",
+            meanLogLikelihood()));
+    perplexity()
+        .ifPresent(value -> line.append(String.format(Locale.ROOT, ", perplexity %.4g", value)));
+    return line.toString();
   }
 }

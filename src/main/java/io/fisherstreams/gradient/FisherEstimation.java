@@ -4,6 +4,7 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.Cotangents;
 import io.fisherstreams.gradient.model.ForwardPass;
 import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.Output;
 import io.fisherstreams.gradient.model.SquaredSums;
 import java.util.List;
 
@@ -18,11 +19,27 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
   /**
    * Runs one example without adding it.
    *
+   * @return how many outputs the model has, for {@link #checkInputs}
    * @throws io.fisherstreams.InvalidInput when it does not suit the model
    */
-  public void check(Example example) {
-    try (ForwardPass pass = runtime.forward(List.of(example))) {
-      Predictions.of(List.of(example), pass.logits());
+  public int check(Example example) {
+    float[] logits = runtime.logits(List.of(example));
+    directions(List.of(example), logits);
+    return logits.length;
+  }
+
+  /**
+   * Rejects an example that does not suit the model, without running it if possible.
+   *
+   * @param outputs as {@link #check} returned it
+   * @throws io.fisherstreams.InvalidInput with the example and the reason
+   */
+  public void checkInputs(Example example, int outputs) {
+    runtime.requireInputs(example);
+    if (runtime.output() == Output.VALUE) {
+      example.value();
+    } else {
+      example.labelAmong(outputs);
     }
   }
 
@@ -36,11 +53,17 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
    */
   public void add(List<Example> batch, SquaredSums sums) {
     try (ForwardPass pass = runtime.forward(batch)) {
-      Cotangents directions = estimator.directions(Predictions.of(batch, pass.logits()));
+      Cotangents directions = directions(batch, pass.logits());
       if (directions.count() > 0) {
         pass.addSquaredGradients(directions, sums);
       }
       sums.count(batch.size());
     }
+  }
+
+  private Cotangents directions(List<Example> batch, float[] logits) {
+    return runtime.output() == Output.VALUE
+        ? estimator.directions(Values.of(batch, logits))
+        : estimator.directions(Predictions.of(batch, logits));
   }
 }

@@ -137,7 +137,12 @@ public record ModelFiles(
     }
     return switch (LineKind.of(path)) {
       case IMAGE -> ImageExamples.lines(path, imageProcessor(), classNames());
-      case TEXT -> TextExamples.open(path, folder.resolve("tokenizer.json"), classNames());
+      case TEXT ->
+          TextExamples.open(
+              path,
+              folder.resolve("tokenizer.json"),
+              classNames(),
+              ModelRuntimes.readsTokenTypes(config()));
     };
   }
 

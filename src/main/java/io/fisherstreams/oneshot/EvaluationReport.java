@@ -10,7 +10,8 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.function.ToDoubleFunction;
+import java.util.OptionalDouble;
+import java.util.function.Function;
 
 /**
  * The results of all models of a merge on all tasks.
@@ -28,19 +29,31 @@ public record EvaluationReport(Path file, List<String> tasks, List<ModelResult> 
    * @param byTask its result on every task
    */
   public record ModelResult(String name, String kind, Map<String, Evaluation> byTask) {
-    private double mean(ToDoubleFunction<Evaluation> figure) {
-      return byTask.values().stream().mapToDouble(figure).average().orElseThrow();
+    private OptionalDouble mean(Function<Evaluation, OptionalDouble> figure) {
+      return byTask.values().stream().map(figure).flatMapToDouble(OptionalDouble::stream).average();
     }
   }
 
-  /** Two tables, models by tasks. */
+  /** Tables of models by tasks, one a figure. */
   public String tables() {
-    return table("accuracy in %", evaluation -> 100 * evaluation.accuracy(), "%.2f")
-        + System.lineSeparator()
-        + table("mean log-likelihood", Evaluation::meanLogLikelihood, "%.4f");
+    List<String> tables = new ArrayList<>();
+    tables.add(table("accuracy in %", EvaluationReport::percent, "%.2f"));
+    tables.add(table("mean log-likelihood", EvaluationReport::likelihood, "%.4f"));
+    if (models.stream().anyMatch(row -> row.mean(Evaluation::perplexity).isPresent())) {
+      tables.add(table("perplexity", Evaluation::perplexity, "%.4f"));
+    }
+    return String.join(System.lineSeparator(), tables);
   }
 
-  private String table(String title, ToDoubleFunction<Evaluation> figure, String format) {
+  private static OptionalDouble percent(Evaluation evaluation) {
+    return evaluation.accuracy().stream().map(share -> 100 * share).findFirst();
+  }
+
+  private static OptionalDouble likelihood(Evaluation evaluation) {
+    return OptionalDouble.of(evaluation.meanLogLikelihood());
+  }
+
+  private String table(String title, Function<Evaluation, OptionalDouble> figure, String format) {
     TextTable table = new TextTable().left();
     List<String> head = new ArrayList<>(List.of(title));
     for (String task : tasks) {
@@ -53,12 +66,28 @@ public record EvaluationReport(Path file, List<String> tasks, List<ModelResult> 
     for (ModelResult row : models) {
       List<String> cells = new ArrayList<>(List.of(row.name));
       for (String task : tasks) {
-        cells.add(String.format(Locale.ROOT, format, figure.applyAsDouble(row.byTask.get(task))));
+        cells.add(shown(figure.apply(row.byTask.get(task)), format));
       }
-      cells.add(String.format(Locale.ROOT, format, row.mean(figure)));
+      cells.add(shown(row.mean(figure), format));
       table.row(cells);
     }
     return table.toString();
+  }
+
+  private static String shown(OptionalDouble figure, String format) {
+    return figure.isPresent() ? String.format(Locale.ROOT, format, figure.getAsDouble()) : "-";
+  }
+
+  /**
+   * Puts the figures of one model on one task into a JSON object: accuracies from 0 to 1,
+   * log-likelihoods in nats. A figure that the model does not have is left out.
+   */
+  public static void put(Evaluation evaluation, ObjectNode json) {
+    json.put("examples", evaluation.examples());
+    evaluation.tokens().ifPresent(tokens -> json.put("tokens", tokens));
+    evaluation.accuracy().ifPresent(accuracy -> json.put("accuracy", accuracy));
+    json.put("mean_log_likelihood", evaluation.meanLogLikelihood());
+    evaluation.perplexity().ifPresent(perplexity -> json.put("perplexity", perplexity));
   }
 
   /** All figures; accuracies from 0 to 1, log-likelihoods in nats. */
@@ -69,16 +98,13 @@ public record EvaluationReport(Path file, List<String> tasks, List<ModelResult> 
     for (ModelResult row : models) {
       ObjectNode model = list.addObject();
       model.put("model", row.name).put("kind", row.kind);
-      model.put("mean_accuracy", row.mean(Evaluation::accuracy));
-      model.put("mean_log_likelihood", row.mean(Evaluation::meanLogLikelihood));
+      row.mean(Evaluation::accuracy).ifPresent(mean -> model.put("mean_accuracy", mean));
+      row.mean(EvaluationReport::likelihood)
+          .ifPresent(mean -> model.put("mean_log_likelihood", mean));
+      row.mean(Evaluation::perplexity).ifPresent(mean -> model.put("mean_perplexity", mean));
       ObjectNode byTask = model.putObject("tasks");
       for (String task : tasks) {
-        Evaluation evaluation = row.byTask.get(task);
-        byTask
-            .putObject(task)
-            .put("examples", evaluation.examples())
-            .put("accuracy", evaluation.accuracy())
-            .put("mean_log_likelihood", evaluation.meanLogLikelihood());
+        put(row.byTask.get(task), byTask.putObject(task));
       }
     }
     return root;

@@ -5,6 +5,8 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.Estimator;
+import io.fisherstreams.gradient.FisherEstimation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
@@ -104,15 +106,19 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   public void requireRunnable(
       ModelManifest manifest, ExampleSource source, long count, LongConsumer progress) {
     try (ModelRuntime runtime = load(manifest)) {
-      int classes = runtime.logits(source.read(0, 1)).length;
+      FisherEstimation estimation = new FisherEstimation(runtime, estimator(manifest));
+      int outputs = estimation.check(source.read(0, 1).get(0));
       source.forEach(
           count,
           example -> {
-            runtime.requireInputs(example);
-            example.labelAmong(classes);
+            estimation.checkInputs(example, outputs);
             progress.accept(1);
           });
     }
+  }
+
+  private static Estimator estimator(ModelManifest manifest) {
+    return EstimatedModel.of(manifest).estimator();
   }
 
   private ModelRuntime load(ModelManifest manifest) {

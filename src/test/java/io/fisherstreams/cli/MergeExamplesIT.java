@@ -156,7 +156,16 @@ final class MergeExamplesIT {
   }
 
   @ParameterizedTest
-  @CsvSource({"gpt2, exact, 8", "gpt2, fusion_bench, 3", "clip-vit, empirical, 2"})
+  @CsvSource({
+    "gpt2, exact, 8",
+    "gpt2, fusion_bench, 3",
+    "clip-vit, empirical, 2",
+    "bert, exact, 4",
+    "roberta, empirical, 3",
+    "distilbert, exact, 7",
+    "vit, exact, 3",
+    "llama-cls-left, exact, 8"
+  })
   void mergesWithTheFisherThatItsExamplesHave(String model, String estimator, int batchSize)
       throws IOException {
     Path folder = GRADIENT.resolve(model).toAbsolutePath();

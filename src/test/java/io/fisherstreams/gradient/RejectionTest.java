@@ -61,7 +61,8 @@ class RejectionTest {
 
   @Test
   void aGpt2ThatIsNoClassifier() {
-    RandomModel oneLabel = RandomModel.gpt2(1, 2, 2, 8, 32, 1, "right", "transformer.", "");
+    String single = ", 'problem_type': 'single_label_classification'";
+    RandomModel oneLabel = RandomModel.gpt2(1, 2, 2, 8, 32, 1, "right", "transformer.", single);
     rejected(oneLabel, "at least two classes", "found 1");
     rejected(gpt2(", 'problem_type': 'regression'"), "problem_type 'regression'");
     gpt2(", 'problem_type': 'single_label_classification'").load().close();
@@ -69,7 +70,7 @@ class RejectionTest {
 
   @Test
   void anUnknownArchitecture() {
-    rejected(new RandomModel(1, "{'model_type': 'llama'}"), "model_type 'llama'", "gpt2", "clip");
+    rejected(new RandomModel(1, "{'model_type': 'mamba'}"), "model_type 'mamba'", "gpt2", "clip");
     rejected(new RandomModel(1, "{}"), "model_type is missing");
     rejected(new RandomModel(1, "{'model_type': 'cnn'}"), "num_channels is missing");
   }

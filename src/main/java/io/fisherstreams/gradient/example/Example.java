@@ -9,10 +9,13 @@ import java.util.Map;
  *
  * @param origin the file or topic it comes from, for messages
  * @param index its number in the source, from 0; with a seed it fixes the labels drawn for it
- * @param label the class, from 0
- * @param inputs the model's inputs by name
+ * @param label the class, from 0; without meaning when the inputs have {@link #LABELS}
+ * @param inputs the model's inputs by name, and labels that are not one class: a number, or one
+ *     token at each position
  */
 public record Example(String origin, long index, long label, Map<String, InputTensor> inputs) {
+  /** The input that has an example's labels when they are not one class. */
+  public static final String LABELS = "labels";
 
   /** Copies the map. */
   public Example {
@@ -38,10 +41,40 @@ public record Example(String origin, long index, long label, Map<String, InputTe
    * @throws InvalidInput when it is out of range
    */
   public int labelAmong(int classes) {
+    InputTensor other = inputs.get(LABELS);
+    if (other != null) {
+      throw invalid(
+          "labels: the model needs the number of a class, found %s %s"
+              .formatted(other.dtype(), other.shape()));
+    }
     if (label < 0 || label >= classes) {
       throw invalid(String.format(Locale.ROOT, "label %d is not in 0 … %d", label, classes - 1));
     }
     return (int) label;
+  }
+
+  /**
+   * The label as a number that a model should predict.
+   *
+   * @throws InvalidInput when it is not one finite number
+   */
+  public double value() {
+    InputTensor other = inputs.get(LABELS);
+    if (other == null) {
+      return label;
+    }
+    if (!other.shape().isEmpty() || !other.dtype().mergeable()) {
+      throw invalid(
+          "labels: the model needs one number, found %s %s"
+              .formatted(other.dtype(), other.shape()));
+    }
+    float[] value = new float[1];
+    other.toFloats(value, 0);
+    if (!Float.isFinite(value[0])) {
+      throw invalid(
+          String.format(Locale.ROOT, "labels: expected a finite number, found %s", value[0]));
+    }
+    return value[0];
   }
 
   /** The exception that rejects this example, to be thrown by the caller. */

@@ -248,6 +248,14 @@ final class JsonLines implements AutoCloseable {
         "label: expected a class number or name, found %s".formatted(shown(label.toString())));
   }
 
+  /** The {@code label} as a number that is no class, such as 1.5, if it is one. */
+  Optional<Float> value(JsonNode line) {
+    JsonNode label = line.get("label");
+    return label != null && label.isNumber() && !label.canConvertToExactIntegral()
+        ? Optional.of(label.floatValue())
+        : Optional.empty();
+  }
+
   /** The class of a number in a text, as CSV converters write it. */
   private static Optional<Long> classNumber(String text) {
     return text.matches("[0-9]{1,9}") ? Optional.of(Long.valueOf(text)) : Optional.empty();

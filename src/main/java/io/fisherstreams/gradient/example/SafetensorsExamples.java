@@ -13,11 +13,12 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * Examples in a safetensors file: {@code labels} (examples), integers, and every other tensor an
- * input of that name whose first dimension counts the examples.
+ * Examples in a safetensors file: {@code labels}, and every other tensor an input of that name
+ * whose first dimension counts the examples. Labels are classes (examples), integers; values
+ * (examples), floating; or one token at each position (examples, positions), integers.
  */
 public final class SafetensorsExamples implements ExampleSource {
-  private static final String LABELS = "labels";
+  private static final String LABELS = Example.LABELS;
 
   private final Checkpoint file;
   private final long count;
@@ -45,9 +46,10 @@ public final class SafetensorsExamples implements ExampleSource {
 
   private static long checkedCount(Checkpoint file) {
     TensorInfo labels = file.tensors().get(LABELS);
-    if (labels == null || labels.shape().size() != 1) {
+    int dimensions = labels == null ? 0 : labels.shape().size();
+    if (dimensions < 1 || dimensions > 2) {
       throw new InvalidInput(
-          "%s: expected a tensor labels (examples), found %s"
+          "%s: expected a tensor labels (examples) or (examples, positions), found %s"
               .formatted(file.path(), labels == null ? file.tensors().keySet() : labels.shape()));
     }
     long count = labels.shape().get(0);
@@ -66,11 +68,16 @@ public final class SafetensorsExamples implements ExampleSource {
     if (file.tensors().size() == 1) {
       throw new InvalidInput("%s: no input beside labels".formatted(file.path()));
     }
-    if (!new InputTensor(labels.dtype(), List.of(0L), ByteBuffer.allocate(0)).integral()) {
+    if (!isIntegral(labels) && (dimensions == 2 || !labels.dtype().mergeable())) {
       throw new InvalidInput(
-          "%s: tensor labels: expected integers, found %s".formatted(file.path(), labels.dtype()));
+          "%s: tensor labels: expected integers, or one number an example, found %s %s"
+              .formatted(file.path(), labels.dtype(), labels.shape()));
     }
     return count;
+  }
+
+  private static boolean isIntegral(TensorInfo tensor) {
+    return new InputTensor(tensor.dtype(), List.of(0L), ByteBuffer.allocate(0)).integral();
   }
 
   @Override
@@ -91,7 +98,7 @@ public final class SafetensorsExamples implements ExampleSource {
       long label = 0;
       for (TensorInfo tensor : file.tensors().values()) {
         InputTensor value = row(tensor, index);
-        if (tensor.name().equals(LABELS)) {
+        if (tensor.name().equals(LABELS) && tensor.shape().size() == 1 && isIntegral(tensor)) {
           label = value.toLongs()[0];
         } else {
           inputs.put(tensor.name(), value);

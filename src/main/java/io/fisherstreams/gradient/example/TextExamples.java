@@ -7,6 +7,7 @@ import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -14,24 +15,28 @@ import java.util.function.Function;
 
 /**
  * Examples in a JSON Lines file with {@code text}, optionally {@code text_pair}, and {@code label},
- * tokenised by the model's {@code tokenizer.json}. Gives {@code input_ids} and {@code
- * attention_mask}, not padded and not truncated.
+ * tokenised by the model's {@code tokenizer.json}. Gives {@code input_ids}, {@code attention_mask}
+ * and, for models that read them, {@code token_type_ids}, not padded and not truncated. A label is
+ * a class, or a number for a regression.
  */
 public final class TextExamples implements ExampleSource {
   private final JsonLines lines;
   private final Path tokenizerFile;
   private final HuggingFaceTokenizer tokenizer;
   private final Function<String, Optional<Long>> classNamed;
+  private final boolean tokenTypes;
 
   private TextExamples(
       JsonLines lines,
       Path tokenizerFile,
       HuggingFaceTokenizer tokenizer,
-      Function<String, Optional<Long>> classNamed) {
+      Function<String, Optional<Long>> classNamed,
+      boolean tokenTypes) {
     this.lines = lines;
     this.tokenizerFile = tokenizerFile;
     this.tokenizer = tokenizer;
     this.classNamed = classNamed;
+    this.tokenTypes = tokenTypes;
   }
 
   /**
@@ -39,13 +44,18 @@ public final class TextExamples implements ExampleSource {
    *
    * @param tokenizerFile the model folder's {@code tokenizer.json}
    * @param classNamed the model's class of a label that is a name
+   * @param tokenTypes whether the model reads which text of a pair a token is of
    * @throws InvalidInput when either file cannot be read
    */
   public static TextExamples open(
-      Path path, Path tokenizerFile, Function<String, Optional<Long>> classNamed) {
+      Path path,
+      Path tokenizerFile,
+      Function<String, Optional<Long>> classNamed,
+      boolean tokenTypes) {
     JsonLines lines = JsonLines.open(path);
     try {
-      return new TextExamples(lines, tokenizerFile, tokenizer(tokenizerFile), classNamed);
+      return new TextExamples(
+          lines, tokenizerFile, tokenizer(tokenizerFile), classNamed, tokenTypes);
     } catch (RuntimeException e) {
       lines.close();
       throw e;
@@ -91,16 +101,22 @@ public final class TextExamples implements ExampleSource {
       if (encoding.getIds().length == 0) {
         throw lines.invalid(index, "text has no tokens");
       }
-      batch.add(
-          new Example(
-              origin(),
-              index,
-              lines.label(line, index, classNamed),
-              Map.of(
-                  "input_ids", InputTensor.ofLongs(encoding.getIds()),
-                  "attention_mask", InputTensor.ofLongs(encoding.getAttentionMask()))));
+      batch.add(example(line, index, encoding));
     }
     return batch;
+  }
+
+  private Example example(JsonNode line, long index, Encoding encoding) {
+    Map<String, InputTensor> inputs = new HashMap<>();
+    inputs.put("input_ids", InputTensor.ofLongs(encoding.getIds()));
+    inputs.put("attention_mask", InputTensor.ofLongs(encoding.getAttentionMask()));
+    if (tokenTypes) {
+      inputs.put("token_type_ids", InputTensor.ofLongs(encoding.getTypeIds()));
+    }
+    Optional<Float> value = lines.value(line);
+    value.ifPresent(number -> inputs.put(Example.LABELS, InputTensor.ofFloats(List.of(), number)));
+    long label = value.isPresent() ? 0 : lines.label(line, index, classNamed);
+    return new Example(origin(), index, label, inputs);
   }
 
   private Encoding encode(long index, String text, Optional<String> pair) {

@@ -58,6 +58,19 @@ final class Backward {
     return examples.length;
   }
 
+  /** The example of a direction. */
+  int example(int direction) {
+    return examples[direction];
+  }
+
+  RowRanges ranges() {
+    return ranges;
+  }
+
+  SquaredSums sums() {
+    return sums;
+  }
+
   /** Activations by direction instead of by example; the given array itself when both are equal. */
   NDArray byDirection(NDArray activations) {
     return gather == null ? activations : activations.get(new NDIndex("{}", gather));
@@ -140,25 +153,40 @@ final class Backward {
     if (!table.estimated()) {
       return;
     }
-    RowSquares sum = sums.rows(table);
-    int width = sum.columns();
-    int positions = Math.toIntExact(gradients.getShape().get(1));
-    float[] values = gradients.toFloatArray();
-    Map<Integer, float[]> touched = new HashMap<>();
-    for (int direction = 0; direction < examples.length; direction++) {
-      int example = examples[direction];
-      for (int i = ranges.from()[example]; i < ranges.to()[example]; i++) {
-        float[] row = touched.computeIfAbsent(lookedUp[example][i], unused -> new float[width]);
-        int offset = (direction * positions + i) * width;
-        for (int j = 0; j < width; j++) {
-          row[j] += values[offset + j];
-        }
-      }
-      if (squaring == Squaring.EACH || direction == examples.length - 1) {
-        touched.forEach(sum::addSquares);
-        touched.clear();
+    int width = Math.toIntExact(gradients.getShape().get(2));
+    RowGradients rows = new RowGradients(examples.length, width);
+    rows.add(gradients, lookedUp, this);
+    addRowSquares(table, rows);
+  }
+
+  /**
+   * Adds the squares of a table's gradients, each direction's or those of their sum.
+   *
+   * @param rows all gradients of the table along this pass's directions
+   */
+  void addRowSquares(LoadedParameter table, RowGradients rows) {
+    if (!table.estimated()) {
+      return;
+    }
+    Map<Integer, float[]> total = new HashMap<>();
+    for (Map<Integer, float[]> direction : rows.byDirection()) {
+      if (squaring == Squaring.EACH) {
+        sums.addRowSquares(table, direction);
+      } else {
+        direction.forEach((row, gradient) -> total.merge(row, gradient, Backward::sum));
       }
     }
+    if (squaring == Squaring.TOTAL) {
+      sums.addRowSquares(table, total);
+    }
+  }
+
+  private static float[] sum(float[] a, float[] b) {
+    float[] sum = a.clone();
+    for (int i = 0; i < sum.length; i++) {
+      sum[i] += b[i];
+    }
+    return sum;
   }
 
   private static NDArray flat(NDArray array) {

@@ -1,20 +1,14 @@
 package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.NDArrays;
-import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
-import ai.djl.ndarray.index.NDIndex;
-import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.gradient.example.Example;
-import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 
@@ -30,13 +24,7 @@ import java.util.Set;
  * <p>Input: {@code pixel_values} (channels, image_size, image_size), normalised.
  */
 final class ClipVision implements Network {
-  private final int channels;
-  private final int imageSize;
-  private final int patchSize;
-  private final int side;
-  private final LoadedParameter classEmbedding;
-  private final Linear patchEmbedding;
-  private final LoadedParameter positionEmbedding;
+  private final PatchEmbedding embedding;
   private final LayerNorm preNorm;
   private final List<TransformerBlock> blocks;
   private final LayerNorm postNorm;
@@ -53,54 +41,48 @@ final class ClipVision implements Network {
     float epsilon = (float) config.number("layer_norm_eps", 1e-5);
     Activation activation =
         Activation.named(config.origin(), "hidden_act", config.text("hidden_act", "quick_gelu"));
-    channels = config.positive("num_channels", 3);
-    imageSize = config.positive("image_size", 224);
-    patchSize = config.positive("patch_size", 32);
-    side = imageSize / patchSize;
-    if (side == 0) {
-      throw new InvalidInput(
-          String.format(
-              Locale.ROOT,
-              "%s: patch_size %d is larger than image_size %d",
-              config.origin(),
-              patchSize,
-              imageSize));
-    }
+    PatchEmbedding.Size size = PatchEmbedding.Size.of(config, 32);
 
     parameters.findPrefix("vision_model.embeddings.class_embedding", "embeddings.class_embedding");
     String prefix = parameters.has("embeddings.class_embedding") ? "" : "vision_model.";
     String embeddings = prefix + "embeddings.";
-    classEmbedding = parameters.take(embeddings + "class_embedding", width);
-    patchEmbedding =
-        new Linear(
-            parameters.take(
-                embeddings + "patch_embedding.weight", width, channels, patchSize, patchSize),
-            Optional.empty(),
-            Linear.Layout.OUT_IN);
-    positionEmbedding =
-        parameters.take(embeddings + "position_embedding.weight", (long) side * side + 1, width);
+    embedding =
+        new PatchEmbedding(
+            size,
+            parameters.take(embeddings + "class_embedding", width),
+            new Linear(
+                parameters.take(
+                    embeddings + "patch_embedding.weight",
+                    width,
+                    size.channels(),
+                    size.patch(),
+                    size.patch()),
+                Optional.empty(),
+                Linear.Layout.OUT_IN),
+            parameters.take(embeddings + "position_embedding.weight", size.rows(), width));
     // The misspelling is Hugging Face's.
     preNorm = LayerNorm.of(parameters, prefix + "pre_layrnorm", width, epsilon);
     blocks = new ArrayList<>();
     for (int i = 0; i < config.positive("num_hidden_layers", 12); i++) {
       String block = prefix + "encoder.layers." + i + ".";
       blocks.add(
-          new TransformerBlock(
-              LayerNorm.of(parameters, block + "layer_norm1", width, epsilon),
-              List.of(
-                  Linear.of(
-                      parameters, block + "self_attn.q_proj", width, width, Linear.Layout.OUT_IN),
-                  Linear.of(
-                      parameters, block + "self_attn.k_proj", width, width, Linear.Layout.OUT_IN),
-                  Linear.of(
-                      parameters, block + "self_attn.v_proj", width, width, Linear.Layout.OUT_IN)),
-              new Attention(heads, 1 / Math.sqrt(headWidth)),
-              Linear.of(
-                  parameters, block + "self_attn.out_proj", width, width, Linear.Layout.OUT_IN),
-              LayerNorm.of(parameters, block + "layer_norm2", width, epsilon),
-              Linear.of(parameters, block + "mlp.fc1", width, inner, Linear.Layout.OUT_IN),
-              activation,
-              Linear.of(parameters, block + "mlp.fc2", inner, width, Linear.Layout.OUT_IN)));
+          TransformerBlock.normFirst(
+              new TransformerBlock.Step(
+                  LayerNorm.of(parameters, block + "layer_norm1", width, epsilon),
+                  new AttentionLayer(
+                      List.of(
+                          Linear.of(parameters, block + "self_attn.q_proj", width, width, true),
+                          Linear.of(parameters, block + "self_attn.k_proj", width, width, true),
+                          Linear.of(parameters, block + "self_attn.v_proj", width, width, true)),
+                      new Attention(heads, 1 / Math.sqrt(headWidth)),
+                      Linear.of(parameters, block + "self_attn.out_proj", width, width, true))),
+              new TransformerBlock.Step(
+                  LayerNorm.of(parameters, block + "layer_norm2", width, epsilon),
+                  new Mlp(
+                      null,
+                      Linear.of(parameters, block + "mlp.fc1", width, inner, true),
+                      activation,
+                      Linear.of(parameters, block + "mlp.fc2", inner, width, true)))));
     }
     postNorm = LayerNorm.of(parameters, prefix + "post_layernorm", width, epsilon);
 
@@ -148,46 +130,25 @@ final class ClipVision implements Network {
 
   @Override
   public void requireInputs(Example example) {
-    pixels(example);
+    embedding.pixels(example);
   }
 
   @Override
   public Pass forward(NDManager scope, List<Example> batch) {
-    return new ClipPass(scope, pixels(scope, batch), true);
+    return new ClipPass(scope, batch, true);
   }
 
   @Override
   public NDArray logits(NDManager scope, List<Example> batch) {
-    return new ClipPass(scope, pixels(scope, batch), false).logits();
-  }
-
-  /** (examples, channels, image size, image size). */
-  private NDArray pixels(NDManager scope, List<Example> batch) {
-    int size = channels * imageSize * imageSize;
-    float[] pixels = new float[batch.size() * size];
-    for (int i = 0; i < batch.size(); i++) {
-      pixels(batch.get(i)).toFloats(pixels, i * size);
-    }
-    return scope.create(pixels, new Shape(batch.size(), channels, imageSize, imageSize));
-  }
-
-  private InputTensor pixels(Example example) {
-    List<Long> expected = List.of((long) channels, (long) imageSize, (long) imageSize);
-    InputTensor input = example.input("pixel_values");
-    if (!input.shape().equals(expected) || !input.dtype().mergeable()) {
-      throw example.invalid(
-          "pixel_values: expected floating values of shape %s, found %s %s"
-              .formatted(expected, input.dtype(), input.shape()));
-    }
-    return input;
+    return new ClipPass(scope, batch, false).logits();
   }
 
   private final class ClipPass implements Pass {
     private final int batch;
-    private final NDArray patches;
-    private final LayerNorm.Pass preNormed;
+    private final PatchEmbedding.Pass embedded;
+    private final Layer.Pass preNormed;
     private final List<TransformerBlock.Pass> passes = new ArrayList<>();
-    private final LayerNorm.Pass postNormed;
+    private final Layer.Pass postNormed;
     private final NDArray length;
     private final NDArray direction;
     private final NDArray logits;
@@ -198,28 +159,16 @@ final class ClipVision implements Network {
      * @param readOutOnly whether the last block computes only the row that the logits need; {@link
      *     #backward} requires this
      */
-    ClipPass(NDManager scope, NDArray pixels, boolean readOutOnly) {
-      batch = Math.toIntExact(pixels.getShape().get(0));
-      patches = Scratch.scoped(() -> unfold(pixels));
-      NDArray embedded =
-          Scratch.scoped(
-              () -> {
-                // Created from the scope: a result belongs to its first operand's manager.
-                NDArray first =
-                    scope
-                        .ones(new Shape(batch, 1, 1))
-                        .mul(classEmbedding.value().reshape(1, 1, -1));
-                NDList rows = new NDList(first, patchEmbedding.forward(patches));
-                return NDArrays.concat(rows, 1).add(positionEmbedding.value());
-              });
-      preNormed = preNorm.forward(embedded);
+    ClipPass(NDManager scope, List<Example> examples, boolean readOutOnly) {
+      batch = examples.size();
+      embedded = embedding.forward(scope, examples);
+      preNormed = preNorm.forward(embedded.output());
       NDArray x = preNormed.output();
-      float[] first = new float[side * side + 1];
-      first[0] = 1;
-      NDArray select = scope.create(first, new Shape(1, 1, first.length)).repeat(0, batch);
+      NDArray select = embedded.selectClass();
+      Attending all = Attending.masked(null);
       for (int i = 0; i < blocks.size(); i++) {
-        TransformerBlock.Pass pass =
-            blocks.get(i).forward(x, null, readOutOnly && i == blocks.size() - 1 ? select : null);
+        boolean top = readOutOnly && i == blocks.size() - 1;
+        TransformerBlock.Pass pass = blocks.get(i).forward(x, top ? all.only(select) : all);
         passes.add(pass);
         x = pass.output();
       }
@@ -234,16 +183,6 @@ final class ClipVision implements Network {
                       .reshape(batch, -1));
     }
 
-    /** Non-overlapping patches, each flattened as a convolution's kernel is. */
-    private NDArray unfold(NDArray pixels) {
-      int covered = side * patchSize;
-      return pixels
-          .get(new NDIndex().addAllDim(2).addSliceDim(0, covered).addSliceDim(0, covered))
-          .reshape(batch, channels, side, patchSize, side, patchSize)
-          .transpose(0, 2, 4, 1, 3, 5)
-          .reshape(batch, (long) side * side, (long) channels * patchSize * patchSize);
-    }
-
     @Override
     public NDArray logits() {
       return logits;
@@ -252,7 +191,7 @@ final class ClipVision implements Network {
     @Override
     public Backward.RowRanges ranges() {
       int[] to = new int[batch];
-      Arrays.fill(to, side * side + 1);
+      Arrays.fill(to, embedding.size().rows());
       return new Backward.RowRanges(new int[batch], to);
     }
 
@@ -265,17 +204,8 @@ final class ClipVision implements Network {
         }
       }
       try (NDArray normed = gradient) {
-        Scratch.run(() -> embeddingsBackward(normed, backward));
+        Scratch.run(() -> embedded.backward(preNormed.backward(normed, backward), backward));
       }
-    }
-
-    private void embeddingsBackward(NDArray d, Backward backward) {
-      NDArray embedded = preNormed.backward(d, backward);
-      backward.addSquares(positionEmbedding, embedded);
-      backward.addSquares(classEmbedding, embedded.get(new NDIndex().addAllDim().addIndices(0)));
-      long rows = embedded.getShape().get(1);
-      patchEmbedding.addSquares(
-          patches, embedded.get(new NDIndex().addAllDim().addSliceDim(1, rows)), backward);
     }
 
     /** The gradient of u/|u| is (g − û(û·g))/|u|. */

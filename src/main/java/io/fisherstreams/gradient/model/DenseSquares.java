@@ -8,6 +8,7 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
+import java.util.Map;
 
 /**
  * Σ over examples of the squared gradients of one dense parameter, which is treated as a matrix
@@ -136,6 +137,23 @@ final class DenseSquares {
     try (NDArray shaped = gradient.reshape(sum.getShape())) {
       sum.addi(shaped);
     }
+  }
+
+  /**
+   * Adds the squares of some rows' gradients.
+   *
+   * @param gradients by row
+   */
+  void addRowSquares(Map<Integer, float[]> gradients) {
+    beforeAdding(1);
+    FloatBuffer values = floats(sum);
+    gradients.forEach(
+        (row, gradient) -> {
+          int start = row * columns;
+          for (int i = 0; i < columns; i++) {
+            values.put(start + i, values.get(start + i) + gradient[i] * gradient[i]);
+          }
+        });
   }
 
   private void beforeAdding(int terms) {

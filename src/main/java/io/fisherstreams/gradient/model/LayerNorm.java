@@ -6,7 +6,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.types.Shape;
 
 /** y = γ·x̂ + β with x̂ = (x − mean) / √(variance + ε) over the last dimension. */
-final class LayerNorm {
+final class LayerNorm implements Norm {
   private final LoadedParameter gamma;
   private final LoadedParameter beta;
   private final float epsilon;
@@ -18,17 +18,25 @@ final class LayerNorm {
   }
 
   /**
-   * The layer whose parameters are {@code name.weight} (γ) and {@code name.bias} (β).
+   * The layer whose parameters are {@code name.weight} (γ) and {@code name.bias} (β), or, as in old
+   * files, {@code name.gamma} and {@code name.beta}.
    *
    * @param width elements of the last dimension
    */
   static LayerNorm of(Parameters parameters, String name, int width, float epsilon) {
     return new LayerNorm(
-        parameters.take(name + ".weight", width), parameters.take(name + ".bias", width), epsilon);
+        parameters.take(present(parameters, name, ".weight", ".gamma"), width),
+        parameters.take(present(parameters, name, ".bias", ".beta"), width),
+        epsilon);
   }
 
-  /** Applies the layer to (examples, rows, width). */
-  Pass forward(NDArray x) {
+  private static String present(Parameters parameters, String name, String end, String oldEnd) {
+    boolean old = !parameters.has(name + end) && parameters.has(name + oldEnd);
+    return name + (old ? oldEnd : end);
+  }
+
+  @Override
+  public Pass forward(NDArray x) {
     Shape normalized = gamma.value().getShape();
     NDArray y =
         ai.djl.nn.norm.LayerNorm.layerNorm(x, normalized, gamma.value(), beta.value(), epsilon)
@@ -37,7 +45,7 @@ final class LayerNorm {
   }
 
   /** One application. Values that only gradients need are computed at the first backward pass. */
-  final class Pass {
+  final class Pass implements Layer.Pass {
     private final NDArray x;
     private final NDArray output;
     private NDArray normalized;
@@ -48,8 +56,8 @@ final class LayerNorm {
       this.output = output;
     }
 
-    /** y, (examples, rows, width). */
-    NDArray output() {
+    @Override
+    public NDArray output() {
       return output;
     }
 
@@ -58,7 +66,8 @@ final class LayerNorm {
      *
      * @param d (directions, rows, width)
      */
-    NDArray backward(NDArray d, Backward backward) {
+    @Override
+    public NDArray backward(NDArray d, Backward backward) {
       if (normalized == null) {
         int[] last = {x.getShape().dimension() - 1};
         NDArray centred = x.sub(x.mean(last, true));

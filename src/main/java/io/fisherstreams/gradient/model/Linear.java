@@ -25,11 +25,27 @@ final class Linear {
 
   /** The layer whose parameters are {@code name.weight} and {@code name.bias}. */
   static Linear of(Parameters parameters, String name, int inputs, int outputs, Layout layout) {
+    return new Linear(
+        unbiased(parameters, name, inputs, outputs, layout).weight,
+        Optional.of(parameters.take(name + ".bias", outputs)),
+        layout);
+  }
+
+  /** The layer whose parameter is {@code name.weight}, without a bias. */
+  static Linear unbiased(
+      Parameters parameters, String name, int inputs, int outputs, Layout layout) {
     LoadedParameter weight =
         layout == Layout.IN_OUT
             ? parameters.take(name + ".weight", inputs, outputs)
             : parameters.take(name + ".weight", outputs, inputs);
-    return new Linear(weight, Optional.of(parameters.take(name + ".bias", outputs)), layout);
+    return new Linear(weight, Optional.empty(), layout);
+  }
+
+  /** The layer with PyTorch's layout, with a bias or without. */
+  static Linear of(Parameters parameters, String name, int inputs, int outputs, boolean biased) {
+    return biased
+        ? of(parameters, name, inputs, outputs, Layout.OUT_IN)
+        : unbiased(parameters, name, inputs, outputs, Layout.OUT_IN);
   }
 
   /** (…, inputs) to (…, outputs). */
@@ -47,7 +63,9 @@ final class Linear {
    */
   void addSquares(NDArray x, NDArray d, Backward backward) {
     addWeightSquares(x, d, backward);
-    addBiasSquares(d.sum(new int[] {1}), backward);
+    if (bias.isPresent()) {
+      addBiasSquares(d.sum(new int[] {1}), backward);
+    }
   }
 
   /** Adds the squared gradients of the weight alone. */

@@ -5,12 +5,17 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 
 /**
- * A classifier that can be run on examples and differentiated. It gives logits, and squared
- * gradients of linear combinations of logits with respect to its parameters.
+ * A model that can be run on examples and differentiated. It gives logits, and squared gradients of
+ * linear combinations of logits with respect to its parameters.
  *
  * <p>Owns native memory until {@link #close()}. Not for use by several threads.
  */
 public interface ModelRuntime extends AutoCloseable {
+
+  /** What the model predicts. */
+  default Output output() {
+    return Output.CLASSES;
+  }
 
   /** The parameters that gradients are taken for, in the checkpoint's order. */
   List<TensorInfo> parameters();
@@ -42,7 +47,7 @@ public interface ModelRuntime extends AutoCloseable {
    * Runs the model on a batch for its logits alone.
    *
    * @param batch as for {@link #forward}
-   * @return row-major, (examples of the batch, classes)
+   * @return row-major, (examples of the batch, classes), or a value for each example
    */
   default float[] logits(List<Example> batch) {
     try (ForwardPass pass = forward(batch)) {

@@ -6,14 +6,25 @@ import io.fisherstreams.checkpoint.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
+import java.util.stream.Stream;
 
 /** Chooses and builds the runtime of a model from its config. */
 public final class ModelRuntimes {
   // A new architecture is one class that implements Network, and its line here.
   private static final List<Architecture> ARCHITECTURES =
-      List.of(Gpt2.architecture(), ClipVision.architecture(), FeedForward.architecture());
+      Stream.of(
+              BertFamily.architectures(),
+              Llama.architectures(),
+              List.of(
+                  Gpt2.architecture(),
+                  Vit.architecture(),
+                  ClipVision.architecture(),
+                  FeedForward.architecture()))
+          .flatMap(List::stream)
+          .toList();
 
   private ModelRuntimes() {}
 
@@ -42,6 +53,18 @@ public final class ModelRuntimes {
     return load(config, checkpoint, head, PlainLoopRuntime::of);
   }
 
+  /** Whether a model reads {@code token_type_ids}: which text of a pair each token is of. */
+  public static boolean readsTokenTypes(ModelConfig config) {
+    return config.text("model_type", "").equals("bert");
+  }
+
+  /** The {@code model_type} values that have an architecture. */
+  public static SortedSet<String> modelTypes() {
+    SortedSet<String> known = new TreeSet<>();
+    ARCHITECTURES.forEach(architecture -> known.addAll(architecture.modelTypes()));
+    return known;
+  }
+
   /**
    * Loads a TorchScript module with a checkpoint's parameters.
    *
@@ -64,6 +87,14 @@ public final class ModelRuntimes {
             .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
             .findFirst()
             .orElseThrow(() -> unknown(config));
+    config
+        .shown("quantization_config")
+        .ifPresent(
+            quantised -> {
+              throw new InvalidInput(
+                  "%s: quantised weights are not implemented, found quantization_config %s"
+                      .formatted(config.origin(), quantised));
+            });
     Parameters parameters = new Parameters(checkpoint, head);
     try {
       return implementation.apply(architecture.build().apply(config, parameters), parameters);
@@ -74,10 +105,8 @@ public final class ModelRuntimes {
   }
 
   private static InvalidInput unknown(ModelConfig config) {
-    TreeSet<String> known = new TreeSet<>();
-    ARCHITECTURES.forEach(architecture -> known.addAll(architecture.modelTypes()));
     return new InvalidInput(
         "%s: model_type '%s' has no runtime; known are %s. Any other model runs as a TorchScript file"
-            .formatted(config.origin(), config.modelType(), String.join(", ", known)));
+            .formatted(config.origin(), config.modelType(), String.join(", ", modelTypes())));
   }
 }

@@ -15,6 +15,11 @@ import java.util.Set;
  */
 interface Network {
 
+  /** What the outputs mean: {@link Output#CLASSES} or {@link Output#VALUE}. */
+  default Output output() {
+    return Output.CLASSES;
+  }
+
   /** Names of the embedding tables, whose squares are summed by row. */
   Set<String> embeddings();
 
@@ -40,7 +45,7 @@ interface Network {
    *
    * @param scope owns the arrays
    * @param batch as for {@link #forward}
-   * @return (examples, classes)
+   * @return (examples, classes), or (examples, 1) for a value
    */
   default NDArray logits(NDManager scope, List<Example> batch) {
     return forward(scope, batch).logits();
@@ -49,7 +54,7 @@ interface Network {
   /** One batch's activations. */
   interface Pass {
 
-    /** (examples, classes). */
+    /** (examples, classes), or (examples, 1) for a value. */
     NDArray logits();
 
     /** The rows of each example that can have a gradient. */

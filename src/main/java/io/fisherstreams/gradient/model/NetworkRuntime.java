@@ -28,6 +28,11 @@ final class NetworkRuntime implements ModelRuntime {
   }
 
   @Override
+  public Output output() {
+    return network.output();
+  }
+
+  @Override
   public List<TensorInfo> parameters() {
     return estimated;
   }

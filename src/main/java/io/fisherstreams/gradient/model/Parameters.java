@@ -106,6 +106,16 @@ final class Parameters implements AutoCloseable {
     return Optional.ofNullable(headTensors.get(name));
   }
 
+  /** The first dimension of a tensor of the head or the checkpoint, if there is one. */
+  Optional<Integer> rows(String name) {
+    TensorInfo info =
+        headTensors.containsKey(name) ? headTensors.get(name) : checkpointTensors.get(own(name));
+    return Optional.ofNullable(info)
+        .map(TensorInfo::shape)
+        .filter(shape -> !shape.isEmpty())
+        .map(shape -> Math.toIntExact(shape.get(0)));
+  }
+
   /**
    * Loads a tensor that the Fisher covers, unless it comes from the head.
    *

@@ -32,16 +32,23 @@ final class PlainLoopRuntime implements ModelRuntime {
   private final List<LoadedParameter> parameters;
   private final NDManager manager;
   private final AutoCloseable owner;
+  private final Output output;
 
   /**
    * A runtime over some function.
    *
+   * @param output what the function's results mean
    * @param parameters the parameters that gradients are computed for
    * @param manager owns the passes' arrays
    * @param owner of everything native, closed with the runtime
    */
   PlainLoopRuntime(
-      Forward forward, List<LoadedParameter> parameters, NDManager manager, AutoCloseable owner) {
+      Output output,
+      Forward forward,
+      List<LoadedParameter> parameters,
+      NDManager manager,
+      AutoCloseable owner) {
+    this.output = output;
     this.forward = forward;
     this.parameters = parameters;
     this.manager = manager;
@@ -52,7 +59,12 @@ final class PlainLoopRuntime implements ModelRuntime {
   /** The plain loop over a network's forward pass. */
   static PlainLoopRuntime of(Network network, Parameters parameters) {
     return new PlainLoopRuntime(
-        network::logits, parameters.finish(), parameters.manager(), parameters);
+        network.output(), network::logits, parameters.finish(), parameters.manager(), parameters);
+  }
+
+  @Override
+  public Output output() {
+    return output;
   }
 
   @Override

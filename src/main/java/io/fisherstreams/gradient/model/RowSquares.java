@@ -26,10 +26,6 @@ final class RowSquares {
     }
   }
 
-  int columns() {
-    return columns;
-  }
-
   void clear() {
     sums.clear();
   }

@@ -111,7 +111,13 @@ public final class SquaredSums implements AutoCloseable {
     return dense.get(parameter.name());
   }
 
-  RowSquares rows(LoadedParameter parameter) {
-    return rows.get(parameter.name());
+  /** Adds the squares of some rows' gradients of a table, whether its sums are dense or not. */
+  void addRowSquares(LoadedParameter table, Map<Integer, float[]> gradients) {
+    RowSquares sparse = rows.get(table.name());
+    if (sparse != null) {
+      gradients.forEach(sparse::addSquares);
+    } else {
+      dense.get(table.name()).addRowSquares(gradients);
+    }
   }
 }

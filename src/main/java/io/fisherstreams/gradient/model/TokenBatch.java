@@ -10,31 +10,46 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * GPT-2's inputs for some examples: token ids, and the positions that count (mask 1).
+ * A language model's inputs for some examples: token ids, and the positions that count (mask 1).
  *
  * @param tokens for each example, the ids by position
+ * @param types for each example, the token types by position
  * @param attended for each example and position, whether it counts
  * @param first for each example, the first position that counts
  * @param end for each example, one past the last position that counts
  * @param length the largest {@code end}: no position from there on has an effect
  */
 @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, int length) {
+record TokenBatch(
+    int[][] tokens, int[][] types, boolean[][] attended, int[] first, int[] end, int length) {
   // Finite, so that a row without any key (left padding) is not NaN. Twice this value, for a key
   // that is both masked and later, is finite too. Its exponential is 0.
   private static final float MASKED = -1e30f;
 
-  /** Further inputs of Hugging Face's model. Each of them would change the logits. */
+  private static final String TOKEN_TYPES = "token_type_ids";
+
+  /** Further inputs of Hugging Face's models. Each of them would change the logits. */
   private static final List<String> OTHER_INPUTS =
-      List.of("position_ids", "token_type_ids", "inputs_embeds");
+      List.of("position_ids", "inputs_embeds", "head_mask", "decoder_input_ids");
+
+  /**
+   * What a model's inputs may be.
+   *
+   * @param vocabulary number of tokens
+   * @param maxPositions the longest text
+   * @param positionsKey the config's key of maxPositions, for messages
+   * @param tokenTypes number of token types; 0 when the model has none
+   */
+  record Limits(int vocabulary, int maxPositions, String positionsKey, int tokenTypes) {}
 
   /**
    * Checks examples and collects their tokens.
    *
    * @throws io.fisherstreams.InvalidInput when an example does not suit the model
    */
-  static TokenBatch of(List<Example> examples, int vocabulary, int maxPositions) {
+  static TokenBatch of(List<Example> examples, Limits limits) {
     int[][] tokens = new int[examples.size()][];
+    int[][] types = new int[examples.size()][];
     boolean[][] attended = new boolean[examples.size()][];
     int[] first = new int[examples.size()];
     int[] end = new int[examples.size()];
@@ -46,7 +61,8 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
               other + " is not implemented, expected input_ids and attention_mask only");
         }
       }
-      tokens[i] = tokens(example, vocabulary, maxPositions);
+      tokens[i] = tokens(example, limits);
+      types[i] = types(example, tokens[i].length, limits.tokenTypes);
       attended[i] = attended(example, tokens[i].length);
       first[i] = -1;
       for (int position = 0; position < tokens[i].length; position++) {
@@ -56,37 +72,55 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
         }
       }
       if (first[i] < 0) {
-        throw example.invalid("attention_mask has no 1: there is nothing to classify");
+        throw example.invalid("attention_mask has no 1: there is no token to read");
       }
     }
-    return new TokenBatch(tokens, attended, first, end, Arrays.stream(end).max().orElseThrow());
+    return new TokenBatch(
+        tokens, types, attended, first, end, Arrays.stream(end).max().orElseThrow());
   }
 
-  private static int[] tokens(Example example, int vocabulary, int maxPositions) {
+  private static int[] tokens(Example example, Limits limits) {
     InputTensor input = vector(example, "input_ids");
-    if (input.elements() > maxPositions) {
+    if (input.elements() > limits.maxPositions) {
       throw example.invalid(
           String.format(
               Locale.ROOT,
-              "%d tokens, but the model has n_positions %d; shorten the text",
+              "%d tokens, but the model has %s %d; shorten the text",
               input.elements(),
-              maxPositions));
+              limits.positionsKey,
+              limits.maxPositions));
     }
-    long[] ids = input.toLongs();
-    int[] tokens = new int[ids.length];
+    return ids(example, "input_ids", "the vocabulary", input.toLongs(), limits.vocabulary);
+  }
+
+  private static int[] types(Example example, int length, int kinds) {
+    if (!example.inputs().containsKey(TOKEN_TYPES)) {
+      return new int[length];
+    }
+    if (kinds == 0) {
+      throw example.invalid(
+          TOKEN_TYPES + " is not implemented, expected input_ids and attention_mask only");
+    }
+    long[] types = vector(example, TOKEN_TYPES).toLongs();
+    if (types.length != length) {
+      throw example.invalid(
+          String.format(
+              Locale.ROOT, "%s has %d values for %d input_ids", TOKEN_TYPES, types.length, length));
+    }
+    return ids(example, TOKEN_TYPES, "the types", types, kinds);
+  }
+
+  private static int[] ids(Example example, String name, String range, long[] ids, int limit) {
+    int[] checked = new int[ids.length];
     for (int i = 0; i < ids.length; i++) {
-      if (ids[i] < 0 || ids[i] >= vocabulary) {
+      if (ids[i] < 0 || ids[i] >= limit) {
         throw example.invalid(
             String.format(
-                Locale.ROOT,
-                "input_ids[%d] is %d, outside the vocabulary 0 … %d",
-                i,
-                ids[i],
-                vocabulary - 1));
+                Locale.ROOT, "%s[%d] is %d, outside %s 0 … %d", name, i, ids[i], range, limit - 1));
       }
-      tokens[i] = (int) ids[i];
+      checked[i] = (int) ids[i];
     }
-    return tokens;
+    return checked;
   }
 
   private static boolean[] attended(Example example, int length) {
@@ -121,13 +155,21 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
     return input;
   }
 
-  /** The token ids, int32 (examples, length). */
-  NDArray ids(NDManager scope) {
-    int[] flat = new int[tokens.length * length];
-    for (int i = 0; i < tokens.length; i++) {
-      System.arraycopy(tokens[i], 0, flat, i * length, Math.min(length, tokens[i].length));
+  int size() {
+    return tokens.length;
+  }
+
+  /**
+   * Rows to look up by position, int32 (examples, length).
+   *
+   * @param rows for each example, at least as many as the example has tokens
+   */
+  NDArray ids(NDManager scope, int[][] rows) {
+    int[] flat = new int[rows.length * length];
+    for (int i = 0; i < rows.length; i++) {
+      System.arraycopy(rows[i], 0, flat, i * length, Math.min(length, rows[i].length));
     }
-    return scope.create(flat, new Shape(tokens.length, length));
+    return scope.create(flat, new Shape(rows.length, length));
   }
 
   /** 0 at keys that count, {@link #MASKED} at all others: (examples, 1, 1, length). */
@@ -142,26 +184,33 @@ record TokenBatch(int[][] tokens, boolean[][] attended, int[] first, int[] end, 
     return scope.create(mask, new Shape(tokens.length, 1, 1, length));
   }
 
-  /** {@link #MASKED} where the key comes after the query: (1, 1, length, length). */
-  NDArray causalMask(NDManager scope) {
+  /**
+   * {@link #MASKED} where the key comes after the query, or at least a window before it: (1, 1,
+   * length, length).
+   *
+   * @param window how many keys a query sees, itself included
+   */
+  NDArray causalMask(NDManager scope, int window) {
     float[] mask = new float[length * length];
     for (int query = 0; query < length; query++) {
-      Arrays.fill(mask, query * length + query + 1, (query + 1) * length, MASKED);
+      int row = query * length;
+      Arrays.fill(mask, row, row + Math.max(0, query - window + 1), MASKED);
+      Arrays.fill(mask, row + query + 1, row + length, MASKED);
     }
     return scope.create(mask, new Shape(1, 1, length, length));
   }
 
-  /** 1 at each example's last position that counts: (examples, 1, length). */
-  NDArray last(NDManager scope) {
+  /** 1 at one position of each example: (examples, 1, length). */
+  NDArray select(NDManager scope, int[] positions) {
     float[] select = new float[tokens.length * length];
     for (int i = 0; i < tokens.length; i++) {
-      select[i * length + end[i] - 1] = 1;
+      select[i * length + positions[i]] = 1;
     }
     return scope.create(select, new Shape(tokens.length, 1, length));
   }
 
   /** For each example, the position embedding's row by position. */
-  int[][] positionRows() {
+  int[][] countedPositions() {
     int[] rows = new int[length];
     Arrays.setAll(rows, i -> i);
     int[][] all = new int[tokens.length][];

@@ -61,7 +61,7 @@ final class TorchScript implements PlainLoopRuntime.Forward {
       PtNDManager manager = (PtNDManager) parameters.manager();
       TorchScript script = new TorchScript(file, module(file, manager));
       List<LoadedParameter> replaced = script.replaceParameters(parameters, manager);
-      return new PlainLoopRuntime(script, replaced, manager, parameters);
+      return new PlainLoopRuntime(Output.CLASSES, script, replaced, manager, parameters);
     } catch (RuntimeException e) {
       parameters.close();
       throw e;

@@ -65,7 +65,10 @@ class ExampleSourceTest {
             """);
     try (ExampleSource source =
         TextExamples.open(
-            lines, tokenizer(), name -> name.equals("good") ? Optional.of(2L) : Optional.empty())) {
+            lines,
+            tokenizer(),
+            name -> name.equals("good") ? Optional.of(2L) : Optional.empty(),
+            false)) {
       assertThat(source.count()).isEqualTo(3);
       List<Example> examples = source.read(0, 3);
       // low, Ġlow + er
@@ -87,7 +90,8 @@ class ExampleSourceTest {
     Path lines =
         Files.writeString(
             folder.resolve("long.jsonl"), "{\"text\": \"" + text + "\", \"label\": 0}");
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
       assertThat(source.read(0, 1).get(0).input("input_ids").elements()).isEqualTo(700);
     }
   }
@@ -98,7 +102,8 @@ class ExampleSourceTest {
         Files.writeString(
             folder.resolve("forms.jsonl"),
             "\ufeff{\"text\": \"low\", \"label\": 3.0}\r\n{\"text\": \"low\", \"label\": \"12\"}\r\n");
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
       assertThat(source.read(0, 2)).extracting(Example::label).containsExactly(3L, 12L);
     }
   }
@@ -120,7 +125,8 @@ class ExampleSourceTest {
       "half of a surrogate pair",
       "\"-1\" is no class name of the model and no class number"
     };
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
       for (int i = 0; i < reasons.length; i++) {
         int index = i;
         assertThatThrownBy(() -> source.read(index, 1))
@@ -133,7 +139,7 @@ class ExampleSourceTest {
         Files.write(
             folder.resolve("wide.jsonl"),
             "\ufeff{\"text\": \"low\", \"label\": 1}".getBytes(StandardCharsets.UTF_16LE));
-    assertThatThrownBy(() -> TextExamples.open(wide, tokenizer(), ExampleSourceTest::noName))
+    assertThatThrownBy(() -> TextExamples.open(wide, tokenizer(), ExampleSourceTest::noName, false))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContainingAll(wide.toString(), "UTF-16; save it as UTF-8");
   }
@@ -149,7 +155,7 @@ class ExampleSourceTest {
     for (String value : List.of("\"\\ud800\"", "1e999", "[".repeat(120) + "]".repeat(120))) {
       Files.writeString(
           deep, inDecoder.replace("\"decoder\": {", "\"decoder\": {\"x\": " + value + ", "));
-      assertThatThrownBy(() -> TextExamples.open(lines, deep, ExampleSourceTest::noName))
+      assertThatThrownBy(() -> TextExamples.open(lines, deep, ExampleSourceTest::noName, false))
           .isInstanceOf(InvalidInput.class)
           .hasMessageContaining(deep.toString());
     }
@@ -164,7 +170,8 @@ class ExampleSourceTest {
             (byte) "{}[]\",:0919ntf-".charAt(random.nextInt(15));
       }
       Files.write(copy, damaged);
-      try (ExampleSource source = TextExamples.open(lines, copy, ExampleSourceTest::noName)) {
+      try (ExampleSource source =
+          TextExamples.open(lines, copy, ExampleSourceTest::noName, false)) {
         source.read(0, 1);
       } catch (InvalidInput e) {
         assertThat(e).hasMessageContaining(folder.toString());
@@ -185,7 +192,7 @@ class ExampleSourceTest {
         {"label": 0}
         {"text": "low"}
         {"text": "low", "label": "unknown"}
-        {"text": "low", "label": 1.5}
+        {"text": "low", "label": true}
         {"text": "", "label": 1}
         {"text": "low", "label": 1} {"text": "two"}
         {"text": "\u00ff", "label": 1}
@@ -199,13 +206,14 @@ class ExampleSourceTest {
       "text is missing",
       "label is missing",
       "\"unknown\" is no class name",
-      "found 1.5",
+      "found true",
       "no tokens",
       "not JSON",
       "not UTF-8",
       "Duplicate field 'label'"
     };
-    try (ExampleSource source = TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName)) {
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
       assertThat(source.count()).isEqualTo(12);
       for (int i = 0; i < reasons.length; i++) {
         int index = i + 1;
@@ -218,13 +226,28 @@ class ExampleSourceTest {
   }
 
   @Test
+  void aNumberThatIsNoClassIsAValueAndPairsHaveTokenTypesIfWanted() throws IOException {
+    Path lines =
+        Files.writeString(folder.resolve("values.jsonl"), "{\"text\": \"low\", \"label\": -1.5}\n");
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, true)) {
+      Example example = source.read(0, 1).get(0);
+      assertThat(example.value()).isEqualTo(-1.5);
+      assertThat(example.input("token_type_ids").toLongs()).containsExactly(0);
+      assertThatThrownBy(() -> example.labelAmong(3))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageContaining("the number of a class");
+    }
+  }
+
+  @Test
   void aMissingTokenizerIsNamed() throws IOException {
     Path lines =
         Files.writeString(folder.resolve("train.jsonl"), "{\"text\": \"low\", \"label\": 1}");
     assertThatThrownBy(
             () ->
                 TextExamples.open(
-                    lines, folder.resolve("tokenizer.json"), ExampleSourceTest::noName))
+                    lines, folder.resolve("tokenizer.json"), ExampleSourceTest::noName, false))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("tokenizer.json");
   }
@@ -334,7 +357,7 @@ class ExampleSourceTest {
   void rejectsSafetensorsWhoseTensorsDisagree() {
     TensorInfo labels = new TensorInfo("labels", DType.I32, List.of(2L));
     TensorInfo three = new TensorInfo("x", DType.U8, List.of(3L));
-    TensorInfo floatLabels = new TensorInfo("labels", DType.F32, List.of(2L));
+    TensorInfo floatLabels = new TensorInfo("labels", DType.F32, List.of(2L, 1L));
     TensorInfo two = new TensorInfo("x", DType.U8, List.of(2L));
     ByteBuffer eight = ByteBuffer.allocate(8);
     rejected(Map.of(labels, eight, three, ByteBuffer.allocate(3)), "tensor x");

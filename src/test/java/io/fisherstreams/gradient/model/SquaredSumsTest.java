@@ -11,6 +11,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 
@@ -77,9 +78,9 @@ class SquaredSumsTest {
 
   @Test
   void onlyTouchedRowsOfAnEmbeddingAreKept() {
-    sums.rows(table).addSquares(4, new float[] {1, 2, 0, 3});
-    sums.rows(table).addSquares(1, new float[] {5, 0, 0, 1});
-    sums.rows(table).addSquares(4, new float[] {1, 1, 0, 1});
+    sums.addRowSquares(table, Map.of(4, new float[] {1, 2, 0, 3}));
+    sums.addRowSquares(table, Map.of(1, new float[] {5, 0, 0, 1}));
+    sums.addRowSquares(table, Map.of(4, new float[] {1, 1, 0, 1}));
     float[] all = new float[24];
     sums.copy("table", 0, all, 0, 24);
     float[] expected = new float[24];
@@ -109,7 +110,7 @@ class SquaredSumsTest {
     try (NDArray bad = manager.create(values, new Shape(1, values.length))) {
       sums.dense(dense).addSquares(bad);
     }
-    sums.rows(table).addSquares(0, new float[] {1, 1, 1, 1});
+    sums.addRowSquares(table, Map.of(0, new float[] {1, 1, 1, 1}));
     sums.count(3);
     assertThat(read(0, 1)[0]).isNaN();
     sums.clear();
