@@ -8,15 +8,20 @@ import picocli.CommandLine.Spec;
 @Command(
     name = "topics",
     mixinStandardHelpOptions = true,
-    description = "Creates, checks or deletes a pool's topics.",
+    description = "Creates, checks, purges or deletes a pool's topics.",
     synopsisSubcommandLabel = "COMMAND",
-    subcommands = {TopicsCreateCommand.class, TopicsCheckCommand.class, TopicsDeleteCommand.class})
+    subcommands = {
+      TopicsCreateCommand.class,
+      TopicsCheckCommand.class,
+      TopicsPurgeCommand.class,
+      TopicsDeleteCommand.class
+    })
 final class TopicsCommand implements Runnable {
   @Spec private CommandSpec spec;
 
   @Override
   public void run() {
     throw new ParameterException(
-        spec.commandLine(), "a command is missing: create, check or delete");
+        spec.commandLine(), "a command is missing: create, check, purge or delete");
   }
 }

@@ -209,9 +209,15 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     changed = true;
   }
 
+  /** By the wall clock, as publishers choose versions; an accepted one stays what it is. */
   private void requireVersion(ModelManifest manifest) {
+    if (pool.newest(manifest.getModel())
+        .filter(known -> known.getVersion() == manifest.getVersion())
+        .isPresent()) {
+      return;
+    }
     try {
-      ManifestRules.requireVersion("version", manifest.getVersion(), context.currentSystemTimeMs());
+      ManifestRules.requireVersion("version", manifest.getVersion(), now().toEpochMilli());
     } catch (InvalidInput e) {
       throw new RejectedRecord(e.getMessage());
     }

@@ -2,6 +2,7 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Runs;
 import java.util.ArrayList;
@@ -10,6 +11,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -132,6 +134,9 @@ final class Backlog {
    */
   List<List<PendingExample>> take(EstimatedModel model, long max, boolean all) {
     List<List<PendingExample>> batches = select(model, max, all);
+    while (rejectBeyondRuns(model, batches)) {
+      batches = select(model, max, all);
+    }
     batches.stream()
         .flatMap(List::stream)
         .forEach(
@@ -144,6 +149,47 @@ final class Backlog {
         .removeIf(example -> !example.isWaiting());
     prune();
     return batches;
+  }
+
+  /**
+   * Rejects the examples of a claim after which the counted ones would have more runs than a record
+   * of them can hold.
+   *
+   * @return whether there were any
+   */
+  private boolean rejectBeyondRuns(EstimatedModel model, List<List<PendingExample>> batches) {
+    Map<Integer, List<Long>> counted = new HashMap<>();
+    boolean rejected = false;
+    for (PendingExample example : batches.stream().flatMap(List::stream).toList()) {
+      List<Long> runs =
+          counted.getOrDefault(
+              example.partition(),
+              owned.get(example.partition()).counted.getOrDefault(model.version(), List.of()));
+      // examples that are claimed and not counted yet may have a run each
+      if (runs.size() / 2 + claimed.size() + batches.size() * model.batchSize()
+          < Limits.MAX_EXAMPLE_RUNS) {
+        continue;
+      }
+      List<Long> more = Runs.with(runs, model.place(example.index(), partitions));
+      if (more.size() > runs.size() && more.size() / 2 + claimed.size() > Limits.MAX_EXAMPLE_RUNS) {
+        example.reject(
+            String.format(
+                Locale.ROOT,
+                "%s has %d gaps between its counted examples in partition %d; number the examples"
+                    + " without gaps, or publish the model again",
+                model.version(),
+                runs.size() / 2,
+                example.partition()));
+        rejected = true;
+      } else {
+        counted.put(example.partition(), more);
+      }
+    }
+    if (rejected) {
+      waiting.get(model.version()).removeIf(example -> !example.isWaiting());
+      prune();
+    }
+    return rejected;
   }
 
   private List<List<PendingExample>> select(EstimatedModel model, long max, boolean all) {

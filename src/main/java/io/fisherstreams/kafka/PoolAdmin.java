@@ -267,6 +267,11 @@ public final class PoolAdmin {
     return List.copyOf(pools);
   }
 
+  /** The names of the changelogs that the pool's stages have. */
+  public List<String> changelogs() {
+    return get(admin.listTopics().names()).stream().filter(this::isChangelog).sorted().toList();
+  }
+
   private boolean isChangelog(String topic) {
     return topic.endsWith("-changelog")
         && Stream.of(Stage.values())

@@ -1,18 +1,14 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.FisherMoments;
-import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
-import io.fisherstreams.merge.state.AppliedSource;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
-import io.fisherstreams.merge.state.SummedBatch;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
-import io.fisherstreams.record.Runs;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.ShardKey.BatchName;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
@@ -43,11 +39,6 @@ final class FisherShard {
   /** The source of the sums that the stage sends. */
   static final String SEALED_SOURCE = "@sealed";
 
-  /**
-   * Summed batches that a shard remembers: 25 bytes each, in every changelog entry of its state.
-   */
-  static final int MAX_SUMMED = 64;
-
   private static final Logger LOG = LoggerFactory.getLogger(FisherShard.class);
 
   private final PartitionContext partition;
@@ -55,6 +46,7 @@ final class FisherShard {
   private final Slot slot;
   private ShardState state;
   private OpenEpoch open;
+  private AppliedBatches applied;
 
   FisherShard(PartitionContext partition, KnownModel model, Slot slot, ShardState state) {
     this.partition = partition;
@@ -66,6 +58,7 @@ final class FisherShard {
   private void use(ShardState newState) {
     state = newState;
     open = new OpenEpoch(partition, model, slot, newState);
+    applied = new AppliedBatches(newState);
   }
 
   /** Loads a shard; one without any batch when nothing has arrived yet. */
@@ -124,62 +117,7 @@ final class FisherShard {
         return Optional.of(AcceptedBatch.of(sealed));
       }
     }
-    if (!isApplied(name)) {
-      return Optional.empty();
-    }
-    return open.find(name);
-  }
-
-  /** Whether a batch of this name has been added since the shard was empty. */
-  boolean isApplied(BatchName name) {
-    for (AppliedSource applied : state.getApplied()) {
-      if (applied.getSource().equals(name.source())) {
-        return Runs.contains(applied.getRanges(), name.sequence());
-      }
-    }
-    return false;
-  }
-
-  /** Records a batch as added, as runs of sequences: a source that counts up needs one run. */
-  void markApplied(String source, long sequence) {
-    for (AppliedSource applied : state.getApplied()) {
-      if (applied.getSource().equals(source)) {
-        applied.setRanges(Runs.with(applied.getRanges(), sequence));
-        return;
-      }
-    }
-    state.getApplied().add(new AppliedSource(source, new ArrayList<>(List.of(sequence, sequence))));
-  }
-
-  /** Whether a summed batch of the record's name is remembered, and had different content. */
-  boolean differsFromSummed(GradientBatch record, ByteBuffer payload) {
-    int content =
-        content(PayloadFile.crc(payload), record.getExamples(), AcceptedBatch.multiplier(record));
-    return state.getSummed().stream()
-        .filter(batch -> batch.getSource().equals(record.getSource()))
-        .filter(batch -> batch.getSequence() == record.getSequence())
-        .anyMatch(batch -> batch.getContent() != content);
-  }
-
-  /**
-   * Remembers the checksums of summed batches, the newest {@value #MAX_SUMMED}: their records are
-   * retired, and a repeated batch must be distinguished from different content.
-   */
-  private void rememberSummed(List<OpenBatch> batches) {
-    List<SummedBatch> summed = state.getSummed();
-    for (OpenBatch batch : batches) {
-      summed.add(
-          new SummedBatch(
-              batch.getSource(),
-              batch.getSequence(),
-              content(batch.getCrc(), batch.getExamples(), batch.getMultiplier())));
-    }
-    summed.subList(0, Math.max(0, summed.size() - MAX_SUMMED)).clear();
-  }
-
-  private static int content(int crc, long examples, double multiplier) {
-    ByteBuffer bytes = ByteBuffer.allocate(Integer.BYTES + Long.BYTES + Double.BYTES);
-    return PayloadFile.crc(bytes.putInt(crc).putLong(examples).putDouble(multiplier).flip());
+    return applied.contains(name) || applied.isClosed(name) ? open.find(name) : Optional.empty();
   }
 
   /**
@@ -218,11 +156,12 @@ final class FisherShard {
 
   private void acceptNew(BatchName name, long offset, GradientBatch record) {
     ByteBuffer payload = decode(record);
-    if (!isApplied(name)) {
+    if (!applied.contains(name) && !applied.isSummed(name)) {
+      applied.requireRoom(toString(), name);
       add(record, offset, payload);
       return;
     }
-    if (differsFromSummed(record, payload)) {
+    if (applied.differsFromSummed(record, payload)) {
       throw otherContent(name);
     }
     // It was summed and retired: its tombstone must be the newest record of its key again.
@@ -266,7 +205,7 @@ final class FisherShard {
                 offset,
                 AcceptedBatch.multiplier(record),
                 crc));
-    markApplied(record.getSource(), record.getSequence());
+    applied.add(record.getSource(), record.getSequence());
     if (isComplete) {
       seal(offset);
     } else if (open.isFull()) {
@@ -327,7 +266,7 @@ final class FisherShard {
 
   private void sealWhole(GradientBatch record, long offset, ByteBuffer payload) {
     int crc = write(PayloadName.fisher(1), payload);
-    markApplied(record.getSource(), record.getSequence());
+    applied.add(record.getSource(), record.getSequence());
     double divisor = record.getExamples() / AcceptedBatch.multiplier(record);
     float[] values = partition.scratch().values();
     payload.order(ByteOrder.LITTLE_ENDIAN).asFloatBuffer().get(values, 0, elements());
@@ -366,7 +305,7 @@ final class FisherShard {
     List<OpenBatch> batches = open.batches();
     retireBatches(batches);
     addEpoch(epoch, examples, examples, crc, moments, SEALED_SOURCE, epoch, offset);
-    rememberSummed(batches);
+    applied.rememberSummed(batches);
     open.clear();
   }
 
@@ -470,11 +409,22 @@ final class FisherShard {
         partition.ledger().partition(),
         this);
     partition.ledger().countLostFisher(model, newest().map(SealedFisher::getEpoch).orElse(0));
+    removeLost();
     state.setEpochs(new ArrayList<>());
     open.clear();
-    state.setApplied(new ArrayList<>());
-    state.setSummed(new ArrayList<>());
+    applied.clear();
     save();
+  }
+
+  /** What is left of a lost shard's records would stay: from here on no state names them. */
+  private void removeLost() {
+    Outbox outbox = partition.outbox();
+    for (SealedFisher sealed : state.getEpochs()) {
+      outbox.removeLost(model.version(), slot.shard(), sealed.getSource(), sealed.getSequence());
+    }
+    for (OpenBatch batch : open.batches()) {
+      outbox.removeLost(model.version(), slot.shard(), batch.getSource(), batch.getSequence());
+    }
   }
 
   private void retireBatches(List<OpenBatch> batches) {

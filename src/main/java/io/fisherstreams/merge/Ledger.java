@@ -111,6 +111,11 @@ final class Ledger {
         : Optional.of(new HeldShard(model, slot, shard(model, slot.shard())));
   }
 
+  /** Whether the pool, as last read, has no version of a model any more. */
+  boolean isWithdrawn(String model) {
+    return catalog.latest(model).isEmpty();
+  }
+
   /** Reads the manifests up to their topic's present end. */
   void syncCatalog() {
     catalog.sync();

@@ -46,6 +46,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   // For models that cannot be merged yet. A report costs a commit, and a commit costs half a dozen
   // requests to the brokers.
   private static final Duration REPORT_INTERVAL = Duration.ofSeconds(2);
+  private static final Duration LEFTOVERS_INTERVAL = Duration.ofMinutes(10);
   private static final String PLAN_KEY = "plan";
 
   private final PoolTopics topics;
@@ -100,7 +101,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             new EpochSums(payloads),
             new BatchPayload(),
             new Outbox(context));
-    payloads.dropAllExcept(partition.ledger().heldVersions());
+    removeLeftovers();
     partition.ledger().markIncomplete();
     intake = new Intake(partition);
     run = new PlanRun(partition, nanoTime);
@@ -111,6 +112,12 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     }
     context.schedule(STEP_INTERVAL, PunctuationType.WALL_CLOCK_TIME, now -> work());
     context.schedule(REPORT_INTERVAL, PunctuationType.WALL_CLOCK_TIME, now -> report());
+    context.schedule(LEFTOVERS_INTERVAL, PunctuationType.WALL_CLOCK_TIME, now -> removeLeftovers());
+  }
+
+  /** Removes the files of versions that this partition does not have. */
+  private void removeLeftovers() {
+    partition.payloads().dropAllExcept(partition.ledger().heldVersions());
   }
 
   private void lose(KnownModel model, Slot slot, boolean isCheckpoint) {
@@ -242,11 +249,11 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (run.isIdle()) {
       return;
     }
-    String work = "plan of release " + run.state().getPlan().getRelease() + " " + context.taskId();
+    String work = run.work() + " " + context.taskId();
     Optional<String> givenUp = failures.givenUp(work);
     if (givenUp.isPresent()) {
       LOG.error("partition {}: {} is given up: it {}", number(), work, givenUp.get());
-      run.giveUp();
+      run.giveUp(givenUp.get());
       plans.put(PLAN_KEY, run.state());
       return;
     }

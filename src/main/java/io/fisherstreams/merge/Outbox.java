@@ -12,6 +12,7 @@ import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.apache.kafka.common.header.internals.RecordHeaders;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
@@ -57,18 +58,35 @@ final class Outbox {
    * be one of a shard, or of a shard that belongs here.
    */
   void removeRejected(boolean isCheckpoint, Record<byte[], byte[]> rejected) {
-    forward(
+    remove(
         isCheckpoint
             ? MergeTopology.TO_REJECTED_CHECKPOINT_SHARDS
             : MergeTopology.TO_REJECTED_GRADIENT_BATCHES,
+        rejected.key());
+  }
+
+  private void remove(String sink, byte[] key) {
+    forward(
+        sink,
         new Record<>(
-            new RejectedKey(rejected.key(), partition()),
+            new RejectedKey(key, partition()),
             null,
             context.currentSystemTimeMs(),
             new RecordHeaders().add(REMOVES_REJECTED, new byte[0])));
   }
 
-  /** Whether a tombstone is one that {@link #removeRejected} sent. */
+  /**
+   * Sends the tombstone of a gradient batch that a shard gave up because another one was lost. When
+   * the publisher has sent the batch again meanwhile, and it is accepted before the tombstone is
+   * read, it is sent once more.
+   */
+  void removeLost(ModelVersion version, Shard shard, String source, long sequence) {
+    byte[] key =
+        ShardKey.of(version, shard, source, sequence).toString().getBytes(StandardCharsets.UTF_8);
+    remove(MergeTopology.TO_REJECTED_GRADIENT_BATCHES, key);
+  }
+
+  /** Whether a tombstone is one that yields to an accepted payload of its key. */
   static boolean removesRejected(Record<byte[], byte[]> tombstone) {
     return tombstone.headers().lastHeader(REMOVES_REJECTED) != null;
   }

@@ -70,12 +70,28 @@ final class PlanRun implements AutoCloseable {
     return state;
   }
 
-  /** Ends a plan that cannot be carried out: the next one is not kept from it. */
-  void giveUp() {
+  /** Names what is to be done next, the merge or what follows it, to count its failures. */
+  String work() {
+    return state.getDone()
+        ? String.format(
+            Locale.ROOT,
+            "removal of what release %d retires (list %d)",
+            state.getPlan().getRelease(),
+            state.getPlan().getRetirement())
+        : String.format(Locale.ROOT, "plan of release %d", state.getPlan().getRelease());
+  }
+
+  /** Ends work that fails again and again; the release of a merge is reported as impossible. */
+  void giveUp(String reason) {
     abandonPreparation();
     plan = null;
-    state.setDone(true);
-    state.setCleared(true);
+    if (state.getDone()) {
+      state.setCleared(true);
+    } else {
+      done(
+          String.format(
+              Locale.ROOT, "partition %d: the plan %s", partition.ledger().partition(), reason));
+    }
   }
 
   /** Stops the reading of a preparation. */

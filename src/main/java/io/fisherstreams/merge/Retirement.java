@@ -88,7 +88,11 @@ final class Retirement {
     }
     partition.outbox().retireProgress(model.version(), PartitionReport.parts(model));
     partition.ledger().remove(model);
-    partition.payloads().drop(model.version());
+    if (partition.ledger().isWithdrawn(model.version().model())) {
+      partition.payloads().delete(model.version());
+    } else {
+      partition.payloads().drop(model.version());
+    }
     return true;
   }
 

@@ -24,6 +24,18 @@ public final class Limits {
   /** Characters of the source of a gradient batch, and of a manifest's content hash. */
   public static final int MAX_LABEL_LENGTH = 1_000;
 
+  /** Sources of the gradient batches of a shard: the gradient stage has one for each partition. */
+  public static final int MAX_SOURCES = 1_024;
+
+  /** Characters of all sources of a shard together. */
+  public static final int MAX_SOURCES_LENGTH = 200_000;
+
+  /** Unbroken runs of sequences that a shard remembers, over all sources. */
+  public static final int MAX_SEQUENCE_RUNS = 8_192;
+
+  /** Unbroken runs of counted examples of a model version in one partition. */
+  public static final int MAX_EXAMPLE_RUNS = 65_536;
+
   /** Exclusion patterns of a pool. */
   public static final int MAX_PATTERNS = 1_000;
 

@@ -6,6 +6,7 @@ import io.fisherstreams.record.AcceptedManifests;
 import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.ModelManifest;
 import java.nio.charset.StandardCharsets;
+import java.time.Duration;
 import java.util.List;
 import java.util.OptionalLong;
 import org.apache.kafka.common.header.Headers;
@@ -74,10 +75,11 @@ class CoordinatorCorrectionTest extends CoordinatorFixture {
     arriveBase();
     arrive("a", 1);
     announce(Models.model("a", Long.MAX_VALUE).build());
-    announce(Models.model("a", 1_000_000 + 86_400_000 + 1).build()); // the driver's clock, a day
+    long aDayAhead = wallClock.toEpochMilli() + 86_400_000;
+    announce(Models.model("a", aDayAhead + 1).build());
     assertThat(stage.reasons(topics))
         .hasSize(2)
-        .allSatisfy(r -> assertThat(r).contains("expected at most 87400000"));
+        .allSatisfy(r -> assertThat(r).contains("expected at most " + aDayAhead));
     assertThat(corrections()).hasSize(2);
     arrive("a", 2);
     assertThat(plans())
@@ -143,5 +145,20 @@ class CoordinatorCorrectionTest extends CoordinatorFixture {
     assertThat(read.all().keySet()).containsExactly("base");
     assertThat(Correction.corrected(new RecordHeaders().add(Correction.HEADER, new byte[0])))
         .isEmpty();
+  }
+
+  /** A machine may have started long before its clock was set. */
+  @Test
+  void versionsAreBoundByTheWallClockAsItIsNow() {
+    arriveBase();
+    wallClock = wallClock.plus(Duration.ofDays(700));
+    ModelManifest now = Models.model("a", wallClock.toEpochMilli()).build();
+    announce(now);
+    assertThat(stage.reasons(topics)).isEmpty();
+    wallClock = wallClock.minus(Duration.ofDays(30));
+    announce(Models.model("a", now.getVersion()).setCoefficient(0.5).build());
+    assertThat(stage.reasons(topics)).as("an accepted version stays").isEmpty();
+    announce(Models.model("a", now.getVersion() + 1).build());
+    assertThat(stage.reasons(topics)).singleElement().asString().contains("plus one day");
   }
 }

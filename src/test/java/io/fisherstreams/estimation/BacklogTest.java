@@ -3,6 +3,7 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Runs;
 import java.util.ArrayList;
@@ -344,5 +345,26 @@ class BacklogTest {
           }
           positions.put(partition, position);
         });
+  }
+
+  @Test
+  void anExampleThatWouldLeaveTooManyGapsIsRejected() {
+    EstimatedModel model = model("m", "exact", 4, 1_000_000);
+    List<Long> runs = new ArrayList<>();
+    for (long run = 0; run < Limits.MAX_EXAMPLE_RUNS - 1; run++) {
+      runs.addAll(List.of(3 * run, 3 * run));
+    }
+    backlog.assign(0, Map.of(model.version(), runs));
+    // positions in the partition: one that extends a run, two new runs, one that extends the first
+    long end = 3L * Limits.MAX_EXAMPLE_RUNS;
+    PendingExample extends1 = arrives(model, PARTITIONS);
+    PendingExample last = arrives(model, PARTITIONS * end);
+    PendingExample beyond = arrives(model, PARTITIONS * (end + 5));
+    PendingExample next = arrives(model, PARTITIONS * (end + 1));
+    assertThat(takeAll(model)).containsExactly(extends1, last, next);
+    assertThat(beyond.rejection())
+        .isEqualTo(
+            "m@1 has 65536 gaps between its counted examples in partition 0; number the examples"
+                + " without gaps, or publish the model again");
   }
 }

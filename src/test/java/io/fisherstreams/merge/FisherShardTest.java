@@ -8,18 +8,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.merge.payload.PayloadName;
-import io.fisherstreams.merge.state.AppliedSource;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
-import io.fisherstreams.record.ShardKey.BatchName;
 import java.nio.file.Path;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Random;
-import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -215,75 +211,25 @@ class FisherShardTest {
     assertThat(partition.tombstones(GRADIENTS)).isEmpty();
   }
 
-  private record Pair(String source, long sequence) {}
-
-  private static boolean isApplied(FisherShard shard, String source, long sequence) {
-    return shard.isApplied(new BatchName(source, sequence));
-  }
-
-  @ParameterizedTest
-  @ValueSource(longs = {11, 12, 13, 14})
-  void whatWasMarkedInAnyOrderIsAppliedAndNothingElse(long seed) {
-    Random random = new Random(seed);
-    KnownModel model = model(1);
-    ShardState state = partition.state(model, "w");
-    FisherShard shard = new FisherShard(partition.context, model, model.fisherSlot("w", 0), state);
-    Set<Pair> reference = new HashSet<>();
-    for (int i = 0; i < 400; i++) {
-      Pair pair = new Pair("s" + random.nextInt(3), random.nextInt(120) - 20);
-      assertThat(isApplied(shard, pair.source, pair.sequence))
-          .as("seed %d, %s", seed, pair)
-          .isEqualTo(reference.contains(pair));
-      if (reference.add(pair)) {
-        shard.markApplied(pair.source, pair.sequence);
-      }
-    }
-    for (String source : List.of("s0", "s1", "s2", "s3")) {
-      for (long sequence = -25; sequence < 105; sequence++) {
-        assertThat(isApplied(shard, source, sequence))
-            .isEqualTo(reference.contains(new Pair(source, sequence)));
-      }
-    }
-    assertRunsAreAscendingAndApart(state.getApplied());
-  }
-
-  private static void assertRunsAreAscendingAndApart(List<AppliedSource> applied) {
-    for (AppliedSource source : applied) {
-      List<Long> ranges = source.getRanges();
-      for (int i = 0; i < ranges.size(); i += 2) {
-        assertThat(ranges.get(i)).isLessThanOrEqualTo(ranges.get(i + 1));
-        if (i > 0) {
-          assertThat(ranges.get(i)).isGreaterThan(ranges.get(i - 1) + 1);
-        }
-      }
-    }
-  }
-
   @Test
-  void aSourceThatCountsUpTakesOneRun() {
-    KnownModel model = model(1);
+  void aBatchWhoseSequenceIsNoLongerRememberedIsRejected() {
+    KnownModel model = model(1_000_000);
+    partition.gradients(sum("s", 9, 1, 1, 0, 2));
     ShardState state = partition.state(model, "w");
-    FisherShard shard = new FisherShard(partition.context, model, model.fisherSlot("w", 0), state);
-    for (long sequence = 0; sequence < 1000; sequence++) {
-      shard.markApplied("worker", sequence);
+    AppliedBatches applied = new AppliedBatches(state);
+    for (long run = 1; run <= Limits.MAX_SEQUENCE_RUNS; run++) {
+      applied.add("s", 9 + 2 * run);
     }
-    assertThat(state.getApplied()).hasSize(1);
-    assertThat(state.getApplied().get(0).getRanges()).containsExactly(0L, 999L);
-  }
-
-  @Test
-  void theEndsOfTheNumbersAreSequencesLikeOthers() {
-    long[] extremes = {
-      Long.MAX_VALUE, Long.MIN_VALUE, 0, Long.MAX_VALUE - 1, Long.MIN_VALUE + 1, 5, -5
-    };
-    FisherShard shard = partition.fisher(model(1), "w");
-    Set<Long> reference = new HashSet<>();
-    for (long sequence : extremes) {
-      shard.markApplied("s", sequence);
-      reference.add(sequence);
-      for (long asked : extremes) {
-        assertThat(isApplied(shard, "s", asked)).isEqualTo(reference.contains(asked));
-      }
-    }
+    partition.context.ledger().put(model, model.fisherSlot("w", 0).shard(), state);
+    ShardState before = partition.state(model, "w");
+    partition.gradients(sum("s", 9, 1, 1, 0, 2)); // a repeat that still waits in its epoch
+    assertThatThrownBy(() -> partition.gradients(sum("s", 8, 1, 1, 0, 2)))
+        .isInstanceOf(RejectedRecord.class)
+        .hasMessage(
+            "w[0] of a@1: s#8 is older than the 8192 runs of sequences that a shard remembers;"
+                + " it came before, or needs a sequence from 11 on");
+    assertThat(partition.state(model, "w")).isEqualTo(before);
+    partition.gradients(sum("s", 12, 1, 1, 0, 2)); // closes a gap, needs no run
+    assertThat(partition.state(model, "w").getOpen()).hasSize(2);
   }
 }

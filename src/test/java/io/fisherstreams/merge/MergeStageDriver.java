@@ -48,6 +48,7 @@ final class MergeStageDriver implements AutoCloseable {
   private final Map<String, ModelManifest> catalog = new HashMap<>();
   private final Map<String, List<Kept>> log = new HashMap<>();
   private final List<TestRecord<byte[], byte[]>> retired = new ArrayList<>();
+  private final FailedRecords failures = FailedRecords.inMemory();
   private final PayloadStore store;
   private final Path payloads;
   private final StageDriver stage;
@@ -68,7 +69,7 @@ final class MergeStageDriver implements AutoCloseable {
                         new Catalog(),
                         store,
                         this::open,
-                        FailedRecords.inMemory(),
+                        failures,
                         this::nanoTime)
                     .get());
   }
@@ -123,6 +124,11 @@ final class MergeStageDriver implements AutoCloseable {
   /** From now on every step is over as soon as it has done the least that it can do. */
   void hurry() {
     isHurried = true;
+  }
+
+  /** What made the stage fail, also before a restart. */
+  FailedRecords failures() {
+    return failures;
   }
 
   PoolTopics topics() {

@@ -4,6 +4,7 @@ import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.RetiredModel;
 import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -58,6 +59,52 @@ class MergeStagePlanTest extends MergeStageFixture {
     planTwo(4);
     stage.work();
     assertThat(stage.merged()).containsOnlyKeys("6/keep", "6/scale", "6/void", "6/w");
+  }
+
+  private void failThreeTimes(String work) {
+    for (int i = 0; i < 3; i++) {
+      stage.failures().workFailed(work, new IllegalStateException("unforeseen"));
+    }
+  }
+
+  @Test
+  void aPlanThatIsGivenUpIsReportedAndTheNextOneIsCarriedOut() {
+    twoModels();
+    failThreeTimes("plan of release 1 0_0");
+    stage.withdraw("b");
+    stage.plan(1, EPSILON, List.of(new RetiredModel("b", 1L)), 4, planned("a", 1, 1, 1)); // fails
+    stage.work();
+    assertThat(stage.progress().releases())
+        .satisfiesExactly(
+            failed ->
+                assertThat(failed.getFault())
+                    .isEqualTo("partition 0: the plan failed 3 times: unforeseen"),
+            retired -> assertThat(retired.getRetirement()).isEqualTo(4));
+    assertThat(stage.merged()).isEmpty();
+    assertThat(stage.folder("b", 1)).as("what it retires goes all the same").doesNotExist();
+    stage.plan(2, EPSILON, List.of(), planned("a", 1, 1, 1));
+    stage.work();
+    assertThat(stage.merged()).containsKey("2/w");
+  }
+
+  @Test
+  void aRemovalThatIsGivenUpKeepsNoPlanWaiting() {
+    twoModels();
+    failThreeTimes("removal of what release 1 retires (list 4) 0_0");
+    stage.withdraw("b");
+    stage.plan(1, EPSILON, List.of(new RetiredModel("b", 1L)), 4, planned("a", 1, 1, 1));
+    stage.work();
+    assertThat(stage.merged()).containsKey("1/w");
+    assertThat(stage.progress().releases())
+        .singleElement()
+        .satisfies(
+            done -> {
+              assertThat(done.getFault()).isNull();
+              assertThat(done.getRetirement()).as("b is still there").isZero();
+            });
+    stage.plan(1, EPSILON, List.of(new RetiredModel("b", 1L)), 5, planned("a", 1, 1, 1));
+    stage.work();
+    assertThat(stage.folder("b", 1)).doesNotExist();
   }
 
   @Test

@@ -167,4 +167,28 @@ class MergeStageRecoveryTest extends MergeStageFixture {
     stage.work();
     assertThat(stage.merged().get("2/w")).containsExactly(1, -1, 0.5f);
   }
+
+  /** A withdrawal finds no names in the state of an emptied shard: its records go at once. */
+  @Test
+  void whatIsLeftOfALostShardsBatchesIsRemovedFromTheTopic() {
+    stage.announce(model("a", 1).setExamples(4).build());
+    GradientBatch first = batch("a", 1, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(1, 2, 3));
+    GradientBatch second = batch("a", 1, "w", "s", 1, 1, Encoding.SQUARED_SUM, floats(4, 5, 6));
+    stage.gradients(first);
+    stage.gradients(second);
+    stage.lose("w[0] a@1 s#0");
+    delete(stage.folder("a", 1));
+    stage.restart();
+    // the batch that would seal the epoch finds that one is lost: the shard begins anew with it
+    stage.gradients(batch("a", 1, "w", "s", 2, 2, Encoding.SQUARED_SUM, floats(1, 1, 1)));
+    assertThat(stage.tombstones()).containsExactly("w[0] a@1 s#0", "w[0] a@1 s#1");
+    assertThat(stage.reasons()).isEmpty();
+    stage.gradients(first);
+    stage.gradients(second);
+    stage.gradients(batch("a", 1, "scale", "s", 0, 4, Encoding.SQUARED_SUM, floats(1)));
+    stage.gradients(batch("a", 1, "void", "s", 0, 4, Encoding.SQUARED_SUM, floats()));
+    checkpoint("a", 1, 2, 1, -1, 0.5f);
+    assertThat(total(stage.progress().last("a"), "w")).isEqualTo("6"); // (6 + 8 + 10) / 4
+    assertThat(stage.reasons()).isEmpty();
+  }
 }

@@ -11,6 +11,7 @@ import io.fisherstreams.record.RetiredModel;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -89,6 +90,23 @@ class MergeStageRetirementTest extends MergeStageFixture {
     assertThat(stage.progress().releases()).as("it has done that").isEmpty();
   }
 
+  /** Files that are kept to be recycled have the bytes of the version that they were made for. */
+  @Test
+  void ofAWithdrawnModelNoBytesStayOnTheDisk() {
+    twoModels();
+    stage.announce(model("b", 2).build());
+    stage.plan(1, EPSILON, List.of(new RetiredModel("b", 1L)), planned("a", 1, 1, 1));
+    stage.work();
+    Path recycled = stage.folder("b", 1).resolveSibling("spare");
+    assertThat(recycled).as("of a replaced version").isNotEmptyDirectory();
+    stage.withdraw("b");
+    stage.withdraw("a");
+    stage.plan(2, EPSILON, List.of(new RetiredModel("a", 1L)), 1, true);
+    stage.work();
+    assertThat(stage.folder("a", 1)).doesNotExist();
+    assertThat(recycled).doesNotExist();
+  }
+
   @Test
   void aPlanThatOnlyRetiresMergesNothing() {
     twoModels();
@@ -100,6 +118,18 @@ class MergeStageRetirementTest extends MergeStageFixture {
     stage.plan(1, EPSILON, List.of(), planned("a", 1, 1, 1));
     stage.work();
     assertThat(stage.merged()).containsKey("1/w");
+  }
+
+  @Test
+  void filesThatNoStateNamesGoWithoutARestart() throws IOException {
+    twoModels();
+    Path leftover = Files.createDirectories(stage.folder("gone", 3));
+    Files.write(leftover.resolve("open-0"), new byte[12]);
+    stage.stage().advance(Duration.ofMinutes(11));
+    assertThat(leftover).doesNotExist();
+    planTwo(1);
+    stage.work();
+    assertMergesTwo(1);
   }
 
   @Test

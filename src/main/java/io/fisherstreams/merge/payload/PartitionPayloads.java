@@ -1,5 +1,6 @@
 package io.fisherstreams.merge.payload;
 
+import io.fisherstreams.files.FileTree;
 import io.fisherstreams.record.ModelVersion;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -98,6 +99,17 @@ public final class PartitionPayloads implements AutoCloseable {
   /** Removes all files of a model version. */
   public void drop(ModelVersion version) {
     drop(folder(version));
+  }
+
+  /**
+   * Removes all files of a model version for good, and those that are kept to be recycled: they may
+   * have the content of an earlier version of this model.
+   */
+  public void delete(ModelVersion version) {
+    Path folder = folder(version);
+    forget(folder);
+    FileTree.delete(folder);
+    FileTree.delete(recycled);
   }
 
   private void drop(Path folder) {
