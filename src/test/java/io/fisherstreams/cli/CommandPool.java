@@ -57,9 +57,14 @@ final class CommandPool implements AutoCloseable {
     stages = PoolRunner.start(kafka, topics, directory.resolve("state"), 1, policy);
   }
 
+  /** Ends merge stage and coordinator. */
+  void stopStages() {
+    stages.close();
+  }
+
   /** Ends merge stage and coordinator and starts them again on their state. */
   void restartStages() {
-    stages.close();
+    stopStages();
     startStages();
   }
 
