@@ -29,9 +29,7 @@ import picocli.CommandLine.Spec;
 final class TopicsPurgeCommand implements Callable<Integer> {
   @Mixin private Connection connection;
 
-  @Option(
-      names = "--dry-run",
-      description = "Only says what is left, and changes nothing.")
+  @Option(names = "--dry-run", description = "Only says what is left, and changes nothing.")
   private boolean dryRun;
 
   @Option(

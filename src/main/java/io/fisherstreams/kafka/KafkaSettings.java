@@ -230,7 +230,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
         CooperativeStickyAssignor.class.getName());
     config.putAll(client);
     config.put(ConsumerConfig.GROUP_ID_CONFIG, group);
-    return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
+    return SteadyConsumer.of(
+        new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
   }
 
   /** A consumer of committed records without a group; the caller closes it. */
@@ -285,6 +286,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(
         StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
         (int) SESSION_TIMEOUT.toMillis());
+    config.put(StreamsConfig.DEFAULT_CLIENT_SUPPLIER_CONFIG, SteadyClients.class);
     for (String name : client.keySet()) { // a prefix would win over the user's plain name
       config.remove(StreamsConfig.producerPrefix(name));
       config.remove(StreamsConfig.mainConsumerPrefix(name));
