@@ -57,6 +57,7 @@ class PackageLayersTest {
   private static final JavaClasses CLASSES =
       new ClassFileImporter()
           .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .withImportOption(location -> !location.contains("/test-classes/"))
           .withImportOption(location -> !location.contains("jmh_generated"))
           .importPackages(ROOT);
 

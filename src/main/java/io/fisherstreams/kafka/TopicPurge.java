@@ -214,6 +214,7 @@ public final class TopicPurge {
    *
    * @return by topic: how many of the records are left after the time; empty when none is
    */
+  @SuppressWarnings("try") // the settings are only held
   public Map<String, Long> purge(Duration timeout) {
     Map<String, Map<String, String>> forced = new HashMap<>();
     dead.keySet().forEach(p -> forced.put(p.topic(), searched.get(p.topic())));

@@ -75,7 +75,7 @@ final class TopicsPurgeIT {
   }
 
   @Test
-  void whatTheStagesHaveNotRemovedIsNamed() {
+  void whatTheStagesHaveNotRemovedIsNamed() throws Exception {
     try (CommandPool pool =
         new CommandPool(
             directory,
@@ -126,15 +126,16 @@ final class TopicsPurgeIT {
     return bytes;
   }
 
-  private static void leave(CommandPool pool, String key) {
+  private static void leave(CommandPool pool, String key) throws Exception {
     try (Producer<byte[], byte[]> producer = pool.kafka.newProducer()) {
-      producer.send(
-          new ProducerRecord<>(
-              pool.topics.checkpointShards().name(),
-              0,
-              key.getBytes(StandardCharsets.UTF_8),
-              bytes(SECRET).array()));
-      producer.flush();
+      producer
+          .send(
+              new ProducerRecord<>(
+                  pool.topics.checkpointShards().name(),
+                  0,
+                  key.getBytes(StandardCharsets.UTF_8),
+                  bytes(SECRET).array()))
+          .get();
     }
   }
 
