@@ -361,6 +361,7 @@ class Pool:
             "config": None,
             "estimation": None,
             "method": None,
+            "companions": [],
             **fields,
         }
         known = self._manifests().get(model)

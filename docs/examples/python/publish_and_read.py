@@ -194,6 +194,7 @@ def manifest(model, tensors, **fields):
         "config": None,
         "estimation": None,
         "method": None,
+        "companions": [],
         **fields,
     }
 

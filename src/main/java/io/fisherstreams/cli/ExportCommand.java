@@ -6,14 +6,18 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.DiskSpace;
+import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.BaseFolder;
 import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.NamedRelease;
+import io.fisherstreams.release.PackedCompanions;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
@@ -48,7 +52,7 @@ final class ExportCommand implements Callable<Integer> {
       names = "--base-folder",
       paramLabel = "DIR",
       description =
-          "The base's folder: its files that are no weights are copied into the exported folder. If it has weights, they must have the release's names and shapes.")
+          "The base's folder: its files that are no weights are copied into the exported folder. If it has weights, they must have the release's names and shapes. Default: the files that came with the base.")
   private Path baseFolder;
 
   @Option(
@@ -73,11 +77,6 @@ final class ExportCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ReleaseExporter.requireWritable(output.path());
-    Optional<Companions> companions =
-        Optional.ofNullable(baseFolder).map(folder -> Companions.of(folder, trustsCode));
-    companions
-        .flatMap(Companions::note)
-        .ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     Release release = NamedRelease.find(name, reader, kafka, topics);
     if (release.getStatus() == ReleaseStatus.REJECTED && !force) {
@@ -89,7 +88,56 @@ final class ExportCommand implements Callable<Integer> {
               release.getReason(),
               release.getSlices().isEmpty() ? "" : "; to write it anyway, add --force"));
     }
-    List<TensorInfo> tensors = reader.tensors(release, PoolModels.base(kafka, topics));
+    Optional<ModelManifest> poolBase = PoolModels.base(kafka, topics);
+    List<TensorInfo> tensors = reader.tensors(release, poolBase);
+    try (TemporaryDirectory unpacked = TemporaryDirectory.create(null)) {
+      Optional<Companions> companions = companions(release, poolBase, unpacked.path());
+      export(release, reader, tensors, companions, partBytes);
+    }
+    spec.commandLine()
+        .getOut()
+        .println("wrote release " + release.getRelease() + " to " + output.path());
+    return 0;
+  }
+
+  /** Of the folder that the user named, else as the base brought them into the pool. */
+  private Optional<Companions> companions(
+      Release release, Optional<ModelManifest> poolBase, Path unpacked) {
+    if (ReleaseExporter.isFile(output.path())) {
+      return Optional.empty();
+    }
+    if (baseFolder != null) {
+      Companions companions = Companions.of(baseFolder, trustsCode);
+      companions.note().ifPresent(this::note);
+      return Optional.of(companions);
+    }
+    MergePlan plan = release.getPlan();
+    Optional<ModelManifest> base =
+        poolBase.filter(
+            known ->
+                known.getModel().equals(plan.getBaseModel())
+                    && known.getVersion() == plan.getBaseVersion());
+    if (base.isEmpty() || base.get().getCompanions().isEmpty()) {
+      note(
+          base.isEmpty()
+              ? "the pool has another base now; --base-folder DIR copies the files of this one"
+              : "the base was published without config.json and tokenizer; --base-folder DIR copies them");
+      return Optional.empty();
+    }
+    PackedCompanions.unpack(base.get().getCompanions(), unpacked);
+    return Optional.of(Companions.of(unpacked, false));
+  }
+
+  private void note(String message) {
+    spec.commandLine().getErr().println("note: " + message);
+  }
+
+  private void export(
+      Release release,
+      ReleaseReader reader,
+      List<TensorInfo> tensors,
+      Optional<Companions> companions,
+      long partBytes) {
     TiedWeights ties = baseFolder == null ? TiedWeights.NONE : BaseFolder.ties(baseFolder, tensors);
     DiskSpace.requireForOutput(output.path(), ReleaseExporter.bytes(tensors));
     try (TerminalProgress progress =
@@ -103,9 +151,5 @@ final class ExportCommand implements Callable<Integer> {
               progress::add);
       progress.done();
     }
-    spec.commandLine()
-        .getOut()
-        .println("wrote release " + release.getRelease() + " to " + output.path());
-    return 0;
   }
 }

@@ -3,13 +3,17 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import io.fisherstreams.bench.BenchCommand;
+import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.files.CleanUp;
+import io.fisherstreams.kafka.MissingRight;
+import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.simulate.SimulateCommand;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.FileSystemException;
 import java.util.Locale;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 import picocli.CommandLine;
@@ -99,10 +103,32 @@ public final class Main implements Runnable {
                   && !saysWhatFailed(cause)) {
                 cause = cause.getCause();
               }
-              line.getErr().println("fisher-streams: " + Secrets.mask(describe(cause)));
+              String message = describe(cause);
+              if (!(cause instanceof InvalidInput)) {
+                message = MissingRight.text(error).orElse(message);
+              }
+              message += where(line, error, message);
+              line.getErr().println("fisher-streams: " + Secrets.mask(message));
               LOG.debug("the command failed", error);
               return 1;
             });
+  }
+
+  /** The client and its cluster, where a message needs them and the command has a cluster. */
+  private static String where(CommandLine line, Throwable error, String message) {
+    Optional<Connection> connection =
+        line.getCommandSpec().mixins().values().stream()
+            .map(CommandSpec::userObject)
+            .filter(Connection.class::isInstance)
+            .map(Connection.class::cast)
+            .findFirst();
+    if (connection.isEmpty()) {
+      return "";
+    }
+    if (MissingRight.find(error).isPresent()) {
+      return "; " + connection.get().client();
+    }
+    return message.contains(PoolAdmin.CREATE) ? connection.get().clusterOptions() : "";
   }
 
   /** The reason of an I/O error alone does not say which of the files it was. */

@@ -21,14 +21,22 @@ import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.publish.VersionChoice;
+import io.fisherstreams.record.CompanionFile;
+import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.release.Companions;
+import io.fisherstreams.release.PackedCompanions;
 import io.fisherstreams.tensor.TensorInfo;
+import java.io.IOException;
 import java.io.PrintWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.concurrent.Callable;
@@ -48,6 +56,8 @@ import picocli.CommandLine.Spec;
     description =
         "Announces a model and sends its checkpoint: a safetensors file or a Hugging Face folder.")
 final class PublishCheckpointCommand implements Callable<Integer> {
+  private static final int ROOM_FOR_NAMES = 64 << 10;
+
   @Mixin private Connection connection;
 
   @Parameters(paramLabel = "CHECKPOINT", description = "File or folder.")
@@ -162,6 +172,24 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     spec.commandLine().getErr().println("note: " + message);
   }
 
+  /** The folder's files that an export writes beside the tensors, as far as a record has room. */
+  private List<CompanionFile> companions(ModelManifest manifest) {
+    long room = PoolTopics.MAX_MANIFEST_BYTES - encodedBytes(manifest) - ROOM_FOR_NAMES;
+    PackedCompanions packed =
+        PackedCompanions.pack(
+            Companions.of(path, false), Math.min(room, Limits.MAX_COMPANION_BYTES));
+    packed.note().ifPresent(this::note);
+    return packed.files();
+  }
+
+  private static long encodedBytes(ModelManifest manifest) {
+    try {
+      return manifest.toByteBuffer().remaining();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
   /** A fine-tuned model gets the base's names. */
   private Checkpoint open(PoolModels models) {
     Checkpoint checkpoint = base != null ? Checkpoint.open(path) : openAs(models.requireBase());
@@ -197,7 +225,11 @@ final class PublishCheckpointCommand implements Callable<Integer> {
                           + " is tied to "
                           + source
                           + "; it is not sent, and an export with --base-folder writes it"));
-      return Manifests.base(model, 0, found.tensors(), base.method(), "");
+      ModelManifest manifest = Manifests.base(model, 0, found.tensors(), base.method(), "");
+      if (Files.isDirectory(path)) {
+        manifest.setCompanions(companions(manifest));
+      }
+      return manifest;
     }
     ModelManifest poolBase = models.requireBase();
     MergeSet mergeSet = ModelCheck.mergeSet(poolBase);

@@ -152,9 +152,25 @@ final class RunningStages implements AutoCloseable {
     }
   }
 
-  /** Ends all. A second call does nothing. */
+  /**
+   * Ends all, at the same time: without brokers each waits until its clients give up. A second call
+   * does nothing.
+   */
   @Override
   public void close() {
-    instances.forEach(StageInstance::close);
+    List<Thread> closing = new ArrayList<>();
+    for (StageInstance instance : instances) {
+      Thread thread = new Thread(instance::close, "close-stage");
+      closing.add(thread);
+      thread.start();
+    }
+    for (Thread thread : closing) {
+      try {
+        thread.join();
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+        return;
+      }
+    }
   }
 }

@@ -3,6 +3,7 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
 import io.fisherstreams.record.PoolTopics;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,6 +17,9 @@ import org.apache.kafka.common.TopicPartition;
  * seconds while its successor completes the release behind it.
  */
 final class TopicMergedTensorLog implements MergedTensorLog, AutoCloseable {
+  // not the minute that a call waits for brokers that are gone
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(5);
+
   private final Admin admin;
   private final List<TopicPartition> partitions;
 
@@ -42,6 +46,6 @@ final class TopicMergedTensorLog implements MergedTensorLog, AutoCloseable {
 
   @Override
   public void close() {
-    admin.close();
+    admin.close(CLOSE_WITHIN);
   }
 }

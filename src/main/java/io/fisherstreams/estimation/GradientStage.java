@@ -29,6 +29,7 @@ public final class GradientStage implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(GradientStage.class);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(500);
   private static final Duration MAX_PAUSE = Duration.ofSeconds(5);
+  private static final Duration END_WITHIN = Duration.ofSeconds(20);
   private static final String IDENTITY = "instance";
 
   private final KafkaSettings kafka;
@@ -183,7 +184,9 @@ public final class GradientStage implements StageInstance {
       notifyAll();
     }
     try {
+      thread.join(END_WITHIN.toMillis());
       if (thread.isAlive()) {
+        thread.interrupt(); // it may wait for brokers that are gone
         thread.join();
       }
     } catch (InterruptedException e) {

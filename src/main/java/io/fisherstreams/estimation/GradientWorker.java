@@ -22,6 +22,7 @@ import java.util.OptionalLong;
 import java.util.Set;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
@@ -44,6 +45,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(GradientWorker.class);
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration POLL_AT_WORK = Duration.ofMillis(10);
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(5);
 
   // Some hundred images: plenty for the next batches, little beside a model.
   private static final long MAX_BYTES = 64L << 20;
@@ -360,9 +362,13 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     stopping = true;
     claim = null;
     boolean hasEnded = work.stop();
-    List<AutoCloseable> resources = new ArrayList<>(List.of(consumer, catalog, admin));
-    // not the default of waiting for what an aborted transaction would send
-    resources.add(() -> producer.close(Duration.ofSeconds(5)));
+    // not the defaults of waiting for brokers that are gone, and for what an aborted transaction
+    // would send
+    List<AutoCloseable> resources = new ArrayList<>();
+    resources.add(() -> consumer.close(CloseOptions.timeout(CLOSE_WITHIN)));
+    resources.add(catalog);
+    resources.add(() -> admin.close(CLOSE_WITHIN));
+    resources.add(() -> producer.close(CLOSE_WITHIN));
     if (hasEnded && loaded != null) {
       resources.add(loaded);
     }

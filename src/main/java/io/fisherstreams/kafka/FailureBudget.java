@@ -30,9 +30,9 @@ public final class FailureBudget {
   /**
    * Counts a failure.
    *
-   * @return the cause that ends the stage: a full disk, a mistake of the user, an {@link Error}
-   *     somewhere among the causes, or any cause after {@value #MAX_FAILURES} failures within five
-   *     minutes; empty when a new thread may succeed
+   * @return the cause that ends the stage: a full disk, a missing right, a mistake of the user, an
+   *     {@link Error} somewhere among the causes, or any cause after {@value #MAX_FAILURES}
+   *     failures within five minutes; empty when a new thread may succeed
    */
   public synchronized Optional<Throwable> fatal(Throwable failure) {
     long now = System.nanoTime();
@@ -65,9 +65,12 @@ public final class FailureBudget {
             .findFirst()
             .orElse(chain.get(chain.size() - 1));
     // another instance, with disk space, can take over its partitions
-    return isDiskFull(failure)
-        ? new InvalidInput("there is no space left under " + stateDirectory, cause)
-        : cause;
+    if (isDiskFull(failure)) {
+      return new InvalidInput("there is no space left under " + stateDirectory, cause);
+    }
+    return MissingRight.text(failure)
+        .<Throwable>map(missing -> new InvalidInput(missing, failure))
+        .orElse(cause);
   }
 
   private static boolean isDiskFull(Throwable failure) {

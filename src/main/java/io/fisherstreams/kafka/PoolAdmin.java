@@ -30,6 +30,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.config.ConfigResource;
+import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TimeoutException;
@@ -39,6 +40,9 @@ public final class PoolAdmin {
   private static final Duration LEADERS_WITHIN = Duration.ofSeconds(60);
   private static final Duration FIRST_PAUSE = Duration.ofMillis(10);
   private static final Duration MAX_PAUSE = Duration.ofMillis(100);
+
+  /** The command that a message ends with; the caller adds the options of its cluster. */
+  public static final String CREATE = "fisher-streams topics create";
 
   private static final String ONE_SHOT_PREFIX = "merge-";
 
@@ -93,7 +97,7 @@ public final class PoolAdmin {
    * second accepted, and then retries the first one in vain until it times out.
    */
   public void create(List<NewTopic> created) {
-    get(admin.createTopics(created).all());
+    get(admin.createTopics(created).all(), "CREATE" + onTopics());
     List<String> names = created.stream().map(NewTopic::name).toList();
     Map<TopicPartition, OffsetSpec> all = new HashMap<>();
     for (NewTopic topic : created) {
@@ -145,14 +149,11 @@ public final class PoolAdmin {
     Set<String> existing = get(admin.listTopics().names());
     for (String name : names) {
       if (!existing.contains(name)) {
-        throw new InvalidInput(
-            "topic "
-                + name
-                + " does not exist; create the pool's topics with: fisher-streams topics create --pool "
-                + topics.pool());
+        throw missing(name);
       }
     }
-    Map<String, TopicDescription> found = get(admin.describeTopics(names).allTopicNames());
+    Map<String, TopicDescription> found =
+        get(admin.describeTopics(names).allTopicNames(), "DESCRIBE" + onTopics());
     int partitions = found.get(topics.checkpointShards().name()).partitions().size();
     for (Topic<?, ?> topic : topics.all()) {
       int expected = topic.sharded() ? partitions : 1;
@@ -167,7 +168,9 @@ public final class PoolAdmin {
                 + expected
                 + "; delete it (kafka-topics.sh --delete --topic "
                 + topic.name()
-                + ") and run: fisher-streams topics create --pool "
+                + ") and run: "
+                + CREATE
+                + " --pool "
                 + topics.pool()
                 + " --partitions "
                 + partitions);
@@ -177,12 +180,31 @@ public final class PoolAdmin {
     return partitions;
   }
 
+  /** The list of topics has those only that this client may see. */
+  private InvalidInput missing(String name) {
+    try {
+      get(admin.describeTopics(List.of(name)).allTopicNames(), "DESCRIBE on topic " + name);
+    } catch (InvalidInput e) {
+      if (MissingRight.find(e).isPresent()) {
+        return new InvalidInput(e.getMessage() + ", or there is no such topic", e);
+      }
+    }
+    return new InvalidInput(
+        "topic "
+            + name
+            + " does not exist; create the pool's topics with: "
+            + CREATE
+            + " --pool "
+            + topics.pool());
+  }
+
   private void checkConfigs() {
     Map<ConfigResource, Topic<?, ?>> resources = new HashMap<>();
     for (Topic<?, ?> topic : topics.all()) {
       resources.put(new ConfigResource(ConfigResource.Type.TOPIC, topic.name()), topic);
     }
-    Map<ConfigResource, Config> found = get(admin.describeConfigs(resources.keySet()).all());
+    Map<ConfigResource, Config> found =
+        get(admin.describeConfigs(resources.keySet()).all(), "DESCRIBE_CONFIGS" + onTopics());
     resources.forEach(
         (resource, topic) ->
             topic
@@ -225,7 +247,7 @@ public final class PoolAdmin {
         deleted.add(name);
       }
     }
-    get(admin.deleteTopics(deleted).all());
+    get(admin.deleteTopics(deleted).all(), "DELETE" + onTopics());
     admin.deleteConsumerGroups(groups).deletedGroups().values().forEach(PoolAdmin::requireGone);
     deleted.sort(null);
     groups.forEach(group -> deleted.add("group " + group));
@@ -316,10 +338,21 @@ public final class PoolAdmin {
   }
 
   private static <T> T get(KafkaFuture<T> future) {
+    return get(future, "DESCRIBE on the groups");
+  }
+
+  private String onTopics() {
+    return " on the topics " + topics.pool() + ".*";
+  }
+
+  /** Waits for an answer that needs a right: operation and resource. */
+  private static <T> T get(KafkaFuture<T> future, String right) {
     try {
       return future.get();
     } catch (ExecutionException e) {
-      throw failed(e.getCause());
+      throw e.getCause() instanceof AuthorizationException denied
+          ? new InvalidInput("the right " + right + " is missing", denied)
+          : failed(e.getCause());
     } catch (InterruptedException e) {
       throw interrupted(e);
     }

@@ -28,6 +28,9 @@ import org.slf4j.LoggerFactory;
 public final class StageRunner implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(StageRunner.class);
 
+  // A process manager kills what does not end within 30 s.
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(20);
+
   private final String name;
   private final KafkaStreams streams;
   private final List<AutoCloseable> resources;
@@ -110,9 +113,15 @@ public final class StageRunner implements StageInstance {
   @Override
   public synchronized void close() {
     // Leaving the group lets the other instances take the tasks over at once.
-    streams.close(
-        CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP)
-            .withTimeout(Duration.ofSeconds(30)));
+    boolean hasEnded =
+        streams.close(
+            CloseOptions.groupMembershipOperation(GroupMembershipOperation.LEAVE_GROUP)
+                .withTimeout(CLOSE_WITHIN));
+    if (!hasEnded) {
+      // A thread may still use the native memory of its stores; it ends with the process.
+      LOG.warn("stage {} has not ended within {} s", name, CLOSE_WITHIN.toSeconds());
+      return;
+    }
     Collections.reverse(resources);
     for (AutoCloseable resource : resources) {
       try {

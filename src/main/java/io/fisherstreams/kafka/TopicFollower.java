@@ -17,11 +17,13 @@ import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import org.apache.kafka.clients.consumer.CloseOptions;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerRebalanceListener;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.clients.consumer.OffsetAndMetadata;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.errors.RebalanceInProgressException;
 import org.apache.kafka.common.errors.RetriableException;
@@ -40,7 +42,9 @@ public final class TopicFollower implements StageInstance {
   private static final Duration POLL = Duration.ofMillis(100);
   private static final Duration FIRST_WAIT = Duration.ofSeconds(1);
   private static final Duration MAX_WAIT = Duration.ofSeconds(10);
-  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(30);
+  // A broker that is gone never answers a consumer that leaves its group.
+  private static final Duration LEAVE_WITHIN = Duration.ofSeconds(5);
+  private static final Duration CLOSE_WITHIN = Duration.ofSeconds(20);
 
   /** Where a group without a committed offset begins. */
   public interface Start {
@@ -59,9 +63,9 @@ public final class TopicFollower implements StageInstance {
   public interface Work {
     /**
      * Processes a record; it is interrupted when the instance loses the partition. A record whose
-     * work throws is tried again after a wait, but {@link InvalidInput} ends the stage, and a
-     * record that fails three times in a way that is not {@linkplain FailureCause#isTransient
-     * transient} is skipped.
+     * work throws is tried again after a wait, but {@link InvalidInput} and a missing right end the
+     * stage, and a record that fails three times in a way that is not {@linkplain
+     * FailureCause#isTransient transient} is skipped.
      */
     void accept(ConsumerRecord<byte[], byte[]> record) throws InterruptedException;
   }
@@ -137,7 +141,7 @@ public final class TopicFollower implements StageInstance {
       cause = Optional.of(e);
     } finally {
       worker.shutdownNow();
-      consumer.close();
+      consumer.close(CloseOptions.timeout(LEAVE_WITHIN));
       ended.complete(cause);
     }
   }
@@ -194,6 +198,9 @@ public final class TopicFollower implements StageInstance {
     } catch (ExecutionException e) {
       if (e.getCause() instanceof InvalidInput invalid) {
         throw invalid;
+      }
+      if (MissingRight.find(e.getCause()).isPresent()) {
+        throw new KafkaException(e.getCause());
       }
       if (!FailureCause.isTransient(e.getCause()) && ++failures >= FailedRecords.MAX_FAILURES) {
         ConsumerRecord<byte[], byte[]> record = pending.element();

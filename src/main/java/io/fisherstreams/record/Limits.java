@@ -57,6 +57,15 @@ public final class Limits {
   /** Characters of a model's {@code config.json}: room for the names of 20,000 classes, twice. */
   public static final int MAX_CONFIG_LENGTH = 2 << 20;
 
+  /** Files that a base's manifest carries. */
+  public static final int MAX_COMPANIONS = 100;
+
+  /** Bytes of all these files together, packed: a manifest has room for the tensors besides. */
+  public static final int MAX_COMPANION_BYTES = 3 << 20;
+
+  /** Bytes of each of these files when it is unpacked. */
+  public static final int MAX_COMPANION_LENGTH = 32 << 20;
+
   /** Labels that an estimator draws for an example: each is a backward pass. */
   public static final int MAX_SAMPLES = 1_000;
 

@@ -12,6 +12,7 @@ import java.util.Locale;
 import java.util.Objects;
 import java.util.Set;
 import java.util.function.UnaryOperator;
+import java.util.regex.Pattern;
 
 /**
  * What a manifest may say. The coordinator checks it, and whoever writes a manifest checks it
@@ -31,6 +32,8 @@ public final class ManifestRules {
   public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
 
   private static final int SHOWN = 40;
+  private static final Pattern COMPANION =
+      Pattern.compile("(?:[A-Za-z0-9_][A-Za-z0-9._-]{0,199}/)?[A-Za-z0-9_][A-Za-z0-9._-]{0,199}");
 
   /**
    * How far a version may be ahead of the clock, in milliseconds since 1970. Versions only grow, so
@@ -78,6 +81,7 @@ public final class ManifestRules {
     if (manifest.getConfig() != null) {
       requireLength("config", manifest.getConfig(), Limits.MAX_CONFIG_LENGTH);
     }
+    requireCompanions(manifest.getCompanions(), isBase);
     if (manifest.getEstimation() != null) {
       requireEstimation(manifest.getEstimation(), names);
     }
@@ -109,6 +113,32 @@ public final class ManifestRules {
     }
     requireAtMost("elements of the model", elements, Limits.MAX_ELEMENTS);
     requireAtMost("bytes of the model", bytes, Limits.MAX_BYTES);
+  }
+
+  private static void requireCompanions(List<CompanionFile> companions, boolean isBase) {
+    if (!companions.isEmpty() && !isBase) {
+      throw new InvalidInput("only a BASE manifest has companions");
+    }
+    requireAtMost("companions", companions.size(), Limits.MAX_COMPANIONS);
+    Set<String> names = new HashSet<>();
+    long bytes = 0;
+    for (CompanionFile companion : companions) {
+      if (!isCompanionName(companion.getName()) || !names.add(companion.getName())) {
+        throw new InvalidInput(
+            "a companion is named '%s', expected a file name once, or folder/file"
+                .formatted(companion.getName()));
+      }
+      bytes += companion.getGzip().remaining();
+    }
+    requireAtMost("bytes of the companions", bytes, Limits.MAX_COMPANION_BYTES);
+  }
+
+  /**
+   * Whether a file of a base may have this path in an exported folder: it stays in the folder, is
+   * not hidden, and is no Python code.
+   */
+  public static boolean isCompanionName(String name) {
+    return COMPANION.matcher(name).matches() && !name.endsWith(".py");
   }
 
   private static void requireEstimation(Estimation estimation, UnaryOperator<String> names) {

@@ -5,6 +5,7 @@ import io.fisherstreams.Secrets;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.kafka.ClientSettings;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.MissingRight;
 import io.fisherstreams.local.ServeFile;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
@@ -222,6 +223,31 @@ public final class Connection {
       throw new InvalidInput(
           "%s names %s, but the client settings have %s=%s; remove one of them"
               .formatted(config, configured, setting, inFile.get()));
+    }
+  }
+
+  /** As whom and where the command worked, for a message about a missing right. */
+  public String client() {
+    return "this client is "
+        + MissingRight.principal(clientSettings().values())
+        + " at "
+        + served().map(ServeFile::bootstrapServers).or(this::brokers).orElseThrow();
+  }
+
+  /** The options that lead another command to the same cluster, as the user gave them. */
+  public String clusterOptions() {
+    StringBuilder options = new StringBuilder();
+    add(options, "--local", local);
+    add(options, "--config", config);
+    add(options, "--bootstrap-servers", bootstrapServers);
+    add(options, "--schema-registry", schemaRegistry);
+    add(options, "--command-config", commandConfig);
+    return options.toString();
+  }
+
+  private static void add(StringBuilder options, String name, Object value) {
+    if (value != null) {
+      options.append(' ').append(name).append(' ').append(value);
     }
   }
 

@@ -17,37 +17,48 @@ import picocli.CommandLine.Model.CommandSpec;
 public final class TerminalProgress implements TaskProgress {
   private static final Duration PLAIN_INTERVAL = Duration.ofSeconds(5);
 
+  private static final long KIB = 1 << 10;
+  private static final long MIB = 1 << 20;
+
   private final CommandSpec spec;
   private final String task;
-  private final String unit;
-  private final long size;
+  private final boolean isBytes;
+  private String unit;
+  private long size;
   private final AtomicLong count = new AtomicLong();
   private ProgressBar bar;
   private long total;
   private long started = System.nanoTime();
   private long reported = started;
 
-  private TerminalProgress(CommandSpec spec, String task, String unit, long size) {
+  private TerminalProgress(CommandSpec spec, String task, boolean isBytes) {
     this.spec = spec;
     this.task = task;
-    this.unit = unit;
-    this.size = size;
+    this.isBytes = isBytes;
+    chooseUnit(0);
+  }
+
+  /** The largest unit of which the task has one: a file of some kilobytes is not 0 MiB. */
+  private void chooseUnit(long amount) {
+    size = !isBytes || amount < KIB ? 1 : amount < MIB ? KIB : MIB;
+    unit = !isBytes ? "examples" : size == 1 ? "bytes" : size == KIB ? "KiB" : "MiB";
   }
 
   /** Progress of a task that is counted in bytes. */
   public static TerminalProgress of(CommandSpec spec, String task) {
-    return new TerminalProgress(spec, task, "MiB", 1 << 20);
+    return new TerminalProgress(spec, task, true);
   }
 
   /** Progress of a task that is counted in examples. */
   public static TerminalProgress ofExamples(CommandSpec spec, String task) {
-    return new TerminalProgress(spec, task, "examples", 1);
+    return new TerminalProgress(spec, task, false);
   }
 
   @Override
   @SuppressWarnings("SystemConsoleNull") // up to Java 21; later ones have Console.isTerminal
   public void total(long amount) {
     total = amount;
+    chooseUnit(amount);
     started = System.nanoTime();
     reported = started;
     if (System.console() != null) {
