@@ -7,6 +7,7 @@ import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasRequest;
+import io.fisherstreams.record.ChangedBy;
 import io.fisherstreams.record.Correction;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GateVerdict;
@@ -34,6 +35,7 @@ import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
 import org.apache.kafka.common.errors.SerializationException;
+import org.apache.kafka.common.header.Headers;
 import org.apache.kafka.streams.processor.PunctuationType;
 import org.apache.kafka.streams.processor.api.Processor;
 import org.apache.kafka.streams.processor.api.ProcessorContext;
@@ -163,9 +165,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       if (isModel && Correction.corrected(record.headers()).isPresent()) {
         correction(key, read(topics.models(), record), record, origin);
       } else if (isModel) {
-        model(key, read(topics.models(), record));
+        model(key, read(topics.models(), record), ChangedBy.of(record.headers()));
       } else if (origin.topic().equals(topics.aliasRequests().name())) {
-        alias(key, read(topics.aliasRequests(), record));
+        alias(key, read(topics.aliasRequests(), record), record.headers());
       } else if (record.value() != null) {
         progress(read(topics.progress(), record));
       }
@@ -185,10 +187,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     return topic.value().deserializer().deserialize(topic.name(), record.value());
   }
 
-  private void model(String key, ModelManifest manifest) {
+  private void model(String key, ModelManifest manifest, Optional<String> by) {
     if (manifest == null) {
       if (pool.newest(key).isPresent()) {
-        events.withdrawn(key);
+        events.withdrawn(key, by);
       }
       pool.withdraw(key);
       stored.delete(key, Long.MAX_VALUE);
@@ -197,7 +199,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       requireVersion(manifest);
       pool.announce(key, manifest);
       boolean isNew = stored.put(manifest);
-      events.announced(manifest, isNew);
+      events.announced(manifest, isNew, by);
       if (isNew) {
         // reports come from another topic: they may have overtaken their manifest
         view(stored.reports(manifest));
@@ -232,7 +234,10 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     Optional<ModelManifest> accepted = pool.newest(key);
     if (accepted.isEmpty() && sent != null) {
       try {
-        model(key, sent); // a coordinator whose state was lost finds its models again
+        model(
+            key,
+            sent,
+            Optional.empty()); // a coordinator whose state was lost finds its models again
       } catch (RejectedRecord e) {
         correct(record, origin);
       }
@@ -254,12 +259,16 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     context.commit(); // readers of the topic wait at the first record of an open transaction
   }
 
-  private void alias(String key, AliasRequest request) throws RejectedRecord {
+  private void alias(String key, AliasRequest request, Headers headers) throws RejectedRecord {
     Set<Long> usable = releases.usable();
     boolean judges = aliases.judges(key, request);
     Alias answer = aliases.answer(key, request, usable, releases::whyUnusable, now());
     aliasStore.put(key, answer);
-    forward(CoordinatorTopology.TO_ALIASES, key, answer);
+    Optional<String> by = ChangedBy.of(headers);
+    events.answered(answer, by);
+    Record<String, Alias> change = new Record<>(key, answer, now().toEpochMilli());
+    by.ifPresent(user -> ChangedBy.set(change.headers(), user));
+    forward(CoordinatorTopology.TO_ALIASES, change);
     if (judges && usable.contains(request.getRelease())) {
       GateVerdict verdict = aliases.recorded(key, request.getVerdict());
       releases.judge(request.getRelease(), verdict, now()).ifPresent(this::publish);

@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -9,6 +10,7 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Role;
 import java.util.NavigableMap;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,22 +21,48 @@ final class PoolEvents {
   private static final int MAX_NAMED = 20;
 
   /** A manifest was accepted. */
-  void announced(ModelManifest manifest, boolean isNew) {
+  void announced(ModelManifest manifest, boolean isNew, Optional<String> by) {
     if (isNew) {
       LOG.info(
-          "{} {}@{} arrives: {} parameters",
+          "{} {}@{} arrives{}: {} parameters",
           manifest.getRole() == Role.BASE ? "base model" : "model",
           manifest.getModel(),
           manifest.getVersion(),
+          text(by),
           manifest.getParameters().size());
     } else {
-      LOG.info("model {}@{} is announced again", manifest.getModel(), manifest.getVersion());
+      LOG.info(
+          "model {}@{} is announced again{}: coefficient {}",
+          manifest.getModel(),
+          manifest.getVersion(),
+          text(by),
+          manifest.getCoefficient());
     }
   }
 
   /** A model leaves the pool. */
-  void withdrawn(String model) {
-    LOG.info("model {} is withdrawn", model);
+  void withdrawn(String model, Optional<String> by) {
+    LOG.info("model {} is withdrawn{}", model, text(by));
+  }
+
+  /** A request to move an alias has its answer. */
+  void answered(Alias alias, Optional<String> by) {
+    if (alias.getRefusal().isEmpty()) {
+      LOG.info(
+          "alias {}: {}{}; it is {}{}",
+          alias.getAlias(),
+          alias.getAction(),
+          text(by),
+          alias.getRelease() == 0 ? "removed" : "release " + alias.getRelease(),
+          alias.getHeld() ? ", held" : "");
+    } else {
+      LOG.info(
+          "alias {}: {}{}; {}", alias.getAlias(), alias.getAction(), text(by), alias.getRefusal());
+    }
+  }
+
+  private static String text(Optional<String> by) {
+    return by.map(user -> ", by " + user).orElse("");
   }
 
   /** Runs a change by a partition's report, and logs what it completes. */

@@ -1,6 +1,7 @@
 package io.fisherstreams.kafka;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.ChangedBy;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.time.Duration;
@@ -8,6 +9,9 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.CommonClientConfigs;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.DescribeClusterOptions;
@@ -15,10 +19,14 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
+import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
+import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.config.SaslConfigs;
 import org.apache.kafka.common.errors.InterruptException;
 import org.apache.kafka.common.errors.TimeoutException;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
@@ -37,6 +45,9 @@ import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
  */
 public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
   private static final int MIB = 1 << 20;
+
+  private static final Pattern LOGIN =
+      Pattern.compile("\\b(?:username|clientId)\\s*=\\s*(?:\"([^\"]*)\"|([^\\s;\"]+))");
 
   /** A full float32 shard with its names: fits one pooled buffer of a producer. */
   private static final int FULL_SHARD = MIB + (16 << 10);
@@ -182,12 +193,43 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     return Admin.create(config);
   }
 
-  /** An idempotent producer of encoded records; the caller closes it. */
+  /**
+   * An idempotent producer of encoded records, for a user: each record says {@linkplain ChangedBy
+   * who} sent it. The caller closes it.
+   */
   public Producer<byte[], byte[]> newProducer() {
     Map<String, Object> config = common();
     config.putAll(producer(0));
     config.putAll(client);
-    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+    return new UsersProducer(config, user());
+  }
+
+  /**
+   * The user's name: that of the SASL settings, else {@code os:} and the name that the operating
+   * system knows.
+   */
+  String user() {
+    Matcher login = LOGIN.matcher(client.getOrDefault(SaslConfigs.SASL_JAAS_CONFIG, ""));
+    if (login.find()) {
+      return login.group(1) != null ? login.group(1) : login.group(2);
+    }
+    String id = client.get(SaslConfigs.SASL_OAUTHBEARER_CLIENT_CREDENTIALS_CLIENT_ID);
+    return id != null ? id : "os:" + System.getProperty("user.name");
+  }
+
+  private static final class UsersProducer extends KafkaProducer<byte[], byte[]> {
+    private final String user;
+
+    UsersProducer(Map<String, Object> config, String user) {
+      super(config, new ByteArraySerializer(), new ByteArraySerializer());
+      this.user = user;
+    }
+
+    @Override
+    public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
+      ChangedBy.set(record.headers(), user);
+      return super.send(record, callback);
+    }
   }
 
   /**

@@ -101,6 +101,17 @@ public final class DeployCommands {
     return services;
   }
 
+  /** The number of partitions that deploy/kubernetes gives a pool. */
+  static int partitions() throws IOException {
+    for (Map.Entry<Path, JsonNode> manifest : manifests()) {
+      JsonNode config = manifest.getValue().at("/data/config.yaml");
+      if (config.isTextual()) {
+        return YAML.readTree(config.asText()).get("partitions").asInt();
+      }
+    }
+    throw new AssertionError("no configuration in " + KUBERNETES);
+  }
+
   /** Every document of deploy/kubernetes with its file, but for kustomize's own. */
   static List<Map.Entry<Path, JsonNode>> manifests() throws IOException {
     List<Map.Entry<Path, JsonNode>> manifests = new ArrayList<>();

@@ -51,4 +51,23 @@ class KafkaSettingsTest {
     assertThat(config.getMainConsumerConfigs("g", "c", 0))
         .containsEntry("isolation.level", "read_committed");
   }
+
+  @Test
+  void theUserIsThatOfTheSaslSettingsElseThatOfTheSystem() {
+    assertThat(
+            user(
+                "sasl.jaas.config",
+                "org.x.ScramLoginModule required username=\"al ice\" password=\"p\";"))
+        .isEqualTo("al ice");
+    assertThat(user("sasl.jaas.config", "org.x.PlainLoginModule required password=p username=bob;"))
+        .isEqualTo("bob");
+    assertThat(user("sasl.jaas.config", "org.x.OAuthBearerLoginModule required clientId=\"ci\";"))
+        .isEqualTo("ci");
+    assertThat(user("sasl.oauthbearer.client.credentials.client.id", "ci")).isEqualTo("ci");
+    assertThat(user("security.protocol", "SSL")).isEqualTo("os:" + System.getProperty("user.name"));
+  }
+
+  private static String user(String setting, String value) {
+    return new KafkaSettings("none:9092", Map.of(setting, value)).user();
+  }
 }
