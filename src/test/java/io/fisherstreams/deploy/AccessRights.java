@@ -36,15 +36,20 @@ public final class AccessRights {
       String name,
       PatternType pattern,
       List<AclOperation> operations) {
-    /** The rights one by one, as a broker takes them. */
+    /** The rights one by one, as a broker takes them, for a user with the principal's name. */
     public List<AclBinding> bindings() {
+      return bindings(principal);
+    }
+
+    /** The rights one by one, as a broker takes them. */
+    List<AclBinding> bindings(String user) {
       return operations.stream()
           .map(
               operation ->
                   new AclBinding(
                       new ResourcePattern(type, name, pattern),
                       new AccessControlEntry(
-                          "User:" + principal, "*", operation, AclPermissionType.ALLOW)))
+                          "User:" + user, "*", operation, AclPermissionType.ALLOW)))
           .toList();
     }
   }

@@ -1,24 +1,25 @@
 package io.fisherstreams.deploy;
 
 import com.fasterxml.jackson.databind.JsonNode;
-import com.fasterxml.jackson.databind.MappingIterator;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.TreeMap;
 import java.util.stream.Stream;
 
 /** The command lines of our services in the deployment files, so that tests can run them. */
 public final class DeployCommands {
   static final Path COMPOSE = Path.of("docker-compose.yml");
+  static final Path HOST = Path.of("deploy", "host.yaml");
   static final Path KUBERNETES = Path.of("deploy", "kubernetes");
   static final String IMAGE = "fisher-streams";
 
-  private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
+  private static final ObjectMapper YAML = Manifests.YAML;
+  private static final String CONFIG = "config.yaml";
 
   /**
    * One service that runs our image.
@@ -27,9 +28,22 @@ public final class DeployCommands {
    * @param arguments of {@code bin/fisher-streams}, the image's entry point
    * @param configFile the configuration's path inside the container
    * @param config the configuration that is mounted there
+   * @param files further files beside the configuration, by name
+   * @param user the broker's user whose password is mounted; empty for none
    */
   public record Service(
-      Path file, String name, List<String> arguments, String configFile, String config) {
+      Path file,
+      String name,
+      List<String> arguments,
+      String configFile,
+      String config,
+      Map<String, String> files,
+      String user) {
+    /** Without a password. */
+    Service(Path file, String name, List<String> arguments, String configFile, String config) {
+      this(file, name, arguments, configFile, config, Map.of(), "");
+    }
+
     /** The arguments with the configuration at another path, for a process outside a container. */
     public List<String> argumentsWith(Path configuration) {
       return arguments.stream()
@@ -75,25 +89,28 @@ public final class DeployCommands {
 
   private static List<Service> kubernetes() throws IOException {
     List<Service> services = new ArrayList<>();
-    JsonNode config = null;
+    Map<String, String> files = new TreeMap<>(configMap());
+    String config = files.remove(CONFIG);
     for (Map.Entry<Path, JsonNode> entry : manifests()) {
-      if (entry.getValue().get("kind").asText().equals("ConfigMap")) {
-        config = entry.getValue().get("data");
+      JsonNode pod = entry.getValue().at("/spec/template/spec");
+      String user = "";
+      for (JsonNode volume : pod.path("volumes")) {
+        if (volume.get("name").asText().equals("user")) {
+          user = volume.at("/secret/secretName").asText();
+        }
       }
-    }
-    for (Map.Entry<Path, JsonNode> entry : manifests()) {
-      JsonNode containers = entry.getValue().at("/spec/template/spec/containers");
-      for (JsonNode container : containers) {
+      for (JsonNode container : pod.path("containers")) {
         for (JsonNode mount : container.get("volumeMounts")) {
           if (mount.get("name").asText().equals("config")) {
-            String file = config.fieldNames().next();
             services.add(
                 new Service(
                     entry.getKey(),
                     container.get("name").asText(),
                     texts(container.get("args")),
-                    mount.get("mountPath").asText() + "/" + file,
-                    config.get(file).asText()));
+                    mount.get("mountPath").asText() + "/" + CONFIG,
+                    config,
+                    files,
+                    user));
           }
         }
       }
@@ -101,31 +118,31 @@ public final class DeployCommands {
     return services;
   }
 
+  /** The files of the ConfigMap that kustomize generates. */
+  static Map<String, String> configMap() throws IOException {
+    JsonNode generator =
+        YAML.readTree(KUBERNETES.resolve("kustomization.yaml").toFile())
+            .get("configMapGenerator")
+            .get(0);
+    Map<String, String> files = new TreeMap<>();
+    for (String file : texts(generator.get("files"))) {
+      Path path = KUBERNETES.resolve(file);
+      files.put(path.getFileName().toString(), Files.readString(path));
+    }
+    return files;
+  }
+
   /** The number of partitions that deploy/kubernetes gives a pool. */
   static int partitions() throws IOException {
-    for (Map.Entry<Path, JsonNode> manifest : manifests()) {
-      JsonNode config = manifest.getValue().at("/data/config.yaml");
-      if (config.isTextual()) {
-        return YAML.readTree(config.asText()).get("partitions").asInt();
-      }
-    }
-    throw new AssertionError("no configuration in " + KUBERNETES);
+    return YAML.readTree(configMap().get(CONFIG)).get("partitions").asInt();
   }
 
   /** Every document of deploy/kubernetes with its file, but for kustomize's own. */
   static List<Map.Entry<Path, JsonNode>> manifests() throws IOException {
     List<Map.Entry<Path, JsonNode>> manifests = new ArrayList<>();
     try (Stream<Path> files = Files.list(KUBERNETES)) {
-      for (Path file : files.sorted().toList()) {
-        try (MappingIterator<JsonNode> documents =
-            YAML.readerFor(JsonNode.class).readValues(file.toFile())) {
-          while (documents.hasNext()) {
-            JsonNode document = documents.next();
-            if (!document.get("kind").asText().equals("Kustomization")) {
-              manifests.add(Map.entry(file, document));
-            }
-          }
-        }
+      for (Path file : files.filter(Files::isRegularFile).sorted().toList()) {
+        Manifests.of(file).forEach(document -> manifests.add(Map.entry(file, document)));
       }
     }
     return manifests;

@@ -3,33 +3,37 @@ package io.fisherstreams.deploy;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
-import com.fasterxml.jackson.databind.introspect.Annotated;
-import com.fasterxml.jackson.databind.introspect.JacksonAnnotationIntrospector;
-import com.fasterxml.jackson.dataformat.yaml.YAMLFactory;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
-import io.fabric8.kubernetes.api.model.ConfigMap;
 import io.fabric8.kubernetes.api.model.Container;
 import io.fabric8.kubernetes.api.model.HasMetadata;
 import io.fabric8.kubernetes.api.model.Namespace;
 import io.fabric8.kubernetes.api.model.PersistentVolumeClaim;
 import io.fabric8.kubernetes.api.model.PodTemplateSpec;
+import io.fabric8.kubernetes.api.model.Secret;
+import io.fabric8.kubernetes.api.model.ServiceAccount;
 import io.fabric8.kubernetes.api.model.Volume;
 import io.fabric8.kubernetes.api.model.VolumeMount;
 import io.fabric8.kubernetes.api.model.apps.Deployment;
 import io.fabric8.kubernetes.api.model.apps.StatefulSet;
 import io.fabric8.kubernetes.api.model.batch.v1.Job;
+import io.fabric8.kubernetes.api.model.networking.v1.NetworkPolicy;
+import io.fabric8.kubernetes.api.model.policy.v1.PodDisruptionBudget;
 import io.fisherstreams.cli.Main;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.deploy.DeployCommands.Service;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
+import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
@@ -43,32 +47,21 @@ import org.junit.jupiter.params.provider.MethodSource;
 import picocli.CommandLine;
 
 class DeployTest {
-  private static final ObjectMapper YAML = new ObjectMapper(new YAMLFactory());
+  private static final ObjectMapper YAML = Manifests.YAML;
   private static final Map<String, Class<? extends HasMetadata>> KINDS =
       Map.of(
           "v1 Namespace", Namespace.class,
-          "v1 ConfigMap", ConfigMap.class,
+          "v1 ServiceAccount", ServiceAccount.class,
+          "v1 Secret", Secret.class,
           "v1 PersistentVolumeClaim", PersistentVolumeClaim.class,
           "v1 Service", io.fabric8.kubernetes.api.model.Service.class,
           "apps/v1 StatefulSet", StatefulSet.class,
           "apps/v1 Deployment", Deployment.class,
-          "batch/v1 Job", Job.class);
+          "batch/v1 Job", Job.class,
+          "networking.k8s.io/v1 NetworkPolicy", NetworkPolicy.class,
+          "policy/v1 PodDisruptionBudget", PodDisruptionBudget.class);
 
   private static final Pattern JAR_NAME = Pattern.compile("<finalName>([^<]+)</finalName>");
-
-  /** Fabric8's model keeps keys that Kubernetes does not know; here they are errors. */
-  private static final ObjectMapper STRICT =
-      new ObjectMapper()
-          .configure(DeserializationFeature.FAIL_ON_UNKNOWN_PROPERTIES, true)
-          .setAnnotationIntrospector(
-              new JacksonAnnotationIntrospector() {
-                private static final long serialVersionUID = 1L;
-
-                @Override
-                public Boolean hasAnySetter(Annotated annotated) {
-                  return false;
-                }
-              });
 
   @TempDir Path directory;
 
@@ -132,7 +125,11 @@ class DeployTest {
     }
     assertThat(kinds)
         .containsExactlyInAnyOrder(
-            "ConfigMap",
+            "ServiceAccount",
+            "NetworkPolicy",
+            "NetworkPolicy",
+            "PodDisruptionBudget",
+            "PodDisruptionBudget",
             "PersistentVolumeClaim",
             "Deployment",
             "Deployment",
@@ -188,8 +185,10 @@ class DeployTest {
     TreeSet<String> listed = new TreeSet<>();
     kustomization.get("resources").forEach(resource -> listed.add(resource.asText()));
     listed.add("kustomization.yaml");
+    assertThat(kustomization.at("/configMapGenerator/0/name").asText()).isEqualTo("fisher-streams");
+    assertThat(DeployCommands.configMap()).containsKeys("config.yaml", "client.properties");
     try (var files = Files.list(DeployCommands.KUBERNETES)) {
-      assertThat(files.map(file -> file.getFileName().toString()))
+      assertThat(files.filter(Files::isRegularFile).map(file -> file.getFileName().toString()))
           .containsExactlyInAnyOrderElementsOf(listed);
     }
   }
@@ -220,7 +219,16 @@ class DeployTest {
     }
     assertThat(instructions().stream().map(line -> line.split("\\s+")[0]).distinct())
         .isSubsetOf(
-            "FROM", "WORKDIR", "COPY", "RUN", "USER", "VOLUME", "ENTRYPOINT", "CMD", "EXPOSE");
+            "FROM",
+            "WORKDIR",
+            "COPY",
+            "RUN",
+            "ENV",
+            "USER",
+            "VOLUME",
+            "ENTRYPOINT",
+            "CMD",
+            "EXPOSE");
     Matcher jar = JAR_NAME.matcher(Files.readString(Path.of("pom.xml")));
     assertThat(jar.find()).isTrue();
     assertThat(String.join("\n", instructions()))
@@ -299,10 +307,133 @@ class DeployTest {
             "topics-create");
   }
 
+  @Test
+  void podsHaveNoRightsThatTheyDoNotNeedAndRoomOutsideTheHeap() throws Exception {
+    int pods = 0;
+    for (Map.Entry<Path, JsonNode> manifest : DeployCommands.manifests()) {
+      JsonNode pod = manifest.getValue().at("/spec/template/spec");
+      if (pod.isMissingNode()) {
+        continue;
+      }
+      pods++;
+      assertThat(pod.get("serviceAccountName").asText()).isEqualTo("fisher-streams");
+      assertThat(pod.get("automountServiceAccountToken").asBoolean(true)).isFalse();
+      assertThat(pod.at("/securityContext/runAsNonRoot").asBoolean()).isTrue();
+      assertThat(pod.at("/securityContext/seccompProfile/type").asText())
+          .isEqualTo("RuntimeDefault");
+      JsonNode container = pod.get("containers").get(0);
+      JsonNode security = container.get("securityContext");
+      assertThat(security.get("readOnlyRootFilesystem").asBoolean()).isTrue();
+      assertThat(security.get("allowPrivilegeEscalation").asBoolean(true)).isFalse();
+      assertThat(security.at("/capabilities/drop/0").asText()).isEqualTo("ALL");
+      assertThat(container.get("volumeMounts").findValuesAsText("mountPath")).contains("/tmp");
+      assertThat(bytes(container.at("/resources/limits/memory").asText()))
+          .as("heap, 1 GiB of direct buffers and half a gibibyte for all else")
+          .isGreaterThanOrEqualTo(
+              bytes(container.at("/env/0/value").asText()) + (1L << 30) + (1L << 29));
+    }
+    assertThat(pods).isEqualTo(6);
+  }
+
+  private static long bytes(String size) {
+    String number = size.replaceAll("[A-Za-z]", "");
+    String unit = size.substring(number.length()).toLowerCase(Locale.ROOT);
+    return Long.parseLong(number) << (unit.startsWith("g") ? 30 : 20);
+  }
+
+  @Test
+  void eachStageIsAUserOfItsOwnWhoseSecretTheUserOperatorMakes() throws Exception {
+    List<String> users =
+        Manifests.in(Path.of("deploy", "strimzi"), "KafkaUser").stream()
+            .map(user -> user.at("/metadata/name").asText())
+            .toList();
+    for (Service service : DeployCommands.all()) {
+      if (service.file().startsWith(DeployCommands.KUBERNETES)) {
+        assertThat(service.user())
+            .isIn(users)
+            .isEqualTo(
+                service.name().equals("topics-create")
+                    ? "pool-operator"
+                    : "pool-" + service.name());
+      }
+    }
+  }
+
+  @Test
+  void budgetsAndNetworkPoliciesSelectPodsThatExist() throws Exception {
+    List<Map<String, String>> pods = new ArrayList<>();
+    List<Map<String, String>> selectors = new ArrayList<>();
+    for (Map.Entry<Path, JsonNode> manifest : DeployCommands.manifests()) {
+      JsonNode resource = manifest.getValue();
+      JsonNode labels = resource.at("/spec/template/metadata/labels");
+      if (!labels.isMissingNode()) {
+        pods.add(texts(labels));
+        resource
+            .at("/spec/template/spec/topologySpreadConstraints")
+            .forEach(spread -> selectors.add(texts(spread.at("/labelSelector/matchLabels"))));
+      }
+      switch (resource.get("kind").asText()) {
+        case "PodDisruptionBudget" ->
+            selectors.add(texts(resource.at("/spec/selector/matchLabels")));
+        case "NetworkPolicy" -> selectors.add(texts(resource.at("/spec/podSelector/matchLabels")));
+        case "Service" -> selectors.add(texts(resource.at("/spec/selector")));
+        default -> {}
+      }
+    }
+    assertThat(selectors).hasSize(10);
+    for (Map<String, String> selector : selectors) {
+      assertThat(selector).isNotEmpty();
+      assertThat(pods).anyMatch(labels -> labels.entrySet().containsAll(selector.entrySet()));
+    }
+  }
+
+  private static Map<String, String> texts(JsonNode labels) {
+    Map<String, String> texts = new HashMap<>();
+    labels.properties().forEach(label -> texts.put(label.getKey(), label.getValue().asText()));
+    return texts;
+  }
+
+  @Test
+  void kedaScalesTheGradientStageByItsLag() throws Exception {
+    Path folder = Path.of("deploy", "keda");
+    for (JsonNode resource : Manifests.in(folder)) {
+      String kind = resource.get("kind").asText();
+      assertThat(resource.at("/metadata/namespace").asText()).isEqualTo("fisher-streams");
+      if (kind.equals("Secret")) {
+        assertThat(read(resource)).isNotNull();
+        continue;
+      }
+      JsonSchema schema =
+          JsonSchemaFactory.getInstance(SpecVersion.VersionFlag.V202012)
+              .getSchema(
+                  Files.readString(Path.of("src/test/resources/keda").resolve(kind + ".json")));
+      assertThat(schema.validate(resource)).as(kind).isEmpty();
+      // The check can fail.
+      JsonNode misspelt =
+          YAML.readTree(resource.toString().replaceAll("maxReplicaCount|secretTargetRef", "x"));
+      assertThat(schema.validate(misspelt)).as(kind).isNotEmpty();
+    }
+    JsonNode scaled = Manifests.in(folder, "ScaledObject").get(0).get("spec");
+    assertThat(scaled.at("/scaleTargetRef/kind").asText()).isEqualTo("StatefulSet");
+    assertThat(scaled.at("/scaleTargetRef/name").asText()).isEqualTo("gradient");
+    JsonNode trigger = scaled.at("/triggers/0/metadata");
+    assertThat(trigger.get("consumerGroup").asText()).isEqualTo(Stage.GRADIENT.group("pool"));
+    assertThat(trigger.get("topic").asText())
+        .isEqualTo(new PoolTopics("pool", SchemaRegistry.inMemory()).examples().name());
+    // the scaler owns the number of instances
+    assertThat(
+            DeployCommands.manifests().stream()
+                .map(Map.Entry::getValue)
+                .filter(m -> m.get("kind").asText().equals("StatefulSet"))
+                .filter(m -> m.at("/metadata/name").asText().equals("gradient"))
+                .filter(m -> m.get("spec").has("replicas")))
+        .isEmpty();
+  }
+
   private static HasMetadata read(JsonNode manifest) throws Exception {
     String kind = manifest.get("apiVersion").asText() + " " + manifest.get("kind").asText();
     assertThat(KINDS).containsKey(kind);
-    return STRICT.treeToValue(manifest, KINDS.get(kind));
+    return Manifests.STRICT.treeToValue(manifest, KINDS.get(kind));
   }
 
   private static void checkPod(PodTemplateSpec pod, List<PersistentVolumeClaim> claims) {

@@ -13,6 +13,7 @@ import io.strimzi.api.kafka.model.kafka.KafkaSpec;
 import io.strimzi.api.kafka.model.nodepool.KafkaNodePoolSpec;
 import io.strimzi.api.kafka.model.topic.KafkaTopicSpec;
 import io.strimzi.api.kafka.model.user.KafkaUserSpec;
+import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -61,10 +62,17 @@ class StrimziTest {
 
   @Test
   void usersHaveTheRightsOfTheTableAndNoOthers() throws Exception {
-    List<Right> found = new ArrayList<>();
+    assertThat(rights()).isEqualTo(AccessRights.of(POOL)).hasSizeGreaterThan(50);
     for (JsonNode user : Manifests.in(FOLDER, "KafkaUser")) {
       assertThat(user.at("/spec/authentication/type").asText()).isEqualTo("scram-sha-512");
       assertThat(user.at("/spec/authorization/type").asText()).isEqualTo("simple");
+    }
+  }
+
+  /** The rights of all users; a user's name is the pool's and the principal's. */
+  static List<Right> rights() throws IOException {
+    List<Right> found = new ArrayList<>();
+    for (JsonNode user : Manifests.in(FOLDER, "KafkaUser")) {
       for (JsonNode acl : user.at("/spec/authorization/acls")) {
         JsonNode resource = acl.get("resource");
         List<AclOperation> operations = new ArrayList<>();
@@ -82,7 +90,7 @@ class StrimziTest {
                 operations));
       }
     }
-    assertThat(found).isEqualTo(AccessRights.of(POOL)).hasSizeGreaterThan(50);
+    return found;
   }
 
   @Test

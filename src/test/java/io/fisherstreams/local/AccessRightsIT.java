@@ -398,7 +398,8 @@ class AccessRightsIT {
     return new GateOptions(
         "production",
         1,
-        8, false,
+        8,
+        false,
         List.of(
             new GateOptions.Task(
                 "cars",
