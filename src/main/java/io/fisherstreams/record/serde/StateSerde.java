@@ -7,6 +7,8 @@ import java.nio.ByteBuffer;
 import java.util.Locale;
 import org.apache.avro.message.BinaryMessageDecoder;
 import org.apache.avro.message.BinaryMessageEncoder;
+import org.apache.avro.message.MissingSchemaException;
+import org.apache.avro.message.SchemaStore;
 import org.apache.avro.specific.SpecificData;
 import org.apache.avro.specific.SpecificRecordBase;
 import org.apache.kafka.common.errors.RecordTooLargeException;
@@ -18,12 +20,15 @@ import org.apache.kafka.common.serialization.Serializer;
 
 /**
  * Values of a stage's own stores, in Avro's single-object encoding. They never leave the stage, so
- * they need no registry; the schema's fingerprint in front shows a value that another release of
- * the software wrote.
+ * they need no registry; by the schema's fingerprint in front, values that an {@linkplain
+ * EarlierSchemas earlier release} of the software wrote are read as well.
  */
 public final class StateSerde {
+  private static final SchemaStore EARLIER;
+
   static {
     AvroTrust.ensure();
+    EARLIER = EarlierSchemas.load();
   }
 
   /** The largest value; less than a changelog's limit by the room for a key. */
@@ -38,9 +43,20 @@ public final class StateSerde {
 
   /** The serde of a generated record class, for values of at most {@code maxBytes}. */
   public static <T extends SpecificRecordBase> Serde<T> of(Class<T> type, int maxBytes) {
+    return of(type, maxBytes, EARLIER);
+  }
+
+  /**
+   * The serde of a generated record class.
+   *
+   * @param earlier schemas of earlier releases, whose values it reads too
+   */
+  static <T extends SpecificRecordBase> Serde<T> of(
+      Class<T> type, int maxBytes, SchemaStore earlier) {
     SpecificData data = SpecificData.getForClass(type);
     BinaryMessageEncoder<T> encoder = new BinaryMessageEncoder<>(data, data.getSchema(type));
-    BinaryMessageDecoder<T> decoder = new BinaryMessageDecoder<>(data, data.getSchema(type));
+    BinaryMessageDecoder<T> decoder =
+        new BinaryMessageDecoder<>(data, data.getSchema(type), earlier);
     Serializer<T> write =
         (topic, value) -> {
           if (value == null) {
@@ -70,6 +86,13 @@ public final class StateSerde {
         (topic, bytes) -> {
           try {
             return bytes == null ? null : decoder.decode(bytes);
+          } catch (MissingSchemaException e) {
+            throw new SerializationException(
+                topic
+                    + ": a "
+                    + type.getSimpleName()
+                    + " of a release of the software that this one does not know",
+                e);
           } catch (IOException e) {
             throw new SerializationException(topic + ": not a " + type.getSimpleName(), e);
           }
