@@ -1,9 +1,7 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.InvalidInput;
+import io.fisherstreams.record.AnnouncementRules;
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.Limits;
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -18,7 +16,6 @@ import java.util.Collections;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.Optional;
@@ -71,53 +68,23 @@ public final class PoolView {
    * Adds a manifest's version, or updates the coefficient and method of one that is there.
    *
    * @param key the manifest's key in its topic
-   * @throws RejectedRecord when the manifest makes no sense, or is stale, or has other content than
-   *     an earlier one of its version
+   * @throws RejectedRecord as {@link AnnouncementRules#check} does
    */
   public void announce(String key, ModelManifest manifest) {
     String model = manifest.getModel();
-    if (!model.equals(key)) {
-      throw new RejectedRecord("key is '" + key + "', the manifest names model '" + model + "'");
-    }
-    requireRole(manifest);
-    try {
-      ManifestRules.check(manifest);
-    } catch (InvalidInput e) {
-      throw new RejectedRecord(e.getMessage());
-    }
-    NavigableMap<Long, PoolModel> versions =
-        models.getOrDefault(model, Collections.emptyNavigableMap());
-    long lowest =
-        Math.max(
+    AnnouncementRules.check(
+        key,
+        manifest,
+        new AnnouncementRules.Accepted(
+            newest(model).orElse(null),
             retired.getOrDefault(model, Long.MIN_VALUE),
-            versions.isEmpty() ? Long.MIN_VALUE : versions.lastKey() - 1);
-    if (manifest.getVersion() <= lowest) {
-      throw new RejectedRecord(
-          model
-              + "@"
-              + manifest.getVersion()
-              + " is stale: the model has had version "
-              + (versions.isEmpty() ? retired.get(model) : versions.lastKey()));
-    }
-    PoolModel again = versions.get(manifest.getVersion());
+            base,
+            models.size()));
+    PoolModel again =
+        models.getOrDefault(model, Collections.emptyNavigableMap()).get(manifest.getVersion());
     if (again != null) {
-      if (!ManifestRules.isSameContent(again.manifest(), manifest)) {
-        throw new RejectedRecord(
-            model
-                + "@"
-                + manifest.getVersion()
-                + " was announced before with other content; use a higher version");
-      }
       again.manifest(manifest);
       return;
-    }
-    if (versions.isEmpty() && models.size() >= Limits.MAX_MODELS) {
-      throw new RejectedRecord(
-          String.format(
-              Locale.ROOT,
-              "the pool has %d models, at most %d are accepted; withdraw one first",
-              models.size(),
-              Limits.MAX_MODELS));
     }
     PoolModel announced = new PoolModel(manifest, partitions);
     models.computeIfAbsent(model, m -> new TreeMap<>()).put(manifest.getVersion(), announced);
@@ -148,16 +115,6 @@ public final class PoolView {
     }
     if (accepted != null) {
       announce(model, accepted);
-    }
-  }
-
-  private void requireRole(ModelManifest manifest) {
-    boolean isBase = manifest.getRole() == Role.BASE;
-    if (isBase && base != null && !base.equals(manifest.getModel())) {
-      throw new RejectedRecord("the pool's base model is " + base + "; withdraw it first");
-    }
-    if (!isBase && manifest.getModel().equals(base)) {
-      throw new RejectedRecord(base + " is the pool's base model");
     }
   }
 

@@ -84,6 +84,13 @@ final class ForcedCompaction implements AutoCloseable {
         new ConfigEntry(name, needed != null ? needed : found.value()), OpType.SET);
   }
 
+  /** Whether a setting of a topic has its value only because the topic is compacted now. */
+  static boolean isForced(Config topic, String name) {
+    return AT_ONCE.containsKey(name)
+        && AT_ONCE.entrySet().stream()
+            .allMatch(forced -> forced.getValue().equals(topic.get(forced.getKey()).value()));
+  }
+
   private void restore() {
     get(admin.incrementalAlterConfigs(before).all());
   }

@@ -41,6 +41,9 @@ final class RegistryRoutes {
       return store.subjects();
     }
     String subject = path.get(1);
+    if (path.size() == 2 && method.equals("DELETE")) {
+      return store.delete(subject);
+    }
     if (path.size() == 2) {
       require(method, "POST");
       return described(store.lookup(subject, schemaOf(body)));

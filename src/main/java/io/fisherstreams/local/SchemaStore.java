@@ -151,6 +151,19 @@ final class SchemaStore {
     return versionsOf(subject);
   }
 
+  /**
+   * Deletes a subject with its rule for good. Its schemas keep their ids.
+   *
+   * @return the numbers of its versions
+   */
+  synchronized List<Integer> delete(String subject) {
+    List<Integer> versions = versions(subject).stream().map(Registered::version).toList();
+    State next = new State(state.compatibility(), state.schemas(), state.subjects());
+    next.subjects().remove(subject);
+    replace(next);
+    return versions;
+  }
+
   /** One version of a subject, given as a number or {@code latest}. */
   synchronized Registered version(String subject, String version) {
     List<Registered> versions = versions(subject);

@@ -57,29 +57,23 @@ public final class AcceptedManifests {
   }
 
   private boolean isAccepted(String key, ModelManifest manifest, Entry entry) {
-    if (!manifest.getModel().equals(key)) {
-      return false;
-    }
     try {
-      ManifestRules.check(manifest);
+      AnnouncementRules.check(
+          key,
+          manifest,
+          new AnnouncementRules.Accepted(
+              entry == null ? null : entry.manifest,
+              Long.MIN_VALUE,
+              base().map(ModelManifest::getModel).orElse(null),
+              entry != null && entry.manifest != null ? 0 : all().size()));
       ManifestRules.requireVersion(
           "version",
           manifest.getVersion(),
           now.getAsLong() + (CLOCK_TOLERANCE - 1) * ManifestRules.MAX_VERSION_AHEAD.toMillis());
-    } catch (InvalidInput e) {
+      return true;
+    } catch (RejectedRecord | InvalidInput e) {
       return false;
     }
-    if (entry != null && entry.manifest != null) {
-      ModelManifest known = entry.manifest;
-      if (known.getRole() != manifest.getRole()
-          || known.getVersion() > manifest.getVersion()
-          || (known.getVersion() == manifest.getVersion()
-              && !ManifestRules.isSameContent(known, manifest))) {
-        return false;
-      }
-    }
-    return manifest.getRole() != Role.BASE
-        || base().filter(base -> !base.getModel().equals(key)).isEmpty();
   }
 
   /** A model's newest manifest; empty when the model is unknown or withdrawn. */

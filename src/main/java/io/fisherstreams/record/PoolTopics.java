@@ -61,6 +61,7 @@ public final class PoolTopics {
   private static final String TWO_WEEKS = Long.toString(Duration.ofDays(14).toMillis());
 
   private final String pool;
+  private final SchemaRegistry registry;
   private final Topic<String, ModelManifest> models;
   private final Topic<ShardKey, CheckpointShard> checkpointShards;
   private final Topic<ShardKey, GradientBatch> gradientBatches;
@@ -82,6 +83,7 @@ public final class PoolTopics {
    */
   public PoolTopics(String pool, SchemaRegistry registry) {
     this.pool = pool;
+    this.registry = registry;
     Map<String, String> compacted = Map.of(CLEANUP_POLICY_CONFIG, CLEANUP_POLICY_COMPACT);
     Map<String, String> payload =
         Map.of(
@@ -242,6 +244,19 @@ public final class PoolTopics {
         aliasRequests,
         aliases,
         deadLetters);
+  }
+
+  /**
+   * Deletes the subjects of all topics from the schema registry.
+   *
+   * @throws io.fisherstreams.InvalidInput when one is left, with the reason
+   */
+  public void deleteSubjects() {
+    for (Topic<?, ?> topic : all()) {
+      if (topic != deadLetters) { // has records of all kinds, and no schema
+        registry.delete(AvroSerde.subject(topic.name()));
+      }
+    }
   }
 
   /** Stages compare keys as text and never parse them. */

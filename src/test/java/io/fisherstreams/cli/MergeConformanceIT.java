@@ -11,6 +11,10 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse.BodyHandlers;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -147,7 +151,7 @@ final class MergeConformanceIT {
   }
 
   @Test
-  void usesARealClusterAndLeavesNoTopicBehind() throws Exception {
+  void usesARealClusterAndLeavesNoTopicAndNoSubjectBehind() throws Exception {
     Path yaml = CASES.resolve("coefficients-normalized/merge.yaml");
     Path local = directory.resolve("local.safetensors");
     Path remote = directory.resolve("remote.safetensors");
@@ -167,6 +171,9 @@ final class MergeConformanceIT {
       try (Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
         assertThat(admin.listTopics().names().get()).isEmpty();
       }
+      HttpRequest subjects = HttpRequest.newBuilder(URI.create(registry.url() + "/subjects")).build();
+      assertThat(HttpClient.newHttpClient().send(subjects, BodyHandlers.ofString()).body())
+          .isEqualTo("[]");
     }
     assertThat(remote).hasSameBinaryContentAs(local);
   }

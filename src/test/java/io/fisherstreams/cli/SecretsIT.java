@@ -66,6 +66,12 @@ final class SecretsIT {
           "publish checkpoint", List.of("--model", "m", file("model-a.safetensors")),
           "publish fisher", List.of("--model", "m", file("model-a.fisher.safetensors")));
 
+  /** Settings that come from environment variables, for a process that has them. */
+  private static final String ENVIRONMENT = "environment";
+
+  /** An environment variable of the services that run in processes of their own. */
+  private static final String VARIABLE = "SECRET_OF_A_TEST";
+
   /** Every secret begins with it. */
   private static final String MARK = "Zq8secret";
 
@@ -145,7 +151,7 @@ final class SecretsIT {
           start(
               Stream.concat(
                       running.line().stream(),
-                      Stream.of("--config", running.config(servers, open, "").toString()))
+                      Stream.of("--config", running.config(servers, open, ENVIRONMENT).toString()))
                   .toArray(String[]::new)));
       makeARelease(commands, servers, open);
       for (Map.Entry<String, CommandSpec> command : commands.entrySet()) {
@@ -361,8 +367,9 @@ final class SecretsIT {
               .formatted(secret());
       String settings =
           """
-          config.providers=file
+          config.providers=file,env
           config.providers.file.class=org.apache.kafka.common.config.provider.FileConfigProvider
+          config.providers.env.class=org.apache.kafka.common.config.provider.EnvVarConfigProvider
           sasl.jaas.config=%s%s
           ssl.keystore.password=%s
           ssl.key.password=%s
@@ -394,6 +401,10 @@ final class SecretsIT {
                 + "\nsecurity.protocol=SSL\nssl.keystore.location="
                 + given().resolve("key-" + id)
                 + "\n";
+        case ENVIRONMENT ->
+            settings
+                + "ssl.keystore.key=${env:%s}\nschema.registry.ssl.key.password=${env:%s}\n"
+                    .formatted(VARIABLE, VARIABLE);
         case "invalid login module" ->
             settings + "security.protocol=SASL_PLAINTEXT\nsasl.mechanism=PLAIN\n";
         default -> settings;
@@ -464,7 +475,9 @@ final class SecretsIT {
                 System.getProperty("java.class.path"),
                 "io.fisherstreams.cli.Main"));
     command.addAll(List.of(line));
-    return new ProcessBuilder(command)
+    ProcessBuilder builder = new ProcessBuilder(command);
+    builder.environment().put(VARIABLE, secret());
+    return builder
         .redirectErrorStream(true)
         .redirectOutput(directory.resolve(line[0] + ".log").toFile())
         .start();

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.record.AcceptedManifests;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -15,6 +16,8 @@ import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalLong;
+import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -305,6 +308,47 @@ class PoolViewTest {
     assertThat(pool.models().get("a").get(3L).manifest().getCoefficient()).isEqualTo(0.5);
     assertRejected(Models.model("a", 3).setContentHash("y").build(), "other content");
     assertRejected(Models.model("a", 2).setContentHash("x").build(), "a@2 is stale");
+  }
+
+  @Test
+  void aFineTunedModelDoesNotBecomeTheBase() {
+    pool.announce("base", Models.model("base", 1).build());
+    assertRejected(
+        Models.base(2, Models.method(true, 1e-6)), "base is a fine-tuned model of the pool");
+    pool.withdraw("base");
+    pool.announce("base", Models.base(2, Models.method(true, 1e-6)));
+    assertThat(pool.base()).contains("base");
+  }
+
+  /** Readers of the topic do not ask the coordinator. */
+  @ParameterizedTest
+  @ValueSource(longs = {1, 2, 3})
+  void whatAReaderAcceptsTheCoordinatorAccepts(long seed) {
+    Random random = new Random(seed);
+    AcceptedManifests reader = new AcceptedManifests(() -> 0);
+    int accepted = 0;
+    for (int offset = 0; offset < 2_000; offset++) {
+      String model = List.of("a", "b", "base").get(random.nextInt(3));
+      ModelManifest manifest =
+          random.nextInt(3) == 0
+              ? Models.base(1 + random.nextInt(1 + offset / 50), Models.method(true, 1e-6))
+              : Models.model(model, 1 + random.nextInt(1 + offset / 50)).build();
+      manifest.setModel(model);
+      manifest.setContentHash(random.nextBoolean() ? "x" : "y");
+      String key = random.nextInt(20) == 0 ? "other" : model;
+      boolean isAccepted = true;
+      try {
+        pool.announce(key, manifest);
+        accepted++;
+      } catch (RejectedRecord e) {
+        isAccepted = false;
+      }
+      assertThat(reader.add(key, manifest, offset, OptionalLong.empty()))
+          .as("%s under key %s", manifest, key)
+          .isEqualTo(isAccepted);
+      assertThat(reader.find(model)).isEqualTo(pool.newest(model));
+    }
+    assertThat(accepted).isBetween(20, 1_900);
   }
 
   private void assertRejected(ModelManifest manifest, String reason) {

@@ -188,6 +188,61 @@ class PoolAdminTest {
         .contains(others.releases().name());
   }
 
+  @Test
+  void aPoolThatIsPurgedPassesTheCheckAndGetsItsSettingsBack() throws Exception {
+    PoolTopics topics = topics("purged");
+    admin(topics).create(1, Optional.empty());
+    set(topics.models().name(), "min.cleanable.dirty.ratio", "0.25");
+    Map<String, Map<String, String>> all = new HashMap<>();
+    for (Topic<?, ?> topic : List.of(topics.models(), topics.checkpointShards())) {
+      all.put(topic.name(), topic.config());
+    }
+    Map<String, String> models = own(topics.models().name());
+    Map<String, String> shards = own(topics.checkpointShards().name());
+    try (ForcedCompaction forced = new ForcedCompaction(admin, all)) {
+      assertThat(forced).isNotNull();
+      awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
+      assertThat(admin(topics).check()).isEqualTo(1);
+    }
+    awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "3600000");
+    assertThat(own(topics.checkpointShards().name())).isEqualTo(shards);
+    await().untilAsserted(() -> assertThat(own(topics.models().name())).isEqualTo(models));
+
+    new ForcedCompaction(admin, all); // killed
+    awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
+    new ForcedCompaction(admin, all).close();
+    await()
+        .untilAsserted(
+            () -> assertThat(own(topics.checkpointShards().name())).isEqualTo(shards));
+    set(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
+    awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
+    assertThatThrownBy(() -> admin(topics).check()).hasMessageContaining("min.compaction.lag.ms=0");
+  }
+
+  private static void set(String topic, String name, String value) throws Exception {
+    ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+    AlterConfigOp set =
+        new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+    admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
+  }
+
+  /** The settings that a topic has of its own. */
+  private static Map<String, String> own(String topic) throws Exception {
+    ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
+    Map<String, String> own = new HashMap<>();
+    for (ConfigEntry entry :
+        admin.describeConfigs(List.of(resource)).all().get().get(resource).entries()) {
+      if (entry.source() == ConfigEntry.ConfigSource.DYNAMIC_TOPIC_CONFIG) {
+        own.put(entry.name(), entry.value());
+      }
+    }
+    return own;
+  }
+
+  private static void awaitOwn(String topic, String name, String value) {
+    await().untilAsserted(() -> assertThat(own(topic)).containsEntry(name, value));
+  }
+
   private static void commit(String group, PoolTopics topics) throws Exception {
     TopicPartition releases = new TopicPartition(topics.releases().name(), 0);
     admin.alterConsumerGroupOffsets(group, Map.of(releases, new OffsetAndMetadata(0))).all().get();

@@ -220,6 +220,21 @@ class EmbeddedRegistryTest {
         .isEqualTo(JSON.readTree("[\"pool/a+b c-value\"]"));
   }
 
+  @Test
+  void aDeletedSubjectIsGoneAndItsSchemasKeepTheirIds() throws Exception {
+    int id = register("one-value", ONE_FIELD);
+    register("one-value", WITH_DEFAULT);
+    put("/config/one-value", "{\"compatibility\":\"NONE\"}");
+    Reply deleted = send("DELETE", "/subjects/one-value", null);
+    assertThat(deleted.status).isEqualTo(200);
+    assertThat(deleted.body).isEqualTo(JSON.readTree("[1,2]"));
+    assertThat(get("/subjects").body).isEmpty();
+    assertThat(code(get("/config/one-value"))).isEqualTo(40408);
+    assertThat(get("/schemas/ids/" + id).body.get("schema").textValue()).isEqualTo(ONE_FIELD);
+    assertThat(code(send("DELETE", "/subjects/one-value", null))).isEqualTo(40401);
+    assertThat(register("one-value", WITHOUT_DEFAULT)).as("no earlier version").isPositive();
+  }
+
   private int register(String subject, String schema) throws Exception {
     Reply reply = post("/subjects/" + subject + "/versions", schema(schema));
     assertThat(reply.status).as(reply.body.toString()).isEqualTo(200);

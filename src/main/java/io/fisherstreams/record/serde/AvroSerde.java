@@ -64,8 +64,13 @@ public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
     return (topic, bytes) -> bytes == null ? null : read(topic, bytes);
   }
 
+  /** The subject of a topic's values in the schema registry. */
+  public static String subject(String topic) {
+    return topic + "-value";
+  }
+
   private byte[] write(String topic, T value) {
-    int id = ids.computeIfAbsent(topic, t -> registry.register(t + "-value", schema));
+    int id = ids.computeIfAbsent(topic, t -> registry.register(subject(t), schema));
     @SuppressWarnings("unchecked")
     DatumWriter<T> writer = (DatumWriter<T>) data.createDatumWriter(schema);
     try {

@@ -209,6 +209,34 @@ final class ConfluentRegistry implements SchemaRegistry {
   }
 
   @Override
+  public void delete(String subject) {
+    if (!mayRegister) {
+      return;
+    }
+    try {
+      client.deleteSubject(subject);
+      client.deleteSubject(subject, true); // a registry lists what is deleted once as deleted
+    } catch (RestClientException e) {
+      if (e.getStatus() != NOT_FOUND) {
+        throw notDeleted(subject, e);
+      }
+    } catch (IOException e) {
+      throw notDeleted(subject, e);
+    }
+  }
+
+  private InvalidInput notDeleted(String subject, Exception cause) {
+    return new InvalidInput(
+        "subject "
+            + subject
+            + " of schema registry "
+            + url
+            + " is left: "
+            + Secrets.mask(String.valueOf(cause.getMessage())),
+        cause);
+  }
+
+  @Override
   public Schema byId(int id) {
     Schema known = byId.get(id);
     if (known != null) {

@@ -29,6 +29,15 @@ public interface SchemaRegistry {
    */
   int register(String subject, Schema schema);
 
+  /**
+   * Deletes a subject with all its versions for good; does nothing when there is none, or when this
+   * client registers nothing.
+   *
+   * @throws io.fisherstreams.InvalidInput when the registry rejects that or does not answer; it is
+   *     asked once
+   */
+  default void delete(String subject) {}
+
   /** Asks once whether the registry answers. */
   default boolean answers() {
     return true;
