@@ -53,8 +53,7 @@ public final class AnnouncementRules {
   private static void requireRole(ModelManifest manifest, Accepted accepted) {
     boolean isBase = manifest.getRole() == Role.BASE;
     if (isBase && accepted.base != null && !accepted.base.equals(manifest.getModel())) {
-      throw new RejectedRecord(
-          "the pool's base model is " + accepted.base + "; withdraw it first");
+      throw new RejectedRecord("the pool's base model is " + accepted.base + "; withdraw it first");
     }
     if (!isBase && manifest.getModel().equals(accepted.base)) {
       throw new RejectedRecord(accepted.base + " is the pool's base model");

@@ -81,12 +81,7 @@ final class FullDiskIT {
       pool.output("publish", "checkpoint", example("base"), "--model", "base", "--base");
       pool.output("publish", "checkpoint", example("cars"), "--model", "cars");
       pool.output(
-          "publish",
-          "fisher",
-          example("cars.fisher.safetensors"),
-          "--model",
-          "cars",
-          "--wait");
+          "publish", "fisher", example("cars.fisher.safetensors"), "--model", "cars", "--wait");
       assertRejected(
           "the output needs",
           "--output",

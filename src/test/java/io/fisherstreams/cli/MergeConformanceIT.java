@@ -171,7 +171,8 @@ final class MergeConformanceIT {
       try (Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
         assertThat(admin.listTopics().names().get()).isEmpty();
       }
-      HttpRequest subjects = HttpRequest.newBuilder(URI.create(registry.url() + "/subjects")).build();
+      HttpRequest subjects =
+          HttpRequest.newBuilder(URI.create(registry.url() + "/subjects")).build();
       assertThat(HttpClient.newHttpClient().send(subjects, BodyHandlers.ofString()).body())
           .isEqualTo("[]");
     }

@@ -212,8 +212,7 @@ class PoolAdminTest {
     awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
     new ForcedCompaction(admin, all).close();
     await()
-        .untilAsserted(
-            () -> assertThat(own(topics.checkpointShards().name())).isEqualTo(shards));
+        .untilAsserted(() -> assertThat(own(topics.checkpointShards().name())).isEqualTo(shards));
     set(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
     awaitOwn(topics.checkpointShards().name(), "min.compaction.lag.ms", "0");
     assertThatThrownBy(() -> admin(topics).check()).hasMessageContaining("min.compaction.lag.ms=0");
@@ -221,8 +220,7 @@ class PoolAdminTest {
 
   private static void set(String topic, String name, String value) throws Exception {
     ConfigResource resource = new ConfigResource(ConfigResource.Type.TOPIC, topic);
-    AlterConfigOp set =
-        new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
+    AlterConfigOp set = new AlterConfigOp(new ConfigEntry(name, value), AlterConfigOp.OpType.SET);
     admin.incrementalAlterConfigs(Map.of(resource, List.of(set))).all().get();
   }
 

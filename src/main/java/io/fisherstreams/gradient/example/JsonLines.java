@@ -150,6 +150,11 @@ final class JsonLines implements AutoCloseable {
         // Continue after a short read.
       }
       String text = StandardCharsets.UTF_8.newDecoder().decode(bytes.flip()).toString();
+      if (text.strip().startsWith("[")) {
+        throw invalid(
+            index,
+            "expected a JSON object in each line, found an array; this makes lines of it: jq -c '.[]'");
+      }
       JsonNode node = mapper.readTree(text);
       if (!node.isObject()) {
         throw invalid(
@@ -179,6 +184,9 @@ final class JsonLines implements AutoCloseable {
     String reason = JsonFault.reason(fault);
     if (reason.contains("Non-standard token") || reason.contains("Feature")) {
       return "numbers are finite and texts are in double quotes; NaN and Infinity are not JSON";
+    }
+    if (reason.contains("end-of-input")) {
+      return "the line ends within an object; each example is one line, which jq -c . makes of it";
     }
     return reason;
   }

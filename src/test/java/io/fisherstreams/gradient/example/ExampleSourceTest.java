@@ -118,12 +118,16 @@ class ExampleSourceTest {
             {"text": "low", "label": true}
             {"text": "\\ud800", "label": 1}
             {"text": "low", "label": "-1"}
+            [{"text": "low", "label": 1},
+            {"text": "low",
             """);
     String[] reasons = {
       "NaN and Infinity are not JSON; the line begins with {\"text\": \"low\", \"label\": NaN}",
       "expected a class number or name, found true",
       "half of a surrogate pair",
-      "\"-1\" is no class name of the model and no class number"
+      "\"-1\" is no class name of the model and no class number",
+      "expected a JSON object in each line, found an array; this makes lines of it: jq -c '.[]'",
+      "the line ends within an object; each example is one line, which jq -c . makes of it"
     };
     try (ExampleSource source =
         TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
