@@ -19,6 +19,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.oneshot.EvaluationReport;
@@ -52,7 +53,7 @@ import picocli.CommandLine.Spec;
       "fisher-streams evaluate --model=CHECKPOINT_OR_RELEASE --examples=PATH [OPTIONS]"
     },
     description = {
-      "Measures accuracy and mean log-likelihood of a model, a release or a whole merge.yaml on labelled examples.",
+      "Measures accuracy, mean log-likelihood and, of a language model, perplexity of a model, a release or a whole merge.yaml on labelled examples.",
       "For a merge.yaml it measures the merged model, the plain average, the base and each fine-tuned model on every task."
     })
 final class EvaluateCommand implements Callable<Integer> {
@@ -141,7 +142,11 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   private ExampleSource examples(ModelFiles files, EvaluatedModel one) {
-    ExampleSource examples = files.examples(one.examples());
+    ExampleSource whole = files.examples(one.examples());
+    ExampleSource examples =
+        one.maxLength().isPresent()
+            ? new ShortenedExamples(whole, one.maxLength().getAsInt())
+            : whole;
     try {
       if (json != null) {
         files.requireOther("--json", json, examples);
@@ -202,6 +207,9 @@ final class EvaluateCommand implements Callable<Integer> {
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, task)) {
       Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::upTo);
       progress.done();
+      if (examples instanceof ShortenedExamples shortened) {
+        shortened.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
+      }
       return evaluation;
     }
   }

@@ -6,10 +6,12 @@ import io.fisherstreams.cli.options.EstimatorConverter;
 import io.fisherstreams.cli.options.EstimatorOptions;
 import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import java.nio.file.Path;
+import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -33,11 +35,20 @@ final class FisherCommand implements Callable<Integer> {
       names = "--estimator",
       converter = EstimatorConverter.class,
       paramLabel = "NAME",
-      defaultValue = "exact",
-      description = "exact, sampled, empirical or fusion_bench. Default: ${DEFAULT-VALUE}.")
+      description =
+          "exact, sampled, empirical or fusion_bench. Default: exact; for a language model sampled.")
   private String estimator;
 
   @Mixin private EstimatorOptions options;
+
+  @Option(
+      names = "--exact-vocabulary",
+      converter = AtLeastOne.Int.class,
+      paramLabel = "N",
+      defaultValue = "" + Estimator.Exact.MAX_VOCABULARY,
+      description =
+          "For a language model and the estimator 'exact': rejects a vocabulary with more tokens. Default: ${DEFAULT-VALUE}.")
+  private int exactVocabulary;
 
   @Option(
       names = "--num-examples",
@@ -58,14 +69,37 @@ final class FisherCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    FisherSettings settings = options.settings(spec.commandLine(), estimator, numExamples);
+    FisherSettings settings = settings();
     ModelFiles files = model.files(torchScript.file());
-    files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
+    files.renaming().ifPresent(this::note);
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
-      new FisherJob(files, model.examples(), settings).run(output, progress::upTo);
+      new FisherJob(files, model.examples(), settings).run(output, progress::upTo, this::note);
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);
     return 0;
+  }
+
+  private FisherSettings settings() {
+    FisherSettings chosen =
+        options.settings(
+            spec.commandLine(),
+            Optional.ofNullable(estimator).orElseGet(this::estimatorOfTheModel),
+            numExamples);
+    Estimator exact = new Estimator.Exact(exactVocabulary);
+    return new FisherSettings(
+        chosen.estimator() instanceof Estimator.Exact ? exact : chosen.estimator(),
+        chosen.examples(),
+        chosen.batchSize(),
+        model.maxLength());
+  }
+
+  private String estimatorOfTheModel() {
+    boolean languageModel = model.exists() && model.files(torchScript.file()).isLanguageModel();
+    return Estimator.byDefault(languageModel).text();
+  }
+
+  private void note(String note) {
+    spec.commandLine().getErr().println("note: " + note);
   }
 }

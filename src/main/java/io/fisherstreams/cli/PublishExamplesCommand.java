@@ -11,6 +11,7 @@ import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
@@ -68,6 +69,14 @@ final class PublishExamplesCommand implements Callable<Integer> {
   private Path head;
 
   @Option(
+      names = "--max-length",
+      converter = AtLeastOne.Int.class,
+      paramLabel = "TOKENS",
+      description =
+          "Cuts each text after so many tokens. Default: a text that is too long is rejected by the stage.")
+  private Integer maxLength;
+
+  @Option(
       names = "--num-examples",
       converter = AtLeastOne.Whole.class,
       paramLabel = "N",
@@ -92,13 +101,18 @@ final class PublishExamplesCommand implements Callable<Integer> {
     String model = named.name();
     madeFor.requireReadable();
     Path files = folder != null ? folder : path.toAbsolutePath().getParent();
+    ExampleSource whole =
+        new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty()).examples(path);
     try (ExampleSource source =
-        new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty()).examples(path)) {
+        maxLength == null ? whole : new ShortenedExamples(whole, maxLength)) {
       requireExamples(source);
       KafkaSettings kafka = connection.kafka();
       PoolTopics topics = connection.topics();
       try (PoolModels models = PoolModels.open(kafka, topics)) {
         publish(source, models.require(model), kafka, topics, models);
+      }
+      if (source instanceof ShortenedExamples shortened) {
+        shortened.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
       }
     }
     return 0;

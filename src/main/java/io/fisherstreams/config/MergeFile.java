@@ -86,7 +86,8 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param normalizeFisherWeight whether each λ is divided by its model's N + ε
    * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
    * @param numFisherExamples how many examples a Fisher is estimated from
-   * @param estimator of the diagonal Fisher
+   * @param estimator of the diagonal Fisher; empty for {@code exact}, or {@code sampled} where the
+   *     model predicts tokens
    * @param samples labels drawn per example, if the estimator draws labels
    * @param seed of those draws
    * @param batchSize examples that go through the model together
@@ -96,7 +97,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
       boolean normalizeFisherWeight,
       double minimalFisherWeight,
       int numFisherExamples,
-      EstimatorName estimator,
+      Optional<EstimatorName> estimator,
       int samples,
       long seed,
       int batchSize) {
@@ -107,7 +108,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
             true,
             ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
             ManifestRules.DEFAULT_EXAMPLES,
-            EstimatorName.EXACT,
+            Optional.empty(),
             1,
             0,
             ManifestRules.DEFAULT_BATCH_SIZE);

@@ -66,13 +66,14 @@ final class MergeFileReader {
     Method standard = Method.DEFAULT;
     List<String> patterns = yaml.texts("exclude_param_names_regex");
     checked(yaml, "exclude_param_names_regex", () -> MergeSet.of(List.of(), patterns));
-    String estimator = yaml.text("estimator", standard.estimator().text());
+    Optional<String> estimator =
+        yaml.has("estimator") ? Optional.of(yaml.text("estimator")) : Optional.empty();
     return new Method(
         patterns,
         yaml.flag("normalize_fisher_weight", standard.normalizeFisherWeight()),
         yaml.number("minimal_fisher_weight", standard.minimalFisherWeight(), 0),
         yaml.whole("num_fisher_examples", standard.numFisherExamples(), 1),
-        checked(yaml, "estimator", () -> EstimatorName.of(estimator)),
+        estimator.map(name -> checked(yaml, "estimator", () -> EstimatorName.of(name))),
         yaml.whole("samples", standard.samples(), 1),
         yaml.whole("seed", standard.seed(), Long.MIN_VALUE),
         yaml.whole("batch_size", standard.batchSize(), 1));

@@ -3,6 +3,9 @@ package io.fisherstreams.gradient;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.model.Cotangents;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
+import io.fisherstreams.gradient.model.ProbabilityFactor;
+import io.fisherstreams.gradient.model.SeededDraws;
+import io.fisherstreams.gradient.model.TokenLabels;
 import io.fisherstreams.record.EstimatorName;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -35,6 +38,14 @@ public sealed interface Estimator {
     };
   }
 
+  /**
+   * The estimator when none is named: a language model's exact Fisher would take a backward pass
+   * for each target and token of the vocabulary.
+   */
+  static EstimatorName byDefault(boolean languageModel) {
+    return languageModel ? EstimatorName.SAMPLED : EstimatorName.EXACT;
+  }
+
   /** Its name in {@code merge.yaml}, on the command line and in manifests. */
   String name();
 
@@ -47,6 +58,13 @@ public sealed interface Estimator {
    * @throws InvalidInput when the estimator is defined for classes only
    */
   Cotangents directions(Values values);
+
+  /**
+   * Along which next tokens a language model is differentiated.
+   *
+   * @throws InvalidInput when the estimator is defined for classes only
+   */
+  TokenLabels tokens();
 
   /** Whether the result depends on how examples are batched. */
   default boolean dependsOnBatches() {
@@ -61,17 +79,21 @@ public sealed interface Estimator {
   /**
    * The expectation over all classes, Σ_c p_c (∂ log p_c)².
    *
-   * <p>Σ_c p_c (e_c − p)(e_c − p)ᵀ = diag(p) − p·pᵀ has rank C − 1, so C − 1 directions give the
-   * same sum as C classes: the columns of its Cholesky factor, here in closed form with the classes
-   * ordered by falling probability and r_k = Σ_{j≥k} p_j: L_kk = √(p_k r_{k+1} / r_k), L_jk = −p_j
-   * √(p_k / (r_k r_{k+1})) for j > k. Two classes cost one backward pass.
+   * <p>{@link ProbabilityFactor} has fewer directions than classes that give the same sum.
    *
-   * <p>Directions that together make up less than 2⁻²⁴ of an example's Σ|L_·k|² are skipped: that
-   * is the rounding unit of the float32 sums. A confident model over hundreds of classes then needs
-   * only a few directions.
+   * <p>For a language model it is the expectation over next tokens, each drawn with the example's
+   * own tokens before it.
+   *
+   * @param maxVocabulary a language model with more tokens is rejected
    */
-  record Exact() implements Estimator {
-    private static final double NEGLIGIBLE = 0x1p-24;
+  record Exact(int maxVocabulary) implements Estimator {
+    /** The vocabulary that is accepted when nothing else is said. */
+    public static final int MAX_VOCABULARY = 256;
+
+    /** With the default limit of the vocabulary. */
+    public Exact() {
+      this(MAX_VOCABULARY);
+    }
 
     @Override
     public String name() {
@@ -82,15 +104,7 @@ public sealed interface Estimator {
     public Cotangents directions(Predictions predictions) {
       Collector collector = new Collector();
       for (int i = 0; i < predictions.size(); i++) {
-        List<double[]> columns = factor(predictions.probabilities(i));
-        double[] size = columns.stream().mapToDouble(Exact::squaredLength).toArray();
-        double negligible = NEGLIGIBLE * Arrays.stream(size).sum();
-        double dropped = 0;
-        int kept = columns.size();
-        while (kept > 0 && dropped + size[kept - 1] < negligible) {
-          dropped += size[--kept];
-        }
-        for (double[] column : columns.subList(0, kept)) {
+        for (float[] column : ProbabilityFactor.of(predictions.probabilities(i))) {
           collector.add(i, column);
         }
       }
@@ -103,35 +117,9 @@ public sealed interface Estimator {
       return alongOutputs(values, example -> 1);
     }
 
-    /** Columns of L with L·Lᵀ = diag(p) − p·pᵀ. */
-    static List<double[]> factor(double[] p) {
-      int classes = p.length;
-      Integer[] order = new Integer[classes];
-      Arrays.setAll(order, c -> c);
-      Arrays.sort(order, (a, b) -> Double.compare(p[b], p[a]));
-      double[] rest = new double[classes + 1];
-      for (int k = classes - 1; k >= 0; k--) {
-        rest[k] = rest[k + 1] + p[order[k]];
-      }
-      List<double[]> columns = new ArrayList<>();
-      for (int k = 0; k < classes - 1 && rest[k + 1] > 0; k++) {
-        double[] column = new double[classes];
-        double diagonal = Math.sqrt(p[order[k]] * (rest[k + 1] / rest[k]));
-        column[order[k]] = diagonal;
-        for (int j = k + 1; j < classes; j++) {
-          column[order[j]] = -p[order[j]] / rest[k + 1] * diagonal;
-        }
-        columns.add(column);
-      }
-      return columns;
-    }
-
-    private static double squaredLength(double[] vector) {
-      double sum = 0;
-      for (double v : vector) {
-        sum += v * v;
-      }
-      return sum;
+    @Override
+    public TokenLabels tokens() {
+      return new TokenLabels.Every(maxVocabulary);
     }
   }
 
@@ -143,9 +131,6 @@ public sealed interface Estimator {
    * @param seed of the draws
    */
   record Sampled(int samples, long seed) implements Estimator {
-    // SplitMix64 (Steele, Lea and Flood 2014): increment and finaliser.
-    private static final long GOLDEN = 0x9E3779B97F4A7C15L;
-
     /** Rejects fewer than one sample. */
     public Sampled {
       if (samples < 1) {
@@ -203,15 +188,12 @@ public sealed interface Estimator {
     }
 
     private double uniform(long example, int draw) {
-      long state = mix(mix(mix(seed) + example) + draw);
-      return (state >>> 11) * 0x1p-53;
+      return new SeededDraws(seed).uniform(example, draw);
     }
 
-    private static long mix(long value) {
-      long z = value + GOLDEN;
-      z = (z ^ (z >>> 30)) * 0xBF58476D1CE4E5B9L;
-      z = (z ^ (z >>> 27)) * 0x94D049BB133111EBL;
-      return z ^ (z >>> 31);
+    @Override
+    public TokenLabels tokens() {
+      return new TokenLabels.Drawn(samples, seed);
     }
 
     private static int draw(double[] p, double uniform) {
@@ -250,6 +232,11 @@ public sealed interface Estimator {
     public Cotangents directions(Values values) {
       return alongOutputs(values, values::residual);
     }
+
+    @Override
+    public TokenLabels tokens() {
+      return new TokenLabels.Own();
+    }
   }
 
   /**
@@ -284,6 +271,13 @@ public sealed interface Estimator {
       throw new InvalidInput(
           "the estimator fusion_bench is defined for classes, but the model predicts a value; use"
               + " exact, sampled or empirical");
+    }
+
+    @Override
+    public TokenLabels tokens() {
+      throw new InvalidInput(
+          "the estimator fusion_bench is defined for classes, but the model predicts tokens; use"
+              + " sampled or empirical");
     }
   }
 
@@ -322,6 +316,10 @@ public sealed interface Estimator {
       for (int c = 0; c < value.length; c++) {
         value[c] = (float) direction[c];
       }
+      add(example, value);
+    }
+
+    private void add(int example, float[] value) {
       examples.add(example);
       values.add(value);
     }

@@ -5,6 +5,8 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.Output;
+import io.fisherstreams.gradient.model.TokenPass;
+import io.fisherstreams.gradient.model.TokenScores;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
@@ -15,8 +17,8 @@ import java.util.OptionalLong;
  *
  * @param output what it predicts
  * @param examples how many
- * @param predictions how many labels it predicted: one an example
- * @param correct how many of them are the most probable class; 0 when it predicts a value
+ * @param predictions how many labels it predicted: one an example, or one a target token
+ * @param correct how many of them are the most probable class or token; 0 when it predicts a value
  * @param logLikelihood Σ of log p(label), in nats; for a value log p is −½ (y − f)²
  */
 public record Evaluation(
@@ -52,6 +54,13 @@ public record Evaluation(
   }
 
   private static Evaluation batch(ModelRuntime runtime, List<Example> batch) {
+    if (runtime.output() == Output.TOKENS) {
+      try (TokenPass pass = runtime.forwardTokens(batch)) {
+        TokenScores scores = pass.scores();
+        return new Evaluation(
+            Output.TOKENS, batch.size(), scores.tokens(), scores.correct(), scores.logLikelihood());
+      }
+    }
     return runtime.output() == Output.VALUE
         ? values(Values.of(batch, runtime.logits(batch)))
         : classes(Predictions.of(batch, runtime.logits(batch)));

@@ -6,6 +6,7 @@ import io.fisherstreams.gradient.model.ForwardPass;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.Output;
 import io.fisherstreams.gradient.model.SquaredSums;
+import io.fisherstreams.gradient.model.TokenPass;
 import java.util.List;
 
 /**
@@ -23,6 +24,13 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
    * @throws io.fisherstreams.InvalidInput when it does not suit the model
    */
   public int check(Example example) {
+    if (runtime.output() == Output.TOKENS) {
+      try (TokenPass pass = runtime.forwardTokens(List.of(example))) {
+        estimator.tokens();
+        pass.scores();
+        return 0;
+      }
+    }
     float[] logits = runtime.logits(List.of(example));
     directions(List.of(example), logits);
     return logits.length;
@@ -38,7 +46,7 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
     runtime.requireInputs(example);
     if (runtime.output() == Output.VALUE) {
       example.value();
-    } else {
+    } else if (runtime.output() == Output.CLASSES) {
       example.labelAmong(outputs);
     }
   }
@@ -52,6 +60,13 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
    *     then as before
    */
   public void add(List<Example> batch, SquaredSums sums) {
+    if (runtime.output() == Output.TOKENS) {
+      try (TokenPass pass = runtime.forwardTokens(batch)) {
+        pass.addSquaredGradients(estimator.tokens(), sums);
+        sums.count(batch.size());
+      }
+      return;
+    }
     try (ForwardPass pass = runtime.forward(batch)) {
       Cotangents directions = directions(batch, pass.logits());
       if (directions.count() > 0) {

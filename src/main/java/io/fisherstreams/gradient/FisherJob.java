@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.Sha256;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.tensor.DType;
@@ -16,6 +17,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Consumer;
 
 /**
  * Estimates one model's diagonal Fisher and writes it as a safetensors file: float32, one tensor of
@@ -23,8 +25,8 @@ import java.util.TreeMap;
  *
  * <p>The file's metadata records its provenance: {@code estimator}, {@code examples}, {@code
  * batch_size} ({@code any}, unless the result depends on it), {@code samples} and {@code seed} when
- * labels are drawn, {@code checkpoint_sha256}, {@code examples_sha256} and, with a head, {@code
- * head_sha256}.
+ * labels are drawn, {@code max_length} when texts are cut, {@code checkpoint_sha256}, {@code
+ * examples_sha256} and, with a head, {@code head_sha256}.
  *
  * @param model the model's files
  * @param examples the examples' file or folder
@@ -41,7 +43,16 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
    *     examples than requested
    */
   public void run(Path output, ExampleProgress progress) {
-    try (ExampleSource source = model.examples(examples)) {
+    run(output, progress, note -> {});
+  }
+
+  /**
+   * As {@link #run(Path, ExampleProgress)}.
+   *
+   * @param notes receives what a user should know about the examples
+   */
+  public void run(Path output, ExampleProgress progress, Consumer<String> notes) {
+    try (ExampleSource source = settings.cut(model.examples(examples))) {
       model.requireOther("output", output, source);
       try (ModelRuntime runtime = model.load()) {
         source.requireCount(settings.examples());
@@ -51,6 +62,9 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
             CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
           estimate(runtime, source, sums, progress);
           write(sums, writer);
+          if (source instanceof ShortenedExamples shortened) {
+            shortened.note().ifPresent(notes);
+          }
         }
       }
     }
@@ -70,6 +84,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   private Map<String, String> provenance(ExampleSource source) {
     Map<String, String> metadata = new TreeMap<>(settings.estimator().settings());
     metadata.put("estimator", settings.estimator().name());
+    settings.maxLength().ifPresent(length -> metadata.put("max_length", Integer.toString(length)));
     metadata.put("examples", Long.toString(settings.examples()));
     metadata.put(
         "batch_size",

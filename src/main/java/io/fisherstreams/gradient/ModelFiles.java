@@ -10,6 +10,7 @@ import io.fisherstreams.files.TextFile;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ImageExamples;
 import io.fisherstreams.gradient.example.ImageProcessor;
+import io.fisherstreams.gradient.example.LanguageExamples;
 import io.fisherstreams.gradient.example.LineKind;
 import io.fisherstreams.gradient.example.SafetensorsExamples;
 import io.fisherstreams.gradient.example.TextExamples;
@@ -20,10 +21,13 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.Function;
 import java.util.function.Predicate;
+import java.util.stream.Stream;
 
 /**
  * The files that make a model runnable.
@@ -137,13 +141,33 @@ public record ModelFiles(
     }
     return switch (LineKind.of(path)) {
       case IMAGE -> ImageExamples.lines(path, imageProcessor(), classNames());
-      case TEXT ->
-          TextExamples.open(
-              path,
-              folder.resolve("tokenizer.json"),
-              classNames(),
-              ModelRuntimes.readsTokenTypes(config()));
+      case TEXT -> texts(path);
     };
+  }
+
+  private ExampleSource texts(Path path) {
+    Path tokenizer = folder.resolve("tokenizer.json");
+    return isLanguageModel()
+        ? LanguageExamples.open(path, tokenizer, ModelRuntimes.hasEncoderAndDecoder(config()))
+        : TextExamples.open(path, tokenizer, classNames(), ModelRuntimes.readsTokenTypes(config()));
+  }
+
+  /**
+   * Whether the model predicts tokens and not classes, as its config and its tensors' names say.
+   */
+  public boolean isLanguageModel() {
+    if (torchScript.isPresent()) {
+      return false;
+    }
+    Set<String> names = new HashSet<>();
+    for (Path file : Stream.concat(Stream.of(checkpoint), head.stream()).toList()) {
+      if (Checkpoint.isIn(file)) {
+        try (Checkpoint opened = Checkpoint.open(file)) {
+          names.addAll(opened.tensors().keySet());
+        }
+      }
+    }
+    return ModelRuntimes.isLanguageModel(config(), names);
   }
 
   /** Whether there is a checkpoint, and not only the files that accompany one. */

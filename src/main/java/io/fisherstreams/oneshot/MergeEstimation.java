@@ -6,6 +6,7 @@ import io.fisherstreams.estimation.ClaimListener;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.local.PoolRunner;
@@ -82,7 +83,10 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
       examples.requireCount(method.numFisherExamples());
       Estimation estimation =
           new Estimation(
-              method.estimator().text(),
+              method
+                  .estimator()
+                  .orElseGet(() -> Estimator.byDefault(files.isLanguageModel()))
+                  .text(),
               method.samples(),
               method.seed(),
               method.batchSize(),

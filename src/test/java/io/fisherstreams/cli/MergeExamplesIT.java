@@ -164,7 +164,10 @@ final class MergeExamplesIT {
     "roberta, empirical, 3",
     "distilbert, exact, 7",
     "vit, exact, 3",
-    "llama-cls-left, exact, 8"
+    "llama-cls-left, exact, 8",
+    "gpt2-lm, exact, 8",
+    "llama-lm-tied, empirical, 4",
+    "t5-gated, empirical, 4"
   })
   void mergesWithTheFisherThatItsExamplesHave(String model, String estimator, int batchSize)
       throws IOException {
@@ -173,6 +176,7 @@ final class MergeExamplesIT {
     Path knownFisher = folder.resolve("expected-" + estimator + ".safetensors");
     double epsilon = largest(tensors(knownFisher));
     String examples = folder.resolve("examples.safetensors").toString();
+    long count = infos(Path.of(examples)).get(0).shape().get(0);
     Path head = folder.resolve("head.safetensors");
     Path yaml =
         yaml(
@@ -184,11 +188,12 @@ final class MergeExamplesIT {
                 """
             normalize_fisher_weight: false
             minimal_fisher_weight: %s
-            num_fisher_examples: 7
+            num_fisher_examples: %d
             estimator: %s
             batch_size: %d
             """,
                 epsilon,
+                count,
                 estimator,
                 batchSize));
     Path merged = directory.resolve("merged.safetensors");
@@ -196,9 +201,9 @@ final class MergeExamplesIT {
     assertThat(output.exit).as(output.err).isZero();
     assertIsTheMerge(merged, checkpoint, knownFisher, epsilon);
     assertThat(output.err)
-        .containsPattern("check examples of a: 7 examples in \\S+ s, \\S+ examples/s")
+        .containsPattern("check examples of a: " + count + " examples in \\S+ s, \\S+ examples/s")
         .containsPattern("stream a: \\d+ MiB")
-        .containsPattern("fisher of a: 7 examples in \\S+ s, \\S+ examples/s");
+        .containsPattern("fisher of a: " + count + " examples in \\S+ s, \\S+ examples/s");
   }
 
   /** The hub's base has no prefix; the fine-tuned classifier has one, and runs with it. */

@@ -143,7 +143,7 @@ final class DocumentedKeysTest {
                 true,
                 1e-6,
                 256,
-                EstimatorName.SAMPLED,
+                Optional.of(EstimatorName.SAMPLED),
                 4,
                 7,
                 16));

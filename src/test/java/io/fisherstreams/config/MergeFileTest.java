@@ -79,7 +79,7 @@ class MergeFileTest {
     assertThat(method.normalizeFisherWeight()).isFalse();
     assertThat(method.minimalFisherWeight()).isEqualTo(1e-8);
     assertThat(method.numFisherExamples()).isEqualTo(512);
-    assertThat(method.estimator()).isEqualTo(EstimatorName.FUSION_BENCH);
+    assertThat(method.estimator()).hasValue(EstimatorName.FUSION_BENCH);
     assertThat(method.samples()).isEqualTo(3);
     assertThat(method.seed()).isEqualTo(-7);
     assertThat(method.batchSize()).isEqualTo(16);
@@ -98,7 +98,7 @@ class MergeFileTest {
                     """));
 
     assertThat(merge.method())
-        .isEqualTo(new MergeFile.Method(List.of(), true, 1e-6, 256, EstimatorName.EXACT, 1, 0, 8));
+        .isEqualTo(new MergeFile.Method(List.of(), true, 1e-6, 256, Optional.empty(), 1, 0, 8));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }

@@ -1,6 +1,7 @@
 package io.fisherstreams.cli.options;
 
 import io.fisherstreams.gradient.ModelFiles;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Optional;
 import picocli.CommandLine.Option;
@@ -16,6 +17,11 @@ public final class CheckpointExamples extends ExampleOptions {
 
   @Option(names = "--examples", required = true, paramLabel = "PATH", description = EXAMPLES)
   private Path examples;
+
+  /** Whether the checkpoint's file or folder is there. */
+  public boolean exists() {
+    return Files.exists(checkpoint);
+  }
 
   public Path examples() {
     return examples;

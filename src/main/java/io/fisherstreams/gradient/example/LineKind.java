@@ -12,7 +12,8 @@ public enum LineKind {
   /**
    * Looks at a file's first example.
    *
-   * @throws InvalidInput when there is none, or it has neither {@code text} nor {@code image}
+   * @throws InvalidInput when there is none, or it has none of {@code text}, {@code prompt}, {@code
+   *     messages} and {@code image}
    */
   public static LineKind of(Path path) {
     try (JsonLines lines = JsonLines.open(path)) {
@@ -23,10 +24,10 @@ public enum LineKind {
       if (first.has("image")) {
         return IMAGE;
       }
-      if (first.has("text")) {
+      if (first.has("text") || first.has("prompt") || first.has("messages")) {
         return TEXT;
       }
-      throw lines.invalid(0, "expected a text or an image");
+      throw lines.invalid(0, "expected a text, a prompt or an image");
     }
   }
 }

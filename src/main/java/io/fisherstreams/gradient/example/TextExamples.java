@@ -1,10 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import ai.djl.huggingface.tokenizers.Encoding;
-import ai.djl.huggingface.tokenizers.HuggingFaceTokenizer;
 import com.fasterxml.jackson.databind.JsonNode;
-import io.fisherstreams.InvalidInput;
-import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
@@ -21,19 +18,16 @@ import java.util.function.Function;
  */
 public final class TextExamples implements ExampleSource {
   private final JsonLines lines;
-  private final Path tokenizerFile;
-  private final HuggingFaceTokenizer tokenizer;
+  private final TextTokenizer tokenizer;
   private final Function<String, Optional<Long>> classNamed;
   private final boolean tokenTypes;
 
   private TextExamples(
       JsonLines lines,
-      Path tokenizerFile,
-      HuggingFaceTokenizer tokenizer,
+      TextTokenizer tokenizer,
       Function<String, Optional<Long>> classNamed,
       boolean tokenTypes) {
     this.lines = lines;
-    this.tokenizerFile = tokenizerFile;
     this.tokenizer = tokenizer;
     this.classNamed = classNamed;
     this.tokenTypes = tokenTypes;
@@ -45,7 +39,7 @@ public final class TextExamples implements ExampleSource {
    * @param tokenizerFile the model folder's {@code tokenizer.json}
    * @param classNamed the model's class of a label that is a name
    * @param tokenTypes whether the model reads which text of a pair a token is of
-   * @throws InvalidInput when either file cannot be read
+   * @throws io.fisherstreams.InvalidInput when either file cannot be read
    */
   public static TextExamples open(
       Path path,
@@ -54,31 +48,11 @@ public final class TextExamples implements ExampleSource {
       boolean tokenTypes) {
     JsonLines lines = JsonLines.open(path);
     try {
-      return new TextExamples(
-          lines, tokenizerFile, tokenizer(tokenizerFile), classNamed, tokenTypes);
+      return new TextExamples(lines, TextTokenizer.open(tokenizerFile), classNamed, tokenTypes);
     } catch (RuntimeException e) {
       lines.close();
       throw e;
     }
-  }
-
-  private static HuggingFaceTokenizer tokenizer(Path file) {
-    TokenizerFile.check(file);
-    try {
-      return HuggingFaceTokenizer.builder()
-          .optTokenizerPath(file)
-          .optTruncation(false)
-          .optPadding(false)
-          .build();
-    } catch (IOException e) {
-      throw InvalidInput.unreadable(file, e);
-    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
-      throw new InvalidInput("%s: no tokenizer could be read: %s".formatted(file, reason(e)), e);
-    }
-  }
-
-  private static String reason(Throwable fault) {
-    return fault.getMessage() == null ? "its content is damaged" : fault.getMessage();
   }
 
   @Override
@@ -97,7 +71,8 @@ public final class TextExamples implements ExampleSource {
     for (long index = first; index < first + examples; index++) {
       JsonNode line = lines.line(index);
       String text = lines.text(line, index, "text");
-      Encoding encoding = encode(index, text, lines.optionalText(line, index, "text_pair"));
+      Encoding encoding =
+          tokenizer.encode(lines, index, text, lines.optionalText(line, index, "text_pair"));
       if (encoding.getIds().length == 0) {
         throw lines.invalid(index, "text has no tokens");
       }
@@ -117,15 +92,6 @@ public final class TextExamples implements ExampleSource {
     value.ifPresent(number -> inputs.put(Example.LABELS, InputTensor.ofFloats(List.of(), number)));
     long label = value.isPresent() ? 0 : lines.label(line, index, classNamed);
     return new Example(origin(), index, label, inputs);
-  }
-
-  private Encoding encode(long index, String text, Optional<String> pair) {
-    try {
-      return pair.map(p -> tokenizer.encode(text, p)).orElseGet(() -> tokenizer.encode(text));
-    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
-      throw lines.invalid(
-          index, "%s cannot tokenise the text: %s".formatted(tokenizerFile, reason(e)));
-    }
   }
 
   @Override

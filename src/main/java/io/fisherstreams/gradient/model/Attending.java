@@ -10,8 +10,27 @@ import ai.djl.ndarray.NDArray;
  * @param select (examples, 1, rows), 1 at the only row to compute and 0 elsewhere; null for all
  *     rows
  * @param rotary turns queries and keys by their positions; null for none
+ * @param bias the part of the mask that is learned, which receives the scores' gradients; null for
+ *     none
+ * @param source an encoder's output, which cross-attention reads; null for none
  */
-record Attending(NDArray mask, NDArray select, Rotary.Turn rotary) {
+record Attending(
+    NDArray mask, NDArray select, Rotary.Turn rotary, RelativeBias.Pass bias, Encoded source) {
+
+  /** Every row, with or without rotary positions. */
+  Attending(NDArray mask, NDArray select, Rotary.Turn rotary) {
+    this(mask, select, rotary, null, null);
+  }
+
+  /** Every row, with a mask that includes a learned bias. */
+  static Attending biased(NDArray mask, RelativeBias.Pass bias) {
+    return new Attending(mask, null, null, bias, null);
+  }
+
+  /** Every row, attending to an encoder's output. */
+  static Attending to(Encoded source, NDArray mask) {
+    return new Attending(mask, null, null, null, source);
+  }
 
   /** Every row, with only a mask. */
   static Attending masked(NDArray mask) {

@@ -104,6 +104,9 @@ final class Attention {
       NDArray dWeights = dOutput.matMul(backward.byDirection(v).transpose(0, 1, 3, 2));
       NDArray weighted = dWeights.muli(w);
       NDArray dScores = weighted.sub(w.mul(weighted.sum(new int[] {3}, true)));
+      if (attending.bias() != null) {
+        attending.bias().add(byHead(dScores).duplicate());
+      }
       NDArray dQuery = dScores.matMul(backward.byDirection(k));
       dQuery = byHead(scale == 1 ? dQuery : dQuery.muli(scale));
       // The saved queries include the scale already.

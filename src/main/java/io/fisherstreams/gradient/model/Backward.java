@@ -42,6 +42,19 @@ final class Backward {
     this.gather = inOrder(examples, batch) ? null : scope.create(examples);
   }
 
+  private Backward(Backward other, RowRanges ranges) {
+    this.examples = other.examples;
+    this.squaring = other.squaring;
+    this.gather = other.gather;
+    this.sums = other.sums;
+    this.ranges = ranges;
+  }
+
+  /** The same directions over other rows: those of an encoder. */
+  Backward with(RowRanges others) {
+    return new Backward(this, others);
+  }
+
   private static boolean inOrder(int[] examples, int batch) {
     if (examples.length != batch) {
       return false;
@@ -65,10 +78,6 @@ final class Backward {
 
   RowRanges ranges() {
     return ranges;
-  }
-
-  SquaredSums sums() {
-    return sums;
   }
 
   /** Activations by direction instead of by example; the given array itself when both are equal. */

@@ -50,18 +50,58 @@ final class DenseSquares {
    */
   void addSquaredProduct(NDArray left, NDArray right) {
     beforeAdding(1);
+    addTiles(0, rows, left, right);
+  }
+
+  private void addTiles(int firstRow, int height, NDArray left, NDArray right) {
     int fitting = Math.max(1, TILE_ELEMENTS / Math.max(1, columns));
-    int height = fitting > 16 ? fitting / 16 * 16 : fitting;
-    for (int from = 0; from < rows; from += height) {
-      int to = Math.min(rows, from + height);
+    int step = fitting > 16 ? fitting / 16 * 16 : fitting;
+    for (int from = 0; from < height; from += step) {
+      int to = Math.min(height, from + step);
       try (NDArray part = left.get(NDIndex.sliceAxis(1, from, to));
           NDArray transposed = part.transpose();
           NDArray gradient = transposed.matMul(right);
-          NDArray tile = sum.get(NDIndex.sliceAxis(0, from, to))) {
+          NDArray tile = sum.get(NDIndex.sliceAxis(0, firstRow + from, firstRow + to))) {
         gradient.muli(gradient);
         tile.addi(gradient);
       }
     }
+  }
+
+  /**
+   * Adds the squares of leftᵀ·right to some rows of the parameter, for one example. Blocks of rows
+   * come in order and together make up the parameter.
+   *
+   * @param firstRow the block's first row
+   * @param left (tokens, rows of the block)
+   * @param right (tokens, columns of the parameter)
+   */
+  void addSquaredProduct(int firstRow, NDArray left, NDArray right) {
+    if (firstRow == 0) {
+      beforeAdding(1);
+    }
+    int height = Math.toIntExact(left.getShape().get(1));
+    int tokens = Math.toIntExact(left.getShape().get(0));
+    if (tokens == 1) {
+      try (NDArray leftSquares = left.square();
+          NDArray column = leftSquares.transpose();
+          NDArray rightSquares = right.square();
+          NDArray product = column.matMul(rightSquares);
+          NDArray block = sum.get(NDIndex.sliceAxis(0, firstRow, firstRow + height))) {
+        block.addi(product);
+      }
+      return;
+    }
+    if (SquaredProducts.isUsable() && !sum.getDevice().isGpu()) {
+      int[] first = {0};
+      products.add(
+          floats(sum).slice(firstRow * columns, height * columns),
+          new SquaredProducts.Operand(floats(left), height, first),
+          new SquaredProducts.Operand(floats(right), columns, first),
+          new int[] {tokens});
+      return;
+    }
+    addTiles(firstRow, height, left, right);
   }
 
   /**
@@ -159,7 +199,7 @@ final class DenseSquares {
   private void beforeAdding(int terms) {
     if (additions > 0 && additions + terms > FOLD_AFTER) {
       if (folded == null) {
-        folded = manager.zeros(sum.getShape(), DataType.FLOAT32);
+        folded = Scratch.keep(manager.zeros(sum.getShape(), DataType.FLOAT32));
       }
       folded.addi(sum);
       zero(sum);

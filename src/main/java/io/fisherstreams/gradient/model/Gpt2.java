@@ -14,12 +14,18 @@ final class Gpt2 {
 
   /** The architecture for {@code model_type} "gpt2". */
   static Architecture architecture() {
-    return new Architecture(Set.of("gpt2"), Gpt2::classifier);
+    return new Architecture(Set.of("gpt2"), Gpt2::classifier, Optional.of(Gpt2::languageModel));
   }
 
   private static Network classifier(ModelConfig config, Parameters parameters) {
     Decoder decoder = decoder(config, parameters);
     return new DecoderClassifier(config, parameters, decoder, config.positive("n_embd", 768));
+  }
+
+  private static LanguageNetwork languageModel(ModelConfig config, Parameters parameters) {
+    Decoder decoder = decoder(config, parameters);
+    int width = config.positive("n_embd", 768);
+    return new DecoderLanguageModel(config, parameters, decoder, width, true);
   }
 
   private static Decoder decoder(ModelConfig config, Parameters parameters) {

@@ -50,7 +50,13 @@ final class Llama {
         (config, parameters) -> {
           Llama llama = new Llama(config, kind);
           return new DecoderClassifier(config, parameters, llama.decoder(parameters), llama.width);
-        });
+        },
+        Optional.of(
+            (config, parameters) -> {
+              Llama llama = new Llama(config, kind);
+              return new DecoderLanguageModel(
+                  config, parameters, llama.decoder(parameters), llama.width, false);
+            }));
   }
 
   private Decoder decoder(Parameters parameters) {

@@ -34,6 +34,18 @@ public interface ModelRuntime extends AutoCloseable {
   ForwardPass forward(List<Example> batch);
 
   /**
+   * Runs a model whose {@link #output} is {@link Output#TOKENS} on a batch, and keeps the
+   * activations for the gradients.
+   *
+   * @param batch at least one example
+   * @return the pass, to be closed before the next one
+   * @throws io.fisherstreams.InvalidInput when an example does not suit the model
+   */
+  default TokenPass forwardTokens(List<Example> batch) {
+    throw new IllegalStateException("this model predicts no tokens; see forward");
+  }
+
+  /**
    * Rejects an example that does not suit the model, as {@link #forward} would. Does not check the
    * label.
    *

@@ -6,6 +6,7 @@ import io.fisherstreams.checkpoint.TensorSource;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
@@ -20,6 +21,7 @@ public final class ModelRuntimes {
               Llama.architectures(),
               List.of(
                   Gpt2.architecture(),
+                  T5.architecture(),
                   Vit.architecture(),
                   ClipVision.architecture(),
                   FeedForward.architecture()))
@@ -40,17 +42,43 @@ public final class ModelRuntimes {
    */
   public static ModelRuntime load(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
-    return load(config, checkpoint, head, NetworkRuntime::new);
+    return load(config, checkpoint, head, NetworkRuntime::new, LanguageRuntime::new);
   }
 
   /**
    * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
    * differentiation, with one backward pass per direction: the slow implementation that the fast
-   * one is compared with.
+   * one is compared with. There is none for language models.
    */
   public static ModelRuntime loadPlain(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
-    return load(config, checkpoint, head, PlainLoopRuntime::of);
+    return load(
+        config,
+        checkpoint,
+        head,
+        PlainLoopRuntime::of,
+        (network, parameters) -> {
+          throw new InvalidInput(config.origin() + ": a language model has no plain loop");
+        });
+  }
+
+  /**
+   * Whether a model predicts tokens and not classes.
+   *
+   * @param names of its tensors, and of its head's
+   * @throws InvalidInput when the config names an architecture that does neither
+   */
+  public static boolean isLanguageModel(ModelConfig config, Set<String> names) {
+    String modelType = config.text("model_type", "");
+    return ARCHITECTURES.stream()
+            .filter(candidate -> candidate.modelTypes().contains(modelType))
+            .anyMatch(candidate -> candidate.language().isPresent())
+        && DecoderLanguageModel.isMeant(config, names);
+  }
+
+  /** Whether a language model reads a prompt with an encoder and predicts with a decoder. */
+  public static boolean hasEncoderAndDecoder(ModelConfig config) {
+    return config.text("model_type", "").equals("t5");
   }
 
   /** Whether a model reads {@code token_type_ids}: which text of a pair each token is of. */
@@ -81,7 +109,8 @@ public final class ModelRuntimes {
       ModelConfig config,
       TensorSource checkpoint,
       Optional<TensorSource> head,
-      BiFunction<Network, Parameters, ModelRuntime> implementation) {
+      BiFunction<Network, Parameters, ModelRuntime> implementation,
+      BiFunction<LanguageNetwork, Parameters, ModelRuntime> languageImplementation) {
     Architecture architecture =
         ARCHITECTURES.stream()
             .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
@@ -97,6 +126,11 @@ public final class ModelRuntimes {
             });
     Parameters parameters = new Parameters(checkpoint, head);
     try {
+      if (architecture.language().isPresent()
+          && DecoderLanguageModel.isMeant(config, parameters.names())) {
+        return languageImplementation.apply(
+            architecture.language().get().apply(config, parameters), parameters);
+      }
       return implementation.apply(architecture.build().apply(config, parameters), parameters);
     } catch (RuntimeException e) {
       parameters.close();

@@ -62,6 +62,13 @@ final class Parameters implements AutoCloseable {
     return tensors;
   }
 
+  /** The names of all tensors of checkpoint and head. */
+  Set<String> names() {
+    Set<String> names = new HashSet<>(checkpointTensors.keySet());
+    names.addAll(headTensors.keySet());
+    return names;
+  }
+
   /** The checkpoint's file or topic, for messages. */
   String origin() {
     return checkpoint.origin();
@@ -128,6 +135,25 @@ final class Parameters implements AutoCloseable {
   /** Loads a tensor that the Fisher does not cover, wherever it comes from. */
   LoadedParameter takeFrozen(String name, long... shape) {
     return load(name, shape, false);
+  }
+
+  /**
+   * Leaves out a tensor that is a copy of a parameter under another name, if the checkpoint has it.
+   *
+   * @throws InvalidInput when its values differ
+   */
+  void requireCopy(String name, LoadedParameter original, long... shape) {
+    if (!has(name)) {
+      return;
+    }
+    try (NDArray copy = takeFrozen(name, shape).value()) {
+      if (!copy.contentEquals(original.value())) {
+        throw new InvalidInput(
+            ("%s: tensors %s and %s differ, but the config ties them (tie_word_embeddings); set it"
+                    + " to false if they are two parameters")
+                .formatted(checkpoint.origin(), name, original.name()));
+      }
+    }
   }
 
   /** Marks tensors of the checkpoint that the model does not use. */

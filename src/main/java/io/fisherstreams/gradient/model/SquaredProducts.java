@@ -115,8 +115,12 @@ final class SquaredProducts {
 
   /** Runs tasks on all threads. A thread starts the next task when it has finished one. */
   private static void share(int tasks, IntConsumer task) {
+    if (tasks == 1) {
+      task.accept(0);
+      return;
+    }
     AtomicInteger next = new AtomicInteger();
-    IntStream.rangeClosed(0, ForkJoinPool.getCommonPoolParallelism())
+    IntStream.rangeClosed(0, Math.min(tasks - 1, ForkJoinPool.getCommonPoolParallelism()))
         .parallel()
         .forEach(
             thread -> {

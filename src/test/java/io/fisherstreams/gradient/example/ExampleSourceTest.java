@@ -245,6 +245,48 @@ class ExampleSourceTest {
   }
 
   @Test
+  void ofAPromptOnlyTheCompletionIsPredicted() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("language.jsonl"),
+            """
+            {"text": "low lower"}
+            {"prompt": "low", "completion": " lower"}
+            {"prompt": "low", "completion": ""}
+            {"messages": []}
+            {"text": "low", "prompt": "low"}
+            """);
+    try (ExampleSource source = LanguageExamples.open(lines, tokenizer(), false)) {
+      List<Example> examples = source.read(0, 2);
+      // low, Ġlow + er
+      assertThat(examples.get(0).input("labels").toLongs()).containsExactly(7, 9, 8);
+      assertThat(examples.get(1).input("input_ids").toLongs()).containsExactly(7, 9, 8);
+      assertThat(examples.get(1).input("labels").toLongs()).containsExactly(-100, 9, 8);
+      String[] reasons = {"completion has no tokens", "chat template", "found both"};
+      for (int i = 0; i < reasons.length; i++) {
+        int index = i + 2;
+        assertThatThrownBy(() -> source.read(index, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageStartingWith("%s: example %d: ", lines, index)
+            .hasMessageContaining(reasons[i]);
+      }
+    }
+    ShortenedExamples shortened =
+        new ShortenedExamples(LanguageExamples.open(lines, tokenizer(), false), 2);
+    try (shortened) {
+      Example first = shortened.read(0, 1).get(0);
+      assertThat(first.input("input_ids").toLongs()).containsExactly(7, 9);
+      assertThat(first.input("labels").toLongs()).containsExactly(7, 9);
+      assertThat(shortened.note()).hasValueSatisfying(n -> assertThat(n).contains("1 examples"));
+    }
+    try (ExampleSource source = LanguageExamples.open(lines, tokenizer(), true)) {
+      Example pair = source.read(1, 1).get(0);
+      assertThat(pair.input("input_ids").toLongs()).containsExactly(7);
+      assertThat(pair.input("labels").toLongs()).containsExactly(9, 8);
+    }
+  }
+
+  @Test
   void aMissingTokenizerIsNamed() throws IOException {
     Path lines =
         Files.writeString(folder.resolve("train.jsonl"), "{\"text\": \"low\", \"label\": 1}");

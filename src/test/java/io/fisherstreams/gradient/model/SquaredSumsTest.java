@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.DType;
@@ -38,6 +39,8 @@ class SquaredSumsTest {
     sums.dense(dense).addSquaredProduct(left, right);
     int[] first = {0};
     sums.dense(dense).addSquaredProducts(left, first, right, first, new int[] {5});
+    sums.dense(dense).addSquaredProduct(0, left.get(NDIndex.sliceAxis(1, 0, 256)), right);
+    sums.dense(dense).addSquaredProduct(256, left.get(NDIndex.sliceAxis(1, 256, 700)), right);
     float[] x = left.toFloatArray();
     float[] d = right.toFloatArray();
     float[] found = read(0, 700_000);
@@ -47,7 +50,7 @@ class SquaredSumsTest {
         for (int t = 0; t < 5; t++) {
           gradient += (double) x[t * 700 + i] * d[t * 1000 + j];
         }
-        double expected = 2 * gradient * gradient;
+        double expected = 3 * gradient * gradient;
         assertThat((double) found[i * 1000 + j]).isCloseTo(expected, within(1e-4 * (1 + expected)));
       }
     }
@@ -64,7 +67,8 @@ class SquaredSumsTest {
         NDArray gradient = manager.create(new float[] {0.1f, 0.2f, 0}, new Shape(1, 3))) {
       int n = 100_001;
       for (int i = 0; i < n; i++) {
-        own.dense(parameter).addSquares(gradient);
+        // As in a backward pass, whose scope ends before the sums are read.
+        Scratch.run(() -> own.dense(parameter).addSquares(gradient));
         naive += 0.1f * 0.1f;
       }
       float[] found = new float[3];

@@ -1,0 +1,183 @@
+package io.fisherstreams.gradient.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The softmax over a vocabulary in one block and in several, against float64. */
+class VocabularyHeadTest {
+  private static final int TOKENS = 50;
+  private static final int WIDTH = 4;
+  private static final int ROWS = 3;
+  private static final TensorInfo HEAD =
+      new TensorInfo("head", DType.F32, List.of((long) TOKENS, (long) WIDTH));
+
+  private final NDManager manager = NDManager.newBaseManager("PyTorch");
+  private final float[] weight = random(TOKENS * WIDTH, 1);
+  private final float[] hidden = random(ROWS * WIDTH, 2);
+  private final int[] labels = {7, 49, 23};
+
+  private static float[] random(int elements, long seed) {
+    Random random = new Random(seed);
+    float[] values = new float[elements];
+    for (int i = 0; i < elements; i++) {
+      values[i] = (float) random.nextGaussian();
+    }
+    return values;
+  }
+
+  @AfterEach
+  void close() {
+    manager.close();
+  }
+
+  private NDArray rows() {
+    return manager.create(hidden, new Shape(ROWS, WIDTH));
+  }
+
+  private VocabularyHead head(int blockElements) {
+    return new VocabularyHead(manager.create(weight, new Shape(TOKENS, WIDTH)), blockElements);
+  }
+
+  private double[] probabilities(int row) {
+    double[] p = new double[TOKENS];
+    double sum = 0;
+    for (int v = 0; v < TOKENS; v++) {
+      double logit = 0;
+      for (int j = 0; j < WIDTH; j++) {
+        logit += (double) hidden[row * WIDTH + j] * weight[v * WIDTH + j];
+      }
+      p[v] = Math.exp(logit);
+      sum += p[v];
+    }
+    for (int v = 0; v < TOKENS; v++) {
+      p[v] /= sum;
+    }
+    return p;
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 30, 100, VocabularyHead.BLOCK_ELEMENTS})
+  void blocksHaveTheWholeSoftmax(int blockElements) {
+    VocabularyHead head = head(blockElements);
+    VocabularyHead.Summary summary = head.summary(rows());
+    double[] found = head.logProbabilities(rows(), summary.normaliser(), labels);
+    for (int row = 0; row < ROWS; row++) {
+      double[] p = probabilities(row);
+      assertThat(found[row]).isCloseTo(Math.log(p[labels[row]]), within(1e-5));
+      for (double other : p) {
+        assertThat(p[summary.mostLikely()[row]]).isGreaterThanOrEqualTo(other);
+      }
+    }
+    for (int wanted : new int[] {0, 9, 10, 31, 49}) {
+      // The middle of the token's interval, which no rounding leaves.
+      double[] uniforms = new double[ROWS];
+      for (int row = 0; row < ROWS; row++) {
+        double[] p = probabilities(row);
+        for (int v = 0; v < wanted; v++) {
+          uniforms[row] += p[v];
+        }
+        uniforms[row] += p[wanted] / 2;
+      }
+      assertThat(head.draw(rows(), summary.normaliser(), uniforms))
+          .containsExactly(wanted, wanted, wanted);
+    }
+    assertThat(head.draw(rows(), summary.normaliser(), new double[] {Math.nextDown(1.0), 0, 0}))
+        .containsExactly(TOKENS - 1, 0, 0);
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 30, VocabularyHead.BLOCK_ELEMENTS})
+  void gradientsAreThoseOfTheDefinition(int blockElements) {
+    VocabularyHead head = head(blockElements);
+    LoadedParameter parameter =
+        new LoadedParameter(HEAD, manager.create(weight, new Shape(TOKENS, WIDTH)), true);
+    double[] normaliser = head.summary(rows()).normaliser();
+    int[] lookedUp = {3, 49, 3};
+    for (boolean tied : new boolean[] {false, true}) {
+      try (SquaredSums sums = new SquaredSums(new OneMatrix())) {
+        RowGradients table = new RowGradients(1, WIDTH);
+        float[] gradient =
+            new HeadGradient(head, parameter, tied, sums)
+                .ofTokens(
+                    rows(), normaliser, labels, 0.5f, new HeadGradient.Target(0, lookedUp, table))
+                .toFloatArray();
+        float[] squares = new float[TOKENS * WIDTH];
+        sums.copy("head", 0, squares, 0, squares.length);
+        assertThat(table.byDirection().get(0).keySet())
+            .containsExactlyInAnyOrderElementsOf(tied ? List.of(3, 49) : List.of());
+        for (int v = 0; v < TOKENS; v++) {
+          float[] moved = table.byDirection().get(0).get(v);
+          for (int j = 0; j < WIDTH; j++) {
+            double expected = weightGradient(v, j);
+            double found = squares[v * WIDTH + j];
+            if (moved != null) {
+              assertThat((double) moved[j]).isCloseTo(expected, within(1e-5));
+              assertThat(found).isZero();
+            } else {
+              assertThat(found).isCloseTo(expected * expected, within(1e-5));
+            }
+          }
+        }
+        for (int i = 0; i < gradient.length; i++) {
+          assertThat((double) gradient[i])
+              .isCloseTo(rowGradient(i / WIDTH, i % WIDTH), within(1e-5));
+        }
+      }
+    }
+  }
+
+  /** ½ Σ over rows of (1[label = v] − p_v) h_j. */
+  private double weightGradient(int token, int column) {
+    double sum = 0;
+    for (int row = 0; row < ROWS; row++) {
+      double d = (labels[row] == token ? 1 : 0) - probabilities(row)[token];
+      sum += 0.5 * d * hidden[row * WIDTH + column];
+    }
+    return sum;
+  }
+
+  /** ½ Σ over tokens of (1[label = v] − p_v) w_vj. */
+  private double rowGradient(int row, int column) {
+    double[] p = probabilities(row);
+    double sum = 0;
+    for (int v = 0; v < TOKENS; v++) {
+      sum += 0.5 * ((labels[row] == v ? 1 : 0) - p[v]) * weight[v * WIDTH + column];
+    }
+    return sum;
+  }
+
+  /** A runtime of which only the parameters are asked. */
+  private record OneMatrix() implements ModelRuntime {
+    @Override
+    public List<TensorInfo> parameters() {
+      return List.of(HEAD);
+    }
+
+    @Override
+    public boolean sparse(String parameter) {
+      return false;
+    }
+
+    @Override
+    public ForwardPass forward(List<Example> batch) {
+      throw new UnsupportedOperationException();
+    }
+
+    @Override
+    public void close() {
+      // Nothing is open.
+    }
+  }
+}
