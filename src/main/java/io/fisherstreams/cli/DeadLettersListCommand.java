@@ -11,6 +11,8 @@ import java.io.PrintWriter;
 import java.time.Instant;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
+import io.fisherstreams.text.PrintableText;
+import io.fisherstreams.view.DeadLetterJson;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -75,9 +77,9 @@ final class DeadLettersListCommand implements Callable<Integer> {
     table.row(
         letter.offset(),
         letter.at(),
-        DeadLettersCommand.printable(letter.stage()),
-        DeadLettersCommand.printable(letter.place()),
-        DeadLettersCommand.key(letter.key()),
-        DeadLettersCommand.printable(letter.reason()));
+        PrintableText.of(letter.stage()),
+        PrintableText.of(letter.place()),
+        PrintableText.key(letter.key()),
+        PrintableText.of(letter.reason()));
   }
 }

@@ -9,6 +9,8 @@ import io.fisherstreams.record.PoolTopics;
 import java.io.PrintWriter;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import io.fisherstreams.text.PrintableText;
+import io.fisherstreams.view.DeadLetterJson;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,15 +60,15 @@ final class DeadLettersShowCommand implements Callable<Integer> {
     }
     out.printf(Locale.ROOT, "offset  %d%n", letter.offset());
     out.printf("time    %s%n", letter.at());
-    out.printf("stage   %s%n", DeadLettersCommand.printable(letter.stage()));
-    out.printf("reason  %s%n", DeadLettersCommand.printable(letter.reason()));
-    out.printf("origin  %s%n", DeadLettersCommand.printable(letter.place()));
-    out.printf("key     %s%n", DeadLettersCommand.key(letter.key()));
+    out.printf("stage   %s%n", PrintableText.of(letter.stage()));
+    out.printf("reason  %s%n", PrintableText.of(letter.reason()));
+    out.printf("origin  %s%n", PrintableText.of(letter.place()));
+    out.printf("key     %s%n", PrintableText.key(letter.key()));
     if (letter.size().isPresent()) {
       out.printf(
           "value   not copied: the record has %s bytes; SHA-256 of its value %s%n",
-          DeadLettersCommand.printable(letter.size().get()),
-          DeadLettersCommand.printable(letter.sha256().orElse("unknown")));
+          PrintableText.of(letter.size().get()),
+          PrintableText.of(letter.sha256().orElse("unknown")));
     } else {
       out.printf("value   %s%n", DeadLetterJson.value(letter, topics));
     }

@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.files.CleanUp;
@@ -40,7 +41,7 @@ final class RunCommand implements Callable<Integer> {
 
     @Option(
         names = "--all",
-        description = "Runs every stage; gate and webhooks when they are configured.")
+        description = "Runs every stage; gate, webhooks and api when they are configured.")
     private boolean all;
   }
 
@@ -67,6 +68,7 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
+    ApiStage.limitSlowRequests();
     ServiceConfig config = RunningStages.strict(connection.config(), strict);
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
@@ -87,7 +89,10 @@ final class RunCommand implements Callable<Integer> {
     try (Admin admin = kafka.admin();
         OutageWatch watch = new OutageWatch(servers(kafka, admin, connection.registry()))) {
       watch.start();
-      service.run(running, () -> {}, new CompletableFuture<>());
+      service.run(
+          running,
+          () -> running.api().ifPresent(url -> service.say("  page and API       " + url)),
+          new CompletableFuture<>());
     } finally {
       atStop.close();
     }

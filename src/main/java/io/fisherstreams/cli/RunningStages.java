@@ -1,6 +1,8 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.api.ApiOptions;
+import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.coordinator.CoordinatorStage;
 import io.fisherstreams.estimation.GradientStage;
@@ -12,13 +14,17 @@ import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
+import io.fisherstreams.webhook.Webhook;
 import io.fisherstreams.webhook.WebhookStage;
+import java.net.URI;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.EnumSet;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.CompletableFuture;
@@ -55,7 +61,7 @@ final class RunningStages implements AutoCloseable {
     }
   }
 
-  /** Every stage that a configuration asks for: gate and webhooks only when it has them. */
+  /** Every stage that a configuration asks for: gate, webhooks and API only when it has them. */
   static Set<Stage> configured(ServiceConfig config) {
     Set<Stage> stages = EnumSet.allOf(Stage.class);
     if (config.gate().isEmpty()) {
@@ -63,6 +69,9 @@ final class RunningStages implements AutoCloseable {
     }
     if (config.webhooks().isEmpty()) {
       stages.remove(Stage.WEBHOOKS);
+    }
+    if (config.api().isEmpty()) {
+      stages.remove(Stage.API);
     }
     return stages;
   }
@@ -94,7 +103,30 @@ final class RunningStages implements AutoCloseable {
               config.gate().orElseThrow(() -> new InvalidInput("the configuration has no gate")),
               own);
       case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
+      case API ->
+          ApiStage.create(
+              kafka, topics, config.api().orElse(ApiOptions.standard()), groups(config, topics), own);
     };
+  }
+
+  /** The consumer groups of the stages that not every pool has, by stage. */
+  static Map<String, String> groups(ServiceConfig config, PoolTopics topics) {
+    Map<String, String> groups = new LinkedHashMap<>();
+    config
+        .gate()
+        .ifPresent(gate -> groups.put(Stage.GATE.text(), Stage.GATE.group(topics.pool())));
+    for (Webhook hook : config.webhooks()) {
+      groups.put(Stage.webhook(hook.name()), Stage.webhookGroup(topics.pool(), hook.name()));
+    }
+    return groups;
+  }
+
+  /** Where the API listens, if it is one of the stages. */
+  Optional<URI> api() {
+    return instances.stream()
+        .filter(ApiStage.class::isInstance)
+        .map(stage -> ((ApiStage) stage).url())
+        .findFirst();
   }
 
   /**

@@ -1,6 +1,8 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.api.ApiOptions;
+import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.Port;
 import io.fisherstreams.config.ServiceConfig;
@@ -9,13 +11,12 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalCluster;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
+import java.net.URI;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
 import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.apache.kafka.clients.admin.Admin;
@@ -46,7 +47,7 @@ final class ServeCommand implements Callable<Integer> {
       paramLabel = "FILE",
       description =
           "Configuration (docs/configuration.md): pool, partitions, coordinator, gradient, gate, webhooks."
-              + " The addresses and the state directory are serve's own.")
+              + " The addresses of Kafka and the state directory are serve's own.")
   private Path configFile;
 
   @Option(
@@ -69,10 +70,19 @@ final class ServeCommand implements Callable<Integer> {
           "Leaves a model out of the merge, instead of a warning, while its small Fisher would take the merge over, or its share would be above coordinator.largest_share (default: 0.95).")
   private boolean strict;
 
+  @Option(
+      names = "--api-port",
+      paramLabel = "PORT",
+      converter = Port.class,
+      description =
+          "The port of the page and the API. Default: the configuration's api.port, else that of the last time, else a free one.")
+  private int apiPort;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
+    ApiStage.limitSlowRequests();
     ServiceConfig config = RunningStages.strict(config(), strict);
     Path home = directory.toAbsolutePath().normalize();
     Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());
@@ -91,10 +101,13 @@ final class ServeCommand implements Callable<Integer> {
       PoolTopics topics =
           new PoolTopics(config.pool(), SchemaRegistry.connect(cluster.schemaRegistry(), Map.of()));
       createTopics(kafka, topics, config.partitions());
-      Set<Stage> stages = RunningStages.configured(config);
+      ServiceConfig shown = config.withApi(api(config, cluster));
+      RunningStages stages =
+          new RunningStages(
+              RunningStages.configured(shown), shown, kafka, topics, home.resolve("state"));
       service.run(
-          new RunningStages(stages, config, kafka, topics, home.resolve("state")),
-          () -> announce(service, topics, cluster),
+          stages,
+          () -> announce(service, topics, cluster, stages.api().orElseThrow()),
           cluster.failure().toCompletableFuture());
     } catch (CompletionException e) {
       throw new InvalidInput(e.getCause().getMessage() + "; its log above says why", e.getCause());
@@ -103,6 +116,13 @@ final class ServeCommand implements Callable<Integer> {
       atStop.close();
     }
     return 0;
+  }
+
+  private ApiOptions api(ServiceConfig config, LocalCluster cluster) {
+    if (apiPort != 0) {
+      return config.api().orElse(ApiOptions.standard()).withPort(apiPort);
+    }
+    return config.api().orElseGet(() -> ApiOptions.standard().withPort(cluster.lastApiPort()));
   }
 
   private ServiceConfig config() {
@@ -140,10 +160,11 @@ final class ServeCommand implements Callable<Integer> {
     }
   }
 
-  private void announce(Service service, PoolTopics topics, LocalCluster cluster) {
-    cluster.announce(topics.pool());
+  private void announce(Service service, PoolTopics topics, LocalCluster cluster, URI api) {
+    cluster.announce(topics.pool(), api);
     service.say("  bootstrap servers  " + cluster.bootstrapServers());
     service.say("  schema registry    " + cluster.schemaRegistry());
+    service.say("  page and API       " + api);
     service.say(
         "other commands find the pool, in another terminal: fisher-streams status"
             + (directory.equals(Connection.LOCAL_DIRECTORY) ? "" : " --local " + directory));

@@ -11,17 +11,14 @@ import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.record.Stage;
 import io.fisherstreams.text.TextTable;
-import io.fisherstreams.webhook.Webhook;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.concurrent.Callable;
+import io.fisherstreams.text.PrintableText;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -71,7 +68,7 @@ final class StatusCommand implements Callable<Integer> {
     lags(kafka, topics, status).print(out);
     out.println();
     printReleases(status.releases(), out);
-    out.println(DeadLettersCommand.printable(new DeadLetterReader(kafka, topics).summary().text()));
+    out.println(PrintableText.of(new DeadLetterReader(kafka, topics).summary().text()));
     return status.isWaiting() || isTooOld(status.releases()) ? WAITING : 0;
   }
 
@@ -117,15 +114,8 @@ final class StatusCommand implements Callable<Integer> {
   private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {
     TextTable table = new TextTable().left().left().left();
     status.lags().forEach((stage, lag) -> addStage(table, stage, lag, status.instances(stage)));
-    Map<String, String> others = new LinkedHashMap<>();
-    connection
-        .config()
-        .gate()
-        .ifPresent(gate -> others.put(Stage.GATE.text(), Stage.GATE.group(topics.pool())));
-    for (Webhook hook : connection.config().webhooks()) {
-      others.put(Stage.webhook(hook.name()), Stage.webhookGroup(topics.pool(), hook.name()));
-    }
-    others.forEach(
+    RunningStages.groups(connection.config(), topics)
+        .forEach(
         (stage, group) ->
             addStage(table, stage, StageLag.of(kafka, group), RunningInstances.of(kafka, group)));
     return table;

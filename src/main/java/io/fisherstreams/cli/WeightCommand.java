@@ -4,17 +4,11 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.kafka.KafkaSettings;
-import io.fisherstreams.kafka.PoolProducer;
-import io.fisherstreams.publish.PoolModels;
-import io.fisherstreams.publish.Receipt;
+import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.ManifestRules;
-import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
-import io.fisherstreams.record.Role;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
-import java.util.function.Predicate;
-import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -48,37 +42,15 @@ final class WeightCommand implements Callable<Integer> {
     Double coefficient = lambda.equals("default") ? null : parse(lambda);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    try (PoolModels models = PoolModels.open(kafka, topics);
-        Receipt receipt = Receipt.open(kafka, topics, models);
-        Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      PoolProducer pool = new PoolProducer(topics, producer);
-      ModelManifest sent;
-      do {
-        // again, when a new version was announced between reading and sending
-        sent = ModelManifest.newBuilder(fineTuned(models)).setCoefficient(coefficient).build();
-        pool.announce(sent);
-        models.sync();
-      } while (models.find(model).filter(isAfter(sent)).isPresent());
-      receipt.require(
-          pool.sent(), sent, note -> spec.commandLine().getErr().println("note: " + note));
-    }
+    new PoolChanges(kafka, topics)
+        .weight(
+            model,
+            coefficient,
+            note -> spec.commandLine().getErr().println("note: " + note));
     PrintWriter out = spec.commandLine().getOut();
     out.println(model + " now has coefficient " + lambda);
     release.forCoefficient(kafka, topics, model, coefficient, out);
     return 0;
-  }
-
-  private ModelManifest fineTuned(PoolModels models) {
-    ModelManifest manifest = models.require(model);
-    if (manifest.getRole() == Role.BASE) {
-      throw new InvalidInput(
-          model + " is the pool's base model; only a fine-tuned model has a coefficient");
-    }
-    return manifest;
-  }
-
-  private static Predicate<ModelManifest> isAfter(ModelManifest sent) {
-    return found -> found.getVersion() > sent.getVersion();
   }
 
   private double parse(String text) {

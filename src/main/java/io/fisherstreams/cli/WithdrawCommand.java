@@ -3,12 +3,10 @@ package io.fisherstreams.cli;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.kafka.KafkaSettings;
-import io.fisherstreams.kafka.PoolProducer;
-import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.PoolTopics;
 import java.io.PrintWriter;
 import java.util.concurrent.Callable;
-import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -34,11 +32,7 @@ final class WithdrawCommand implements Callable<Integer> {
   public Integer call() {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    try (PoolModels models = PoolModels.open(kafka, topics);
-        Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      models.require(model);
-      new PoolProducer(topics, producer).withdraw(model);
-    }
+    new PoolChanges(kafka, topics).withdraw(model);
     PrintWriter out = spec.commandLine().getOut();
     out.println("withdrew " + model);
     release.forWithdrawal(kafka, topics, model, out);

@@ -1,6 +1,7 @@
 package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
@@ -26,6 +27,7 @@ import java.util.Optional;
  * @param policy when a change of the pool becomes a plan
  * @param gate how releases are judged; empty when they are not
  * @param webhooks receivers of release events
+ * @param api how the pool is shown over HTTP; empty when only {@code serve} shows it
  */
 public record ServiceConfig(
     String pool,
@@ -40,7 +42,8 @@ public record ServiceConfig(
     GradientOptions gradient,
     PlanPolicy policy,
     Optional<GateOptions> gate,
-    List<Webhook> webhooks) {
+    List<Webhook> webhooks,
+    Optional<ApiOptions> api) {
   /** Defaults when there is no file. */
   public static ServiceConfig defaults() {
     return new ServiceConfig(
@@ -56,7 +59,27 @@ public record ServiceConfig(
         GradientOptions.standard(),
         PlanPolicy.standard(),
         Optional.empty(),
-        List.of());
+        List.of(),
+        Optional.empty());
+  }
+
+  /** The same with an API. */
+  public ServiceConfig withApi(ApiOptions options) {
+    return new ServiceConfig(
+        pool,
+        bootstrapServers,
+        schemaRegistry,
+        commandConfig,
+        stateDirectory,
+        partitions,
+        replication,
+        mergeThreads,
+        standbys,
+        gradient,
+        policy,
+        gate,
+        webhooks,
+        Optional.of(options));
   }
 
   /** The same configuration with another policy. */
@@ -74,7 +97,8 @@ public record ServiceConfig(
         gradient,
         other,
         gate,
-        webhooks);
+        webhooks,
+        api);
   }
 
   /**

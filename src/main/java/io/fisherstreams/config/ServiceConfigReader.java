@@ -2,6 +2,7 @@ package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
+import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
@@ -22,6 +23,8 @@ import java.util.Set;
 
 /** Reads a {@link ServiceConfig} from its YAML. */
 final class ServiceConfigReader {
+  private static final int MAX_PORT = 65_535;
+
   private static final Set<String> KEYS =
       Set.of(
           "pool",
@@ -35,7 +38,8 @@ final class ServiceConfigReader {
           "gradient",
           "coordinator",
           "gate",
-          "webhooks");
+          "webhooks",
+          "api");
 
   private static final Set<String> MERGE_KEYS = Set.of("threads", "standby_replicas");
 
@@ -60,6 +64,17 @@ final class ServiceConfigReader {
           "timeout_millis",
           "first_wait_millis",
           "longest_wait_millis");
+
+  private static final Set<String> API_KEYS =
+      Set.of(
+          "listen",
+          "port",
+          "token_file",
+          "hosts",
+          "origins",
+          "requests_per_second",
+          "downloads",
+          "streams");
 
   private ServiceConfigReader() {}
 
@@ -88,7 +103,8 @@ final class ServiceConfigReader {
             .map(ServiceConfigReader::policy)
             .orElse(defaults.policy()),
         yaml.mapping("gate", GATE_KEYS).map(ServiceConfigReader::gate),
-        webhooks(yaml));
+        webhooks(yaml),
+        yaml.mapping("api", API_KEYS).map(ServiceConfigReader::api));
   }
 
   private static Short replication(StrictYaml yaml) {
@@ -214,6 +230,24 @@ final class ServiceConfigReader {
         Duration.ofMillis(yaml.whole("timeout_millis", Webhook.TIMEOUT.toMillis(), 1)),
         Duration.ofMillis(firstWait),
         Duration.ofMillis(maxWait));
+  }
+
+  private static ApiOptions api(StrictYaml yaml) {
+    ApiOptions standard = ApiOptions.standard();
+    int port = yaml.whole("port", standard.port(), 0);
+    if (port > MAX_PORT) {
+      throw yaml.invalid(
+          "port", String.format(Locale.ROOT, "is %d, expected at most %d", port, MAX_PORT));
+    }
+    return new ApiOptions(
+        yaml.text("listen", standard.listen()),
+        port,
+        yaml.optionalPath("token_file"),
+        yaml.texts("hosts"),
+        yaml.texts("origins"),
+        yaml.whole("requests_per_second", standard.requestsPerSecond(), 1),
+        yaml.whole("downloads", standard.downloads(), 1),
+        yaml.whole("streams", standard.streams(), 1));
   }
 
   private static URI url(StrictYaml hook) {

@@ -120,24 +120,38 @@ public final class PoolStatus {
         .anyMatch(state -> !state.equals(READY) && !state.equals(BASE_READY));
   }
 
-  /** How far a version is, in a word or a reason. */
-  public String state(String name, PoolModel model) {
-    if (model.manifest().getRole() == Role.BASE) {
-      return model.isPresent() ? BASE_READY : "base, incomplete";
-    }
-    if (rejections.containsKey(name)) {
-      return "rejected: " + rejections.get(name);
+  /** How far a version is, for programs. */
+  public ModelState stateOf(String name, PoolModel model) {
+    boolean isBase = model.manifest().getRole() == Role.BASE;
+    if (!isBase && rejections.containsKey(name)) {
+      return ModelState.REJECTED;
     }
     if (!model.isPresent()) {
-      return "incomplete";
+      return ModelState.INCOMPLETE;
+    }
+    if (isBase) {
+      return ModelState.READY;
     }
     if (model.epoch().isEmpty()) {
-      return "awaits its Fisher";
+      return ModelState.AWAITS_FISHER;
     }
-    String reason = leftOut.get(new ModelVersion(name, model.manifest().getVersion()));
-    if (reason != null) {
-      return "left out: " + reason;
+    if (leftOut.containsKey(new ModelVersion(name, model.manifest().getVersion()))) {
+      return ModelState.LEFT_OUT;
     }
-    return view.hasReadyBase() ? READY : "ready, awaits the base";
+    return view.hasReadyBase() ? ModelState.READY : ModelState.AWAITS_BASE;
+  }
+
+  /** How far a version is, in a word or a reason. */
+  public String state(String name, PoolModel model) {
+    boolean isBase = model.manifest().getRole() == Role.BASE;
+    return switch (stateOf(name, model)) {
+      case READY -> isBase ? BASE_READY : READY;
+      case INCOMPLETE -> isBase ? "base, incomplete" : "incomplete";
+      case AWAITS_FISHER -> "awaits its Fisher";
+      case AWAITS_BASE -> "ready, awaits the base";
+      case LEFT_OUT ->
+          "left out: " + leftOut.get(new ModelVersion(name, model.manifest().getVersion()));
+      case REJECTED -> "rejected: " + rejections.get(name);
+    };
   }
 }

@@ -129,6 +129,20 @@ public final class PoolView {
     }
   }
 
+  /** Removes a model's versions up to one, which a plan lists as retired. */
+  void retire(String model, long version) {
+    retired.merge(model, version, Math::max);
+    NavigableMap<Long, PoolModel> versions = models.get(model);
+    if (versions == null) {
+      return;
+    }
+    versions.headMap(version, true).clear();
+    if (versions.isEmpty()) {
+      models.remove(model);
+      base = model.equals(base) ? null : base;
+    }
+  }
+
   /**
    * Adds a partition's report on a version. A report on a version that is retired or not announced
    * yet is checked and then ignored.

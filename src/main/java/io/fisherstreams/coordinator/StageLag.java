@@ -26,7 +26,8 @@ public final class StageLag {
     }
   }
 
-  static long of(Admin admin, String group) {
+  /** Does what {@link #of(KafkaSettings, String)} does, with the caller's client. */
+  public static long of(Admin admin, String group) {
     return lag(admin, group, List.of());
   }
 
@@ -36,7 +37,7 @@ public final class StageLag {
    *
    * @param partitions of the topic
    */
-  static long ofGradients(Admin admin, PoolTopics topics, int partitions) {
+  public static long ofGradients(Admin admin, PoolTopics topics, int partitions) {
     List<TopicPartition> examples =
         IntStream.range(0, partitions)
             .mapToObj(p -> new TopicPartition(topics.examples().name(), p))

@@ -1,6 +1,7 @@
 package io.fisherstreams.kafka;
 
 import java.util.Collection;
+import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -21,6 +22,48 @@ public final class RunningInstances {
   private static final String THREAD = "-StreamThread-";
 
   private RunningInstances() {}
+
+  /**
+   * A running instance.
+   *
+   * @param host where its clients connect from
+   * @param client the process's client id; of a consumer without stream threads its member id
+   * @param partitions topic partitions that it works on, over all its threads
+   */
+  public record Instance(String host, String client, int partitions) {}
+
+  /**
+   * The instances of a group, by host and client; none for a group that does not exist.
+   *
+   * @throws KafkaException when the group cannot be read; its cause says whether that is forbidden
+   */
+  public static List<Instance> list(Admin admin, String group) {
+    try {
+      return list(admin.describeConsumerGroups(Set.of(group)).all().get().get(group).members());
+    } catch (ExecutionException e) {
+      if (e.getCause() instanceof GroupIdNotFoundException) {
+        return List.of();
+      }
+      throw new KafkaException("cannot read the members of " + group, e.getCause());
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new InterruptException(e);
+    }
+  }
+
+  static List<Instance> list(Collection<MemberDescription> members) {
+    SortedMap<String, Instance> instances = new TreeMap<>();
+    for (MemberDescription member : members) {
+      String host = member.host().replaceFirst("^/", "");
+      String client = process(member);
+      int partitions = member.assignment().topicPartitions().size();
+      instances.merge(
+          host + " " + client,
+          new Instance(host, client, partitions),
+          (one, other) -> new Instance(host, client, one.partitions + other.partitions));
+    }
+    return List.copyOf(instances.values());
+  }
 
   /**
    * In words: {@code no instance is running}, or the number of instances and their hosts.

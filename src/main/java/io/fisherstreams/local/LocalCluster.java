@@ -18,11 +18,14 @@ public final class LocalCluster implements AutoCloseable {
   private final EmbeddedBroker broker;
   private final EmbeddedRegistry registry;
   private final Path directory;
+  private final int lastApiPort;
 
-  private LocalCluster(EmbeddedBroker broker, EmbeddedRegistry registry, Path directory) {
+  private LocalCluster(
+      EmbeddedBroker broker, EmbeddedRegistry registry, Path directory, int lastApiPort) {
     this.broker = broker;
     this.registry = registry;
     this.directory = directory;
+    this.lastApiPort = lastApiPort;
   }
 
   /**
@@ -50,7 +53,8 @@ public final class LocalCluster implements AutoCloseable {
                   "schema registry",
                   registryPort,
                   last == null ? 0 : last.schemaRegistry().getPort()));
-      return new LocalCluster(broker, registry, directory);
+      int lastApiPort = last == null ? 0 : port("API", 0, last.api().getPort());
+      return new LocalCluster(broker, registry, directory, lastApiPort);
     } catch (RuntimeException e) {
       broker.close();
       throw e;
@@ -78,15 +82,28 @@ public final class LocalCluster implements AutoCloseable {
     return registry.url();
   }
 
+  /** The API's port of the last time if nobody uses it, else 0. */
+  public int lastApiPort() {
+    return lastApiPort;
+  }
+
   /** Completes exceptionally when the broker fails. */
   public CompletionStage<Void> failure() {
     return broker.failure();
   }
 
-  /** Tells other commands, with {@code serve.json}, that a pool is ready. */
-  public void announce(String pool) {
+  /**
+   * Tells other commands, with {@code serve.json}, that a pool is ready.
+   *
+   * @param api where its API listens
+   */
+  public void announce(String pool, URI api) {
     new ServeFile(
-            pool, bootstrapServers(), URI.create(schemaRegistry()), ProcessHandle.current().pid())
+            pool,
+            bootstrapServers(),
+            URI.create(schemaRegistry()),
+            api,
+            ProcessHandle.current().pid())
         .write(directory);
   }
 

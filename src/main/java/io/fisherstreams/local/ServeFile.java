@@ -20,9 +20,10 @@ import java.util.Optional;
  * @param pool the pool's name
  * @param bootstrapServers {@code host:port} of the embedded broker
  * @param schemaRegistry URL of the embedded registry
+ * @param api URL of the API and the page
  * @param pid process that serves the pool
  */
-public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry, long pid) {
+public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry, URI api, long pid) {
   /** The file's name in its directory. */
   public static final String NAME = "serve.json";
 
@@ -54,8 +55,9 @@ public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry
               text(json, "pool"),
               text(json, "bootstrap_servers"),
               URI.create(text(json, "schema_registry")),
+              URI.create(text(json, "api")),
               json.required("pid").longValue());
-      if (read.brokerPort() < 1 || read.schemaRegistry().getPort() < 1) {
+      if (read.brokerPort() < 1 || read.schemaRegistry().getPort() < 1 || read.api().getPort() < 1) {
         throw new IllegalArgumentException("an address has no port");
       }
       return Optional.of(read);
@@ -103,6 +105,7 @@ public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry
                       .put("pool", pool)
                       .put("bootstrap_servers", bootstrapServers)
                       .put("schema_registry", schemaRegistry.toString())
+                      .put("api", api.toString())
                       .put("pid", pid));
       Files.writeString(temporary, text + "\n", StandardCharsets.UTF_8);
       Files.move(temporary, file, StandardCopyOption.ATOMIC_MOVE);

@@ -13,7 +13,9 @@ public enum Stage {
   /** Measures releases and judges them. */
   GATE,
   /** Posts releases and aliases to webhooks. */
-  WEBHOOKS;
+  WEBHOOKS,
+  /** Answers HTTP requests about the pool. It has no consumer group. */
+  API;
 
   private static final String WEBHOOK = "webhook-";
 

@@ -25,33 +25,38 @@ public final class ReleaseJson {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(text)) {
       json.writeStartObject();
-      writeFields(json, release);
-      json.writeObjectFieldStart("plan");
-      writePlan(json, release.getPlan());
-      json.writeArrayFieldStart("retired");
-      for (RetiredModel model : release.getPlan().getRetired()) {
-        json.writeStartObject();
-        json.writeStringField("model", model.getModel());
-        json.writeNumberField("version", model.getVersion());
-        json.writeEndObject();
-      }
-      json.writeEndArray();
-      json.writeEndObject();
-      json.writeArrayFieldStart("slices");
-      for (TopicSlice slice : release.getSlices()) {
-        json.writeStartObject();
-        json.writeNumberField("partition", slice.getPartition());
-        json.writeNumberField("first_offset", slice.getFirstOffset());
-        json.writeNumberField("end_offset", slice.getEndOffset());
-        json.writeEndObject();
-      }
-      json.writeEndArray();
-      writeVerdict(json, release.getVerdict());
+      writeWhole(json, release);
       json.writeEndObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
     return text.toString();
+  }
+
+  /** Writes all of {@link #text} into the generator's current object. */
+  public static void writeWhole(JsonGenerator json, Release release) throws IOException {
+    writeFields(json, release);
+    json.writeObjectFieldStart("plan");
+    writePlan(json, release.getPlan());
+    json.writeArrayFieldStart("retired");
+    for (RetiredModel model : release.getPlan().getRetired()) {
+      json.writeStartObject();
+      json.writeStringField("model", model.getModel());
+      json.writeNumberField("version", model.getVersion());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    json.writeEndObject();
+    json.writeArrayFieldStart("slices");
+    for (TopicSlice slice : release.getSlices()) {
+      json.writeStartObject();
+      json.writeNumberField("partition", slice.getPartition());
+      json.writeNumberField("first_offset", slice.getFirstOffset());
+      json.writeNumberField("end_offset", slice.getEndOffset());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    writeVerdict(json, release.getVerdict());
   }
 
   /**

@@ -7,6 +7,7 @@ import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.LoggerContext;
 import ch.qos.logback.classic.joran.JoranConfigurator;
 import ch.qos.logback.core.joran.spi.JoranException;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
@@ -16,6 +17,10 @@ import java.io.IOException;
 import java.io.PrintStream;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
+import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -176,6 +181,7 @@ final class SecretsIT {
       failWithoutBroker(commands, open);
       await().atMost(PATIENCE).until(() -> log("run").contains("hook-of-a-test: release."));
       await().atMost(PATIENCE).until(() -> Files.exists(directory.resolve("served/serve.json")));
+      readTheApi();
       for (Process service : services) {
         service.destroy(); // what it says at its end counts too
         service.waitFor();
@@ -185,6 +191,37 @@ final class SecretsIT {
       closed.stop(0);
     }
     assertNoSecrets();
+  }
+
+  /** What the API and the page of the served pool show counts too. */
+  private void readTheApi() throws Exception {
+    URI api =
+        URI.create(
+            new ObjectMapper()
+                .readTree(directory.resolve("served/serve.json").toFile())
+                .get("api")
+                .textValue());
+    for (String path :
+        List.of(
+            "/",
+            "/v1/pool",
+            "/v1/models",
+            "/v1/releases",
+            "/v1/aliases",
+            "/v1/dead-letters",
+            "/v1/releases/" + secret(),
+            "/v1/models/m/withdraw?token=" + secret())) {
+      HttpRequest.Builder request = HttpRequest.newBuilder(api.resolve(path));
+      request.header("Authorization", "Bearer " + secret());
+      if (path.contains("withdraw")) {
+        request.POST(HttpRequest.BodyPublishers.noBody());
+      }
+      HttpResponse<String> answer =
+          HttpClient.newHttpClient().send(request.build(), HttpResponse.BodyHandlers.ofString());
+      if (!path.contains("/releases/")) { // it names what it was asked for
+        assertShowsNone(path, answer.body());
+      }
+    }
   }
 
   private void makeARelease(Map<String, CommandSpec> commands, String servers, String registry)

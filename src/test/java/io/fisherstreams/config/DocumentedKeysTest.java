@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
@@ -110,7 +111,17 @@ final class DocumentedKeysTest {
                         Optional.of(Path.of("/etc/fisher-streams/chat-secret")),
                         Webhook.TIMEOUT,
                         Webhook.FIRST_WAIT,
-                        Webhook.MAX_WAIT))));
+                        Webhook.MAX_WAIT)),
+                Optional.of(
+                    new ApiOptions(
+                        "0.0.0.0",
+                        8443,
+                        Optional.of(Path.of("/etc/fisher-streams/api-token")),
+                        List.of("fisher.example.org"),
+                        List.of("https://ops.example.org"),
+                        20,
+                        2,
+                        32))));
     assertNamesEveryKey(CONFIGURATION);
   }
 
@@ -181,7 +192,8 @@ final class DocumentedKeysTest {
           String name = key.substring(key.indexOf('.') + 1);
           String mapping = key.replaceAll("\\..*", "") + ".";
           boolean isOptional =
-              defaults.entrySet().stream()
+              "none".equals(defaults.get(key.replaceAll("\\..*", "")))
+                  || defaults.entrySet().stream()
                   .anyMatch(
                       other ->
                           other.getKey().startsWith(mapping) && other.getValue().equals("needed"));

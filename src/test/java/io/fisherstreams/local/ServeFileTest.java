@@ -22,7 +22,12 @@ final class ServeFileTest {
   @TempDir private Path directory;
 
   private static ServeFile at(int port, long pid) {
-    return new ServeFile("digits", "127.0.0.1:" + port, URI.create("http://127.0.0.1:8081"), pid);
+    return new ServeFile(
+        "digits",
+        "127.0.0.1:" + port,
+        URI.create("http://127.0.0.1:8081"),
+        URI.create("http://127.0.0.1:8080"),
+        pid);
   }
 
   @Test
@@ -35,6 +40,7 @@ final class ServeFileTest {
               "pool": "digits",
               "bootstrap_servers": "127.0.0.1:9092",
               "schema_registry": "http://127.0.0.1:8081",
+              "api": "http://127.0.0.1:8080",
               "pid": 17
             }
             """);
@@ -77,8 +83,8 @@ final class ServeFileTest {
         "[]",
         "{\"pool\": \"p\"}",
         "{\"pool\": 1, \"bootstrap_servers\": 2, \"schema_registry\": 3, \"pid\": 4}",
-        "{\"pool\": \"p\", \"bootstrap_servers\": \"x\", \"schema_registry\": \"http://h:1\", \"pid\": 4}",
-        "{\"pool\": \"p\", \"bootstrap_servers\": \"h:1\", \"schema_registry\": \"a b\", \"pid\": 4}",
+        "{\"pool\": \"p\", \"bootstrap_servers\": \"x\", \"schema_registry\": \"http://h:1\", \"api\": \"http://h:1\", \"pid\": 4}",
+        "{\"pool\": \"p\", \"bootstrap_servers\": \"h:1\", \"schema_registry\": \"a b\", \"api\": \"http://h:1\", \"pid\": 4}",
         "{\"pool\": "
       })
   void aFileOfAnotherKindIsNamed(String text) throws IOException {

@@ -9,7 +9,7 @@ class StageTest {
   @Test
   void namesAreTheOnesThatBrokersAndStateDirectoriesHold() {
     assertThat(Stream.of(Stage.values()).map(Stage::text))
-        .containsExactly("gradient", "merge", "coordinator", "gate", "webhooks");
+        .containsExactly("gradient", "merge", "coordinator", "gate", "webhooks", "api");
     assertThat(Stage.MERGE.group("pool")).isEqualTo("pool-merge");
     assertThat(Stage.webhookGroup("pool", "ops")).isEqualTo("pool-webhook-ops");
     assertThat(Stage.webhook("ops")).isEqualTo("webhook-ops");

@@ -1,4 +1,4 @@
-package io.fisherstreams.cli;
+package io.fisherstreams.view;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -6,6 +6,7 @@ import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RecordJson;
 import io.fisherstreams.record.Topic;
+import io.fisherstreams.text.PrintableText;
 import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
@@ -14,16 +15,16 @@ import org.apache.avro.generic.IndexedRecord;
 import org.apache.kafka.common.errors.SerializationException;
 
 /** A dead letter as JSON. */
-final class DeadLetterJson {
+public final class DeadLetterJson {
   private DeadLetterJson() {}
 
   /** One line, without the value. */
-  static String line(DeadLetter letter) {
+  public static String line(DeadLetter letter) {
     return text(letter, false, json -> {});
   }
 
   /** Several lines, with the value. */
-  static String whole(DeadLetter letter, PoolTopics topics) {
+  public static String whole(DeadLetter letter, PoolTopics topics) {
     return text(
         letter,
         true,
@@ -34,7 +35,7 @@ final class DeadLetterJson {
   }
 
   /** The value alone: decoded if it is what its topic has, else its first bytes. */
-  static String value(DeadLetter letter, PoolTopics topics) {
+  public static String value(DeadLetter letter, PoolTopics topics) {
     StringWriter text = new StringWriter();
     try (JsonGenerator json = new JsonFactory().createGenerator(text).useDefaultPrettyPrinter()) {
       writeValue(json, letter, topics);
@@ -67,26 +68,31 @@ final class DeadLetterJson {
         json.useDefaultPrettyPrinter();
       }
       json.writeStartObject();
-      json.writeNumberField("offset", letter.offset());
-      json.writeStringField("time", letter.at().toString());
-      json.writeStringField("reason", letter.reason());
-      json.writeStringField("stage", letter.stage());
-      json.writeObjectFieldStart("origin");
-      json.writeStringField("topic", letter.topic());
-      writeNumber(json, "partition", letter.partition());
-      writeNumber(json, "offset", letter.origin());
-      json.writeStringField("key", DeadLettersCommand.key(letter.key()));
-      json.writeEndObject();
-      if (letter.size().isPresent()) {
-        writeNumber(json, "size", letter.size().get());
-        json.writeStringField("sha256", letter.sha256().orElse(""));
-      }
+      write(json, letter);
       more.write(json);
       json.writeEndObject();
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
     return text.toString();
+  }
+
+  /** Writes its fields, without the value, into the generator's current object. */
+  public static void write(JsonGenerator json, DeadLetter letter) throws IOException {
+    json.writeNumberField("offset", letter.offset());
+    json.writeStringField("time", letter.at().toString());
+    json.writeStringField("reason", letter.reason());
+    json.writeStringField("stage", letter.stage());
+    json.writeObjectFieldStart("origin");
+    json.writeStringField("topic", letter.topic());
+    writeNumber(json, "partition", letter.partition());
+    writeNumber(json, "offset", letter.origin());
+    json.writeStringField("key", PrintableText.key(letter.key()));
+    json.writeEndObject();
+    if (letter.size().isPresent()) {
+      writeNumber(json, "size", letter.size().get());
+      json.writeStringField("sha256", letter.sha256().orElse(""));
+    }
   }
 
   /** A header's number; anybody may write a header, so it may be none. */

@@ -1,0 +1,122 @@
+package io.fisherstreams.api;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.coordinator.PoolFollower;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.record.PoolTopics;
+import java.net.URI;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.CompletableFuture;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Shows a pool over HTTP: the routes of {@code openapi.yaml} and the page. It reads the pool's
+ * topics without a consumer group and holds no model in memory; any number of instances can run.
+ */
+public final class ApiStage implements StageInstance {
+  private static final Logger LOG = LoggerFactory.getLogger(ApiStage.class);
+
+  private final PoolFollower follower;
+  private final LivePage page;
+  private final ApiServer server;
+  private final List<Route> routes;
+  private final Deque<AutoCloseable> resources;
+
+  private ApiStage(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      ApiOptions options,
+      Map<String, String> groups,
+      Path directory,
+      Deque<AutoCloseable> resources) {
+    this.resources = resources;
+    ReleaseFiles files = owned(new ReleaseFiles(kafka, topics, directory));
+    page = new LivePage(kafka, topics, groups, options.streams());
+    follower = owned(new PoolFollower(kafka, topics, page));
+    Similarities similarities = owned(new Similarities(kafka, topics, directory));
+    server = owned(new ApiServer(options));
+    owned(page);
+    Downloads downloads = new Downloads(files, options.downloads());
+    routes =
+        new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
+  }
+
+  private <T extends AutoCloseable> T owned(T resource) {
+    resources.push(resource);
+    return resource;
+  }
+
+  /**
+   * An instance that has its port and is not started.
+   *
+   * @param groups consumer groups of gate and webhooks, by stage; their lag is shown too
+   * @param directory for the releases that clients download, and for comparisons
+   * @throws InvalidInput when it cannot listen, or its token cannot be read
+   */
+  public static ApiStage create(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      ApiOptions options,
+      Map<String, String> groups,
+      Path directory) {
+    options.token(); // a wrong one shows at the start, not at the first change
+    Deque<AutoCloseable> resources = new ArrayDeque<>();
+    try {
+      return new ApiStage(kafka, topics, options, groups, directory, resources);
+    } catch (RuntimeException | Error e) {
+      close(resources);
+      throw e;
+    }
+  }
+
+  /** To be called before the process starts its first HTTP server. */
+  public static void limitSlowRequests() {
+    ApiServer.limitSlowRequests();
+  }
+
+  /** Where it listens. */
+  public URI url() {
+    return server.url();
+  }
+
+  @Override
+  public void start() {
+    page.start(follower);
+    follower.start();
+    server.start(routes);
+  }
+
+  @Override
+  public CompletableFuture<Void> ready() {
+    return follower.ready();
+  }
+
+  @Override
+  public CompletableFuture<Optional<Throwable>> ended() {
+    return follower.ended();
+  }
+
+  @Override
+  public synchronized void close() {
+    close(resources);
+  }
+
+  /** Closes the newest first. */
+  private static void close(Deque<AutoCloseable> resources) {
+    while (!resources.isEmpty()) {
+      AutoCloseable resource = resources.pop();
+      try {
+        resource.close();
+      } catch (Exception e) {
+        LOG.warn("cannot close {}", resource, e);
+      }
+    }
+  }
+}

@@ -1,0 +1,106 @@
+package io.fisherstreams.coordinator;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Layers;
+import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.Shares;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.tensor.TensorInfo;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.SortedMap;
+import java.util.TreeMap;
+
+/**
+ * Each model's share of the weights of each layer, from the sums that the merge stage's partitions
+ * have reported. It reads no tensor.
+ *
+ * @param plan the plan
+ * @param whole over all merged parameters, with the plan's shares
+ * @param layers in their natural order; {@link Layers} groups the parameters
+ */
+public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
+  /**
+   * The whole, or one layer.
+   *
+   * @param name the layer's name, {@code *} for the whole
+   * @param entries number of merged entries
+   * @param shares in the plan's order of models, 0 to 1
+   */
+  public record Part(String name, long entries, List<Double> shares) {}
+
+  /**
+   * The shares of a plan.
+   *
+   * @throws InvalidInput when the pool no longer has a version that it merged
+   */
+  public static LayerShares of(PoolView view, MergePlan plan) {
+    PoolModel base = require(view, plan, plan.getBaseModel(), plan.getBaseVersion());
+    List<PoolModel> models = new ArrayList<>();
+    for (PlannedModel planned : plan.getModels()) {
+      PoolModel model = require(view, plan, planned.getModel(), planned.getVersion());
+      if (!model.has(planned.getEpoch())) {
+        throw gone(plan, planned.getModel() + "'s epoch " + planned.getEpoch());
+      }
+      models.add(model);
+    }
+    List<String> patterns = plan.getMethod().getExcludeParamNamesRegex();
+    MergeSet all = MergeSet.of(base.tensors().values(), patterns);
+    SortedMap<String, List<TensorInfo>> layers = new TreeMap<>(Layers.ORDER);
+    for (String name : all.names()) {
+      layers
+          .computeIfAbsent(Layers.of(name), layer -> new ArrayList<>())
+          .add(base.tensors().get(name));
+    }
+    List<Part> parts = new ArrayList<>();
+    layers.forEach((name, tensors) -> parts.add(part(plan, models, name, tensors)));
+    long entries = parts.stream().mapToLong(Part::entries).sum();
+    List<Double> whole = plan.getModels().stream().map(PlannedModel::getShare).toList();
+    return new LayerShares(plan, new Part("*", entries, whole), List.copyOf(parts));
+  }
+
+  private static Part part(
+      MergePlan plan, List<PoolModel> models, String name, List<TensorInfo> tensors) {
+    MergeMethod method = plan.getMethod();
+    MergeSet layer = MergeSet.of(tensors, List.of());
+    long entries = tensors.stream().mapToLong(TensorInfo::elements).sum();
+    Map<String, Shares.Weight> weights = new TreeMap<>();
+    for (int i = 0; i < models.size(); i++) {
+      PlannedModel planned = plan.getModels().get(i);
+      double total = models.get(i).sums(planned.getEpoch(), layer).total();
+      // A layer is divided by the plan's norm: a merge divides by the norm of the whole Fisher.
+      weights.put(
+          planned.getModel(),
+          new Shares.Weight(planned.getCoefficient(), total, planned.getFisherNorm()));
+    }
+    Map<String, Double> shares =
+        Shares.of(
+            weights, method.getMinimalFisherWeight(), entries, method.getNormalizeFisherWeight());
+    return new Part(
+        name,
+        entries,
+        plan.getModels().stream().map(model -> shares.get(model.getModel())).toList());
+  }
+
+  private static PoolModel require(PoolView view, MergePlan plan, String model, long version) {
+    NavigableMap<Long, PoolModel> versions = view.models().get(model);
+    if (versions == null || !versions.containsKey(version)) {
+      throw gone(plan, model + "@" + version);
+    }
+    return versions.get(version);
+  }
+
+  private static InvalidInput gone(MergePlan plan, String what) {
+    return new InvalidInput(
+        String.format(
+            Locale.ROOT,
+            "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release",
+            what,
+            plan.getRelease()));
+  }
+}
