@@ -34,7 +34,7 @@ class PackageLayersTest {
   private static final List<List<String>> LAYERS =
       List.of(
           List.of(""),
-          List.of("tensor", "files", "text"),
+          List.of("tensor", "files", "text", "metrics"),
           List.of("checkpoint", "fisher", "record.serde"),
           List.of("record"),
           List.of("kafka", "gradient.example"),
@@ -43,6 +43,7 @@ class PackageLayersTest {
           List.of("publish", "release", "merge.state", "merge.payload", "coordinator.state"),
           List.of("merge", "coordinator", "estimation", "gate", "webhook"),
           List.of("similarity", "local", "view"),
+          List.of("monitor"),
           List.of("api"),
           List.of("config"),
           List.of("oneshot", "simulate"),

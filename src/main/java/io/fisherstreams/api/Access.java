@@ -69,8 +69,7 @@ final class Access {
         budgets.put(client, budget);
       } else {
         budget.left =
-            Math.min(
-                most, budget.left + (now - budget.at) / NANOS * options.requestsPerSecond());
+            Math.min(most, budget.left + (now - budget.at) / NANOS * options.requestsPerSecond());
       }
       budget.at = now;
       if (budget.left < 1) {
@@ -136,8 +135,7 @@ final class Access {
     answer.set("Allow", String.join(", ", new TreeSet<>(methods)));
     if (answer.containsKey("Access-Control-Allow-Origin")) {
       answer.set("Access-Control-Allow-Methods", String.join(", ", new TreeSet<>(methods)));
-      answer.set(
-          "Access-Control-Allow-Headers", "Authorization, Content-Type, Range, If-Range");
+      answer.set("Access-Control-Allow-Headers", "Authorization, Content-Type, Range, If-Range");
       answer.set("Access-Control-Max-Age", "600");
     }
   }
@@ -150,8 +148,7 @@ final class Access {
           403, "this server accepts no changes: no token is configured (api.token_file)");
     }
     List<String> given = exchange.getRequestHeaders().getOrDefault("Authorization", List.of());
-    boolean isGiven =
-        given.size() == 1 && given.get(0).toLowerCase(Locale.ROOT).startsWith(BEARER);
+    boolean isGiven = given.size() == 1 && given.get(0).toLowerCase(Locale.ROOT).startsWith(BEARER);
     byte[] found =
         (isGiven ? given.get(0).substring(BEARER.length()).strip() : "")
             .getBytes(StandardCharsets.UTF_8);

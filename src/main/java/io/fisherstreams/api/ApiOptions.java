@@ -41,15 +41,7 @@ public record ApiOptions(
 
   /** What holds without a configuration. */
   public static ApiOptions standard() {
-    return new ApiOptions(
-        "127.0.0.1",
-        8080,
-        Optional.empty(),
-        List.of(),
-        List.of(),
-        50,
-        4,
-        64);
+    return new ApiOptions("127.0.0.1", 8080, Optional.empty(), List.of(), List.of(), 50, 4, 64);
   }
 
   /** The same with another port. */

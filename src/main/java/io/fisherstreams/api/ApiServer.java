@@ -4,6 +4,7 @@ import com.sun.net.httpserver.Headers;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.monitor.Monitor;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.URI;
@@ -37,14 +38,17 @@ final class ApiServer implements AutoCloseable {
   private final ThreadPoolExecutor threads;
   private final ScheduledExecutorService timer;
   private final StalledWrites stalls;
+  private final Optional<Monitor> monitor;
   private volatile List<Route> routes = List.of();
 
   /**
    * A server that has its port and is not started.
    *
+   * @param monitor whose health and metrics it shows too, if there is one
    * @throws InvalidInput when the address or port cannot be used
    */
-  ApiServer(ApiOptions options) {
+  ApiServer(ApiOptions options, Optional<Monitor> monitor) {
+    this.monitor = monitor;
     this.access = new Access(options);
     try {
       server = HttpServer.create(new InetSocketAddress(options.listen(), options.port()), 0);
@@ -110,7 +114,7 @@ final class ApiServer implements AutoCloseable {
 
   private void handle(HttpExchange exchange) {
     try (exchange) {
-      Request request = new Request(exchange, Map.of(), stalls);
+      Request request = request(exchange);
       try {
         setCommonHeaders(exchange.getResponseHeaders());
         access.requireRate(exchange);
@@ -159,8 +163,15 @@ final class ApiServer implements AutoCloseable {
       }
       methods.add(route.method());
     }
-    if (methods.isEmpty() && !path.startsWith("/v1") && (method.equals("GET") || method.equals("HEAD"))) {
-      PageFiles.answer(path, new Request(exchange, Map.of(), stalls));
+    Optional<Monitor.Answer> health = monitor.flatMap(shown -> shown.answer(path));
+    if (health.isPresent() && !method.equals("OPTIONS")) {
+      request(exchange).bytes(health.get().status(), health.get().type(), health.get().bytes());
+      return;
+    }
+    if (methods.isEmpty()
+        && !path.startsWith("/v1")
+        && (method.equals("GET") || method.equals("HEAD"))) {
+      PageFiles.answer(path, request(exchange));
     } else if (methods.isEmpty()) {
       throw Problem.notFound("there is no " + exchange.getRequestURI().getPath());
     } else {
@@ -169,11 +180,17 @@ final class ApiServer implements AutoCloseable {
         throw new Problem(
             405, "%s is not a method of this address; it has %s".formatted(method, methods));
       }
-      new Request(exchange, Map.of(), stalls).begin(204, 0);
+      request(exchange).begin(204, 0);
     }
   }
 
-  /** Answers with a problem, unless the answer has begun: then the client sees its end is missing. */
+  private Request request(HttpExchange exchange) {
+    return new Request(exchange, Map.of(), stalls);
+  }
+
+  /**
+   * Answers with a problem, unless the answer has begun: then the client sees its end is missing.
+   */
   private static void answer(Request request, int status, String detail) throws IOException {
     if (request.hasBegun()) {
       return;

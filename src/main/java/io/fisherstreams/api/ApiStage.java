@@ -4,6 +4,8 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.monitor.PoolMeters;
 import io.fisherstreams.record.PoolTopics;
 import java.net.URI;
 import java.nio.file.Path;
@@ -35,17 +37,18 @@ public final class ApiStage implements StageInstance {
       ApiOptions options,
       Map<String, String> groups,
       Path directory,
+      Optional<Monitor> monitor,
       Deque<AutoCloseable> resources) {
     this.resources = resources;
     ReleaseFiles files = owned(new ReleaseFiles(kafka, topics, directory));
     page = new LivePage(kafka, topics, groups, options.streams());
     follower = owned(new PoolFollower(kafka, topics, page));
     Similarities similarities = owned(new Similarities(kafka, topics, directory));
-    server = owned(new ApiServer(options));
+    server = owned(new ApiServer(options, monitor));
     owned(page);
+    monitor.ifPresent(shown -> shown.add(new PoolMeters(follower, page::traffic)));
     Downloads downloads = new Downloads(files, options.downloads());
-    routes =
-        new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
+    routes = new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
   }
 
   private <T extends AutoCloseable> T owned(T resource) {
@@ -58,6 +61,7 @@ public final class ApiStage implements StageInstance {
    *
    * @param groups consumer groups of gate and webhooks, by stage; their lag is shown too
    * @param directory for the releases that clients download, and for comparisons
+   * @param monitor that it shows too and to which it adds the pool's meters, if there is one
    * @throws InvalidInput when it cannot listen, or its token cannot be read
    */
   public static ApiStage create(
@@ -65,11 +69,12 @@ public final class ApiStage implements StageInstance {
       PoolTopics topics,
       ApiOptions options,
       Map<String, String> groups,
-      Path directory) {
+      Path directory,
+      Optional<Monitor> monitor) {
     options.token(); // a wrong one shows at the start, not at the first change
     Deque<AutoCloseable> resources = new ArrayDeque<>();
     try {
-      return new ApiStage(kafka, topics, options, groups, directory, resources);
+      return new ApiStage(kafka, topics, options, groups, directory, monitor, resources);
     } catch (RuntimeException | Error e) {
       close(resources);
       throw e;

@@ -60,8 +60,8 @@ final class Downloads {
     }
   }
 
-  private static void send(
-      Request request, FileChannel file, SafetensorsSlice slice, String etag) throws IOException {
+  private static void send(Request request, FileChannel file, SafetensorsSlice slice, String etag)
+      throws IOException {
     // a range of another content than the client has the first part of would be worthless
     boolean isSame = request.header("If-Range").map(etag::equals).orElse(true);
     Optional<ByteRange> range = Optional.empty();
@@ -77,8 +77,7 @@ final class Downloads {
     if (range.isPresent()) {
       request.set(
           "Content-Range",
-          String.format(
-              Locale.ROOT, "bytes %d-%d/%d", sent.first(), sent.end() - 1, slice.size()));
+          String.format(Locale.ROOT, "bytes %d-%d/%d", sent.first(), sent.end() - 1, slice.size()));
     }
     request.begin(range.isPresent() ? 206 : 200, sent.end() - sent.first());
     if (request.isHead()) {

@@ -47,8 +47,7 @@ record Event(byte[] bytes) {
   }
 
   /** Writes an object field. */
-  static void object(JsonGenerator json, String name, MaskedJson.Fields fields)
-      throws IOException {
+  static void object(JsonGenerator json, String name, MaskedJson.Fields fields) throws IOException {
     json.writeObjectFieldStart(name);
     fields.write(json);
     json.writeEndObject();

@@ -18,6 +18,12 @@ final class EventStreams implements AutoCloseable {
   private static final class Stream {
     private final BlockingQueue<Event> waiting = new ArrayBlockingQueue<>(MAX_WAITING);
     private volatile boolean ended;
+
+    /** Ends the stream when too many events wait already. */
+    boolean accepts(Event event) {
+      ended |= !waiting.offer(event);
+      return !ended;
+    }
   }
 
   private final int most;
@@ -36,12 +42,7 @@ final class EventStreams implements AutoCloseable {
 
   /** Sends an event to all; a client that reads too slowly is disconnected. */
   void send(Event event) {
-    for (Stream stream : streams) {
-      if (!stream.waiting.offer(event)) {
-        stream.ended = true;
-        streams.remove(stream);
-      }
-    }
+    streams.removeIf(stream -> !stream.accepts(event));
   }
 
   /**

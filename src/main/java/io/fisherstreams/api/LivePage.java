@@ -4,12 +4,12 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.view.DeadLetterJson;
 import io.fisherstreams.view.PoolJson;
@@ -80,12 +80,12 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
   /** Writes the fields of the pool, at most two seconds old. */
   void writePool(JsonGenerator json) throws IOException {
     PoolTraffic now = traffic();
-    PoolSummary summary =
-        follower.read(reading -> PoolSummary.of(topics, reading, now));
+    PoolSummary summary = follower.read(reading -> PoolSummary.of(topics, reading, now));
     PoolJson.pool(json, summary);
   }
 
-  private synchronized PoolTraffic traffic() {
+  /** A look at stages and topics, at most two seconds old. */
+  synchronized PoolTraffic traffic() {
     if (traffic == null || System.nanoTime() - traffic.at() >= LOOK_EVERY.toNanos()) {
       traffic = PoolTraffic.look(admin, topics, follower.partitions(), groups, traffic);
     }

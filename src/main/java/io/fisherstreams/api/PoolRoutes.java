@@ -162,7 +162,8 @@ final class PoolRoutes {
         });
     Double value = coefficient.isNull() ? null : coefficient.doubleValue();
     if (value != null && !(value >= 0 && Double.isFinite(value))) {
-      throw new Problem(400, "coefficient is " + value + ", expected a finite number of at least 0");
+      throw new Problem(
+          400, "coefficient is " + value + ", expected a finite number of at least 0");
     }
     List<String> notes = new ArrayList<>();
     new PoolChanges(kafka, topics).weight(model, value, notes::add);
@@ -294,8 +295,7 @@ final class PoolRoutes {
     String tensor = request.parameter("tensor");
     String name = tensor.replaceAll("[^A-Za-z0-9._-]", "_") + ".safetensors";
     String tag = tag(release) + "-" + Integer.toHexString(tensor.hashCode());
-    downloads.send(
-        request, release, name, tag, file -> SafetensorsSlice.tensor(file, tensor));
+    downloads.send(request, release, name, tag, file -> SafetensorsSlice.tensor(file, tensor));
   }
 
   private static String tag(Release release) {

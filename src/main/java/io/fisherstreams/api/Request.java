@@ -101,8 +101,7 @@ final class Request {
         .forEachRemaining(
             key -> {
               if (!keys.contains(key)) {
-                throw new Problem(
-                    400, "unknown key " + key + "; known are " + new TreeSet<>(keys));
+                throw new Problem(400, "unknown key " + key + "; known are " + new TreeSet<>(keys));
               }
             });
     return body;

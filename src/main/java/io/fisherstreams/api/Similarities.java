@@ -42,7 +42,6 @@ final class Similarities implements AutoCloseable {
           task -> {
             Thread thread = new Thread(task, "api-similarity");
             thread.setDaemon(true);
-            thread.setPriority(Thread.MIN_PRIORITY);
             return thread;
           });
   private final Map<Long, Work> works = new LinkedHashMap<>(16, 0.75f, true);
@@ -92,8 +91,7 @@ final class Similarities implements AutoCloseable {
       return known;
     }
     Work work = new Work();
-    work.result =
-        CompletableFuture.supplyAsync(() -> compute(work, release, partitions), executor);
+    work.result = CompletableFuture.supplyAsync(() -> compute(work, release, partitions), executor);
     works.put(release.getRelease(), work);
     works.values().stream()
         .filter(other -> other.result.isDone())

@@ -1,9 +1,9 @@
 package io.fisherstreams.cli;
 
 import java.time.Duration;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
@@ -28,7 +28,7 @@ final class OutageWatch implements AutoCloseable {
   private static final Duration EVERY = Duration.ofSeconds(5);
 
   private final List<Server> servers;
-  private final Set<Server> away = new HashSet<>();
+  private final Set<Server> away = ConcurrentHashMap.newKeySet();
   private final ScheduledExecutorService executor =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
@@ -45,6 +45,11 @@ final class OutageWatch implements AutoCloseable {
   void start() {
     executor.scheduleWithFixedDelay(
         this::look, EVERY.toMillis(), EVERY.toMillis(), TimeUnit.MILLISECONDS);
+  }
+
+  /** Whether a server, by its place in the list, answered when it was asked last. */
+  boolean answers(int server) {
+    return !away.contains(servers.get(server));
   }
 
   /** Asks each server once. */

@@ -5,6 +5,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.local.JsonLog;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
@@ -72,6 +73,7 @@ final class RunCommand implements Callable<Integer> {
     ServiceConfig config = RunningStages.strict(connection.config(), strict);
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
+    JsonLog.namePool(topics.pool());
     KafkaSettings kafka = connection.kafka();
     RunningStages running =
         new RunningStages(
@@ -89,9 +91,21 @@ final class RunCommand implements Callable<Integer> {
     try (Admin admin = kafka.admin();
         OutageWatch watch = new OutageWatch(servers(kafka, admin, connection.registry()))) {
       watch.start();
+      running
+          .monitor()
+          .ifPresent(
+              shown -> {
+                shown.addServer("kafka", () -> watch.answers(0));
+                shown.addServer("registry", () -> watch.answers(1));
+              });
       service.run(
           running,
-          () -> running.api().ifPresent(url -> service.say("  page and API       " + url)),
+          () -> {
+            running.api().ifPresent(url -> service.say("  page and API       " + url));
+            running
+                .monitorPort()
+                .ifPresent(port -> service.say("  health, metrics    port " + port));
+          },
           new CompletableFuture<>());
     } finally {
       atStop.close();

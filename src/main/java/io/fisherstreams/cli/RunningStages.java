@@ -12,6 +12,8 @@ import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.monitor.MonitorServer;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.webhook.Webhook;
@@ -36,6 +38,8 @@ import java.util.stream.Stream;
 /** Stages in this process, as a configuration describes them. It owns them. */
 final class RunningStages implements AutoCloseable {
   private final List<StageInstance> instances = new ArrayList<>();
+  private final Optional<Monitor> monitor;
+  private Optional<MonitorServer> monitorServer = Optional.empty();
 
   /**
    * Creates stages and starts none.
@@ -51,10 +55,19 @@ final class RunningStages implements AutoCloseable {
     if (stages.contains(Stage.MERGE) || stages.contains(Stage.COORDINATOR)) {
       NativeLibraries.load(directory.resolve("native"), "name another state directory");
     }
+    monitor =
+        config.metrics().isPresent() || stages.contains(Stage.API)
+            ? Optional.of(new Monitor(topics.pool(), directory))
+            : Optional.empty();
     try {
       for (Stage stage : stages) {
-        instances.add(create(stage, config, kafka, topics, directory.resolve(stage.text())));
+        StageInstance instance =
+            create(stage, config, kafka, topics, directory.resolve(stage.text()));
+        instances.add(instance);
+        monitor.ifPresent(shown -> shown.add(stage, instance));
       }
+      monitorServer =
+          config.metrics().map(options -> new MonitorServer(options, monitor.orElseThrow()));
     } catch (RuntimeException | Error e) {
       close();
       throw e;
@@ -84,7 +97,7 @@ final class RunningStages implements AutoCloseable {
     return isStrict ? config.with(config.policy().with(config.policy().shares().strict())) : config;
   }
 
-  private static StageInstance create(
+  private StageInstance create(
       Stage stage, ServiceConfig config, KafkaSettings kafka, PoolTopics topics, Path own) {
     StreamsOptions options =
         new StreamsOptions(
@@ -105,16 +118,19 @@ final class RunningStages implements AutoCloseable {
       case WEBHOOKS -> WebhookStage.create(kafka, topics, config.webhooks());
       case API ->
           ApiStage.create(
-              kafka, topics, config.api().orElse(ApiOptions.standard()), groups(config, topics), own);
+              kafka,
+              topics,
+              config.api().orElse(ApiOptions.standard()),
+              groups(config, topics),
+              own,
+              monitor);
     };
   }
 
   /** The consumer groups of the stages that not every pool has, by stage. */
   static Map<String, String> groups(ServiceConfig config, PoolTopics topics) {
     Map<String, String> groups = new LinkedHashMap<>();
-    config
-        .gate()
-        .ifPresent(gate -> groups.put(Stage.GATE.text(), Stage.GATE.group(topics.pool())));
+    config.gate().ifPresent(gate -> groups.put(Stage.GATE.text(), Stage.GATE.group(topics.pool())));
     for (Webhook hook : config.webhooks()) {
       groups.put(Stage.webhook(hook.name()), Stage.webhookGroup(topics.pool(), hook.name()));
     }
@@ -127,6 +143,16 @@ final class RunningStages implements AutoCloseable {
         .filter(ApiStage.class::isInstance)
         .map(stage -> ((ApiStage) stage).url())
         .findFirst();
+  }
+
+  /** The port of health and metrics, if they have one of their own. */
+  Optional<Integer> monitorPort() {
+    return monitorServer.map(MonitorServer::port);
+  }
+
+  /** What counts and shows, if anything does. */
+  Optional<Monitor> monitor() {
+    return monitor;
   }
 
   /**
@@ -190,6 +216,8 @@ final class RunningStages implements AutoCloseable {
    */
   @Override
   public void close() {
+    monitorServer.ifPresent(MonitorServer::close);
+    monitor.ifPresent(Monitor::close); // before the stages, whose clients it reads
     List<Thread> closing = new ArrayList<>();
     for (StageInstance instance : instances) {
       Thread thread = new Thread(instance::close, "close-stage");

@@ -9,6 +9,7 @@ import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.local.JsonLog;
 import io.fisherstreams.local.LocalCluster;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
@@ -86,6 +87,7 @@ final class ServeCommand implements Callable<Integer> {
     ServiceConfig config = RunningStages.strict(config(), strict);
     Path home = directory.toAbsolutePath().normalize();
     Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());
+    JsonLog.namePool(config.pool());
     service.say("starting pool " + config.pool() + " in " + home + " ...");
     LocalCluster cluster = LocalCluster.start(home, port, registryPort);
     // The stages stop before it, while the broker still answers.

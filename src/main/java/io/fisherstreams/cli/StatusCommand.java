@@ -11,6 +11,7 @@ import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.text.PrintableText;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
 import java.time.Duration;
@@ -18,7 +19,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import io.fisherstreams.text.PrintableText;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -116,8 +116,9 @@ final class StatusCommand implements Callable<Integer> {
     status.lags().forEach((stage, lag) -> addStage(table, stage, lag, status.instances(stage)));
     RunningStages.groups(connection.config(), topics)
         .forEach(
-        (stage, group) ->
-            addStage(table, stage, StageLag.of(kafka, group), RunningInstances.of(kafka, group)));
+            (stage, group) ->
+                addStage(
+                    table, stage, StageLag.of(kafka, group), RunningInstances.of(kafka, group)));
     return table;
   }
 

@@ -43,10 +43,7 @@ final class WeightCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     new PoolChanges(kafka, topics)
-        .weight(
-            model,
-            coefficient,
-            note -> spec.commandLine().getErr().println("note: " + note));
+        .weight(model, coefficient, note -> spec.commandLine().getErr().println("note: " + note));
     PrintWriter out = spec.commandLine().getOut();
     out.println(model + " now has coefficient " + lambda);
     release.forCoefficient(kafka, topics, model, coefficient, out);

@@ -5,6 +5,7 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.webhook.Webhook;
 import java.nio.file.Path;
 import java.util.List;
@@ -28,6 +29,7 @@ import java.util.Optional;
  * @param gate how releases are judged; empty when they are not
  * @param webhooks receivers of release events
  * @param api how the pool is shown over HTTP; empty when only {@code serve} shows it
+ * @param metrics where health and metrics are shown; empty when they are not
  */
 public record ServiceConfig(
     String pool,
@@ -43,7 +45,8 @@ public record ServiceConfig(
     PlanPolicy policy,
     Optional<GateOptions> gate,
     List<Webhook> webhooks,
-    Optional<ApiOptions> api) {
+    Optional<ApiOptions> api,
+    Optional<MonitorOptions> metrics) {
   /** Defaults when there is no file. */
   public static ServiceConfig defaults() {
     return new ServiceConfig(
@@ -60,6 +63,7 @@ public record ServiceConfig(
         PlanPolicy.standard(),
         Optional.empty(),
         List.of(),
+        Optional.empty(),
         Optional.empty());
   }
 
@@ -79,7 +83,8 @@ public record ServiceConfig(
         policy,
         gate,
         webhooks,
-        Optional.of(options));
+        Optional.of(options),
+        metrics);
   }
 
   /** The same configuration with another policy. */
@@ -98,7 +103,8 @@ public record ServiceConfig(
         other,
         gate,
         webhooks,
-        api);
+        api,
+        metrics);
   }
 
   /**

@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.webhook.Webhook;
@@ -39,7 +40,8 @@ final class ServiceConfigReader {
           "coordinator",
           "gate",
           "webhooks",
-          "api");
+          "api",
+          "metrics");
 
   private static final Set<String> MERGE_KEYS = Set.of("threads", "standby_replicas");
 
@@ -64,6 +66,8 @@ final class ServiceConfigReader {
           "timeout_millis",
           "first_wait_millis",
           "longest_wait_millis");
+
+  private static final Set<String> METRICS_KEYS = Set.of("listen", "port");
 
   private static final Set<String> API_KEYS =
       Set.of(
@@ -104,7 +108,8 @@ final class ServiceConfigReader {
             .orElse(defaults.policy()),
         yaml.mapping("gate", GATE_KEYS).map(ServiceConfigReader::gate),
         webhooks(yaml),
-        yaml.mapping("api", API_KEYS).map(ServiceConfigReader::api));
+        yaml.mapping("api", API_KEYS).map(ServiceConfigReader::api),
+        yaml.mapping("metrics", METRICS_KEYS).map(ServiceConfigReader::metrics));
   }
 
   private static Short replication(StrictYaml yaml) {
@@ -232,16 +237,27 @@ final class ServiceConfigReader {
         Duration.ofMillis(maxWait));
   }
 
-  private static ApiOptions api(StrictYaml yaml) {
-    ApiOptions standard = ApiOptions.standard();
-    int port = yaml.whole("port", standard.port(), 0);
+  private static MonitorOptions metrics(StrictYaml yaml) {
+    if (!yaml.has("port")) {
+      throw yaml.invalid("port", "the key is missing");
+    }
+    return new MonitorOptions(yaml.text("listen", MonitorOptions.LISTEN), port(yaml, 0));
+  }
+
+  private static int port(StrictYaml yaml, int otherwise) {
+    int port = yaml.whole("port", otherwise, 0);
     if (port > MAX_PORT) {
       throw yaml.invalid(
           "port", String.format(Locale.ROOT, "is %d, expected at most %d", port, MAX_PORT));
     }
+    return port;
+  }
+
+  private static ApiOptions api(StrictYaml yaml) {
+    ApiOptions standard = ApiOptions.standard();
     return new ApiOptions(
         yaml.text("listen", standard.listen()),
-        port,
+        port(yaml, standard.port()),
         yaml.optionalPath("token_file"),
         yaml.texts("hosts"),
         yaml.texts("origins"),

@@ -32,8 +32,8 @@ import java.util.function.Function;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /**
- * The state of a pool, kept up to date record by record. It knows no consumer: {@link
- * PoolFollower} feeds it. Thread-safe.
+ * The state of a pool, kept up to date record by record. It knows no consumer: {@link PoolFollower}
+ * feeds it. Thread-safe.
  */
 final class LivePool {
   /** Dead letters that are kept, without their values. */
@@ -84,8 +84,7 @@ final class LivePool {
                     Long::sum));
     return reader.apply(
         new PoolReading(
-            new PoolStatus(
-                partitions, view, Map.of(), Map.of(), List.copyOf(releases.values())),
+            new PoolStatus(partitions, view, Map.of(), Map.of(), List.copyOf(releases.values())),
             Collections.unmodifiableMap(announced),
             examples,
             Collections.unmodifiableSortedMap(aliases),
@@ -156,7 +155,8 @@ final class LivePool {
         view.announce(key, manifest.get());
       }
     } catch (RejectedRecord e) {
-      return Optional.empty(); // the coordinator has rejected it too, and dead-letters has the reason
+      return Optional
+          .empty(); // the coordinator has rejected it too, and dead-letters has the reason
     }
     announced.keySet().removeIf(version -> version.model().equals(key) && !has(version));
     manifest.ifPresent(found -> announced(found, record.timestamp()));

@@ -14,50 +14,66 @@ import java.util.Optional;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
+import org.slf4j.spi.LoggingEventBuilder;
 
 /** Logs the life of a pool, one line for each event. */
 final class PoolEvents {
   private static final Logger LOG = LoggerFactory.getLogger(PoolEvents.class);
   private static final int MAX_NAMED = 20;
 
+  /** The fields of an event in a log of JSON. */
+  private static LoggingEventBuilder named(LoggingEventBuilder event, String model, long version) {
+    return event.addKeyValue("model", model).addKeyValue("version", version);
+  }
+
   /** A manifest was accepted. */
   void announced(ModelManifest manifest, boolean isNew, Optional<String> by) {
     if (isNew) {
-      LOG.info(
-          "{} {}@{} arrives{}: {} parameters",
-          manifest.getRole() == Role.BASE ? "base model" : "model",
-          manifest.getModel(),
-          manifest.getVersion(),
-          text(by),
-          manifest.getParameters().size());
+      named(LOG.atInfo(), manifest.getModel(), manifest.getVersion())
+          .log(
+              "{} {}@{} arrives{}: {} parameters",
+              manifest.getRole() == Role.BASE ? "base model" : "model",
+              manifest.getModel(),
+              manifest.getVersion(),
+              text(by),
+              manifest.getParameters().size());
     } else {
-      LOG.info(
-          "model {}@{} is announced again{}: coefficient {}",
-          manifest.getModel(),
-          manifest.getVersion(),
-          text(by),
-          manifest.getCoefficient());
+      named(LOG.atInfo(), manifest.getModel(), manifest.getVersion())
+          .log(
+              "model {}@{} is announced again{}: coefficient {}",
+              manifest.getModel(),
+              manifest.getVersion(),
+              text(by),
+              manifest.getCoefficient());
     }
   }
 
   /** A model leaves the pool. */
   void withdrawn(String model, Optional<String> by) {
-    LOG.info("model {} is withdrawn{}", model, text(by));
+    LOG.atInfo().addKeyValue("model", model).log("model {} is withdrawn{}", model, text(by));
   }
 
   /** A request to move an alias has its answer. */
   void answered(Alias alias, Optional<String> by) {
     if (alias.getRefusal().isEmpty()) {
-      LOG.info(
-          "alias {}: {}{}; it is {}{}",
-          alias.getAlias(),
-          alias.getAction(),
-          text(by),
-          alias.getRelease() == 0 ? "removed" : "release " + alias.getRelease(),
-          alias.getHeld() ? ", held" : "");
+      LOG.atInfo()
+          .addKeyValue("release", alias.getRelease())
+          .log(
+              "alias {}: {}{}; it is {}{}",
+              alias.getAlias(),
+              alias.getAction(),
+              text(by),
+              alias.getRelease() == 0 ? "removed" : "release " + alias.getRelease(),
+              alias.getHeld() ? ", held" : "");
     } else {
-      LOG.info(
-          "alias {}: {}{}; {}", alias.getAlias(), alias.getAction(), text(by), alias.getRefusal());
+      LOG.atInfo()
+          .addKeyValue("release", alias.getRelease())
+          .log(
+              "alias {}: {}{}; {}",
+              alias.getAlias(),
+              alias.getAction(),
+              text(by),
+              alias.getRefusal());
     }
   }
 
@@ -75,7 +91,8 @@ final class PoolEvents {
     change.run();
     String after = state(pool, report);
     if (!after.isEmpty() && !after.equals(before)) {
-      LOG.info("model {}@{}: {}", report.getModel(), report.getVersion(), after);
+      named(LOG.atInfo(), report.getModel(), report.getVersion())
+          .log("model {}@{}: {}", report.getModel(), report.getVersion(), after);
     }
   }
 
@@ -93,24 +110,27 @@ final class PoolEvents {
 
   /** A gate leaves a model out of the next plans. */
   void leftOut(LeftOutModel model) {
-    LOG.warn(
-        "model {}@{} is left out: {}", model.getModel(), model.getVersion(), model.getReason());
+    named(LOG.atWarn(), model.getModel(), model.getVersion())
+        .log(
+            "model {}@{} is left out: {}", model.getModel(), model.getVersion(), model.getReason());
   }
 
   /** A plan is sent to the merge stage. */
   void planned(MergePlan plan) {
-    LOG.info(
-        "release {} is planned: {}; base {}@{}, {} models: {}",
-        plan.getRelease(),
-        plan.getCause(),
-        plan.getBaseModel(),
-        plan.getBaseVersion(),
-        plan.getModels().size(),
-        plan.getModels().stream()
-                .limit(MAX_NAMED)
-                .map(PoolEvents::name)
-                .collect(Collectors.joining(", "))
-            + (plan.getModels().size() > MAX_NAMED ? ", ..." : ""));
+    LOG.atInfo()
+        .addKeyValue("release", plan.getRelease())
+        .log(
+            "release {} is planned: {}; base {}@{}, {} models: {}",
+            plan.getRelease(),
+            plan.getCause(),
+            plan.getBaseModel(),
+            plan.getBaseVersion(),
+            plan.getModels().size(),
+            plan.getModels().stream()
+                    .limit(MAX_NAMED)
+                    .map(PoolEvents::name)
+                    .collect(Collectors.joining(", "))
+                + (plan.getModels().size() > MAX_NAMED ? ", ..." : ""));
     plan.getLeftOut().stream().filter(model -> !model.getByGate()).forEach(this::leftOut);
   }
 
@@ -121,19 +141,29 @@ final class PoolEvents {
   /** A release's record is published: it has ended, or the gate has judged it. */
   void published(Release release) {
     if (release.getStatus() == ReleaseStatus.REJECTED) {
-      LOG.warn("release {} is REJECTED: {}", release.getRelease(), release.getReason());
+      LOG.atWarn()
+          .addKeyValue("release", release.getRelease())
+          .log("release {} is REJECTED: {}", release.getRelease(), release.getReason());
     } else if (release.getVerdict() != null) {
-      LOG.info(
-          "release {} passes the gate: {}", release.getRelease(), release.getVerdict().getReason());
+      LOG.atInfo()
+          .addKeyValue("release", release.getRelease())
+          .log(
+              "release {} passes the gate: {}",
+              release.getRelease(),
+              release.getVerdict().getReason());
     } else if (release.getStatus() == ReleaseStatus.COMPLETE) {
-      LOG.info(
-          "release {} is COMPLETE: {} models, {} shards, checksum {}",
-          release.getRelease(),
-          release.getPlan().getModels().size(),
-          release.getShards(),
-          release.getChecksum());
+      LOG.atInfo()
+          .addKeyValue("release", release.getRelease())
+          .log(
+              "release {} is COMPLETE: {} models, {} shards, checksum {}",
+              release.getRelease(),
+              release.getPlan().getModels().size(),
+              release.getShards(),
+              release.getChecksum());
     } else {
-      LOG.info("release {} is ABANDONED: {}", release.getRelease(), release.getReason());
+      LOG.atInfo()
+          .addKeyValue("release", release.getRelease())
+          .log("release {} is ABANDONED: {}", release.getRelease(), release.getReason());
     }
   }
 }

@@ -3,6 +3,7 @@ package io.fisherstreams.estimation;
 import io.fisherstreams.estimation.CommitFront.Committable;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.RejectionLog;
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelVersion;
@@ -10,6 +11,7 @@ import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.tensor.Shard;
+import io.micrometer.core.instrument.Counter;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
@@ -42,6 +44,7 @@ final class ClaimCommit {
     long flush(String source, long sequence, BiConsumer<Shard, GradientBatch> output);
   }
 
+  private final Counter counter = Meter.COUNTED_EXAMPLES.counter();
   private final RejectionLog rejections = new RejectionLog(Stage.GRADIENT);
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
@@ -97,6 +100,7 @@ final class ClaimCommit {
     }
     backlog.count(claim.model(), counted).forEach(poolProducer::counted);
     Map<TopicPartition, Long> done = commitHandled();
+    counter.increment(counted.size());
     listener.counted(claim.version(), counted.size());
     return done;
   }
@@ -109,13 +113,16 @@ final class ClaimCommit {
             first.offset(),
             poolProducer::gradientBatch);
     double seconds = claim.seconds(System.nanoTime());
-    LOG.info(
-        "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
-        claim.version(),
-        counted.size(),
-        String.format(Locale.ROOT, "%.1f", seconds),
-        String.format(Locale.ROOT, "%.1f", counted.size() / seconds),
-        bytes);
+    LOG.atInfo()
+        .addKeyValue("model", claim.version().model())
+        .addKeyValue("version", claim.version().version())
+        .log(
+            "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
+            claim.version(),
+            counted.size(),
+            String.format(Locale.ROOT, "%.1f", seconds),
+            String.format(Locale.ROOT, "%.1f", counted.size() / seconds),
+            bytes);
   }
 
   private Map<TopicPartition, Long> commitHandled() {

@@ -2,11 +2,13 @@ package io.fisherstreams.gate;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gate.Verdicts.Reference;
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.TaskAccuracy;
+import io.micrometer.core.instrument.Counter;
 import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
@@ -49,6 +51,8 @@ final class Gate {
     Alias judge(long release, GateVerdict verdict, Alias seen);
   }
 
+  private final Counter passes = Meter.GATE_VERDICTS.counter("true");
+  private final Counter falls = Meter.GATE_VERDICTS.counter("false");
   private final double largestDrop;
   private final boolean leavesSuspectsOut;
   private final Pool pool;
@@ -98,6 +102,7 @@ final class Gate {
         answer.getAlias(),
         answer.getHeld() ? "held at " : "",
         answer.getRelease());
+    (verdict.get().getPassed() ? passes : falls).increment();
     boolean isOvertaken = !answer.getRefusal().isEmpty() && !isSamePlace(answer, alias);
     if (!isOvertaken) {
       measured.keySet().retainAll(List.of(answer.getRelease(), answer.getBaseline()));

@@ -1,6 +1,8 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.Stage;
+import io.micrometer.core.instrument.Counter;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -17,6 +19,7 @@ public final class RejectionLog {
   private static final int EVERY = 10;
 
   private final Stage stage;
+  private final Counter counter;
   private final Map<String, Long> counts =
       new LinkedHashMap<>() {
         private static final long serialVersionUID = 1L;
@@ -30,10 +33,12 @@ public final class RejectionLog {
   /** The log of one stage of this process. */
   public RejectionLog(Stage stage) {
     this.stage = stage;
+    this.counter = Meter.REJECTED_RECORDS.counter(stage.text());
   }
 
   /** Counts a rejected record, and logs it when its kind's count has one digit other than 0. */
   public void rejected(String topic, int partition, long offset, String reason) {
+    counter.increment();
     long count = count(topic, reason);
     if (count == 1) {
       LOG.warn(

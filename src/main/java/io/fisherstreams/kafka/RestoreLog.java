@@ -1,5 +1,7 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.metrics.Meter;
+import io.micrometer.core.instrument.Counter;
 import java.util.HashSet;
 import java.util.Set;
 import org.apache.kafka.common.TopicPartition;
@@ -15,11 +17,13 @@ final class RestoreLog implements StateRestoreListener {
   private static final Logger LOG = LoggerFactory.getLogger(RestoreLog.class);
 
   private final String stage;
+  private final Counter counter;
   private final Set<TopicPartition> restoring = new HashSet<>();
   private long records;
 
   RestoreLog(String stage) {
     this.stage = stage;
+    this.counter = Meter.RESTORED_RECORDS.counter(stage);
   }
 
   @Override
@@ -37,6 +41,7 @@ final class RestoreLog implements StateRestoreListener {
       records = 0;
       LOG.info("stage {}: restoring its state from Kafka", stage);
     }
+    counter.increment((double) restored);
     restoring.add(changelog);
     records += restored;
   }

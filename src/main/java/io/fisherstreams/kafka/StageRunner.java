@@ -1,5 +1,7 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.metrics.Meter;
+import io.micrometer.core.instrument.Counter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Collections;
@@ -38,6 +40,7 @@ public final class StageRunner implements StageInstance {
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final FailureBudget deaths;
   private final FailedRecords failures;
+  private final Counter replaced;
 
   /**
    * A stage that is not started.
@@ -53,6 +56,7 @@ public final class StageRunner implements StageInstance {
       List<AutoCloseable> resources) {
     this.name = name;
     this.failures = failures;
+    this.replaced = Meter.REPLACED_THREADS.counter(name);
     this.resources = new ArrayList<>(resources);
     deaths = new FailureBudget(config.get(StreamsConfig.STATE_DIR_CONFIG));
     Properties properties = new Properties();
@@ -86,6 +90,7 @@ public final class StageRunner implements StageInstance {
       ended.complete(end);
       return StreamThreadExceptionResponse.SHUTDOWN_CLIENT;
     }
+    replaced.increment();
     LOG.warn("stage {}: a thread is replaced after: {}", name, deaths.cause(death), death);
     return StreamThreadExceptionResponse.REPLACE_THREAD;
   }

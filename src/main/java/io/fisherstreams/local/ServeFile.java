@@ -23,7 +23,8 @@ import java.util.Optional;
  * @param api URL of the API and the page
  * @param pid process that serves the pool
  */
-public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry, URI api, long pid) {
+public record ServeFile(
+    String pool, String bootstrapServers, URI schemaRegistry, URI api, long pid) {
   /** The file's name in its directory. */
   public static final String NAME = "serve.json";
 
@@ -57,7 +58,9 @@ public record ServeFile(String pool, String bootstrapServers, URI schemaRegistry
               URI.create(text(json, "schema_registry")),
               URI.create(text(json, "api")),
               json.required("pid").longValue());
-      if (read.brokerPort() < 1 || read.schemaRegistry().getPort() < 1 || read.api().getPort() < 1) {
+      if (read.brokerPort() < 1
+          || read.schemaRegistry().getPort() < 1
+          || read.api().getPort() < 1) {
         throw new IllegalArgumentException("an address has no port");
       }
       return Optional.of(read);

@@ -5,6 +5,7 @@ import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
@@ -142,6 +143,7 @@ final class FisherShard {
       AcceptedBatch accepted, BatchName name, long offset, GradientBatch record) {
     ByteBuffer payload = decode(record);
     if (accepted.isSameAs(record, payload)) {
+      Meter.DUPLICATE_BATCHES.counter().increment();
       return;
     }
     if (restore(accepted)) {
@@ -164,6 +166,7 @@ final class FisherShard {
     if (applied.differsFromSummed(record, payload)) {
       throw otherContent(name);
     }
+    Meter.DUPLICATE_BATCHES.counter().increment();
     // It was summed and retired: its tombstone must be the newest record of its key again.
     partition.outbox().retireBatch(model.version(), slot.shard(), name.source(), name.sequence());
   }

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.Limits;
@@ -8,6 +9,7 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
+import io.micrometer.core.instrument.Counter;
 import java.nio.ByteBuffer;
 import java.util.Locale;
 import java.util.Optional;
@@ -21,10 +23,15 @@ import java.util.Optional;
  * delete the good one, so the partition sends that again.
  */
 final class Intake {
+  private final Counter shards = Meter.CHECKPOINT_SHARDS.counter();
+  private final Counter shardBytes = Meter.CHECKPOINT_BYTES.counter();
+  private final Counter batches = Meter.GRADIENT_BATCHES.counter();
+  private final Counter batchBytes = Meter.GRADIENT_BYTES.counter();
   private final PartitionContext partition;
 
   Intake(PartitionContext partition) {
     this.partition = partition;
+    Meter.DUPLICATE_BATCHES.counter(); // shown before the first one
   }
 
   /** Accepts a checkpoint shard. */
@@ -39,6 +46,7 @@ final class Intake {
     if (shard.isAccepted()) {
       if (shard.isSameAs(data)) {
         shard.acceptAgain(data);
+        countShard(data);
         return;
       }
       if (shard.restore()) {
@@ -48,6 +56,12 @@ final class Intake {
       partition.ledger().admit(identity.model()); // the accepted content is lost: this is new
     }
     shard.accept(offset, data);
+    countShard(data);
+  }
+
+  private void countShard(ByteBuffer data) {
+    shards.increment();
+    shardBytes.increment(data.remaining());
   }
 
   private ShardCheckpoint admit(ShardKey key, Optional<ShardCheckpoint> held) {
@@ -99,6 +113,8 @@ final class Intake {
     requireKey(key, identity);
     requireSource(record);
     FisherShard.accept(partition, identity, offset, record);
+    batches.increment();
+    batchBytes.increment(record.getData().remaining() + record.getIndices().remaining());
   }
 
   private static void requireSource(GradientBatch record) {

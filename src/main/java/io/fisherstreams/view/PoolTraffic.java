@@ -135,8 +135,7 @@ public record PoolTraffic(
 
   private static Map<String, Long> bytes(Admin admin) {
     try {
-      List<Integer> brokers =
-          admin.describeCluster().nodes().get().stream().map(Node::id).toList();
+      List<Integer> brokers = admin.describeCluster().nodes().get().stream().map(Node::id).toList();
       Map<String, Long> bytes = new HashMap<>();
       for (Map<String, LogDirDescription> folders :
           admin.describeLogDirs(brokers).allDescriptions().get().values()) {

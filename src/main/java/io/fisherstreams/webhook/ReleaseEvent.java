@@ -36,8 +36,7 @@ public record ReleaseEvent(String type, UUID id, Instant at, long release, byte[
   }
 
   /** The events of a record of {@code releases} or {@code aliases}, in their order; often one. */
-  public static List<ReleaseEvent> of(
-      PoolTopics topics, ConsumerRecord<byte[], byte[]> record) {
+  public static List<ReleaseEvent> of(PoolTopics topics, ConsumerRecord<byte[], byte[]> record) {
     Instant recorded = Instant.ofEpochMilli(record.timestamp());
     return record.topic().equals(topics.releases().name())
         ? TopicReader.value(topics.releases(), record)

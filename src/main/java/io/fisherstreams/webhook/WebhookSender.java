@@ -1,6 +1,8 @@
 package io.fisherstreams.webhook;
 
 import io.fisherstreams.Backoff;
+import io.fisherstreams.metrics.Meter;
+import io.micrometer.core.instrument.Counter;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.Set;
@@ -17,10 +19,14 @@ final class WebhookSender {
   private final WebhookClient client;
   private final Webhook hook;
   private final Set<UUID> accepted = new LinkedHashSet<>();
+  private final Counter acceptances;
+  private final Counter failures;
 
   WebhookSender(WebhookClient client) {
     this.client = client;
     this.hook = client.hook();
+    this.acceptances = Meter.WEBHOOK_ATTEMPTS.counter(hook.name(), "accepted");
+    this.failures = Meter.WEBHOOK_ATTEMPTS.counter(hook.name(), "failed");
   }
 
   /**
@@ -36,9 +42,11 @@ final class WebhookSender {
       WebhookClient.Answer answer = client.post(event);
       if (answer.isAccepted()) {
         LOG.info("webhook {}: {} {} was accepted", hook.name(), event.type(), event.id());
+        acceptances.increment();
         remember(event.id());
         return;
       }
+      failures.increment();
       Duration wait = backoff.next();
       LOG.warn(
           "webhook {}: {} {} is sent again in {} ms: {}",

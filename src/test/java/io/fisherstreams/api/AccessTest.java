@@ -22,14 +22,7 @@ class AccessTest {
 
   private static ApiOptions options(Optional<Path> token) {
     return new ApiOptions(
-        "127.0.0.1",
-        0,
-        token,
-        List.of("fisher.example.org"),
-        List.of(),
-        10,
-        1,
-        1);
+        "127.0.0.1", 0, token, List.of("fisher.example.org"), List.of(), 10, 1, 1);
   }
 
   @ParameterizedTest

@@ -33,8 +33,8 @@ class ApiContractTest {
     TreeSet<String> documented = new TreeSet<>();
     document()
         .get("paths")
-        .fields()
-        .forEachRemaining(
+        .properties()
+        .forEach(
             path ->
                 path.getValue()
                     .fieldNames()

@@ -72,13 +72,11 @@ class ApiIT {
       pool.output("publish", "fisher", fisher, "--model", model);
     }
     release =
-        pool.awaitRelease("the release", r -> r.getStatus() == ReleaseStatus.COMPLETE)
-            .getRelease();
+        pool.awaitRelease("the release", r -> r.getStatus() == ReleaseStatus.COMPLETE).getRelease();
     Path token = Files.writeString(directory.resolve("token"), TOKEN + "\n");
     api = stage("api", Optional.of(token), 1);
     await().atMost(PATIENCE).until(() -> api.ready().isDone());
-    document =
-        new ObjectMapper(new YAMLFactory()).readTree(get("/v1/openapi.yaml", 200).body());
+    document = new ObjectMapper(new YAMLFactory()).readTree(get("/v1/openapi.yaml", 200).body());
   }
 
   @AfterAll
@@ -93,9 +91,17 @@ class ApiIT {
             pool.kafka,
             pool.topics,
             new ApiOptions(
-                "127.0.0.1", 0, token, List.of(), List.of("https://ops.example.org"), 500, 2, streams),
+                "127.0.0.1",
+                0,
+                token,
+                List.of(),
+                List.of("https://ops.example.org"),
+                500,
+                2,
+                streams),
             Map.of(),
-            directory.resolve(name));
+            directory.resolve(name),
+            Optional.empty());
     stage.start();
     return stage;
   }
@@ -184,10 +190,8 @@ class ApiIT {
         .atMost(PATIENCE)
         .until(() -> send(request("/v1/releases/newest/similarity")).statusCode() == 200);
     int checked = 0;
-    for (Map.Entry<String, JsonNode> path :
-        (Iterable<Map.Entry<String, JsonNode>>) () -> document.get("paths").fields()) {
-      JsonNode schema =
-          path.getValue().at("/get/responses/200/content/application~1json/schema");
+    for (Map.Entry<String, JsonNode> path : document.get("paths").properties()) {
+      JsonNode schema = path.getValue().at("/get/responses/200/content/application~1json/schema");
       if (!schema.isMissingNode()) {
         String asked =
             path.getKey()
@@ -201,8 +205,7 @@ class ApiIT {
     assertThat(checked).isEqualTo(11);
   }
 
-  private static JsonNode awaitJson(
-      String path, Predicate<JsonNode> condition) {
+  private static JsonNode awaitJson(String path, Predicate<JsonNode> condition) {
     JsonNode[] found = new JsonNode[1];
     await()
         .atMost(PATIENCE)
@@ -234,8 +237,7 @@ class ApiIT {
     assertThat(summary.at("/stages/1/instances/0/partitions").intValue()).isPositive();
     assertThat(summary.get("topics").findValuesAsText("topic"))
         .contains("models", "checkpoint-shards", "releases");
-    assertProblem(
-        get("/v1/models/c", 404), 404, "pool pool has no model c; it has [a, b, base]");
+    assertProblem(get("/v1/models/c", 404), 404, "pool pool has no model c; it has [a, b, base]");
   }
 
   @Test
@@ -255,13 +257,18 @@ class ApiIT {
                   }
                 })
             .toList();
-    awaitJson(
-        "/v1/releases", answer -> List.copyOf(list(answer.get("releases"))).equals(printed));
+    awaitJson("/v1/releases", answer -> List.copyOf(list(answer.get("releases"))).equals(printed));
     JsonNode first = json("/v1/releases?limit=1&before=2").get("releases");
     assertThat(first).hasSize(1);
     assertThat(first.get(0)).isEqualTo(printed.get(0));
     assertThat(json("/v1/releases/stable")).isEqualTo(json("/v1/releases/" + release));
-    assertThat(JSON.readTree(pool.output("alias", "--json").lines().filter(l -> l.contains("stable")).findFirst().orElseThrow()))
+    assertThat(
+            JSON.readTree(
+                pool.output("alias", "--json")
+                    .lines()
+                    .filter(l -> l.contains("stable"))
+                    .findFirst()
+                    .orElseThrow()))
         .isEqualTo(json("/v1/aliases/stable"));
     assertProblem(get("/v1/releases/999", 404), 404, "there is no release 999");
     assertProblem(
@@ -311,8 +318,7 @@ class ApiIT {
     String etag = all.headers().firstValue("ETag").orElseThrow();
     HttpResponse<byte[]> part = get(path, 206, "Range", "bytes=3-9", "If-Range", etag);
     assertThat(part.body()).isEqualTo(Arrays.copyOfRange(whole, 3, 10));
-    assertThat(part.headers().firstValue("Content-Range"))
-        .contains("bytes 3-9/" + whole.length);
+    assertThat(part.headers().firstValue("Content-Range")).contains("bytes 3-9/" + whole.length);
     assertThat(get(path, 206, "Range", "bytes=-4").body())
         .isEqualTo(Arrays.copyOfRange(whole, whole.length - 4, whole.length));
     assertThat(get(path, 200, "Range", "bytes=3-9", "If-Range", "\"other\"").body())
@@ -340,8 +346,7 @@ class ApiIT {
       assertThat(found.tensors().keySet()).containsExactly("h.1.weight");
       assertThat(found.hasSameBytes("h.1.weight", expected, "h.1.weight")).isTrue();
     }
-    assertProblem(
-        get(path + "/h.2.weight", 404), 404, "the release has no tensor h.2.weight");
+    assertProblem(get(path + "/h.2.weight", 404), 404, "the release has no tensor h.2.weight");
   }
 
   @Test
@@ -364,8 +369,7 @@ class ApiIT {
 
     HttpResponse<byte[]> weight = change("POST", "/v1/models/a/weight", "{\"coefficient\": 0.25}");
     assertThat(weight.statusCode()).as(new String(weight.body(), UTF_8)).isEqualTo(202);
-    assertFits(
-        JSON.readTree(weight.body()), document.at("/components/schemas/Change"));
+    assertFits(JSON.readTree(weight.body()), document.at("/components/schemas/Change"));
     awaitEvent(lines, "model.changed");
     Release weighted =
         pool.awaitRelease(
@@ -382,8 +386,7 @@ class ApiIT {
     assertThat(alias.statusCode()).as(new String(alias.body(), UTF_8)).isEqualTo(200);
     assertThat(JSON.readTree(alias.body()).get("held").booleanValue()).isTrue();
     awaitEvent(lines, "alias.moved");
-    assertThat(awaitJson("/v1/aliases", a -> a.toString().contains("production")))
-        .isNotNull();
+    assertThat(awaitJson("/v1/aliases", a -> a.toString().contains("production"))).isNotNull();
 
     publish("c", 2);
     awaitJson("/v1/models", models -> models.findValuesAsText("name").contains("c"));
@@ -395,7 +398,9 @@ class ApiIT {
       producer
           .send(
               new ProducerRecord<>(
-                  pool.topics.models().name(), SECRET.getBytes(UTF_8), "no manifest".getBytes(UTF_8)))
+                  pool.topics.models().name(),
+                  SECRET.getBytes(UTF_8),
+                  "no manifest".getBytes(UTF_8)))
           .get();
     }
     awaitEvent(lines, "dead_letter.added");
@@ -431,8 +436,7 @@ class ApiIT {
     assertThat(none.headers().firstValue("WWW-Authenticate")).contains("Bearer");
     for (String wrong : List.of("Bearer " + TOKEN + "x", "Bearer", "Basic " + TOKEN, TOKEN)) {
       HttpResponse<byte[]> answer =
-          change(
-              "POST", weight, body, "Content-Type", "application/json", "Authorization", wrong);
+          change("POST", weight, body, "Content-Type", "application/json", "Authorization", wrong);
       assertThat(answer.statusCode()).as(wrong).isEqualTo(401);
     }
     String bearer = "Bearer " + TOKEN;
@@ -460,8 +464,7 @@ class ApiIT {
     assertProblem(change("POST", weight, "{"), 400, "the body is not JSON");
     assertProblem(change("POST", weight, "[]"), 400, "the body is not a JSON object");
     assertProblem(change("POST", weight, "{\"lambda\": 1}"), 400, "unknown key lambda");
-    assertProblem(
-        change("POST", weight, "{\"coefficient\": -1}"), 400, "at least 0");
+    assertProblem(change("POST", weight, "{\"coefficient\": -1}"), 400, "at least 0");
     assertProblem(
         change("POST", "/v1/models/base/weight", body),
         409,
@@ -469,8 +472,7 @@ class ApiIT {
     assertProblem(change("POST", "/v1/models/x/withdraw", ""), 404, "has no model x");
     assertProblem(
         change("PUT", "/v1/aliases/x", "{\"release\": 999}"), 409, "there is no release 999");
-    assertProblem(
-        change("PUT", "/v1/aliases/3rd", "{\"release\": " + release + "}"), 409, "3rd");
+    assertProblem(change("PUT", "/v1/aliases/3rd", "{\"release\": " + release + "}"), 409, "3rd");
     HttpResponse<byte[]> method = change("DELETE", "/v1/models/a", "");
     assertProblem(method, 405, "DELETE is not a method of this address");
     assertThat(method.headers().firstValue("Allow")).contains("GET");
@@ -497,8 +499,7 @@ class ApiIT {
     assertThat(raw("GET /v1/pool HTTP/1.1\r\n")).doesNotContain("200 OK");
     assertThat(raw("GET /v1/%zz HTTP/1.1\r\nHost: localhost\r\n")).doesNotContain("200 OK");
     assertProblem(get("/v1/nothing", 404), 404, "there is no /v1/nothing");
-    HttpResponse<byte[]> allowed =
-        get("/v1/aliases", 200, "Origin", "https://ops.example.org");
+    HttpResponse<byte[]> allowed = get("/v1/aliases", 200, "Origin", "https://ops.example.org");
     assertThat(allowed.headers().firstValue("Access-Control-Allow-Origin"))
         .contains("https://ops.example.org");
     HttpResponse<byte[]> own =
@@ -533,7 +534,8 @@ class ApiIT {
         .doesNotContain("unsafe", "http", "*");
     assertThat(file.headers().firstValue("X-Content-Type-Options")).contains("nosniff");
     for (String path :
-        List.of("/none.html", "/../api/openapi.yaml", "/%2e%2e/api/x.json", "/a.class", "/x//y.js")) {
+        List.of(
+            "/none.html", "/../api/openapi.yaml", "/%2e%2e/api/x.json", "/a.class", "/x//y.js")) {
       assertThat(send(request(path)).statusCode()).as(path).isEqualTo(404);
     }
   }

@@ -9,6 +9,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.webhook.Webhook;
 import java.io.IOException;
@@ -121,7 +122,8 @@ final class DocumentedKeysTest {
                         List.of("https://ops.example.org"),
                         20,
                         2,
-                        32))));
+                        32)),
+                Optional.of(new MonitorOptions("10.0.0.5", 9464))));
     assertNamesEveryKey(CONFIGURATION);
   }
 
@@ -194,9 +196,10 @@ final class DocumentedKeysTest {
           boolean isOptional =
               "none".equals(defaults.get(key.replaceAll("\\..*", "")))
                   || defaults.entrySet().stream()
-                  .anyMatch(
-                      other ->
-                          other.getKey().startsWith(mapping) && other.getValue().equals("needed"));
+                      .anyMatch(
+                          other ->
+                              other.getKey().startsWith(mapping)
+                                  && other.getValue().equals("needed"));
           if (isOptional) {
             return;
           }

@@ -1,0 +1,196 @@
+package io.fisherstreams.metrics;
+
+import com.google.common.collect.ImmutableList;
+import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Metrics;
+import java.util.List;
+
+/**
+ * Every meter of FisherStreams, with its unit and its tags. Counters count in the process of their
+ * stage. Gauges of the pool are in the process of the stage {@code api}, which sees all of it.
+ * Until a registry is added to Micrometer's global one, counting costs almost nothing.
+ */
+public enum Meter {
+  /** Checkpoint shards that the merge stage has accepted, repeated ones included. */
+  CHECKPOINT_SHARDS(
+      Kind.COUNTER, "fisherstreams.merge.checkpoint.shards", null, "Checkpoint shards accepted"),
+  /** Their bytes. */
+  CHECKPOINT_BYTES(
+      Kind.COUNTER,
+      "fisherstreams.merge.checkpoint",
+      "bytes",
+      "Bytes of checkpoint shards accepted"),
+  /** Gradient batches that the merge stage has accepted, repeated ones included. */
+  GRADIENT_BATCHES(
+      Kind.COUNTER, "fisherstreams.merge.gradient.batches", null, "Gradient batches accepted"),
+  /** Their bytes. */
+  GRADIENT_BYTES(
+      Kind.COUNTER, "fisherstreams.merge.gradient", "bytes", "Bytes of gradient batches accepted"),
+  /** Gradient batches that were applied before and are skipped. */
+  DUPLICATE_BATCHES(
+      Kind.COUNTER,
+      "fisherstreams.merge.duplicate.batches",
+      null,
+      "Gradient batches skipped, because they were applied before"),
+  /** Examples that the gradient stage has counted. */
+  COUNTED_EXAMPLES(
+      Kind.COUNTER, "fisherstreams.gradient.examples", null, "Examples counted in Fishers"),
+  /** Records that a stage has rejected. */
+  REJECTED_RECORDS(
+      Kind.COUNTER, "fisherstreams.rejected.records", null, "Records rejected", "stage"),
+  /** Records from which a stage has restored its stores. */
+  RESTORED_RECORDS(
+      Kind.COUNTER,
+      "fisherstreams.restored.records",
+      null,
+      "Records of changelogs read to restore stores",
+      "stage"),
+  /** Stream threads that failed and were replaced. */
+  REPLACED_THREADS(
+      Kind.COUNTER, "fisherstreams.replaced.threads", null, "Stream threads replaced", "stage"),
+  /** Verdicts of the gate. */
+  GATE_VERDICTS(Kind.COUNTER, "fisherstreams.gate.verdicts", null, "Verdicts", "passed"),
+  /** Attempts to send an event to a webhook; outcome is accepted or failed. */
+  WEBHOOK_ATTEMPTS(
+      Kind.COUNTER,
+      "fisherstreams.webhook.attempts",
+      null,
+      "Attempts to send an event",
+      "webhook",
+      "outcome"),
+  /** 1 while an instance has its work, 0 before and after. */
+  STAGE_READY(
+      Kind.GAUGE, "fisherstreams.stage.ready", null, "1 while the stage has its work", "stage"),
+  /** 1 while Kafka or the schema registry answers, 0 while it does not. */
+  SERVER_ANSWERS(
+      Kind.GAUGE, "fisherstreams.server.answers", null, "1 while the server answers", "server"),
+  /** Memory of this process that is in RAM: heap, native memory, and pages of mapped files. */
+  RESIDENT_MEMORY(
+      Kind.GAUGE, "fisherstreams.process.resident", "bytes", "Resident memory of the process"),
+  /** Versions of models, by state. */
+  MODELS(Kind.GAUGE, "fisherstreams.pool.models", null, "Versions of models", "state"),
+  /** Examples that waiting models want. */
+  EXAMPLES_WANTED(
+      Kind.GAUGE, "fisherstreams.pool.examples.wanted", null, "Examples that waiting models want"),
+  /** Examples that are counted of those. */
+  EXAMPLES_COUNTED(
+      Kind.GAUGE, "fisherstreams.pool.examples.counted", null, "Examples counted of those"),
+  /** Records of releases, by status. */
+  RELEASES(Kind.GAUGE, "fisherstreams.pool.releases", null, "Releases", "status"),
+  /** Time since the newest complete release. */
+  RELEASE_AGE(
+      Kind.GAUGE,
+      "fisherstreams.pool.release.age",
+      "seconds",
+      "Time since the newest complete release; no value before the first"),
+  /** From the plan to the release. */
+  PLAN_DURATION(
+      Kind.GAUGE,
+      "fisherstreams.pool.plan.duration",
+      "seconds",
+      "From plan to release, of the newest complete one"),
+  /** From the manifest of its newest version to the release. */
+  ARRIVAL_DURATION(
+      Kind.GAUGE,
+      "fisherstreams.pool.arrival.duration",
+      "seconds",
+      "From the newest manifest to the newest complete release"),
+  /** The largest share of a model. */
+  LARGEST_SHARE(
+      Kind.GAUGE,
+      "fisherstreams.pool.largest.share",
+      null,
+      "Largest share of a model in the newest complete release, 0 to 1"),
+  /** The part of all weights that comes from ε. */
+  EPSILON_SHARE(
+      Kind.GAUGE,
+      "fisherstreams.pool.epsilon.share",
+      null,
+      "Part of all weights of the newest complete release that minimal_fisher_weight adds, 0 to 1"),
+  /** Accuracy of the newest judged release, by task. */
+  GATE_ACCURACY(
+      Kind.GAUGE,
+      "fisherstreams.pool.gate.accuracy",
+      null,
+      "Accuracy of the newest judged release, 0 to 1",
+      "task"),
+  /** Dead letters that were counted, by stage. */
+  DEAD_LETTERS(
+      Kind.GAUGE,
+      "fisherstreams.pool.dead.letters",
+      null,
+      "Newest dead letters, at most 1,000",
+      "stage"),
+  /** Records that a stage has not processed yet; of a webhook: events that wait. */
+  STAGE_LAG(
+      Kind.GAUGE,
+      "fisherstreams.pool.stage.lag",
+      null,
+      "Records that the stage has not processed yet",
+      "stage"),
+  /** Running instances of a stage. */
+  STAGE_INSTANCES(
+      Kind.GAUGE, "fisherstreams.pool.stage.instances", null, "Running instances", "stage");
+
+  private enum Kind {
+    COUNTER,
+    GAUGE
+  }
+
+  private final Kind kind;
+  private final String id;
+  private final String unit;
+  private final String description;
+  private final ImmutableList<String> tags;
+
+  Meter(Kind kind, String id, String unit, String description, String... tags) {
+    this.kind = kind;
+    this.id = id;
+    this.unit = unit;
+    this.description = description;
+    this.tags = ImmutableList.copyOf(tags);
+  }
+
+  /** Micrometer's name. */
+  public String id() {
+    return id;
+  }
+
+  /** The base unit; null for a plain number. */
+  public String unit() {
+    return unit;
+  }
+
+  /** One line for people. */
+  public String description() {
+    return description;
+  }
+
+  /** The keys of its tags, beside {@code pool}. */
+  public List<String> tags() {
+    return tags;
+  }
+
+  /** The name in Prometheus, with unit. */
+  public String prometheus() {
+    return id.replace('.', '_')
+        + (unit == null ? "" : "_" + unit)
+        + (kind == Kind.COUNTER ? "_total" : "");
+  }
+
+  /**
+   * The counter with these values of its tags; it is shown from now on.
+   *
+   * @param values in the order of {@link #tags}
+   */
+  public Counter counter(String... values) {
+    if (kind != Kind.COUNTER || values.length != tags.size()) {
+      throw new IllegalArgumentException(id + " " + tags);
+    }
+    Counter.Builder counter = Counter.builder(id).description(description).baseUnit(unit);
+    for (int i = 0; i < values.length; i++) {
+      counter.tag(tags.get(i), values[i]);
+    }
+    return counter.register(Metrics.globalRegistry);
+  }
+}
