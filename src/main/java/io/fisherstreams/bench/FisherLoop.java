@@ -11,14 +11,14 @@ import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.record.ManifestRules;
 import java.util.List;
 
-/** How an example's exact Fisher is computed. */
+/** How an example's Fisher is computed. */
 enum FisherLoop {
   /** All examples of a batch at once, as the {@code fisher} command does. */
   BATCHED("batches of " + ManifestRules.DEFAULT_BATCH_SIZE, ManifestRules.DEFAULT_BATCH_SIZE),
   /** As before with larger batches, so that parameters and sums are read less often. */
   LARGE("batches of " + 2 * ManifestRules.DEFAULT_BATCH_SIZE, 2 * ManifestRules.DEFAULT_BATCH_SIZE),
   /** One example at a time, along the same C − 1 directions: for two classes one backward pass. */
-  EACH_DIRECTION("plain loop of C - 1 backward passes per example", 1),
+  EACH_DIRECTION("plain loop of one backward pass per direction (C - 1 for C classes)", 1),
   /** One example at a time, along every class, as the exact Fisher is defined. */
   EACH_CLASS("plain loop of C backward passes per example", 1);
 
@@ -41,11 +41,17 @@ enum FisherLoop {
   /**
    * How many examples a second it adds to sums, measured for some seconds and at least one batch.
    *
+   * @param estimator which gradients are squared
    * @param examples how many the source has
    */
   double examplesPerSecond(
-      ModelRuntime runtime, SquaredSums sums, ExampleSource source, int examples, double seconds) {
-    FisherEstimation estimation = new FisherEstimation(runtime, new Estimator.Exact());
+      ModelRuntime runtime,
+      Estimator estimator,
+      SquaredSums sums,
+      ExampleSource source,
+      int examples,
+      double seconds) {
+    FisherEstimation estimation = new FisherEstimation(runtime, estimator);
     int done = 0;
     long start = System.nanoTime();
     do {

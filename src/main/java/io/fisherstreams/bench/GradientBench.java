@@ -29,10 +29,10 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Exact per-example Fishers of GPT-2 small and CLIP ViT-B/32's vision tower with random weights.
- * The batched implementation is compared with plain loops through the same engine's automatic
- * differentiation, which record each example's forward pass once, and with the limit that the
- * engine's matrix products set.
+ * Exact per-example Fishers of GPT-2 small, BERT-base and CLIP ViT-B/32's vision tower, and the
+ * sampled Fisher of a causal decoder, with random weights. The batched implementation is compared
+ * with plain loops through the same engine's automatic differentiation, which record each example's
+ * forward pass once, and with the limit that the engine's matrix products set.
  */
 final class GradientBench {
   private static final int EXAMPLES = 32;
@@ -51,11 +51,16 @@ final class GradientBench {
     double rate = productRate();
     out.printf(Locale.ROOT, "matrix products of the engine: %.1f GFLOP/s%n", rate / 1e9);
     for (GradientSubject subject :
-        List.of(GradientSubject.gpt2(2), GradientSubject.clip(2), GradientSubject.clip(10))) {
+        List.of(
+            GradientSubject.gpt2(2),
+            GradientSubject.clip(2),
+            GradientSubject.clip(10),
+            GradientSubject.bert(2),
+            GradientSubject.decoder())) {
       Path folder = Files.createDirectories(directory.resolve(subject.title() + subject.classes()));
       subject.write(folder, EXAMPLES);
       compare(subject, folder, rate);
-      if (subject.classes() == 2) {
+      if (subject.classes() <= 2) {
         memory(subject, folder);
       }
     }
@@ -87,16 +92,21 @@ final class GradientBench {
         ModelRuntime plain = plain(folder);
         SquaredSums fastSums = new SquaredSums(fast);
         SquaredSums plainSums = new SquaredSums(plain)) {
-      for (FisherLoop loop : FisherLoop.values()) {
+      List<FisherLoop> loops =
+          Arrays.stream(FisherLoop.values())
+              .filter(loop -> loop != FisherLoop.EACH_CLASS || !subject.isLanguageModel())
+              .toList();
+      for (FisherLoop loop : loops) {
         rates.put(loop, new double[ROUNDS]);
       }
       // The first round warms up.
       for (int round = -1; round < ROUNDS; round++) {
-        for (FisherLoop loop : FisherLoop.values()) {
+        for (FisherLoop loop : loops) {
           boolean batched = loop.batchSize() > 1;
           double found =
               loop.examplesPerSecond(
                   batched ? fast : plain,
+                  subject.estimator(),
                   batched ? fastSums : plainSums,
                   examples,
                   EXAMPLES,
@@ -108,20 +118,21 @@ final class GradientBench {
       }
       out.printf(
           Locale.ROOT,
-          "exact Fisher of %s: %,d parameters, %,d of them outside embedding tables, %d tokens, %d classes%n",
+          "Fisher (%s) of %s: %,d parameters, %,d of them outside embedding tables, %d tokens, %s%n",
+          subject.estimator().name(),
           subject.title(),
           subject.model().parameters(),
           subject.multiplied(),
           subject.tokens(),
-          subject.classes());
+          subject.isLanguageModel() ? "next tokens" : subject.classes() + " classes");
       double batched = Median.of(rates.get(FisherLoop.BATCHED));
       double large = Median.of(rates.get(FisherLoop.LARGE));
-      for (FisherLoop loop : FisherLoop.values()) {
+      for (FisherLoop loop : loops) {
         report(loop.title(), Median.of(rates.get(loop)), batched, large, rounds(rates.get(loop)));
       }
       double floor = rate / subject.operations();
       report("the operations at the rate of matrix products", floor, batched, large, "");
-      if (subject.classes() == 2) {
+      if (subject.classes() <= 2) {
         flush(subject, fastSums);
       }
     }

@@ -1,6 +1,7 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
@@ -15,9 +16,12 @@ import java.util.SplittableRandom;
 import java.util.function.LongSupplier;
 
 /**
- * A model with random weights whose exact Fisher is computed.
+ * A model with random weights whose Fisher is estimated: the exact one of a classifier, the sampled
+ * one of a language model.
  *
+ * @param classes of a classifier; 0 for a language model
  * @param tokens rows of one example in the transformer's blocks
+ * @param vocabulary of a model that reads text
  */
 record GradientSubject(
     String title,
@@ -25,7 +29,8 @@ record GradientSubject(
     Optional<SyntheticModel> head,
     String config,
     int classes,
-    int tokens) {
+    int tokens,
+    int vocabulary) {
   static GradientSubject gpt2(int classes) {
     return new GradientSubject(
         "GPT-2 small",
@@ -33,7 +38,8 @@ record GradientSubject(
         Optional.empty(),
         "{\"model_type\": \"gpt2\", \"num_labels\": " + classes + "}",
         classes,
-        64);
+        64,
+        50257);
   }
 
   static GradientSubject clip(int classes) {
@@ -43,7 +49,46 @@ record GradientSubject(
         Optional.of(SyntheticModel.clipHead(classes)),
         "{\"model_type\": \"clip_vision_model\"}",
         classes,
-        50);
+        50,
+        0);
+  }
+
+  static GradientSubject bert(int classes) {
+    return new GradientSubject(
+        "BERT-base",
+        SyntheticModel.bert(classes),
+        Optional.empty(),
+        "{\"model_type\": \"bert\", \"num_labels\": " + classes + "}",
+        classes,
+        128,
+        30522);
+  }
+
+  static GradientSubject decoder() {
+    return new GradientSubject(
+        "causal decoder",
+        SyntheticModel.decoder(),
+        Optional.empty(),
+        "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"],"
+            + " \"hidden_size\": 512, \"num_attention_heads\": 8, \"num_hidden_layers\": 6,"
+            + " \"intermediate_size\": 1376, \"vocab_size\": 32000}",
+        0,
+        128,
+        32_000);
+  }
+
+  boolean isLanguageModel() {
+    return classes == 0;
+  }
+
+  /** What is computed. */
+  Estimator estimator() {
+    return isLanguageModel() ? new Estimator.Sampled(1, 0) : new Estimator.Exact();
+  }
+
+  /** Backward passes of an example. */
+  private int directions() {
+    return isLanguageModel() ? 1 : classes - 1;
   }
 
   /** Parameters that are multiplied with every token, or nearly every one, in matrix products. */
@@ -57,15 +102,17 @@ record GradientSubject(
   private static boolean isTable(String name) {
     return name.endsWith("wte.weight")
         || name.endsWith("wpe.weight")
-        || name.endsWith("position_embedding.weight");
+        || name.endsWith("position_embedding.weight")
+        || name.endsWith("_embeddings.weight")
+        || name.endsWith("embed_tokens.weight");
   }
 
   /**
    * Operations of one example: a multiplication and an addition a parameter and token, in a forward
-   * pass, and twice as many in the backward pass of each of C − 1 directions.
+   * pass, and twice as many in the backward pass of each direction: C − 1 for C classes.
    */
   double operations() {
-    return 2.0 * multiplied() * tokens * (1 + 2 * (classes - 1));
+    return 2.0 * multiplied() * tokens * (1 + 2 * directions());
   }
 
   /** Writes the model, its config and head, and random examples to a folder. */
@@ -76,8 +123,13 @@ record GradientSubject(
       head.get().writeCheckpoint(folder.resolve("head.safetensors"), 2);
     }
     SplittableRandom random = new SplittableRandom(3);
-    TensorInfo labels = new TensorInfo("labels", DType.I64, List.of((long) examples));
-    ByteBuffer labelBytes = longs(examples, () -> random.nextInt(classes));
+    List<Long> labelled =
+        isLanguageModel() ? List.of((long) examples, (long) tokens) : List.of((long) examples);
+    TensorInfo labels = new TensorInfo("labels", DType.I64, labelled);
+    ByteBuffer labelBytes =
+        longs(
+            Math.toIntExact(labels.elements()),
+            () -> random.nextInt(isLanguageModel() ? vocabulary : classes));
     boolean text = head.isEmpty();
     TensorInfo input =
         text
@@ -85,7 +137,7 @@ record GradientSubject(
             : new TensorInfo("pixel_values", DType.F32, List.of((long) examples, 3L, 224L, 224L));
     int elements = Math.toIntExact(input.elements());
     ByteBuffer inputBytes =
-        text ? longs(elements, () -> random.nextInt(50257)) : floats(elements, random);
+        text ? longs(elements, () -> random.nextInt(vocabulary)) : floats(elements, random);
     try (CheckpointWriter writer =
         CheckpointWriter.file(
             folder.resolve("examples.safetensors"), List.of(input, labels), Map.of())) {

@@ -87,6 +87,49 @@ record SyntheticModel(List<TensorInfo> tensors) {
     return tensors.model();
   }
 
+  /** BERT-base for sequence classification, 109,482,240 parameters and the head's. */
+  static SyntheticModel bert(int classes) {
+    Builder tensors = new Builder(DType.F32);
+    tensors.add("bert.embeddings.word_embeddings.weight", 30522, WIDTH);
+    tensors.add("bert.embeddings.position_embeddings.weight", 512, WIDTH);
+    tensors.add("bert.embeddings.token_type_embeddings.weight", 2, WIDTH);
+    tensors.norm("bert.embeddings.LayerNorm");
+    for (int layer = 0; layer < LAYERS; layer++) {
+      String prefix = "bert.encoder.layer." + layer + ".";
+      for (String projection : List.of("self.query", "self.key", "self.value", "output.dense")) {
+        tensors.linear(prefix + "attention." + projection, WIDTH, WIDTH);
+      }
+      tensors.norm(prefix + "attention.output.LayerNorm");
+      tensors.linear(prefix + "intermediate.dense", INNER, WIDTH);
+      tensors.linear(prefix + "output.dense", WIDTH, INNER);
+      tensors.norm(prefix + "output.LayerNorm");
+    }
+    tensors.linear("bert.pooler.dense", WIDTH, WIDTH);
+    tensors.linear("classifier", classes, WIDTH);
+    return tensors.model();
+  }
+
+  /** A causal decoder as Llama's: 6 layers, width 512, 32,000 tokens, a head of its own. */
+  static SyntheticModel decoder() {
+    int width = 512;
+    Builder tensors = new Builder(DType.F32);
+    tensors.add("model.embed_tokens.weight", 32_000, width);
+    for (int layer = 0; layer < 6; layer++) {
+      String prefix = "model.layers." + layer + ".";
+      for (String projection : List.of("q_proj", "k_proj", "v_proj", "o_proj")) {
+        tensors.add(prefix + "self_attn." + projection + ".weight", width, width);
+      }
+      tensors.add(prefix + "mlp.gate_proj.weight", 1376, width);
+      tensors.add(prefix + "mlp.up_proj.weight", 1376, width);
+      tensors.add(prefix + "mlp.down_proj.weight", width, 1376);
+      tensors.add(prefix + "input_layernorm.weight", width);
+      tensors.add(prefix + "post_attention_layernorm.weight", width);
+    }
+    tensors.add("model.norm.weight", width);
+    tensors.add("lm_head.weight", 32_000, width);
+    return tensors.model();
+  }
+
   private static final class Builder {
     private final DType dtype;
     private final List<TensorInfo> tensors = new ArrayList<>();
@@ -102,6 +145,11 @@ record SyntheticModel(List<TensorInfo> tensors) {
     void norm(String name) {
       add(name + ".weight", WIDTH);
       add(name + ".bias", WIDTH);
+    }
+
+    void linear(String name, long outputs, long inputs) {
+      add(name + ".weight", outputs, inputs);
+      add(name + ".bias", outputs);
     }
 
     SyntheticModel model() {

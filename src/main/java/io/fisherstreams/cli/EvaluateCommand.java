@@ -137,6 +137,7 @@ final class EvaluateCommand implements Callable<Integer> {
     files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
+      runtime.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
       report(one.model(), evaluate(examples, runtime, "evaluate"));
     }
   }

@@ -26,8 +26,7 @@ public record FisherEstimation(ModelRuntime runtime, Estimator estimator) {
   public int check(Example example) {
     if (runtime.output() == Output.TOKENS) {
       try (TokenPass pass = runtime.forwardTokens(List.of(example))) {
-        estimator.tokens();
-        pass.scores();
+        pass.check(estimator.tokens());
         return 0;
       }
     }

@@ -55,6 +55,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
     try (ExampleSource source = settings.cut(model.examples(examples))) {
       model.requireOther("output", output, source);
       try (ModelRuntime runtime = model.load()) {
+        runtime.note().ifPresent(notes);
         source.requireCount(settings.examples());
         DiskSpace.requireForOutput(output, bytes(runtime.parameters()));
         Map<String, String> provenance = provenance(source);

@@ -42,6 +42,13 @@ public final class Conformance {
     }
   }
 
+  /** The slow implementation of a model without a head file. */
+  static ModelRuntime loadPlain(String model) {
+    try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
+      return ModelRuntimes.loadPlain(config(model), TensorSource.of(checkpoint), Optional.empty());
+    }
+  }
+
   static ModelConfig config(String model) {
     Path path = file(model, "config.json");
     try {

@@ -18,6 +18,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -81,6 +82,24 @@ class FisherJobTest {
             assertThat(Conformance.relativeError(found.get(name), values))
                 .as(name)
                 .isLessThan(1e-5));
+  }
+
+  @Test
+  void textsAreCutAtTheMaximalLengthAndTheNumberIsTold() {
+    ModelFiles files =
+        ModelFiles.of(
+            Conformance.file("llama-lm", "model.safetensors"), Optional.empty(), Optional.empty());
+    FisherSettings settings =
+        new FisherSettings(new Estimator.Empirical(), 6, 3, OptionalInt.of(5));
+    Path output = folder.resolve("fisher.safetensors");
+    List<String> notes = new ArrayList<>();
+    new FisherJob(files, Conformance.file("llama-lm", "examples.safetensors"), settings)
+        .run(output, ExampleProgress.SILENT, notes::add);
+    assertThat(notes).hasSize(1);
+    assertThat(notes.get(0)).contains("6 examples had more than 5 tokens");
+    try (Checkpoint file = Checkpoint.open(output)) {
+      assertThat(file.metadata()).containsEntry("max_length", "5");
+    }
   }
 
   @Test

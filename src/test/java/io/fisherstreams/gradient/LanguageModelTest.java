@@ -65,6 +65,27 @@ class LanguageModelTest {
     }
   }
 
+  @ParameterizedTest
+  @ValueSource(strings = {"gpt2-lm", "mistral-lm-window", "t5"})
+  void thePlainLoopDrawsTheSameTokensAndHasTheSameGradients(String model) {
+    try (ModelRuntime runtime = Conformance.load(model);
+        ModelRuntime plain = Conformance.loadPlain(model);
+        ExampleSource source = Conformance.examples(model)) {
+      for (Estimator estimator :
+          List.of(new Estimator.Sampled(3, 5), new Estimator.Empirical(), new Estimator.Exact())) {
+        Map<String, double[]> expected = Conformance.fisher(plain, source, estimator, 6);
+        Map<String, double[]> found = Conformance.fisher(runtime, source, estimator, 6);
+        expected.forEach(
+            (name, values) ->
+                assertThat(Conformance.relativeError(found.get(name), values))
+                    .as(name)
+                    .isLessThan(TOLERANCE));
+      }
+      assertThat(Evaluation.of(plain, source, 6, ExampleProgress.SILENT).toString())
+          .isEqualTo(Evaluation.of(runtime, source, 6, ExampleProgress.SILENT).toString());
+    }
+  }
+
   /**
    * The standard error of a mean of n draws falls with √n. Over all entries of a tensor the root
    * mean square of the differences is compared with the root mean square of the entries.
@@ -224,6 +245,24 @@ class LanguageModelTest {
     assertThatThrownBy(() -> other.load().close())
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("LlamaForTokenClassification is not implemented");
+  }
+
+  @Test
+  void aPrefixOfATrainingModuleIsMatchedAndTold() {
+    RandomModel model = llama(", 'tie_word_embeddings': true");
+    RandomModel wrapped = llama(", 'tie_word_embeddings': true");
+    wrapped.checkpoint.clear();
+    model.checkpoint.forEach(
+        (name, values) ->
+            wrapped.tensor(
+                "network." + name,
+                model.infos.get(name).shape().stream().mapToLong(Long::longValue).toArray()));
+    try (ModelRuntime plain = model.load();
+        ModelRuntime runtime = wrapped.load()) {
+      assertThat(plain.note()).isEmpty();
+      assertThat(runtime.note()).hasValueSatisfying(n -> assertThat(n).contains("'network.'"));
+      assertThat(runtime.parameters().get(0).name()).isEqualTo("network.model.embed_tokens.weight");
+    }
   }
 
   private static RandomModel tiedLlama() {

@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
 
@@ -39,6 +40,11 @@ final class LanguageRuntime implements ModelRuntime {
   @Override
   public Output output() {
     return Output.TOKENS;
+  }
+
+  @Override
+  public Optional<String> note() {
+    return parameters.note();
   }
 
   @Override
@@ -175,8 +181,23 @@ final class LanguageRuntime implements ModelRuntime {
     }
 
     @Override
+    public void check(TokenLabels labels) {
+      if (labels instanceof TokenLabels.Every every && head.vocabulary() > every.maxVocabulary()) {
+        throw new InvalidInput(
+            String.format(
+                Locale.ROOT,
+                "the estimator exact needs a backward pass for each target and token, and this"
+                    + " vocabulary has %d tokens, more than %d; use sampled, or fisher with a larger"
+                    + " --exact-vocabulary",
+                head.vocabulary(),
+                every.maxVocabulary()));
+      }
+      summary(batch.size() - 1); // rejects logits that are not finite
+    }
+
+    @Override
     public void addSquaredGradients(TokenLabels labels, SquaredSums sums) {
-      summary(batch.size() - 1); // reject what is not finite before anything is added
+      check(labels);
       List<Step> waiting = new ArrayList<>();
       int together = Math.max(batch.size(), MIN_DIRECTIONS);
       Consumer<Step> add =
@@ -189,8 +210,8 @@ final class LanguageRuntime implements ModelRuntime {
           };
       if (labels instanceof TokenLabels.Drawn drawn) {
         drawnLabels(drawn, add);
-      } else if (labels instanceof TokenLabels.Every every) {
-        everyToken(every, add);
+      } else if (labels instanceof TokenLabels.Every) {
+        everyToken(add);
       } else {
         ownLabels(add);
       }
@@ -229,17 +250,7 @@ final class LanguageRuntime implements ModelRuntime {
       }
     }
 
-    private void everyToken(TokenLabels.Every every, Consumer<Step> add) {
-      if (head.vocabulary() > every.maxVocabulary()) {
-        throw new InvalidInput(
-            String.format(
-                Locale.ROOT,
-                "the estimator exact needs a backward pass for each target and token, and this"
-                    + " vocabulary has %d tokens, more than %d; use sampled, or a larger"
-                    + " --exact-vocabulary",
-                head.vocabulary(),
-                every.maxVocabulary()));
-      }
+    private void everyToken(Consumer<Step> add) {
       for (int i = 0; i < batch.size(); i++) {
         Targets rows = targets.get(i);
         for (int t = 0; t < rows.positions.length; t++) {

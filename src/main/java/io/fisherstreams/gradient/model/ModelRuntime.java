@@ -3,6 +3,7 @@ package io.fisherstreams.gradient.model;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * A model that can be run on examples and differentiated. It gives logits, and squared gradients of
@@ -15,6 +16,13 @@ public interface ModelRuntime extends AutoCloseable {
   /** What the model predicts. */
   default Output output() {
     return Output.CLASSES;
+  }
+
+  /**
+   * How the checkpoint's names differ from the architecture's, for people; empty if they do not.
+   */
+  default Optional<String> note() {
+    return Optional.empty();
   }
 
   /** The parameters that gradients are taken for, in the checkpoint's order. */

@@ -48,18 +48,11 @@ public final class ModelRuntimes {
   /**
    * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
    * differentiation, with one backward pass per direction: the slow implementation that the fast
-   * one is compared with. There is none for language models.
+   * one is compared with.
    */
   public static ModelRuntime loadPlain(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
-    return load(
-        config,
-        checkpoint,
-        head,
-        PlainLoopRuntime::of,
-        (network, parameters) -> {
-          throw new InvalidInput(config.origin() + ": a language model has no plain loop");
-        });
+    return load(config, checkpoint, head, PlainLoopRuntime::of, PlainLanguageRuntime::new);
   }
 
   /**

@@ -6,6 +6,7 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /** Runs a {@link Network}: one batched forward pass, and one batched backward pass. */
@@ -30,6 +31,11 @@ final class NetworkRuntime implements ModelRuntime {
   @Override
   public Output output() {
     return network.output();
+  }
+
+  @Override
+  public Optional<String> note() {
+    return parameters.note();
   }
 
   @Override

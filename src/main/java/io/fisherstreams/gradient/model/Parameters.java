@@ -99,6 +99,15 @@ final class Parameters implements AutoCloseable {
     }
   }
 
+  /** What a user should know about the names, if there is something. */
+  Optional<String> note() {
+    return prefix.isEmpty()
+        ? Optional.empty()
+        : Optional.of(
+            "the tensors of %s are read without the prefix '%s'"
+                .formatted(checkpoint.origin(), prefix));
+  }
+
   /** The checkpoint's name of a tensor. */
   private String own(String name) {
     return checkpointTensors.containsKey(prefix + name) ? prefix + name : name;

@@ -94,7 +94,8 @@ final class PlainLoopRuntime implements ModelRuntime {
         });
   }
 
-  private static <T> T recording(boolean wanted, Supplier<T> computation) {
+  /** Runs a computation with or without recording it for differentiation. */
+  static <T> T recording(boolean wanted, Supplier<T> computation) {
     boolean before = JniUtils.isGradMode();
     JniUtils.setGradMode(wanted);
     try {
@@ -102,6 +103,14 @@ final class PlainLoopRuntime implements ModelRuntime {
     } finally {
       JniUtils.setGradMode(before);
     }
+  }
+
+  /** Adds a parameter's gradient squared, and sets the gradient to zero. */
+  static void add(LoadedParameter parameter, SquaredSums sums) {
+    try (NDArray gradient = parameter.value().getGradient()) {
+      sums.dense(parameter).addSquareInPlace(gradient);
+    }
+    JniUtils.zeroGrad((PtNDArray) parameter.value());
   }
 
   @Override
@@ -166,13 +175,6 @@ final class PlainLoopRuntime implements ModelRuntime {
             JniUtils.backward((PtNDArray) target, (PtNDArray) one, true, false);
             return null;
           });
-    }
-
-    private void add(LoadedParameter parameter, SquaredSums sums) {
-      try (NDArray gradient = parameter.value().getGradient()) {
-        sums.dense(parameter).addSquareInPlace(gradient);
-      }
-      JniUtils.zeroGrad((PtNDArray) parameter.value());
     }
 
     @Override

@@ -11,6 +11,13 @@ public interface TokenPass extends AutoCloseable {
   TokenScores scores();
 
   /**
+   * Rejects what {@link #addSquaredGradients} would reject.
+   *
+   * @throws io.fisherstreams.InvalidInput with the reason
+   */
+  void check(TokenLabels labels);
+
+  /**
    * Adds squared gradients; may be called more than once.
    *
    * @param sums receives the squares; its example count does not change
