@@ -23,16 +23,17 @@ final class ClockWatch {
   private final LongSupplier nanos;
   private final LongSupplier wallClock;
   private final List<Runnable> listeners = new CopyOnWriteArrayList<>();
-  private boolean started;
-  private long ahead;
+  private boolean mustStart;
+  private long leastAhead = Long.MIN_VALUE / 2;
 
-  /** A watch of this machine's clock. */
+  /** A watch of this machine's clock, from its first listener on. */
   ClockWatch() {
     this(System::nanoTime, System::currentTimeMillis);
+    mustStart = true;
   }
 
   /**
-   * A watch that begins to watch with its first listener.
+   * A watch that looks at the clocks when {@link #check} is called.
    *
    * @param nanos monotonic, since any fixed moment
    * @param wallClock milliseconds since 1970
@@ -40,18 +41,18 @@ final class ClockWatch {
   ClockWatch(LongSupplier nanos, LongSupplier wallClock) {
     this.nanos = nanos;
     this.wallClock = wallClock;
-    ahead = ahead();
+    check();
   }
 
-  private long ahead() {
-    return wallClock.getAsLong() - nanos.getAsLong() / NANOS_PER_MILLI;
+  private long millis() {
+    return nanos.getAsLong() / NANOS_PER_MILLI;
   }
 
   /** Calls the listener after each step back, on the watch's thread. */
   synchronized void add(Runnable listener) {
     listeners.add(listener);
-    if (!started) {
-      started = true;
+    if (mustStart) {
+      mustStart = false;
       Thread thread = new Thread(this::watch, "clock-watch");
       thread.setDaemon(true);
       thread.start();
@@ -73,12 +74,18 @@ final class ClockWatch {
     }
   }
 
-  /** Compares the clocks. */
+  /**
+   * Compares the clocks. They cannot be read at once, and a busy machine may stop this thread in
+   * between: only a step that explains more than that is one.
+   */
   synchronized void check() {
-    long before = ahead;
-    ahead = ahead();
-    if (before - ahead >= MIN_STEP_MILLIS) {
-      LOG.warn("the machine's clock was set back by {} ms", before - ahead);
+    long before = millis();
+    long now = wallClock.getAsLong();
+    long after = millis();
+    long back = leastAhead - (now - before);
+    leastAhead = now - after;
+    if (back >= MIN_STEP_MILLIS) {
+      LOG.warn("the machine's clock was set back by {} ms", back);
       listeners.forEach(Runnable::run);
     }
   }

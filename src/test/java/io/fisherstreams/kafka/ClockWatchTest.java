@@ -52,6 +52,40 @@ class ClockWatchTest {
     assertThat(told).as("once a step").hasValue(1);
   }
 
+  @Test
+  void aThreadThatIsStoppedBetweenTwoReadingsSeesNoStep() {
+    AtomicLong pause = new AtomicLong();
+    AtomicLong wallRead = new AtomicLong();
+    ClockWatch busy =
+        new ClockWatch(
+            () -> {
+              long now = nanos.get();
+              if (wallRead.getAndSet(0) == 0) { // the machine stops it before it reads the other
+                nanos.addAndGet(pause.get() * 1_000_000);
+                wallClock.addAndGet(pause.get());
+              }
+              return now;
+            },
+            () -> {
+              long now = wallClock.get();
+              nanos.addAndGet(pause.get() * 1_000_000);
+              wallClock.addAndGet(pause.get());
+              wallRead.set(1);
+              return now;
+            });
+    AtomicInteger told = new AtomicInteger();
+    busy.add(told::incrementAndGet);
+    for (long millis : new long[] {0, 5_000, 0, 60_000, 3, 0}) {
+      pause.set(millis);
+      busy.check();
+      pass(Duration.ofMillis(500));
+    }
+    assertThat(told).hasValue(0);
+    setClock(Duration.ofMinutes(-2));
+    busy.check();
+    assertThat(told).hasValue(1);
+  }
+
   /** A poll that lasts until somebody wakes it, as one does after a step back. */
   private static final class Stuck extends MockConsumer<byte[], byte[]> {
     final CountDownLatch woken = new CountDownLatch(1);
