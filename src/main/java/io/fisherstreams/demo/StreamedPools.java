@@ -17,7 +17,7 @@ public final class StreamedPools implements MergedModels.Opener, AutoCloseable {
   private static final int PARTITIONS = 4;
 
   /** The folder reached 239 MiB during a whole demo. */
-  private static final long BYTES = 320 << 20;
+  static final long BYTES = 320 << 20;
 
   private final Path directory;
   private final EmbeddedBroker broker;

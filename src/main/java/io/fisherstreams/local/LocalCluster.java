@@ -5,6 +5,7 @@ import io.fisherstreams.record.PoolTopics;
 import java.net.URI;
 import java.nio.file.Path;
 import java.util.concurrent.CompletionStage;
+import java.util.function.Supplier;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -85,6 +86,11 @@ public final class LocalCluster implements AutoCloseable {
   /** The API's port of the last time if nobody uses it, else 0. */
   public int lastApiPort() {
     return lastApiPort;
+  }
+
+  /** Runs work that needs the broker, and ends it with the cause when the broker fails. */
+  public <T> T run(Supplier<T> work) {
+    return broker.run(work);
   }
 
   /** Completes exceptionally when the broker fails. */
