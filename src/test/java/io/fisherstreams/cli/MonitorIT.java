@@ -38,7 +38,8 @@ class MonitorIT {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final Path EXAMPLES = Path.of("examples").toAbsolutePath();
   private static final Pattern NAMED =
-      Pattern.compile("`((?:fisherstreams|kafka|jvm|process|system|disk)_[a-z0-9_]+)`");
+      Pattern.compile(
+          "\\b((?:fisherstreams|kafka|jvm|process|system|disk)_[a-z0-9]+_[a-z0-9_]+)\\b");
   private static final HttpClient CLIENT = HttpClient.newHttpClient();
 
   @TempDir private Path directory;
@@ -123,7 +124,12 @@ class MonitorIT {
   /** What docs, dashboards and alerts name; {@code _bucket} and the like belong to their meter. */
   private static Set<String> named() throws IOException {
     Set<String> names = new TreeSet<>();
-    for (String page : List.of("docs/metrics.md", "docs/operations.md")) {
+    for (String page :
+        List.of(
+            "docs/metrics.md",
+            "docs/operations.md",
+            "deploy/grafana/fisher-streams.json",
+            "deploy/prometheus/alerts.yml")) {
       Matcher found = NAMED.matcher(Files.readString(Path.of(page)));
       while (found.find()) {
         names.add(found.group(1));

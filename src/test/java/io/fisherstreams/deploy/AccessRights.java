@@ -22,7 +22,7 @@ public final class AccessRights {
   private static final String POOL = "<pool>";
   private static final Pattern ROW =
       Pattern.compile(
-          "(?m)^\\| `([a-z]+)` \\| (topic|group|transactional id) ([^|]*) \\| ([A-Za-z, ]+) \\|");
+          "(?m)^\\| `([a-z]+)` \\| (topic|group|cluster|transactional id) ([^|]*) \\| ([A-Za-z, ]+) \\|");
   private static final Pattern NAME = Pattern.compile("`([^`]+)`");
 
   /**

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.fasterxml.jackson.databind.node.MissingNode;
 import com.networknt.schema.JsonSchema;
 import com.networknt.schema.JsonSchemaFactory;
 import com.networknt.schema.SpecVersion;
@@ -134,8 +135,10 @@ class DeployTest {
             "Deployment",
             "Deployment",
             "Deployment",
+            "Deployment",
             "StatefulSet",
             "StatefulSet",
+            "Service",
             "Service",
             "Service",
             "Namespace",
@@ -274,9 +277,13 @@ class DeployTest {
                   .path("depends_on")
                   .fieldNames()
                   .forEachRemaining(
-                      name -> assertThat(services.get(name).has("profiles")).as(name).isFalse());
+                      name ->
+                          assertThat(services.get(name).path("profiles"))
+                              .as(name)
+                              .isIn(
+                                  MissingNode.getInstance(), service.getValue().path("profiles")));
             });
-    assertThat(optional).containsExactlyInAnyOrder("gate", "webhooks");
+    assertThat(optional).containsExactlyInAnyOrder("gate", "webhooks", "prometheus", "grafana");
   }
 
   @Test
@@ -288,7 +295,8 @@ class DeployTest {
             "coordinator.yaml",
             "gradient.yaml",
             "gate.yaml",
-            "webhooks.yaml")) {
+            "webhooks.yaml",
+            "api.yaml")) {
       assertThat(DeployCommands.all()).anyMatch(s -> s.file().endsWith(source));
     }
     assertThat(DeployCommands.all().stream().map(Service::name))
@@ -299,6 +307,8 @@ class DeployTest {
             "gradient",
             "gate",
             "webhooks",
+            "api",
+            "api",
             "coordinator",
             "gate",
             "gradient",
@@ -332,7 +342,7 @@ class DeployTest {
           .isGreaterThanOrEqualTo(
               bytes(container.at("/env/0/value").asText()) + (1L << 30) + (1L << 29));
     }
-    assertThat(pods).isEqualTo(6);
+    assertThat(pods).isEqualTo(7);
   }
 
   private static long bytes(String size) {
@@ -380,7 +390,7 @@ class DeployTest {
         default -> {}
       }
     }
-    assertThat(selectors).hasSize(10);
+    assertThat(selectors).hasSize(11);
     for (Map<String, String> selector : selectors) {
       assertThat(selector).isNotEmpty();
       assertThat(pods).anyMatch(labels -> labels.entrySet().containsAll(selector.entrySet()));
@@ -428,6 +438,90 @@ class DeployTest {
                 .filter(m -> m.at("/metadata/name").asText().equals("gradient"))
                 .filter(m -> m.get("spec").has("replicas")))
         .isEmpty();
+  }
+
+  @Test
+  void eachStageIsProbedAndScrapedWhereItListens() throws Exception {
+    JsonNode config = YAML.readTree(DeployCommands.configMap().get("config.yaml"));
+    int port = config.at("/metrics/port").asInt();
+    int stages = 0;
+    for (Map.Entry<Path, JsonNode> manifest : DeployCommands.manifests()) {
+      JsonNode container = manifest.getValue().at("/spec/template/spec/containers/0");
+      if (!container.path("args").path(0).asText().equals("run")) {
+        continue;
+      }
+      stages++;
+      Map<String, Integer> ports = new HashMap<>();
+      container
+          .get("ports")
+          .forEach(p -> ports.put(p.get("name").asText(), p.get("containerPort").asInt()));
+      assertThat(ports).containsEntry("metrics", port);
+      assertThat(container.at("/livenessProbe/httpGet/path").asText()).isEqualTo("/health/live");
+      assertThat(container.at("/readinessProbe/httpGet/path").asText()).isEqualTo("/health/ready");
+      for (String probe : List.of("livenessProbe", "readinessProbe")) {
+        assertThat(container.at("/" + probe + "/httpGet/port").asText()).isEqualTo("metrics");
+      }
+      if (container.get("name").asText().equals("api")) {
+        assertThat(ports).containsEntry("http", config.at("/api/port").asInt());
+      }
+    }
+    assertThat(stages).isEqualTo(6);
+    assertThat(config.at("/metrics/listen").asText()).isEqualTo("0.0.0.0");
+    JsonNode network =
+        DeployCommands.manifests().stream()
+            .map(Map.Entry::getValue)
+            .filter(m -> m.get("kind").asText().equals("NetworkPolicy"))
+            .filter(m -> m.get("spec").has("ingress"))
+            .findFirst()
+            .orElseThrow();
+    assertThat(network.at("/spec/ingress/0/ports/0/port").asInt()).isEqualTo(port);
+    JsonNode scraped =
+        YAML.readTree(Path.of("deploy/prometheus/prometheus.yml").toFile())
+            .at("/scrape_configs/0/dns_sd_configs/0");
+    JsonNode compose = YAML.readTree(DeployCommands.COMPOSE.toFile());
+    assertThat(scraped.get("port").asInt())
+        .isEqualTo(
+            YAML.readTree(Path.of("deploy/config.yaml").toFile()).at("/metrics/port").asInt());
+    assertThat(scraped.get("names").size()).isEqualTo(Stage.values().length);
+    scraped
+        .get("names")
+        .forEach(name -> assertThat(compose.get("services").has(name.asText())).isTrue());
+  }
+
+  @Test
+  void alertsHaveARunbookThatExistsAndPanelsAUnitAndADescription() throws Exception {
+    String operations = Files.readString(Path.of("docs/operations.md"));
+    List<String> anchors =
+        operations
+            .lines()
+            .filter(line -> line.matches("##+ .*"))
+            .map(
+                line ->
+                    line.replaceFirst("^#+ ", "")
+                        .toLowerCase(Locale.ROOT)
+                        .replaceAll("[^a-z0-9 _-]", "")
+                        .replace(' ', '-'))
+            .toList();
+    JsonNode rules =
+        YAML.readTree(Path.of("deploy/prometheus/alerts.yml").toFile()).at("/groups/0/rules");
+    assertThat(rules).hasSizeGreaterThan(10);
+    for (JsonNode rule : rules) {
+      String name = rule.get("alert").asText();
+      assertThat(rule.get("expr").asText()).as(name).isNotBlank();
+      assertThat(rule.at("/labels/severity").asText()).as(name).isIn("warning", "critical");
+      String[] runbook = rule.at("/annotations/runbook_url").asText().split("#");
+      assertThat(runbook[0]).endsWith("/docs/operations.md");
+      assertThat(anchors).as(name).contains(runbook[1]);
+    }
+    JsonNode dashboard = YAML.readTree(Path.of("deploy/grafana/fisher-streams.json").toFile());
+    for (JsonNode panel : dashboard.get("panels")) {
+      if (!panel.get("type").asText().equals("row")) {
+        String title = panel.get("title").asText();
+        assertThat(panel.path("description").asText()).as(title).isNotBlank();
+        assertThat(panel.at("/fieldConfig/defaults/unit").asText()).as(title).isNotBlank();
+        assertThat(panel.get("targets")).as(title).isNotEmpty();
+      }
+    }
   }
 
   private static HasMetadata read(JsonNode manifest) throws Exception {

@@ -21,6 +21,7 @@ import java.util.List;
 import java.util.Map;
 import org.apache.kafka.common.acl.AclOperation;
 import org.apache.kafka.common.resource.PatternType;
+import org.apache.kafka.common.resource.Resource;
 import org.apache.kafka.common.resource.ResourceType;
 import org.junit.jupiter.api.Test;
 
@@ -83,8 +84,8 @@ class StrimziTest {
                 resource.get("type").asText().equals("transactionalId")
                     ? ResourceType.TRANSACTIONAL_ID
                     : ResourceType.fromString(resource.get("type").asText()),
-                resource.get("name").asText(),
-                resource.get("patternType").asText().equals("prefix")
+                resource.path("name").asText(Resource.CLUSTER_NAME),
+                resource.path("patternType").asText().equals("prefix")
                     ? PatternType.PREFIXED
                     : PatternType.LITERAL,
                 operations));

@@ -9,6 +9,8 @@ import static org.awaitility.Awaitility.await;
 
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.api.ApiOptions;
+import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.cli.Main;
@@ -39,6 +41,9 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.URI;
+import java.net.http.HttpClient;
+import java.net.http.HttpRequest;
+import java.net.http.HttpResponse;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -72,6 +77,7 @@ class AccessRightsIT {
   private static final Duration PATIENCE = Duration.ofMinutes(2);
   private static final String POOL = "pool";
   private static final String ADMIN = "admin";
+  private static final String TOKEN = "a-token-of-a-test-0123456789";
   private static final Path EXAMPLES = Path.of("examples");
 
   @TempDir private Path directory;
@@ -82,6 +88,7 @@ class AccessRightsIT {
   private EmbeddedRegistry registry;
   private Admin admin;
   private PoolTopics topics;
+  private URI page;
 
   @BeforeEach
   void start() throws Exception {
@@ -153,7 +160,7 @@ class AccessRightsIT {
           () ->
               assertThatThrownBy(() -> stage(stage, directory.resolve("second-" + stage)))
                   .isInstanceOf(InvalidInput.class)
-                  .hasMessageContaining("authoriz"));
+                  .hasMessageContaining("right"));
     }
     without(right("gate", "pool-gate", READ), () -> ends("gate"));
     without(right("webhooks", "pool-webhook-", READ), () -> ends("webhooks"));
@@ -209,6 +216,7 @@ class AccessRightsIT {
     assertThat(newestIsBy(topics.models(), "cars")).isEqualTo("operator");
     assertThat(newestIsBy(topics.aliases(), "production")).isEqualTo("gate");
     assertThat(newestIsBy(topics.aliases(), "mine")).isEqualTo("operator");
+    useTheApi();
     succeeds("operator", "withdraw", "more", "--wait");
     assertThat(newestIsBy(topics.models(), "more")).isEqualTo("operator");
     scale();
@@ -356,6 +364,36 @@ class AccessRightsIT {
     await().atMost(PATIENCE).until(() -> StageLag.of(settings(ADMIN), POOL + "-gradient") == 0);
   }
 
+  private void useTheApi() throws Exception {
+    for (String path : List.of("pool", "models", "releases", "aliases", "dead-letters")) {
+      answers("GET", path, "");
+    }
+    for (String part : List.of("shares", "tensors", "safetensors")) {
+      answers("GET", "releases/production/" + part, "");
+    }
+    await()
+        .atMost(PATIENCE)
+        .until(() -> answers("GET", "releases/production/similarity", "") == 200);
+    answers("POST", "models/cars/weight", "{\"coefficient\": 0.7}");
+    answers("PUT", "aliases/shown", "{\"release\": \"production\"}");
+    assertThat(newestIsBy(topics.aliases(), "shown")).isEqualTo("api");
+  }
+
+  private int answers(String method, String path, String body)
+      throws IOException, InterruptedException {
+    HttpResponse<String> response =
+        HttpClient.newHttpClient()
+            .send(
+                HttpRequest.newBuilder(page.resolve("/v1/" + path))
+                    .method(method, HttpRequest.BodyPublishers.ofString(body))
+                    .header("Authorization", "Bearer " + TOKEN)
+                    .header("Content-Type", "application/json")
+                    .build(),
+                HttpResponse.BodyHandlers.ofString());
+    assertThat(response.statusCode()).as(path + ": " + response.body()).isBetween(200, 299);
+    return response.statusCode();
+  }
+
   /** What KEDA asks for: ends and committed offsets. */
   private void scale() throws Exception {
     try (Admin scaler = settings("scaler").admin()) {
@@ -366,7 +404,7 @@ class AccessRightsIT {
   }
 
   private void startStages() throws IOException {
-    for (String stage : List.of("merge", "coordinator", "gradient", "gate", "webhooks")) {
+    for (String stage : List.of("merge", "coordinator", "gradient", "gate", "webhooks", "api")) {
       stages.add(stage(stage, directory.resolve(stage)));
     }
     stages.forEach(StageInstance::start);
@@ -390,6 +428,26 @@ class AccessRightsIT {
               new GradientOptions(1024, Duration.ofMillis(100), Optional.empty()),
               own);
       case "gate" -> GateStage.create(kafka, topics, gate(), own);
+      case "api" -> {
+        ApiStage api =
+            ApiStage.create(
+                kafka,
+                topics,
+                new ApiOptions(
+                    "127.0.0.1",
+                    0,
+                    Optional.of(Files.writeString(directory.resolve("token"), TOKEN)),
+                    List.of(),
+                    List.of(),
+                    1_000,
+                    4,
+                    8),
+                Map.of("gate", POOL + "-gate", "webhook-chat", POOL + "-webhook-chat"),
+                own,
+                Optional.empty());
+        page = api.url();
+        yield api;
+      }
       default -> WebhookStage.create(kafka, topics, List.of(webhook()));
     };
   }
