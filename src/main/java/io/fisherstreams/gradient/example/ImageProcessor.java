@@ -63,8 +63,9 @@ public record ImageProcessor(
   }
 
   /**
-   * The processor of a model: the settings of its {@code preprocessor_config.json}, else CLIP's for
-   * a CLIP tower, else resizing, cropping and scaling alone.
+   * The processor of a model: the settings of its {@code preprocessor_config.json}, with the
+   * defaults of CLIP for a CLIP tower and of ViT for a ViT; for other models, resizing, cropping
+   * and scaling alone. ViT's resizes to a square, whatever the image's sides, and does not crop.
    *
    * @param model the model's config
    * @param settings its {@code preprocessor_config.json}, if there is one
@@ -73,6 +74,7 @@ public record ImageProcessor(
   public static ImageProcessor of(ModelConfig model, Optional<ModelConfig> settings) {
     ModelConfig vision = model.section("vision_config").orElse(model);
     boolean clip = model.modelType().startsWith("clip");
+    boolean vit = model.modelType().equals("vit");
     boolean flat = model.modelType().equals("mlp");
     int channels = flat ? 1 : vision.positive("num_channels", 3);
     if (channels != 1 && channels != 3) {
@@ -88,14 +90,17 @@ public record ImageProcessor(
         settings.orElseGet(() -> ModelConfig.parse("default image settings", "{}"));
     double[] noMean = new double[channels];
     double[] noDeviation = channels == 1 ? new double[] {1} : new double[] {1, 1, 1};
-    boolean normalised = config.flag("do_normalize", clip || settings.isPresent());
-    double[] mean = clip && channels == 3 ? CLIP_MEAN : noMean;
-    double[] deviation = clip && channels == 3 ? CLIP_DEVIATION : noDeviation;
+    boolean normalised = config.flag("do_normalize", clip || vit || settings.isPresent());
+    double[] half = channels == 1 ? new double[] {0.5} : new double[] {0.5, 0.5, 0.5};
+    double[] mean = vit ? half : clip && channels == 3 ? CLIP_MEAN : noMean;
+    double[] deviation = vit ? half : clip && channels == 3 ? CLIP_DEVIATION : noDeviation;
     ImageProcessor processor =
         new ImageProcessor(
             channels,
-            config.flag("do_resize", true) ? Optional.of(resize(config, side)) : Optional.empty(),
-            config.flag("do_center_crop", true)
+            config.flag("do_resize", true)
+                ? Optional.of(resize(config, side, vit))
+                : Optional.empty(),
+            config.flag("do_center_crop", !vit)
                 ? Optional.of(crop(config, side))
                 : Optional.empty(),
             config.flag("do_rescale", true) ? config.number("rescale_factor", 1.0 / 255) : 1,
@@ -134,11 +139,16 @@ public record ImageProcessor(
     return side;
   }
 
-  private static Resize resize(ModelConfig config, int side) {
-    Resampling resampling = Resampling.numbered(config.origin(), config.positive("resample", 3));
+  private static Resize resize(ModelConfig config, int side, boolean square) {
+    Resampling resampling =
+        Resampling.numbered(config.origin(), config.positive("resample", square ? 2 : 3));
     Optional<ModelConfig> size = config.section("size");
     if (size.isPresent() && !size.get().has("shortest_edge")) {
       return new Resize(Optional.empty(), Optional.of(size(size.get())), resampling);
+    }
+    if (size.isEmpty() && square) {
+      int length = side(config, config.positive("size", side));
+      return new Resize(Optional.empty(), Optional.of(new Size(length, length)), resampling);
     }
     int shortest =
         size.map(keys -> side(keys, keys.positive("shortest_edge")))

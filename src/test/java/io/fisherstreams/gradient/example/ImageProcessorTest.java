@@ -69,6 +69,25 @@ class ImageProcessorTest {
     assertThat(floats[24 + 9]).isEqualTo(-3f / 8);
   }
 
+  /** As ViTImageProcessor: both columns of a wide image stay, and 0 to 255 become -1 to 1. */
+  @Test
+  void aVitsImagesBecomeSquaresWithoutACrop() {
+    ModelConfig vit = config("{'model_type': 'vit', 'image_size': 4}");
+    Pixels wide = new Pixels(3, 1, 2, new byte[] {0, -1, 0, -1, 0, -1});
+    for (Optional<ModelConfig> settings :
+        List.of(
+            Optional.<ModelConfig>empty(),
+            Optional.of(config("{'size': 4, 'do_resize': true}")),
+            Optional.of(config("{'size': {'height': 4, 'width': 4}, 'resample': 2}")))) {
+      InputTensor values = ImageProcessor.of(vit, settings).process(wide);
+      assertThat(values.shape()).isEqualTo(List.of(3L, 4L, 4L));
+      float[] floats = new float[values.elements()];
+      values.toFloats(floats, 0);
+      assertThat(floats[0]).isEqualTo(-1f);
+      assertThat(floats[3]).isEqualTo(1f);
+    }
+  }
+
   @Test
   void rejectsWhatItCannotFollow(@TempDir Path folder) throws IOException {
     ModelConfig clip = config("{'model_type': 'clip_vision_model', 'image_size': 12}");
