@@ -9,7 +9,7 @@ import java.util.Properties;
  * The build of FisherStreams that runs. Maven writes it into the resource that {@link #current}
  * reads.
  *
- * @param version such as {@code 0.1.0}
+ * @param version such as {@code 1.2.3}
  * @param commit Git's short hash, with {@code -dirty} when files were changed since; empty when the
  *     build did not know it
  */
@@ -27,7 +27,7 @@ public record Build(String version, String commit) {
     return new Build(properties.getProperty("version"), properties.getProperty("commit"));
   }
 
-  /** Version and commit in words, such as {@code 0.1.0 (commit 1a2b3c4d5e6f)}. */
+  /** Version and commit in words, such as {@code 1.2.3 (commit 1a2b3c4d5e6f)}. */
   public String text() {
     return commit.isEmpty() ? version : version + " (commit " + commit + ")";
   }

@@ -1,11 +1,13 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.serde.StateSerde;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -21,6 +23,10 @@ import java.util.TreeMap;
  */
 final class Models {
   static final long ELEMENTS = 5 + 1 + 600_000;
+
+  static {
+    StateSerde.of(CoordinatorState.class); // lets Avro create the defaults of our records
+  }
 
   private Models() {}
 
