@@ -60,7 +60,7 @@ final class ServeIT {
         .contains("is not running any more; start it again with: fisher-streams serve " + home);
     JsonNode second = start("second");
     assertThat(second.get("pid").longValue()).isEqualTo(serve.pid());
-    for (String address : List.of("bootstrap_servers", "schema_registry")) {
+    for (String address : List.of("bootstrap_servers", "schema_registry", "api")) {
       assertThat(second.get(address)).as(address).isEqualTo(first.get(address));
     }
     output("withdraw", "model-b");

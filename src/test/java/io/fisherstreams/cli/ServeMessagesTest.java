@@ -53,7 +53,7 @@ final class ServeMessagesTest {
         String.format(
             Locale.ROOT,
             """
-        {"pool": "p", "bootstrap_servers": "127.0.0.1:1", "schema_registry": "http://127.0.0.1:2",
+        {"pool": "p", "bootstrap_servers": "127.0.0.1:1", "schema_registry": "http://127.0.0.1:2", "api": "http://127.0.0.1:3",
          "pid": %d}
         """,
             ProcessHandle.current().pid()));
