@@ -2,7 +2,7 @@ package io.fisherstreams.api;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.DiskSpace;
-import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.files.FileTree;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.PoolTopics;
@@ -30,19 +30,23 @@ final class ReleaseFiles implements AutoCloseable {
 
   private final KafkaSettings kafka;
   private final PoolTopics topics;
-  private final TemporaryDirectory directory;
+  private final Path directory;
   private final Map<Long, Path> files = new LinkedHashMap<>(16, 0.75f, true);
 
-  /** Keeps its files in a folder of its own in {@code parent}, which is created when missing. */
+  /**
+   * Keeps its files in the folder {@code releases} of the stage's own folder. What a killed process
+   * left there is removed.
+   */
   ReleaseFiles(KafkaSettings kafka, PoolTopics topics, Path parent) {
     this.kafka = kafka;
     this.topics = topics;
+    directory = parent.resolve("releases");
     try {
-      Files.createDirectories(parent);
+      FileTree.delete(directory);
+      Files.createDirectories(directory);
     } catch (IOException e) {
-      throw InvalidInput.unwritable(parent, e);
+      throw InvalidInput.unwritable(directory, e);
     }
-    directory = TemporaryDirectory.create(parent);
   }
 
   /**
@@ -63,11 +67,11 @@ final class ReleaseFiles implements AutoCloseable {
     try {
       Path file = files.get(release.getRelease());
       if (file == null) {
-        file = directory.path().resolve(release.getRelease() + ".safetensors");
+        file = directory.resolve(release.getRelease() + ".safetensors");
         List<TensorInfo> tensors = tensors(release);
         dropOldest();
         DiskSpace.require(
-            directory.path(),
+            directory,
             ReleaseExporter.bytes(tensors),
             "release " + release.getRelease(),
             "state_directory");
@@ -93,6 +97,6 @@ final class ReleaseFiles implements AutoCloseable {
   @Override
   public synchronized void close() {
     files.clear();
-    directory.close();
+    FileTree.delete(directory);
   }
 }
