@@ -1,6 +1,7 @@
 package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
@@ -10,8 +11,10 @@ import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
+import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
@@ -24,6 +27,7 @@ import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.concurrent.Callable;
+import java.util.function.Consumer;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -127,6 +131,7 @@ final class PublishExamplesCommand implements Callable<Integer> {
     String model = manifest.getModel();
     EstimatedModel estimated = estimatedModel(manifest);
     long count = count(source, manifest);
+    requireInputs(source, count, manifest);
     madeFor.require(manifest, PoolViewReader.read(kafka, topics), Optional.empty());
     try (TerminalProgress progress =
             TerminalProgress.ofExamples(spec, "publish examples of " + model);
@@ -142,6 +147,27 @@ final class PublishExamplesCommand implements Callable<Integer> {
     PrintWriter out = spec.commandLine().getOut();
     out.println("published " + count + " examples of " + estimated.version());
     release.forVersion(kafka, topics, model, manifest.getVersion(), out);
+  }
+
+  /** What the gradient stage would reject is rejected before anything is sent. */
+  private void requireInputs(ExampleSource source, long count, ModelManifest manifest) {
+    Optional<Consumer<Example>> inputs =
+        Optional.ofNullable(manifest.getConfig())
+            .flatMap(
+                config ->
+                    ModelRuntimes.inputs(
+                        ModelConfig.parse("config of " + manifest.getModel(), config)));
+    if (inputs.isPresent()) {
+      source.forEach(count, inputs.get());
+    } else {
+      spec.commandLine()
+          .getErr()
+          .println(
+              "note: "
+                  + manifest.getModel()
+                  + " runs as a TorchScript module of the gradient stage, so the names and shapes of the"
+                  + " inputs are checked there");
+    }
   }
 
   private static EstimatedModel estimatedModel(ModelManifest manifest) {

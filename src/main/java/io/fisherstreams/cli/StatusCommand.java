@@ -2,7 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Age;
 import io.fisherstreams.cli.options.Connection;
-import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolDetails;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.StageLag;
 import io.fisherstreams.kafka.DeadLetterReader;
@@ -42,7 +42,6 @@ final class StatusCommand implements Callable<Integer> {
   static final int WAITING = 3;
 
   private static final int MAX_RELEASES = 5;
-  private static final int MAX_MISSING = 10;
 
   @Mixin private Connection connection;
 
@@ -63,11 +62,12 @@ final class StatusCommand implements Callable<Integer> {
     PoolStatus status = PoolStatus.read(kafka, topics);
     PrintWriter out = spec.commandLine().getOut();
     out.printf(Locale.ROOT, "pool %s, %d partitions%n%n", topics.pool(), status.partitions());
-    models(status).print(out);
+    StatusTable table = new StatusTable(status, PoolDetails.read(kafka, topics));
+    table.models().print(out);
     out.println();
     lags(kafka, topics, status).print(out);
     out.println();
-    printReleases(status.releases(), out);
+    printReleases(status.releases(), table, out);
     out.println(PrintableText.of(new DeadLetterReader(kafka, topics).summary().text()));
     return status.isWaiting() || isTooOld(status.releases()) ? WAITING : 0;
   }
@@ -77,38 +77,6 @@ final class StatusCommand implements Callable<Integer> {
         && releases.stream()
             .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
             .noneMatch(release -> release.getAt().isAfter(Instant.now().minus(maxAge)));
-  }
-
-  private static TextTable models(PoolStatus status) {
-    TextTable table = new TextTable().left().left().left().left().left().left();
-    table.row("MODEL", "VERSION", "PRESENT", "SEALED", "EPOCH", "STATE");
-    status
-        .view()
-        .models()
-        .forEach(
-            (name, versions) ->
-                versions
-                    .values()
-                    .forEach(model -> add(table, name, model, status.state(name, model))));
-    return table;
-  }
-
-  private static void add(TextTable table, String name, PoolModel model, String state) {
-    table.row(
-        name,
-        model.manifest().getVersion(),
-        model.present() + "/" + model.shards(),
-        model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
-        model.epoch().map(String::valueOf).orElse("-"),
-        state);
-    List<String> missing = model.missing();
-    if (!missing.isEmpty()) {
-      table.line(
-          "    missing: %s%s"
-              .formatted(
-                  String.join(", ", missing.subList(0, Math.min(MAX_MISSING, missing.size()))),
-                  missing.size() > MAX_MISSING ? ", ..." : ""));
-    }
   }
 
   private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {
@@ -126,7 +94,7 @@ final class StatusCommand implements Callable<Integer> {
     table.row(stage, String.format(Locale.ROOT, "lag %d records", lag), instances);
   }
 
-  private static void printReleases(List<Release> releases, PrintWriter out) {
+  private static void printReleases(List<Release> releases, StatusTable table, PrintWriter out) {
     if (releases.isEmpty()) {
       out.println("no release yet");
     }
@@ -139,7 +107,7 @@ final class StatusCommand implements Callable<Integer> {
           release.getStatus(),
           release.getAt(),
           release.getStatus() == ReleaseStatus.COMPLETE
-              ? release.getPlan().getModels().size() + " model(s)"
+              ? release.getPlan().getModels().size() + " model(s)" + table.aliases(release)
               : release.getReason());
       release.getPlan().getWarnings().forEach(warning -> out.println("    warning: " + warning));
     }

@@ -4,23 +4,32 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 
 /**
  * The demo's output: {@code merged.safetensors}, the last release; {@code report.html}; and {@code
- * pool/} with the base model, all fine-tuned models, their Fishers, and a {@code merge.yaml} that
- * merges the models of the last release. It replaces files of an earlier run.
+ * pool/} with the base model, all fine-tuned models, their Fishers, examples and evaluation
+ * examples, the networks' {@code config.json}, and a {@code merge.yaml} that merges the models of
+ * the last release. It replaces files of an earlier run.
  */
 public final class DemoFolder {
   /**
-   * A base, six models with their Fishers and the merged model, of 0.9 MiB each, and the report.
+   * A base, six models with their Fishers and the merged model, of 0.9 MiB each; six times 2,500
+   * images of 3 KiB; and the report.
    */
-  private static final long BYTES = 16 << 20;
+  private static final long BYTES = 64 << 20;
+
+  /** Enough to tell the models apart; all of them take minutes on two cores. */
+  private static final int MAX_EVALUATED = 500;
 
   private final Path folder;
 
@@ -67,7 +76,10 @@ public final class DemoFolder {
     for (PooledModel model : result.models()) {
       write(pool().resolve(model.name() + ".safetensors"), model.parameters());
       write(pool().resolve(model.name() + ".fisher.safetensors"), model.fisher());
+      write(pool().resolve(model.name() + ".examples.safetensors"), model.examples());
+      write(pool().resolve(model.name() + ".test.safetensors"), evaluated(model.test()));
     }
+    WholeFile.write(pool().resolve("config.json"), DigitNetwork.config());
     WholeFile.write(mergeFile(), mergeYaml(result));
     write(merged(), result.merged());
     WholeFile.write(report(), new DemoReport(result).html());
@@ -84,6 +96,49 @@ public final class DemoFolder {
     }
   }
 
+  private static DigitImages evaluated(DigitImages test) {
+    return test.first(Math.min(MAX_EVALUATED, test.count()));
+  }
+
+  /** Labelled examples as {@code fisher}, {@code evaluate} and {@code publish} read them. */
+  private static void write(Path file, DigitImages images) {
+    long count = images.count();
+    TensorInfo labels = new TensorInfo("labels", DType.I64, List.of(count));
+    TensorInfo pixels =
+        new TensorInfo(
+            "pixel_values",
+            DType.F32,
+            List.of(count, (long) DigitImages.SIDE, (long) DigitImages.SIDE));
+    try (CheckpointWriter writer =
+        CheckpointWriter.file(file, List.of(labels, pixels), Map.of("format", "pt"))) {
+      writer.write(labels.name(), 0, labels(images));
+      writer.write(pixels.name(), 0, pixels(images));
+      writer.commit();
+    }
+  }
+
+  private static ByteBuffer labels(DigitImages images) {
+    ByteBuffer bytes = littleEndian((long) images.count() * Long.BYTES);
+    for (byte label : images.labels()) {
+      bytes.putLong(label);
+    }
+    return bytes.flip();
+  }
+
+  private static ByteBuffer pixels(DigitImages images) {
+    ByteBuffer bytes = littleEndian((long) images.pixels().length * Float.BYTES);
+    for (int image = 0; image < images.count(); image++) {
+      for (int pixel = 0; pixel < DigitImages.PIXELS; pixel++) {
+        bytes.putFloat(images.value(image, pixel));
+      }
+    }
+    return bytes.flip();
+  }
+
+  private static ByteBuffer littleEndian(long bytes) {
+    return ByteBuffer.allocate(Math.toIntExact(bytes)).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
   private Path pool() {
     return folder.resolve("pool");
   }
@@ -94,6 +149,7 @@ public final class DemoFolder {
       yaml.append("  - name: ").append(model).append('\n');
       yaml.append("    checkpoint: ").append(model).append(".safetensors\n");
       yaml.append("    fisher: ").append(model).append(".fisher.safetensors\n");
+      yaml.append("    evaluation_examples: ").append(model).append(".test.safetensors\n");
     }
     return yaml.append(
             String.format(

@@ -97,7 +97,7 @@ public final class DemoScenario {
       DemoResult result =
           new DemoResult(
               base.parameters(),
-              pooled(fishers),
+              pooled(fishers, tests),
               seed,
               effort.fisherExamples(),
               data.test().count(),
@@ -112,9 +112,16 @@ public final class DemoScenario {
     }
   }
 
-  private List<PooledModel> pooled(Map<String, DigitParameters> fishers) {
+  private List<PooledModel> pooled(Map<String, DigitParameters> fishers, TestSets tests) {
     return models.stream()
-        .map(model -> new PooledModel(model.name(), model.parameters(), fishers.get(model.name())))
+        .map(
+            model ->
+                new PooledModel(
+                    model.name(),
+                    model.parameters(),
+                    fishers.get(model.name()),
+                    model.examples(),
+                    tests.images(model.name())))
         .toList();
   }
 

@@ -17,6 +17,15 @@ final class TestSets implements AutoCloseable {
     }
   }
 
+  /** The test images of a task. */
+  DigitImages images(String model) {
+    return tasks.entrySet().stream()
+        .filter(task -> task.getKey().model().equals(model))
+        .findFirst()
+        .orElseThrow()
+        .getValue();
+  }
+
   /** A network's accuracy on one task, from 0 to 1. */
   double accuracy(DigitTask task, DigitParameters network) {
     return accuracy.of(DigitNetwork.of(network), tasks.get(task));

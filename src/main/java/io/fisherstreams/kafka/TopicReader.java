@@ -33,6 +33,12 @@ public final class TopicReader {
    */
   public static <V> void readAll(
       KafkaSettings kafka, Topic<?, V> topic, BiConsumer<String, V> action) {
+    readEverywhere(kafka, topic, (record, value) -> action.accept(record.key(), value));
+  }
+
+  /** Does what {@link #readAll} does, with the records' partitions, offsets and headers. */
+  public static <V> void readEverywhere(
+      KafkaSettings kafka, Topic<?, V> topic, RecordAction<V> action) {
     withConsumer(
         kafka,
         consumer -> {
@@ -40,7 +46,7 @@ public final class TopicReader {
               consumer.partitionsFor(topic.name()).stream()
                   .map((PartitionInfo info) -> new TopicPartition(info.topic(), info.partition()))
                   .toList();
-          read(consumer, topic, partitions, (record, value) -> action.accept(record.key(), value));
+          read(consumer, topic, partitions, action);
         });
   }
 
@@ -50,7 +56,7 @@ public final class TopicReader {
     void accept(ConsumerRecord<String, byte[]> record, V value);
   }
 
-  /** Does what {@link #readAll} does, with the records' offsets and headers. */
+  /** Does what {@link #readEverywhere} does, for a topic of one partition. */
   public static <V> void readRecords(
       KafkaSettings kafka, Topic<?, V> topic, RecordAction<V> action) {
     withConsumer(kafka, consumer -> readRecords(consumer, topic, action));

@@ -130,12 +130,18 @@ final class PoolCommandsIT {
       String[] publish = {"publish", "examples", examples, "--model", "m"};
       rejected("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
       rejected("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
+      String images = "src/test/resources/conformance/gradient/clip-vit/examples.safetensors";
+      rejected(
+          "example 0: has no input_ids; it has [pixel_values]",
+          with(List.of("publish", "examples", images, "--model", "m", "--num-examples", "1")));
+      assertThat(status()).as("nothing was sent").contains("dead letters: 0");
       assertThat(output(publish)).contains("published 7 examples of m@");
       await()
           .atMost(PATIENCE)
           .until(() -> output("releases").matches("(?s).*COMPLETE +\\S+ +1 .*"));
       await().atMost(PATIENCE).until(() -> status().matches("(?s).*gradient +lag 0 records.*"));
-      assertThat(status()).containsPattern("m +\\d+ +\\S+ +\\S+ +1 +ready");
+      assertThat(status())
+          .containsPattern("m +\\d+ +\\d{4}-\\S+Z +1/n +[01]\\.\\d{4} +7/7 +\\S+ +\\S+ +1 +ready");
     } finally {
       if (stages != null) {
         stages.destroyForcibly();

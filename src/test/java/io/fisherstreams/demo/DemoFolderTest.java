@@ -78,7 +78,7 @@ class DemoFolderTest {
     assertThat(Files.readString(folder.report())).startsWith("<!DOCTYPE html>");
     try (Stream<Path> files = Files.walk(temporary)) {
       assertThat(files.filter(Files::isRegularFile))
-          .hasSize(3 + 1 + 2 * 6)
+          .hasSize(3 + 2 + 4 * 6)
           .noneMatch(file -> file.getFileName().toString().startsWith("."));
     }
   }

@@ -19,6 +19,8 @@ import org.w3c.dom.NodeList;
 import org.xml.sax.InputSource;
 
 class DemoReportTest {
+  private static final DigitImages NO_IMAGES = new DigitImages(new byte[0], new byte[0]);
+
   @Test
   void isOneWellFormedPageThatNeedsNothingElse() throws Exception {
     String html = new DemoReport(result(true)).html();
@@ -75,7 +77,11 @@ class DemoReportTest {
     String name = "<script>alert('&')</script>\"";
     DigitParameters parameters = DigitNetwork.random(1).parameters();
     String html =
-        new DemoReport(result(true, List.of(new PooledModel(name, parameters, parameters)))).html();
+        new DemoReport(
+                result(
+                    true,
+                    List.of(new PooledModel(name, parameters, parameters, NO_IMAGES, NO_IMAGES))))
+            .html();
     assertThat(html).contains("&lt;script").doesNotContain("<script");
     Document page = parse(html);
     assertThat(elements(page.getElementsByTagName("th")))

@@ -10,6 +10,8 @@ import java.util.Map;
 import org.junit.jupiter.api.Test;
 
 class FisherOverlapTest {
+  private static final DigitImages NO_IMAGES = new DigitImages(new byte[0], new byte[0]);
+
   @Test
   void isTheCosineOfEachPairOfFishers() {
     FisherOverlap overlap =
@@ -33,7 +35,7 @@ class FisherOverlapTest {
   }
 
   private static PooledModel model(String name, float... fisher) {
-    return new PooledModel(name, tensor(new float[3]), tensor(fisher));
+    return new PooledModel(name, tensor(new float[3]), tensor(fisher), NO_IMAGES, NO_IMAGES);
   }
 
   private static DigitParameters tensor(float[] values) {

@@ -1,9 +1,12 @@
 package io.fisherstreams.gradient.model;
 
 import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.gradient.example.Example;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
+import java.util.function.Function;
 
 /**
  * An architecture that a {@code config.json} can choose.
@@ -11,14 +14,19 @@ import java.util.function.BiFunction;
  * @param modelTypes the {@code model_type} values of this architecture
  * @param build builds a classifier from the config and loads its tensors from the parameters
  * @param language builds a language model; empty when the architecture has none
+ * @param inputs rejects, by the config alone, an example whose inputs the model rejects
  */
 record Architecture(
     Set<String> modelTypes,
     BiFunction<ModelConfig, Parameters, Network> build,
-    Optional<BiFunction<ModelConfig, Parameters, LanguageNetwork>> language) {
+    Optional<BiFunction<ModelConfig, Parameters, LanguageNetwork>> language,
+    Function<ModelConfig, Consumer<Example>> inputs) {
 
   /** An architecture without language models. */
-  Architecture(Set<String> modelTypes, BiFunction<ModelConfig, Parameters, Network> build) {
-    this(modelTypes, build, Optional.empty());
+  Architecture(
+      Set<String> modelTypes,
+      BiFunction<ModelConfig, Parameters, Network> build,
+      Function<ModelConfig, Consumer<Example>> inputs) {
+    this(modelTypes, build, Optional.empty(), inputs);
   }
 }

@@ -36,6 +36,31 @@ final class BertFamily implements Network {
   private final Linear classifier;
   private final Output output;
 
+  /** Positions of the table; RoBERTa's texts have fewer. */
+  private static int positions(ModelConfig config) {
+    return config.positive("max_position_embeddings", 512);
+  }
+
+  /** RoBERTa's positions begin after its padding token's. */
+  private static Optional<Integer> padding(ModelConfig config, BertNames names) {
+    return names.isRoberta() ? Optional.of(config.index("pad_token_id", 1)) : Optional.empty();
+  }
+
+  private static TokenBatch.Limits limits(ModelConfig config, BertNames names) {
+    Optional<Integer> padding = padding(config, names);
+    int longest = positions(config) - padding.map(pad -> pad + 1).orElse(0);
+    if (longest < 1) {
+      throw new InvalidInput(
+          "%s: max_position_embeddings leaves no position beside pad_token_id"
+              .formatted(config.origin()));
+    }
+    return new TokenBatch.Limits(
+        config.positive("vocab_size", names.vocabulary()),
+        longest,
+        padding.isPresent() ? "room for" : "max_position_embeddings",
+        names.isDistilled() ? 0 : config.positive("type_vocab_size", 2));
+  }
+
   private BertFamily(ModelConfig config, Parameters parameters, BertNames names) {
     int width = config.positive(names.width(), 768);
     int heads = config.positive(names.heads(), 12);
@@ -52,25 +77,12 @@ final class BertFamily implements Network {
     String anchor = "embeddings.word_embeddings.weight";
     parameters.findPrefix(names.prefix() + anchor, anchor);
     String prefix = parameters.has(anchor) ? "" : names.prefix();
-    int vocabulary = config.positive("vocab_size", names.vocabulary());
-    int table = config.positive("max_position_embeddings", 512);
-    // RoBERTa's positions begin after its padding token's.
-    padding = names.isRoberta() ? Optional.of(config.index("pad_token_id", 1)) : Optional.empty();
-    int longest = table - padding.map(pad -> pad + 1).orElse(0);
-    if (longest < 1) {
-      throw new InvalidInput(
-          "%s: max_position_embeddings leaves no position beside pad_token_id"
-              .formatted(config.origin()));
-    }
-    int typeCount = names.isDistilled() ? 0 : config.positive("type_vocab_size", 2);
-    limits =
-        new TokenBatch.Limits(
-            vocabulary,
-            longest,
-            padding.isPresent() ? "room for" : "max_position_embeddings",
-            typeCount);
+    limits = limits(config, names);
+    padding = padding(config, names);
+    int typeCount = limits.tokenTypes();
+    int table = positions(config);
     String embeddings = prefix + "embeddings.";
-    words = parameters.take(embeddings + "word_embeddings.weight", vocabulary, width);
+    words = parameters.take(embeddings + "word_embeddings.weight", limits.vocabulary(), width);
     boolean frozen = config.flag("sinusoidal_pos_embds", false);
     String positionName = embeddings + "position_embeddings.weight";
     positions =
@@ -155,7 +167,9 @@ final class BertFamily implements Network {
 
   private static Architecture architecture(String modelType, BertNames names) {
     return new Architecture(
-        Set.of(modelType), (config, parameters) -> new BertFamily(config, parameters, names));
+        Set.of(modelType),
+        (config, parameters) -> new BertFamily(config, parameters, names),
+        config -> limits(config, names)::require);
   }
 
   @Override

@@ -33,7 +33,7 @@ final class ClipVision implements Network {
   private final NDArray textDirections;
 
   private ClipVision(ModelConfig whole, Parameters parameters) {
-    ModelConfig config = whole.section("vision_config").orElse(whole);
+    ModelConfig config = vision(whole);
     int width = config.positive("hidden_size", 768);
     int heads = config.positive("num_attention_heads", 12);
     int headWidth = config.headWidth("hidden_size", width, "num_attention_heads", heads);
@@ -41,7 +41,7 @@ final class ClipVision implements Network {
     float epsilon = (float) config.number("layer_norm_eps", 1e-5);
     Activation activation =
         Activation.named(config.origin(), "hidden_act", config.text("hidden_act", "quick_gelu"));
-    PatchEmbedding.Size size = PatchEmbedding.Size.of(config, 32);
+    PatchEmbedding.Size size = size(config);
 
     parameters.findPrefix("vision_model.embeddings.class_embedding", "embeddings.class_embedding");
     String prefix = parameters.has("embeddings.class_embedding") ? "" : "vision_model.";
@@ -117,9 +117,18 @@ final class ClipVision implements Network {
                 || name.equals("text_projection.weight"));
   }
 
+  private static ModelConfig vision(ModelConfig whole) {
+    return whole.section("vision_config").orElse(whole);
+  }
+
+  private static PatchEmbedding.Size size(ModelConfig config) {
+    return PatchEmbedding.Size.of(config, 32);
+  }
+
   /** The architecture for {@code model_type} "clip_vision_model" and, as a whole, "clip". */
   static Architecture architecture() {
-    return new Architecture(Set.of("clip_vision_model", "clip"), ClipVision::new);
+    return new Architecture(
+        Set.of("clip_vision_model", "clip"), ClipVision::new, whole -> size(vision(whole))::pixels);
   }
 
   @Override

@@ -32,21 +32,49 @@ import java.util.Set;
 final class FeedForward implements Network {
   private static final String INPUT = "pixel_values";
 
-  private final Optional<List<Long>> inputShape;
-  private final int inputSize;
+  private final Input input;
   private final List<Convolution> convolutions = new ArrayList<>();
   private final List<Linear> layers = new ArrayList<>();
   private final Activation activation;
 
+  /**
+   * What an example must have.
+   *
+   * @param shape empty for any shape of this size
+   */
+  private record Input(Optional<List<Long>> shape, int size) {
+    static Input of(ModelConfig config) {
+      if (config.modelType().equals("cnn")) {
+        int channels = config.positive("num_channels");
+        int side = config.positive("image_size");
+        return new Input(
+            Optional.of(List.of((long) channels, (long) side, (long) side)),
+            channels * side * side);
+      }
+      return new Input(Optional.empty(), config.positive("input_size"));
+    }
+
+    InputTensor of(Example example) {
+      InputTensor found = example.input(INPUT);
+      boolean shaped = shape.map(found.shape()::equals).orElse(true);
+      if (!shaped || found.elements() != size || !found.dtype().mergeable()) {
+        throw example.invalid(
+            "%s: expected floating values of shape %s, found %s %s"
+                .formatted(
+                    INPUT, shape.orElse(List.of((long) size)), found.dtype(), found.shape()));
+      }
+      return found;
+    }
+  }
+
   private FeedForward(ModelConfig config, Parameters parameters) {
+    input = Input.of(config);
     activation = Activation.named(config.origin(), "activation", config.text("activation", "relu"));
     int width;
     parameters.findPrefix("layers.0.weight");
     if (config.modelType().equals("cnn")) {
       int channels = config.positive("num_channels");
       int side = config.positive("image_size");
-      inputShape = Optional.of(List.of((long) channels, (long) side, (long) side));
-      inputSize = channels * side * side;
       int[] convChannels = config.positives("conv_channels");
       for (int i = 0; i < convChannels.length; i++) {
         Convolution convolution =
@@ -57,9 +85,7 @@ final class FeedForward implements Network {
       }
       width = channels * side * side;
     } else {
-      inputShape = Optional.empty();
-      inputSize = config.positive("input_size");
-      width = inputSize;
+      width = input.size();
     }
     config.requireClasses(config.classes(), "num_labels or id2label");
     int[] hidden = config.positives("hidden_sizes");
@@ -72,7 +98,7 @@ final class FeedForward implements Network {
 
   /** The architecture for {@code model_type} "mlp" and "cnn". */
   static Architecture architecture() {
-    return new Architecture(Set.of("mlp", "cnn"), FeedForward::new);
+    return new Architecture(Set.of("mlp", "cnn"), FeedForward::new, config -> Input.of(config)::of);
   }
 
   @Override
@@ -82,31 +108,16 @@ final class FeedForward implements Network {
 
   @Override
   public void requireInputs(Example example) {
-    input(example);
+    input.of(example);
   }
 
   @Override
   public Pass forward(NDManager scope, List<Example> batch) {
-    float[] values = new float[batch.size() * inputSize];
+    float[] values = new float[batch.size() * input.size()];
     for (int i = 0; i < batch.size(); i++) {
-      input(batch.get(i)).toFloats(values, i * inputSize);
+      input.of(batch.get(i)).toFloats(values, i * input.size());
     }
-    return new FeedForwardPass(scope.create(values, new Shape(batch.size(), inputSize)));
-  }
-
-  private InputTensor input(Example example) {
-    InputTensor input = example.input(INPUT);
-    boolean shaped = inputShape.map(input.shape()::equals).orElse(true);
-    if (!shaped || input.elements() != inputSize || !input.dtype().mergeable()) {
-      throw example.invalid(
-          "%s: expected floating values of shape %s, found %s %s"
-              .formatted(
-                  INPUT,
-                  inputShape.orElse(List.of((long) inputSize)),
-                  input.dtype(),
-                  input.shape()));
-    }
-    return input;
+    return new FeedForwardPass(scope.create(values, new Shape(batch.size(), input.size())));
   }
 
   private final class FeedForwardPass implements Pass {

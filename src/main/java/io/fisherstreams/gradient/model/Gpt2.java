@@ -14,7 +14,19 @@ final class Gpt2 {
 
   /** The architecture for {@code model_type} "gpt2". */
   static Architecture architecture() {
-    return new Architecture(Set.of("gpt2"), Gpt2::classifier, Optional.of(Gpt2::languageModel));
+    return new Architecture(
+        Set.of("gpt2"),
+        Gpt2::classifier,
+        Optional.of(Gpt2::languageModel),
+        config -> limits(config)::require);
+  }
+
+  private static TokenBatch.Limits limits(ModelConfig config) {
+    return new TokenBatch.Limits(
+        config.positive("vocab_size", 50257),
+        config.positive("n_positions", 1024),
+        "n_positions",
+        0);
   }
 
   private static Network classifier(ModelConfig config, Parameters parameters) {
@@ -43,13 +55,13 @@ final class Gpt2 {
     }
     boolean scaled = config.flag("scale_attn_weights", true);
     boolean byLayer = config.flag("scale_attn_by_inverse_layer_idx", false);
-    int vocabulary = config.positive("vocab_size", 50257);
-    int maxPositions = config.positive("n_positions", 1024);
+    TokenBatch.Limits limits = limits(config);
 
     parameters.findPrefix("transformer.wte.weight", "wte.weight");
     String prefix = parameters.has("wte.weight") ? "" : "transformer.";
-    LoadedParameter tokens = parameters.take(prefix + "wte.weight", vocabulary, width);
-    LoadedParameter positions = parameters.take(prefix + "wpe.weight", maxPositions, width);
+    LoadedParameter tokens = parameters.take(prefix + "wte.weight", limits.vocabulary(), width);
+    LoadedParameter positions =
+        parameters.take(prefix + "wpe.weight", limits.maxPositions(), width);
     List<TransformerBlock> blocks = new ArrayList<>();
     for (int i = 0; i < config.positive("n_layer", 12); i++) {
       String block = prefix + "h." + i + ".";
@@ -74,11 +86,11 @@ final class Gpt2 {
     // Old checkpoints contain the causal mask as a tensor; here it is computed.
     parameters.ignore(name -> name.endsWith(".attn.bias") || name.endsWith(".attn.masked_bias"));
     return new Decoder(
-        new TokenBatch.Limits(vocabulary, maxPositions, "n_positions", 0),
+        limits,
         tokens,
         Optional.of(positions),
         Optional.empty(),
-        Collections.nCopies(blocks.size(), maxPositions),
+        Collections.nCopies(blocks.size(), limits.maxPositions()),
         blocks,
         finalNorm);
   }

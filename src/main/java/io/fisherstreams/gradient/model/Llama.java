@@ -56,7 +56,13 @@ final class Llama {
               Llama llama = new Llama(config, kind);
               return new DecoderLanguageModel(
                   config, parameters, llama.decoder(parameters), llama.width, false);
-            }));
+            }),
+        config -> new Llama(config, kind).limits()::require);
+  }
+
+  private TokenBatch.Limits limits() {
+    return new TokenBatch.Limits(
+        config.positive("vocab_size", 32000), maxPositions, "max_position_embeddings", 0);
   }
 
   private Decoder decoder(Parameters parameters) {
@@ -86,11 +92,12 @@ final class Llama {
     boolean mlpBias = kind == Kind.LLAMA && config.flag("mlp_bias", false);
     Rotary rotary = Rotary.of(config, headWidth);
     List<Integer> windows = windows();
-    int vocabulary = config.positive("vocab_size", 32000);
+    TokenBatch.Limits limits = limits();
 
     parameters.findPrefix("model.embed_tokens.weight", "embed_tokens.weight");
     String prefix = parameters.has("embed_tokens.weight") ? "" : "model.";
-    LoadedParameter tokens = parameters.take(prefix + "embed_tokens.weight", vocabulary, width);
+    LoadedParameter tokens =
+        parameters.take(prefix + "embed_tokens.weight", limits.vocabulary(), width);
     List<TransformerBlock> blocks = new ArrayList<>();
     for (int i = 0; i < layers; i++) {
       String block = prefix + "layers." + i + ".";
@@ -118,13 +125,7 @@ final class Llama {
     Norm finalNorm = RmsNorm.of(parameters, prefix + "norm", width, epsilon);
     parameters.ignore(name -> name.endsWith("rotary_emb.inv_freq"));
     return new Decoder(
-        new TokenBatch.Limits(vocabulary, maxPositions, "max_position_embeddings", 0),
-        tokens,
-        Optional.empty(),
-        Optional.of(rotary),
-        windows,
-        blocks,
-        finalNorm);
+        limits, tokens, Optional.empty(), Optional.of(rotary), windows, blocks, finalNorm);
   }
 
   /** For each layer, how many keys a query sees. */

@@ -3,6 +3,7 @@ package io.fisherstreams.gradient.model;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.example.Example;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
@@ -10,6 +11,7 @@ import java.util.Set;
 import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.stream.Stream;
 
 /** Chooses and builds the runtime of a model from its config. */
@@ -84,6 +86,21 @@ public final class ModelRuntimes {
     SortedSet<String> known = new TreeSet<>();
     ARCHITECTURES.forEach(architecture -> known.addAll(architecture.modelTypes()));
     return known;
+  }
+
+  /**
+   * A check of a model's examples, by its config alone: it rejects, with {@link InvalidInput}, an
+   * input that is missing or of another shape, or a token outside the vocabulary. It does not check
+   * labels.
+   *
+   * @param config the model's {@code config.json}
+   * @return empty when no architecture has this {@code model_type}
+   */
+  public static Optional<Consumer<Example>> inputs(ModelConfig config) {
+    return ARCHITECTURES.stream()
+        .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
+        .findFirst()
+        .map(architecture -> architecture.inputs().apply(config));
   }
 
   /**

@@ -54,6 +54,18 @@ final class PatchEmbedding {
       return new Size(config.positive("num_channels", 3), image, patch, image / patch);
     }
 
+    /** Rejects an example without an image of this size. */
+    InputTensor pixels(Example example) {
+      List<Long> expected = List.of((long) channels, (long) image, (long) image);
+      InputTensor input = example.input("pixel_values");
+      if (!input.shape().equals(expected) || !input.dtype().mergeable()) {
+        throw example.invalid(
+            "pixel_values: expected floating values of shape %s, found %s %s"
+                .formatted(expected, input.dtype(), input.shape()));
+      }
+      return input;
+    }
+
     /** Rows of an embedded image: the class and the patches. */
     int rows() {
       return side * side + 1;
@@ -81,14 +93,7 @@ final class PatchEmbedding {
 
   /** Rejects an example without an image of the right size. */
   InputTensor pixels(Example example) {
-    List<Long> expected = List.of((long) size.channels, (long) size.image, (long) size.image);
-    InputTensor input = example.input("pixel_values");
-    if (!input.shape().equals(expected) || !input.dtype().mergeable()) {
-      throw example.invalid(
-          "pixel_values: expected floating values of shape %s, found %s %s"
-              .formatted(expected, input.dtype(), input.shape()));
-    }
-    return input;
+    return size.pixels(example);
   }
 
   /** Embeds a batch's images. */

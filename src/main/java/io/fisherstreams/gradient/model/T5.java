@@ -37,8 +37,8 @@ final class T5 implements LanguageNetwork {
 
   private T5(ModelConfig config, Parameters parameters) {
     int width = config.positive("d_model", 512);
-    int vocabulary = config.positive("vocab_size", 32128);
-    limits = new TokenBatch.Limits(vocabulary, MAX_TOKENS, "room for", 0);
+    limits = limits(config);
+    int vocabulary = limits.vocabulary();
     padding = config.index("pad_token_id", 0);
     startToken = config.index("decoder_start_token_id", padding);
     parameters.findPrefix(TABLE);
@@ -68,7 +68,12 @@ final class T5 implements LanguageNetwork {
               "%s: t5 is implemented for the architecture T5ForConditionalGeneration only"
                   .formatted(config.origin()));
         },
-        Optional.of(T5::new));
+        Optional.of(T5::new),
+        config -> limits(config)::require);
+  }
+
+  private static TokenBatch.Limits limits(ModelConfig config) {
+    return new TokenBatch.Limits(config.positive("vocab_size", 32128), MAX_TOKENS, "room for", 0);
   }
 
   @Override

@@ -40,7 +40,12 @@ record TokenBatch(
    * @param positionsKey the config's key of maxPositions, for messages
    * @param tokenTypes number of token types; 0 when the model has none
    */
-  record Limits(int vocabulary, int maxPositions, String positionsKey, int tokenTypes) {}
+  record Limits(int vocabulary, int maxPositions, String positionsKey, int tokenTypes) {
+    /** Rejects an example that a model with these limits rejects. */
+    void require(Example example) {
+      of(List.of(example), this);
+    }
+  }
 
   /**
    * Checks examples and collects their tokens.

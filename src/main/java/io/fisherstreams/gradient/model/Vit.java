@@ -32,7 +32,7 @@ final class Vit implements Network {
     boolean biased = config.flag("qkv_bias", true);
     Activation activation =
         Activation.named(config.origin(), "hidden_act", config.text("hidden_act", "gelu"));
-    PatchEmbedding.Size size = PatchEmbedding.Size.of(config, 16);
+    PatchEmbedding.Size size = size(config);
     OutputHead head = OutputHead.of(config, parameters, "classifier.weight");
     output = head.kind();
 
@@ -78,9 +78,13 @@ final class Vit implements Network {
     parameters.ignore(name -> name.startsWith(prefix + "pooler."));
   }
 
+  private static PatchEmbedding.Size size(ModelConfig config) {
+    return PatchEmbedding.Size.of(config, 16);
+  }
+
   /** The architecture for {@code model_type} "vit". */
   static Architecture architecture() {
-    return new Architecture(Set.of("vit"), Vit::new);
+    return new Architecture(Set.of("vit"), Vit::new, config -> size(config)::pixels);
   }
 
   @Override

@@ -43,7 +43,10 @@ final class BagOfTokens implements Network {
 
   /** The architecture for {@code model_type} "bag_of_tokens". */
   static Architecture architecture() {
-    return new Architecture(Set.of("bag_of_tokens"), BagOfTokens::new);
+    return new Architecture(
+        Set.of("bag_of_tokens"),
+        BagOfTokens::new,
+        config -> example -> tokens(example, config.positive("vocab_size")));
   }
 
   @Override
@@ -53,10 +56,10 @@ final class BagOfTokens implements Network {
 
   @Override
   public void requireInputs(Example example) {
-    tokens(example);
+    tokens(example, vocabulary);
   }
 
-  private int[] tokens(Example example) {
+  private static int[] tokens(Example example, int vocabulary) {
     InputTensor input = example.input("input_ids");
     if (input.shape().size() != 1 || input.elements() == 0 || !input.integral()) {
       throw example.invalid(
@@ -82,7 +85,8 @@ final class BagOfTokens implements Network {
 
   @Override
   public Pass forward(NDManager scope, List<Example> batch) {
-    return new BagPass(scope, batch.stream().map(this::tokens).toArray(int[][]::new));
+    return new BagPass(
+        scope, batch.stream().map(example -> tokens(example, vocabulary)).toArray(int[][]::new));
   }
 
   private final class BagPass implements Pass {

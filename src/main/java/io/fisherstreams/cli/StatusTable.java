@@ -1,0 +1,125 @@
+package io.fisherstreams.cli;
+
+import io.fisherstreams.coordinator.PoolDetails;
+import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Role;
+import io.fisherstreams.text.TextTable;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/** The models and releases of a pool as {@code status} shows them. */
+final class StatusTable {
+  private static final int MAX_MISSING = 10;
+
+  private final PoolStatus status;
+  private final PoolDetails details;
+  private final Map<ModelVersion, Double> shares = new HashMap<>();
+
+  StatusTable(PoolStatus status, PoolDetails details) {
+    this.status = status;
+    this.details = details;
+    List<Release> releases = status.releases();
+    for (int i = releases.size() - 1; i >= 0 && shares.isEmpty(); i--) {
+      if (releases.get(i).getStatus() == ReleaseStatus.COMPLETE) {
+        for (PlannedModel model : releases.get(i).getPlan().getModels()) {
+          shares.put(new ModelVersion(model.getModel(), model.getVersion()), model.getShare());
+        }
+      }
+    }
+  }
+
+  /** A row for each version of each model. */
+  TextTable models() {
+    TextTable table = new TextTable();
+    for (int column = 0; column < 10; column++) {
+      table.left();
+    }
+    table.row(
+        "MODEL",
+        "VERSION",
+        "ANNOUNCED",
+        "LAMBDA",
+        "SHARE",
+        "EXAMPLES",
+        "PRESENT",
+        "SEALED",
+        "EPOCH",
+        "STATE");
+    status
+        .view()
+        .models()
+        .forEach((name, versions) -> versions.values().forEach(model -> add(table, name, model)));
+    return table;
+  }
+
+  private void add(TextTable table, String name, PoolModel model) {
+    ModelManifest manifest = model.manifest();
+    ModelVersion version = new ModelVersion(name, manifest.getVersion());
+    table.row(
+        name,
+        manifest.getVersion(),
+        announced(version),
+        coefficient(manifest),
+        shares.containsKey(version) ? String.format(Locale.ROOT, "%.4f", shares.get(version)) : "-",
+        examples(manifest, version),
+        model.present() + "/" + model.shards(),
+        model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
+        model.epoch().map(String::valueOf).orElse("-"),
+        status.state(name, model));
+    List<String> missing = model.missing();
+    if (!missing.isEmpty()) {
+      table.line(
+          "    missing %s: %s%s"
+              .formatted(
+                  model.isPresent() ? "Fisher shards" : "checkpoint shards",
+                  String.join(", ", missing.subList(0, Math.min(MAX_MISSING, missing.size()))),
+                  missing.size() > MAX_MISSING ? ", ..." : ""));
+    }
+  }
+
+  private String announced(ModelVersion version) {
+    Instant at = details.announced().get(version);
+    return at == null ? "-" : at.truncatedTo(ChronoUnit.SECONDS).toString();
+  }
+
+  private static String coefficient(ModelManifest manifest) {
+    if (manifest.getRole() == Role.BASE) {
+      return "-";
+    }
+    return manifest.getCoefficient() == null ? "1/n" : manifest.getCoefficient().toString();
+  }
+
+  private String examples(ModelManifest manifest, ModelVersion version) {
+    return manifest.getEstimation() == null
+        ? "-"
+        : String.format(
+            Locale.ROOT,
+            "%d/%d",
+            details.counted().getOrDefault(version, 0L),
+            manifest.getExamples());
+  }
+
+  /** The aliases that point to a release, each behind a comma; empty when there is none. */
+  String aliases(Release release) {
+    return details.aliases().stream()
+        .filter(alias -> alias.getRelease() == release.getRelease())
+        .map(StatusTable::text)
+        .collect(Collectors.joining());
+  }
+
+  private static String text(Alias alias) {
+    return ", " + alias.getAlias() + (alias.getHeld() ? " (held)" : "");
+  }
+}

@@ -1,0 +1,86 @@
+package io.fisherstreams.gradient.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.ModelConfig;
+import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.gradient.example.InputTensor;
+import io.fisherstreams.tensor.DType;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Examples that are checked by a config, without a checkpoint. */
+class ModelInputsTest {
+  private static ModelConfig config(String json) {
+    return ModelConfig.parse("config", json.replace('\'', '"'));
+  }
+
+  private static InputTensor pixels(long... shape) {
+    List<Long> sizes = Arrays.stream(shape).boxed().toList();
+    int elements = (int) Arrays.stream(shape).reduce(1, (a, b) -> a * b);
+    return new InputTensor(DType.F32, sizes, ByteBuffer.allocate(4 * elements));
+  }
+
+  private static void check(String config, Map<String, InputTensor> inputs) {
+    ModelRuntimes.inputs(config(config)).orElseThrow().accept(new Example("file", 3, 0, inputs));
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'model_type': 'gpt2', 'vocab_size': 10, 'n_positions': 3}",
+        "{'model_type': 'bert', 'vocab_size': 10, 'max_position_embeddings': 3}",
+        "{'model_type': 'roberta', 'vocab_size': 10, 'max_position_embeddings': 5}",
+        "{'model_type': 'distilbert', 'vocab_size': 10, 'max_position_embeddings': 3}",
+        "{'model_type': 'llama', 'vocab_size': 10, 'max_position_embeddings': 3}",
+        "{'model_type': 'qwen2', 'vocab_size': 10, 'max_position_embeddings': 3}"
+      })
+  void textsHaveTokensOfTheVocabulary(String config) {
+    check(config, Map.of("input_ids", InputTensor.ofLongs(0, 9, 9)));
+    assertThatThrownBy(() -> check(config, Map.of("input_ids", InputTensor.ofLongs(0, 10))))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessage("file: example 3: input_ids[1] is 10, outside the vocabulary 0 … 9");
+    assertThatThrownBy(() -> check(config, Map.of("input_ids", InputTensor.ofLongs(1, 2, 3, 4))))
+        .hasMessageContaining("4 tokens, but the model has");
+    assertThatThrownBy(() -> check(config, Map.of("pixel_values", pixels(2))))
+        .hasMessage("file: example 3: has no input_ids; it has [pixel_values]");
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'model_type': 'vit', 'image_size': 4, 'patch_size': 2}",
+        "{'model_type': 'clip_vision_model', 'image_size': 4, 'patch_size': 2}",
+        "{'model_type': 'clip', 'vision_config': {'image_size': 4, 'patch_size': 2}}",
+        "{'model_type': 'cnn', 'num_channels': 3, 'image_size': 4}"
+      })
+  void imagesHaveTheModelsSize(String config) {
+    check(config, Map.of("pixel_values", pixels(3, 4, 4)));
+    assertThatThrownBy(() -> check(config, Map.of("pixel_values", pixels(3, 4, 5))))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining(
+            "pixel_values: expected floating values of shape [3, 4, 4], found F32 [3, 4, 5]");
+  }
+
+  @Test
+  void anMlpTakesAnyShapeOfItsSize() {
+    String config = "{'model_type': 'mlp', 'input_size': 6}";
+    check(config, Map.of("pixel_values", pixels(2, 3)));
+    assertThatThrownBy(() -> check(config, Map.of("pixel_values", pixels(5))))
+        .hasMessageContaining("expected floating values of shape [6], found F32 [5]");
+  }
+
+  @Test
+  void anotherArchitectureIsNotChecked() {
+    assertThat(ModelRuntimes.inputs(config("{'model_type': 'unknown'}"))).isEmpty();
+  }
+}
