@@ -86,8 +86,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    * @param normalizeFisherWeight whether each λ is divided by its model's N + ε
    * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
    * @param numFisherExamples how many examples a Fisher is estimated from
-   * @param estimator of the diagonal Fisher; empty for {@code exact}, or {@code sampled} where the
-   *     model predicts tokens
+   * @param estimator of the diagonal Fisher; empty for the default of the model's kind
    * @param samples labels drawn per example, if the estimator draws labels
    * @param seed of those draws
    * @param batchSize examples that go through the model together
