@@ -26,6 +26,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.concurrent.Future;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
@@ -194,6 +195,7 @@ class SecondClusterIT {
         IntStream.range(0, topic.sharded() ? PARTITIONS : 1)
             .mapToObj(p -> new TopicPartition(topic.name(), p))
             .toList();
+    List<Future<?>> sent = new ArrayList<>();
     try (Admin admin = from.admin();
         Consumer<byte[], byte[]> consumer = from.newConsumer();
         Producer<byte[], byte[]> producer = to.newProducer()) {
@@ -202,16 +204,20 @@ class SecondClusterIT {
       consumer.seekToBeginning(partitions);
       while (partitions.stream().anyMatch(p -> consumer.position(p) < ends.get(p))) {
         for (ConsumerRecord<byte[], byte[]> record : consumer.poll(Duration.ofMillis(100))) {
-          producer.send(
-              new ProducerRecord<>(
-                  record.topic(),
-                  record.partition(),
-                  record.key(),
-                  record.value(),
-                  record.headers()));
+          sent.add(
+              producer.send(
+                  new ProducerRecord<>(
+                      record.topic(),
+                      record.partition(),
+                      record.key(),
+                      record.value(),
+                      record.headers())));
         }
       }
       producer.flush();
+    }
+    for (Future<?> record : sent) {
+      record.get();
     }
   }
 }

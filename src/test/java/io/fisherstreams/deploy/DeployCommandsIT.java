@@ -64,6 +64,7 @@ class DeployCommandsIT {
               .toList(),
           local,
           config -> addresses(config, host));
+      broker.requireRunning();
       // the host's configuration reaches the broker's listener for the host
       Running status =
           new Running(
@@ -123,6 +124,7 @@ class DeployCommandsIT {
               .toList(),
           directory.resolve("kubernetes"),
           config -> addresses(config, clients));
+      broker.requireRunning();
     }
   }
 

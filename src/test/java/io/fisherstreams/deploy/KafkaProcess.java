@@ -95,6 +95,11 @@ final class KafkaProcess implements AutoCloseable {
     }
   }
 
+  /** Fails with the broker's log when it has ended. */
+  void requireRunning() {
+    assertThat(process.isAlive()).as(this::said).isTrue();
+  }
+
   /** An address with a port that was free a moment ago. */
   static String freeAddress() throws IOException {
     try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(HOST))) {
