@@ -31,7 +31,7 @@ import org.junit.jupiter.api.io.TempDir;
 
 /** After a withdrawal and a purge, no topic has any byte of the model's weights. */
 final class TopicsPurgeIT {
-  private static final float[] SECRET = {1.2345678e-7f, 8.7654321e9f};
+  private static final float[] SECRET = {0x1.2345p-23f, 0x1.7654p33f};
 
   @TempDir private Path directory;
 
@@ -119,11 +119,13 @@ final class TopicsPurgeIT {
         .contains("has it");
   }
 
-  private static ByteBuffer bytes(float[] values) {
+  private static byte[] bytes(float[] values) {
     ByteBuffer bytes =
         ByteBuffer.allocate(values.length * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     bytes.asFloatBuffer().put(values);
-    return bytes;
+    byte[] array = new byte[bytes.remaining()];
+    bytes.get(array);
+    return array;
   }
 
   private static void leave(CommandPool pool, String key) throws Exception {
@@ -134,13 +136,13 @@ final class TopicsPurgeIT {
                   pool.topics.checkpointShards().name(),
                   0,
                   key.getBytes(StandardCharsets.UTF_8),
-                  bytes(SECRET).array()))
+                  bytes(SECRET)))
           .get();
     }
   }
 
   /** The topics of the cluster that have these bytes anywhere, aborted records included. */
-  private static Set<String> recordsWith(CommandPool pool, ByteBuffer wanted) throws Exception {
+  private static Set<String> recordsWith(CommandPool pool, byte[] wanted) throws Exception {
     Map<String, Integer> found = new TreeMap<>();
     try (Admin admin = pool.kafka.admin();
         Consumer<byte[], byte[]> consumer = pool.kafka.newDefaultConsumer()) {
@@ -155,7 +157,7 @@ final class TopicsPurgeIT {
             consumer,
             partitions,
             record -> {
-              if (has(record, wanted.array())) {
+              if (has(record, wanted)) {
                 found.merge(topic, 1, Integer::sum);
               }
             });

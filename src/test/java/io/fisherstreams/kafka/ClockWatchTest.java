@@ -87,6 +87,7 @@ class ClockWatchTest {
   }
 
   /** A poll that lasts until somebody wakes it, as one does after a step back. */
+  @SuppressWarnings("UnsynchronizedOverridesSynchronized") // one thread polls, another wakes it
   private static final class Stuck extends MockConsumer<byte[], byte[]> {
     final CountDownLatch woken = new CountDownLatch(1);
     final CountDownLatch begun = new CountDownLatch(1);
