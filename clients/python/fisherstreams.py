@@ -192,6 +192,11 @@ class Pool:
             "normalizeFisherWeight": normalize,
             "minimalFisherWeight": float(epsilon),
             "outputDtype": output_dtype,
+            "name": "fisher",
+            "scale": 1.0,
+            "fisherExponent": 1.0,
+            "relativeFisherWeight": None,
+            "prior": None,
         }
         manifest = self._manifest(model, tensors, merged=(), role="BASE", method=method)
         self._publish(manifest, tensors)

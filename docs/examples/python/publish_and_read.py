@@ -401,6 +401,11 @@ def main():
         "normalizeFisherWeight": True,
         "minimalFisherWeight": EPSILON,
         "outputDtype": None,
+        "name": "fisher",
+        "scale": 1.0,
+        "fisherExponent": 1.0,
+        "relativeFisherWeight": None,
+        "prior": None,
     }
     publish(pool, manifest("base", base, merged=[], role="BASE", method=method), base)
 

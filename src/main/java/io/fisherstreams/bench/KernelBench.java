@@ -1,7 +1,7 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.fisher.FisherMerge;
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;

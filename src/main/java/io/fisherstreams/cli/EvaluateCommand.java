@@ -23,6 +23,7 @@ import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.oneshot.EvaluationReport;
+import io.fisherstreams.oneshot.FusionBenchReport;
 import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.oneshot.PoolEvaluation;
 import io.fisherstreams.publish.PoolModels;
@@ -34,7 +35,9 @@ import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
@@ -78,6 +81,13 @@ final class EvaluateCommand implements Callable<Integer> {
   private Path json;
 
   @Option(
+      names = "--fusion-bench-json",
+      paramLabel = "FILE",
+      description =
+          "Also writes the merged model's results in the shape of FusionBench's reports: accuracy and loss by task.")
+  private Path fusionBench;
+
+  @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description =
@@ -113,12 +123,18 @@ final class EvaluateCommand implements Callable<Integer> {
 
   /** Checks the output before work that may take an hour. */
   private void requireWritable() {
-    if (json == null) {
+    requireWritable("--json", json);
+    requireWritable("--fusion-bench-json", fusionBench);
+  }
+
+  private static void requireWritable(String option, Path file) {
+    if (file == null) {
       return;
     }
-    Path folder = json.toAbsolutePath().getParent();
-    if (Files.isDirectory(json) || folder == null || !Files.isWritable(folder)) {
-      throw new InvalidInput("--json %s: expected a file in a folder that exists".formatted(json));
+    Path folder = file.toAbsolutePath().getParent();
+    if (Files.isDirectory(file) || folder == null || !Files.isWritable(folder)) {
+      throw new InvalidInput(
+          "%s %s: expected a file in a folder that exists".formatted(option, file));
     }
   }
 
@@ -138,7 +154,7 @@ final class EvaluateCommand implements Callable<Integer> {
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
       runtime.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
-      report(one.model(), evaluate(examples, runtime, "evaluate"));
+      report(one, one.model(), runtime, evaluate(examples, runtime, "evaluate"));
     }
   }
 
@@ -180,7 +196,7 @@ final class EvaluateCommand implements Callable<Integer> {
         try (ModelRuntime runtime =
             files.hasCheckpoint() ? files.load(tensors, merged::merges) : files.load(tensors)) {
           String title = "release " + release.getRelease();
-          report(title, evaluate(examples, runtime, "evaluate " + title));
+          report(one, title, runtime, evaluate(examples, runtime, "evaluate " + title));
         }
       }
     }
@@ -215,7 +231,15 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private void report(String model, Evaluation evaluation) {
+  private void report(
+      EvaluatedModel one, String model, ModelRuntime runtime, Evaluation evaluation) {
+    if (fusionBench != null) {
+      String task = one.examples().getFileName().toString().replaceFirst("\\.[^.]+$", "");
+      long parameters = runtime.parameters().stream().mapToLong(TensorInfo::elements).sum();
+      WholeFile.write(
+          fusionBench,
+          FusionBenchReport.of(Map.of(task, evaluation), parameters).toPrettyString() + "\n");
+    }
     if (json != null) {
       ObjectNode root = new ObjectMapper().createObjectNode();
       root.put("model", model);
@@ -229,12 +253,16 @@ final class EvaluateCommand implements Callable<Integer> {
     if (json != null) {
       file.requireOther("--json", json);
     }
+    if (fusionBench != null) {
+      file.requireOther("--fusion-bench-json", fusionBench);
+    }
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
         PoolEvaluation pool = PoolEvaluation.open(file, torchScript.file(), this::evaluate)) {
       pool.evaluateOwnTasks();
-      Path merged = directory.path().resolve("merged.safetensors");
-      merge(file, merged);
-      EvaluationReport report = pool.evaluateAll(merged);
+      EvaluationReport report = pool.evaluateAll(merge(file, directory.path()));
+      if (fusionBench != null) {
+        WholeFile.write(fusionBench, report.fusionBench().toPrettyString() + "\n");
+      }
       if (json != null) {
         WholeFile.write(json, report.json().toPrettyString() + "\n");
       }
@@ -243,7 +271,11 @@ final class EvaluateCommand implements Callable<Integer> {
     }
   }
 
-  private void merge(MergeFile file, Path output) {
+  /** Merges by the file's method and by those of {@code compare}; returns the files by name. */
+  private Map<String, Path> merge(MergeFile file, Path directory) {
+    Map<String, Path> merged = new LinkedHashMap<>();
+    Path output = directory.resolve("merged.safetensors");
+    merged.put("merged", output);
     OneShotMerge.Inputs inputs =
         new OneShotMerge.Inputs(
             file,
@@ -257,7 +289,18 @@ final class EvaluateCommand implements Callable<Integer> {
             Optional.ofNullable(workDirectory),
             connection.config().gradient(),
             MergeCommand.cluster(connection));
-    MergeCommand.print(
-        OneShotMerge.run(inputs, new TerminalListener(spec)), spec.commandLine().getErr());
+    OneShotMerge.Result result =
+        OneShotMerge.run(
+            inputs,
+            new TerminalListener(spec),
+            session -> {
+              for (MergeFile.Compared compared : file.compare()) {
+                Path other = directory.resolve("compared-" + merged.size() + ".safetensors");
+                session.merge(compared.formula(), Map.of(), other);
+                merged.put(compared.label(), other);
+              }
+            });
+    MergeCommand.print(result, spec.commandLine().getErr());
+    return merged;
   }
 }

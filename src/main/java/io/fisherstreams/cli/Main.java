@@ -51,6 +51,7 @@ import picocli.CommandLine.Spec;
       PublishCommand.class,
       WithdrawCommand.class,
       WeightCommand.class,
+      MethodCommand.class,
       StatusCommand.class,
       DeadLettersCommand.class,
       ReleasesCommand.class,

@@ -4,10 +4,15 @@ import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputDtype;
 import io.fisherstreams.cli.options.OutputOptions;
+import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.oneshot.OneShotMerge;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.text.TextTable;
@@ -48,7 +53,7 @@ final class MergeCommand implements Callable<Integer> {
   @Option(
       names = "--strict",
       description =
-          "Rejects a model whose small Fisher would take over the merge, instead of printing a warning.")
+          "Rejects a model whose small Fisher would take over the merge, and weights of which most are not Fisher, instead of printing a warning.")
   private boolean strict;
 
   @Option(
@@ -121,16 +126,20 @@ final class MergeCommand implements Callable<Integer> {
 
   /** Prints the models with their shares, the checksum and the output. */
   static void print(OneShotMerge.Result result, PrintWriter out) {
-    TextTable table = new TextTable().left().right().right().right();
-    table.row("MODEL", "COEFFICIENT", "FISHER NORM", "SHARE");
-    for (PlannedModel model : result.release().getPlan().getModels()) {
+    MergePlan plan = result.release().getPlan();
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
+    TextTable table = new TextTable().left().right().right().right().right();
+    table.row("MODEL", "COEFFICIENT", "FISHER NORM", "SHARE", "NOT FISHER");
+    for (PlannedModel model : plan.getModels()) {
       table.row(
           model.getModel(),
           String.format(Locale.ROOT, "%.6g", model.getCoefficient()),
-          String.format(Locale.ROOT, "%.6g", model.getFisherNorm()),
-          String.format(Locale.ROOT, "%.2f%%", 100 * model.getShare()));
+          formula.readsFishers() ? String.format(Locale.ROOT, "%.6g", model.getFisherNorm()) : "-",
+          EpsilonShares.percent(model.getShare()),
+          formula.readsFishers() ? EpsilonShares.percent(model.getEpsilonShare()) : "-");
     }
     table.print(out);
+    out.println("method " + MethodText.of(plan));
     result.tensors().lines().forEach(out::println);
     out.printf("release checksum %s%n", result.release().getChecksum());
     out.println("wrote " + result.output());

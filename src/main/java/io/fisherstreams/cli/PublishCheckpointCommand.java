@@ -3,11 +3,11 @@ package io.fisherstreams.cli;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.BaseMethodOptions;
+import io.fisherstreams.cli.options.CoefficientConverter;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
-import io.fisherstreams.cli.options.WeightConverter;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
@@ -25,6 +25,8 @@ import io.fisherstreams.record.CompanionFile;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
@@ -84,9 +86,10 @@ final class PublishCheckpointCommand implements Callable<Integer> {
 
   @Option(
       names = "--coefficient",
-      converter = WeightConverter.class,
+      converter = CoefficientConverter.class,
       paramLabel = "LAMBDA",
-      description = "Merge coefficient, at least 0. Default: 1 / number of models.")
+      description =
+          "Merge coefficient, at least 0; below 0 for task_arithmetic only. Default: 1 / number of models; 0.6 for gradient_matching, 1 for task_arithmetic.")
   private Double coefficient;
 
   @Option(
@@ -127,6 +130,9 @@ final class PublishCheckpointCommand implements Callable<Integer> {
           spec.commandLine(),
           "--coefficient, --num-examples, --refine-every and --decay are for a fine-tuned model; a"
               + " base has no Fisher");
+    }
+    if (base != null) {
+      baseMethod(); // before anything is read
     }
     Checkpoint.open(path).close();
     KafkaSettings kafka = connection.kafka();
@@ -209,12 +215,16 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         path, Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
   }
 
+  private MergeMethod baseMethod() {
+    return base.method(spec.commandLine());
+  }
+
   /** The manifest, still without version and content hash. */
   private ModelManifest manifest(
       String model, PoolModels models, Checkpoint checkpoint, EstimatedCheckpoint files) {
     if (base != null) {
-      BaseModel found = BaseModel.of(checkpoint, base.method().getExcludeParamNamesRegex());
-      ModelCheck.base(checkpoint, found.mergeSet(), base.method().getExcludeParamNamesRegex());
+      BaseModel found = BaseModel.of(checkpoint, baseMethod().getExcludeParamNamesRegex());
+      ModelCheck.base(checkpoint, found.mergeSet(), baseMethod().getExcludeParamNamesRegex());
       found
           .ties()
           .sources()
@@ -225,13 +235,15 @@ final class PublishCheckpointCommand implements Callable<Integer> {
                           + " is tied to "
                           + source
                           + "; it is not sent, and an export with --base-folder writes it"));
-      ModelManifest manifest = Manifests.base(model, 0, found.tensors(), base.method(), "");
+      ModelManifest manifest = Manifests.base(model, 0, found.tensors(), baseMethod(), "");
       if (Files.isDirectory(path)) {
         manifest.setCompanions(companions(manifest));
       }
       return manifest;
     }
     ModelManifest poolBase = models.requireBase();
+    ManifestRules.requireCoefficient(
+        "--coefficient", coefficient, MergeMethods.formula(poolBase.getMethod()));
     MergeSet mergeSet = ModelCheck.mergeSet(poolBase);
     ModelCheck.checkpoint(checkpoint, poolBase, mergeSet);
     ModelManifest.Builder manifest =

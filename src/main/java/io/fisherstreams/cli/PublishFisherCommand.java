@@ -6,10 +6,12 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
+import io.fisherstreams.cli.output.EpsilonWarning;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolView;
 import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.PoolModels;
@@ -79,7 +81,8 @@ final class PublishFisherCommand implements Callable<Integer> {
     String model = manifest.getModel();
     try (Checkpoint fisher = Checkpoint.openAs(path, ManifestTensors.mergedNames(manifest));
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
-      ModelCheck.fisher(fisher, manifest);
+      MergeFormula.Model sums = ModelCheck.fisher(fisher, manifest);
+      EpsilonWarning.print(models.requireBase(), manifest, sums, spec.commandLine().getErr());
       long count =
           numExamples != null
               ? numExamples

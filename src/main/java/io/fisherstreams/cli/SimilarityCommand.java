@@ -1,14 +1,17 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.merge.StoredFishers;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.release.NamedRelease;
@@ -78,6 +81,12 @@ final class SimilarityCommand implements Callable<Integer> {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     Release release = NamedRelease.find(name, new ReleaseReader(kafka, topics), kafka, topics);
+    MergeFormula formula = MergeMethods.formula(release.getPlan().getMethod());
+    if (!formula.readsFishers()) {
+      throw new InvalidInput(
+          "release %s is merged by %s, which reads no Fishers: there is nothing to compare"
+              .formatted(Long.toString(release.getRelease()), formula.name()));
+    }
     int partitions;
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();

@@ -2,12 +2,17 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.Age;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.coordinator.PoolDetails;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.coordinator.StageLag;
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.DeadLetterReader;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.RunningInstances;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -65,6 +70,7 @@ final class StatusCommand implements Callable<Integer> {
     StatusTable table = new StatusTable(status, PoolDetails.read(kafka, topics));
     table.models().print(out);
     out.println();
+    status.view().propose().ifPresent(next -> printMethod(next, out));
     lags(kafka, topics, status).print(out);
     out.println();
     printReleases(status.releases(), table, out);
@@ -77,6 +83,20 @@ final class StatusCommand implements Callable<Integer> {
         && releases.stream()
             .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
             .noneMatch(release -> release.getAt().isAfter(Instant.now().minus(maxAge)));
+  }
+
+  private static void printMethod(Proposal next, PrintWriter out) {
+    MergeFormula formula = next.base().formula();
+    double share = EpsilonShares.ofRelease(PlannedModels.epsilonParts(next.models()));
+    out.println(
+        "method "
+            + MethodText.of(formula)
+            + (formula.readsFishers()
+                ? "; %s is %s of all weights"
+                    .formatted(formula.constantName(), EpsilonShares.percent(share))
+                : ""));
+    next.epsilonWarning().ifPresent(warning -> out.println("warning: " + warning));
+    out.println();
   }
 
   private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {

@@ -3,6 +3,8 @@ package io.fisherstreams.cli;
 import io.fisherstreams.coordinator.PoolDetails;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
@@ -25,16 +27,16 @@ final class StatusTable {
 
   private final PoolStatus status;
   private final PoolDetails details;
-  private final Map<ModelVersion, Double> shares = new HashMap<>();
+  private final Map<ModelVersion, PlannedModel> merged = new HashMap<>();
 
   StatusTable(PoolStatus status, PoolDetails details) {
     this.status = status;
     this.details = details;
     List<Release> releases = status.releases();
-    for (int i = releases.size() - 1; i >= 0 && shares.isEmpty(); i--) {
+    for (int i = releases.size() - 1; i >= 0 && merged.isEmpty(); i--) {
       if (releases.get(i).getStatus() == ReleaseStatus.COMPLETE) {
         for (PlannedModel model : releases.get(i).getPlan().getModels()) {
-          shares.put(new ModelVersion(model.getModel(), model.getVersion()), model.getShare());
+          merged.put(new ModelVersion(model.getModel(), model.getVersion()), model);
         }
       }
     }
@@ -43,7 +45,7 @@ final class StatusTable {
   /** A row for each version of each model. */
   TextTable models() {
     TextTable table = new TextTable();
-    for (int column = 0; column < 10; column++) {
+    for (int column = 0; column < 11; column++) {
       table.left();
     }
     table.row(
@@ -52,6 +54,7 @@ final class StatusTable {
         "ANNOUNCED",
         "LAMBDA",
         "SHARE",
+        "NOT FISHER",
         "EXAMPLES",
         "PRESENT",
         "SEALED",
@@ -72,7 +75,10 @@ final class StatusTable {
         manifest.getVersion(),
         announced(version),
         coefficient(manifest),
-        shares.containsKey(version) ? String.format(Locale.ROOT, "%.4f", shares.get(version)) : "-",
+        share(version),
+        merged.containsKey(version)
+            ? EpsilonShares.percent(merged.get(version).getEpsilonShare())
+            : "-",
         examples(manifest, version),
         model.present() + "/" + model.shards(),
         model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
@@ -94,11 +100,25 @@ final class StatusTable {
     return at == null ? "-" : at.truncatedTo(ChronoUnit.SECONDS).toString();
   }
 
-  private static String coefficient(ModelManifest manifest) {
+  private String share(ModelVersion version) {
+    return merged.containsKey(version)
+        ? String.format(Locale.ROOT, "%.4f", merged.get(version).getShare())
+        : "-";
+  }
+
+  private String coefficient(ModelManifest manifest) {
     if (manifest.getRole() == Role.BASE) {
       return "-";
     }
-    return manifest.getCoefficient() == null ? "1/n" : manifest.getCoefficient().toString();
+    if (manifest.getCoefficient() != null) {
+      return manifest.getCoefficient().toString();
+    }
+    return status
+        .view()
+        .formula()
+        .filter(formula -> !(formula instanceof FisherAverage))
+        .map(formula -> Double.toString(formula.defaultCoefficient(1)))
+        .orElse("1/n");
   }
 
   private String examples(ModelManifest manifest, ModelVersion version) {

@@ -32,7 +32,8 @@ final class WeightCommand implements Callable<Integer> {
   @Parameters(
       index = "1",
       paramLabel = "LAMBDA",
-      description = "The coefficient, at least 0; 'default' for 1 / number of models.")
+      description =
+          "The coefficient, at least 0, below 0 for task_arithmetic only; 'default' for the method's default.")
   private String lambda;
 
   @Spec private CommandSpec spec;
@@ -53,7 +54,7 @@ final class WeightCommand implements Callable<Integer> {
   private double parse(String text) {
     try {
       double value = Double.parseDouble(text);
-      ManifestRules.requireWeight("LAMBDA", value);
+      ManifestRules.requireCoefficient("LAMBDA", value);
       return value;
     } catch (NumberFormatException e) {
       throw new ParameterException(

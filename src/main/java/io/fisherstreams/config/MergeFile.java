@@ -2,6 +2,8 @@ package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
@@ -24,11 +26,21 @@ import java.util.stream.Stream;
  * @param base the base model: a safetensors file or a Hugging Face folder
  * @param models the fine-tuned models in the file's order, at least one
  * @param method how they are merged
+ * @param compare further methods, which {@code evaluate} compares with it
  */
-public record MergeFile(Path file, Path base, List<Model> models, Method method) {
+public record MergeFile(
+    Path file, Path base, List<Model> models, Method method, List<Compared> compare) {
   /** Rejects, with {@link InvalidInput}, models that cannot make a pool. */
   public MergeFile {
     models = List.copyOf(models);
+    compare = List.copyOf(compare);
+    Set<String> labels = new HashSet<>();
+    for (Compared compared : compare) {
+      if (!labels.add(compared.label)) {
+        throw new InvalidInput("compare has '%s' twice".formatted(compared.label));
+      }
+    }
+    List<MergeFormula> formulas = formulas(method, compare);
     if (models.isEmpty()) {
       throw new InvalidInput("models is empty: a merge needs at least one model");
     }
@@ -36,6 +48,19 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     for (Model model : models) {
       if (!names.add(model.name)) {
         throw new InvalidInput("two models are named '%s'".formatted(model.name));
+      }
+    }
+    for (Model model : models) {
+      boolean hasSource = model.fisher.isPresent() || model.examples.isPresent();
+      if (!hasSource && formulas.stream().anyMatch(MergeFormula::readsFishers)) {
+        throw new InvalidInput(
+            "model '%s' has neither fisher nor examples: add one of them".formatted(model.name));
+      }
+      for (MergeFormula formula : formulas) {
+        ManifestRules.requireCoefficient(
+            "coefficient of model '" + model.name + "'",
+            model.coefficient.isPresent() ? model.coefficient.getAsDouble() : null,
+            formula);
       }
     }
     if (models.stream().allMatch(model -> model.coefficient.orElse(1) == 0)) {
@@ -48,9 +73,12 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    *
    * @param name a {@link ModelName}
    * @param checkpoint a safetensors file or a Hugging Face folder
-   * @param fisher its diagonal Fisher, a safetensors file; absent when it is to be estimated
-   * @param examples labelled examples that the Fisher is estimated from; absent when it is given
-   * @param coefficient λ, at least 0; absent for 1 / number of models
+   * @param fisher its diagonal Fisher, a safetensors file; absent when it is to be estimated, or
+   *     the method reads none
+   * @param examples labelled examples that the Fisher is estimated from; absent when it is given,
+   *     or the method reads none
+   * @param coefficient λ, below 0 only for a method that accepts it; absent for the method's
+   *     default
    * @param head a file with tensors beyond the checkpoint's that turn its output into logits
    * @param evaluationExamples labelled examples of the task that the model was fine-tuned for,
    *     which {@code evaluate} measures with
@@ -66,25 +94,34 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     /** Rejects, with {@link InvalidInput}, values out of range. */
     public Model {
       new ModelName(name);
-      if (fisher.isPresent() == examples.isPresent()) {
+      if (fisher.isPresent() && examples.isPresent()) {
         throw new InvalidInput(
-            fisher.isPresent()
-                ? "model '%s' has both fisher and examples: remove one of them".formatted(name)
-                : "model '%s' has neither fisher nor examples: add one of them".formatted(name));
+            "model '%s' has both fisher and examples: remove one of them".formatted(name));
       }
       if (coefficient.isPresent()) {
-        ManifestRules.requireWeight("coefficient", coefficient.getAsDouble());
+        ManifestRules.requireCoefficient("coefficient", coefficient.getAsDouble());
       }
     }
   }
+
+  private static List<MergeFormula> formulas(Method method, List<Compared> compare) {
+    return Stream.concat(Stream.of(method.formula), compare.stream().map(Compared::formula))
+        .toList();
+  }
+
+  /**
+   * A method of {@code compare}.
+   *
+   * @param label its name and settings as the file gives them
+   */
+  public record Compared(String label, MergeFormula formula) {}
 
   /**
    * How the models are merged, and how missing Fishers are estimated.
    *
    * @param excludeParamNamesRegex patterns of {@link MergeSet}; matching parameters keep the base's
    *     value
-   * @param normalizeFisherWeight whether each λ is divided by its model's N + ε
-   * @param minimalFisherWeight ε, added to every entry of every Fisher; at least 0
+   * @param formula the merge method with its settings
    * @param numFisherExamples how many examples a Fisher is estimated from
    * @param estimator of the diagonal Fisher; empty for the default of the model's kind
    * @param samples labels drawn per example, if the estimator draws labels
@@ -93,8 +130,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
    */
   public record Method(
       List<String> excludeParamNamesRegex,
-      boolean normalizeFisherWeight,
-      double minimalFisherWeight,
+      MergeFormula formula,
       int numFisherExamples,
       Optional<EstimatorName> estimator,
       int samples,
@@ -104,8 +140,7 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     public static final Method DEFAULT =
         new Method(
             List.of(),
-            true,
-            ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT,
+            FisherAverage.of(ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, true),
             ManifestRules.DEFAULT_EXAMPLES,
             Optional.empty(),
             1,
@@ -116,7 +151,6 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     public Method {
       excludeParamNamesRegex = List.copyOf(excludeParamNamesRegex);
       ManifestRules.requirePatterns(excludeParamNamesRegex, List.of());
-      ManifestRules.requireWeight("minimal_fisher_weight", minimalFisherWeight);
       ManifestRules.requireAtLeast("num_fisher_examples", numFisherExamples, 1);
       ManifestRules.requireAtLeast("samples", samples, 1);
       ManifestRules.requireAtLeast("batch_size", batchSize, 1);
@@ -148,8 +182,22 @@ public record MergeFile(Path file, Path base, List<Model> models, Method method)
     InputFiles.requireOther(option, output, inputs);
   }
 
+  private boolean readsFishers() {
+    return formulas(method, compare).stream().anyMatch(MergeFormula::readsFishers);
+  }
+
+  /** Whether the merge estimates the Fisher of a model from its examples. */
+  public boolean estimates(Model model) {
+    return readsFishers() && model.examples.isPresent();
+  }
+
+  /** The Fisher file of a model that the merge reads. */
+  public Optional<Path> fisher(Model model) {
+    return readsFishers() ? model.fisher : Optional.empty();
+  }
+
   /** λ of a model of this file. */
   public double coefficient(Model model) {
-    return model.coefficient.orElse(1.0 / models.size());
+    return model.coefficient.orElse(method.formula.defaultCoefficient(models.size()));
   }
 }

@@ -1,10 +1,15 @@
 package io.fisherstreams.config;
 
+import com.google.common.base.CaseFormat;
+import com.google.common.collect.Sets;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.config.MergeFile.Compared;
 import io.fisherstreams.config.MergeFile.Method;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
 import java.util.List;
@@ -12,39 +17,57 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.function.Supplier;
+import java.util.stream.Stream;
 
 /** Reads a {@link MergeFile} from its YAML. */
 final class MergeFileReader {
-  private static final Set<String> KEYS = Set.of("base", "models", "method");
+  private static final Set<String> KEYS = Set.of("base", "models", "method", "compare");
 
   private static final Set<String> MODEL_KEYS =
       Set.of(
           "name", "checkpoint", "fisher", "examples", "coefficient", "head", "evaluation_examples");
 
-  private static final Set<String> METHOD_KEYS =
+  private static final Set<String> FORMULA_KEYS =
       Set.of(
-          "exclude_param_names_regex",
+          "name",
+          "scale",
+          "fisher_exponent",
+          "relative_fisher_weight",
+          "prior",
           "normalize_fisher_weight",
-          "minimal_fisher_weight",
-          "num_fisher_examples",
-          "estimator",
-          "samples",
-          "seed",
-          "batch_size");
+          "minimal_fisher_weight");
+
+  private static final Set<String> METHOD_KEYS =
+      Sets.union(
+          FORMULA_KEYS,
+          Set.of(
+              "exclude_param_names_regex",
+              "num_fisher_examples",
+              "estimator",
+              "samples",
+              "seed",
+              "batch_size"));
 
   private MergeFileReader() {}
 
   static MergeFile read(Path file) {
     StrictYaml yaml = StrictYaml.read(file, KEYS);
     Path base = yaml.path("base");
-    List<Model> models =
-        yaml.mappings("models", MODEL_KEYS).stream().map(MergeFileReader::model).toList();
     Method method =
         yaml.mapping("method", METHOD_KEYS).map(MergeFileReader::method).orElse(Method.DEFAULT);
-    return checked(yaml, "models", () -> new MergeFile(file, base, models, method));
+    List<Compared> compare =
+        yaml.mappingsOrValues("compare", "name", FORMULA_KEYS).stream()
+            .map(MergeFileReader::compared)
+            .toList();
+    List<MergeFormula> formulas =
+        Stream.concat(Stream.of(method.formula()), compare.stream().map(Compared::formula))
+            .toList();
+    List<Model> models =
+        yaml.mappings("models", MODEL_KEYS).stream().map(model -> model(model, formulas)).toList();
+    return checked(yaml, "models", () -> new MergeFile(file, base, models, method, compare));
   }
 
-  private static Model model(StrictYaml yaml) {
+  private static Model model(StrictYaml yaml, List<MergeFormula> formulas) {
     String name = yaml.text("name");
     checked(yaml, "name", () -> new ModelName(name));
     Path checkpoint = yaml.path("checkpoint");
@@ -52,14 +75,27 @@ final class MergeFileReader {
     Optional<Path> examples = yaml.optionalPath("examples");
     OptionalDouble coefficient =
         yaml.has("coefficient")
-            ? OptionalDouble.of(yaml.number("coefficient", 0, 0))
+            ? OptionalDouble.of(coefficient(yaml, formulas))
             : OptionalDouble.empty();
     Optional<Path> head = yaml.optionalPath("head");
     Optional<Path> evaluation = yaml.optionalPath("evaluation_examples");
+    if (fisher.isEmpty()
+        && examples.isEmpty()
+        && formulas.stream().anyMatch(MergeFormula::readsFishers)) {
+      throw yaml.invalid(
+          "fisher", "model '%s' has neither fisher nor examples: add one of them".formatted(name));
+    }
     return checked(
         yaml,
         "fisher",
         () -> new Model(name, checkpoint, fisher, examples, coefficient, head, evaluation));
+  }
+
+  private static double coefficient(StrictYaml yaml, List<MergeFormula> formulas) {
+    if (!formulas.stream().allMatch(MergeFormula::acceptsNegativeCoefficients)) {
+      return yaml.number("coefficient", 0, 0);
+    }
+    return yaml.number("coefficient", 0, -Double.MAX_VALUE);
   }
 
   private static Method method(StrictYaml yaml) {
@@ -70,13 +106,39 @@ final class MergeFileReader {
         yaml.has("estimator") ? Optional.of(yaml.text("estimator")) : Optional.empty();
     return new Method(
         patterns,
-        yaml.flag("normalize_fisher_weight", standard.normalizeFisherWeight()),
-        yaml.number("minimal_fisher_weight", standard.minimalFisherWeight(), 0),
+        formula(yaml),
         yaml.whole("num_fisher_examples", standard.numFisherExamples(), 1),
         estimator.map(name -> checked(yaml, "estimator", () -> EstimatorName.of(name))),
         yaml.whole("samples", standard.samples(), 1),
         yaml.whole("seed", standard.seed(), Long.MIN_VALUE),
         yaml.whole("batch_size", standard.batchSize(), 1));
+  }
+
+  private static Compared compared(StrictYaml yaml) {
+    MergeFormula formula = formula(yaml);
+    return new Compared(yaml.entries(formula.name(), "name"), formula);
+  }
+
+  private static MergeFormula formula(StrictYaml yaml) {
+    MethodSettings settings =
+        new MethodSettings(
+            yaml.has("name") ? yaml.text("name") : null,
+            number(yaml, "scale"),
+            number(yaml, "fisher_exponent"),
+            yaml.has("normalize_fisher_weight") ? yaml.flag("normalize_fisher_weight", true) : null,
+            number(yaml, "minimal_fisher_weight"),
+            number(yaml, "relative_fisher_weight"),
+            number(yaml, "prior"));
+    return checked(
+        yaml,
+        "name",
+        () ->
+            settings.formula(
+                CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_UNDERSCORE)::convert));
+  }
+
+  private static Double number(StrictYaml yaml, String key) {
+    return yaml.has(key) ? (Double) yaml.number(key, 0, 0) : null;
   }
 
   /** Adds file, line and key to the message of an error that has none of them. */

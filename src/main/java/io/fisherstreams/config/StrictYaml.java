@@ -18,6 +18,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
+import org.yaml.snakeyaml.DumperOptions;
 import org.yaml.snakeyaml.LoaderOptions;
 import org.yaml.snakeyaml.Yaml;
 import org.yaml.snakeyaml.error.MarkedYAMLException;
@@ -140,6 +141,22 @@ final class StrictYaml {
     return values.containsKey(key);
   }
 
+  /**
+   * The mapping in one line, such as {@code fisher scale 1.4}.
+   *
+   * @param first what stands first, in place of the key {@code without}
+   */
+  String entries(String first, String without) {
+    StringBuilder line = new StringBuilder(first);
+    values.forEach(
+        (key, value) -> {
+          if (!key.equals(without)) {
+            line.append(' ').append(key).append(' ').append(text(key));
+          }
+        });
+    return line.toString();
+  }
+
   String text(String key) {
     if (!has(key)) {
       throw invalid(key, "the key is missing");
@@ -251,6 +268,38 @@ final class StrictYaml {
       mappings.add(new StrictYaml(file, at(key) + "[" + mappings.size() + "]", item, known));
     }
     return mappings;
+  }
+
+  /**
+   * A list of mappings with some of these keys, in which a single value stands for a mapping with
+   * one key; empty when the key is missing.
+   *
+   * @param single that one key
+   */
+  List<StrictYaml> mappingsOrValues(String key, String single, Set<String> known) {
+    List<StrictYaml> mappings = new ArrayList<>();
+    for (Node item : items(key)) {
+      Node mapping = item instanceof ScalarNode value ? mapping(single, value) : item;
+      mappings.add(new StrictYaml(file, at(key) + "[" + mappings.size() + "]", mapping, known));
+    }
+    return mappings;
+  }
+
+  private static Node mapping(String key, ScalarNode value) {
+    Node name =
+        new ScalarNode(
+            Tag.STR,
+            key,
+            value.getStartMark(),
+            value.getEndMark(),
+            DumperOptions.ScalarStyle.PLAIN);
+    return new MappingNode(
+        Tag.MAP,
+        true,
+        List.of(new NodeTuple(name, value)),
+        value.getStartMark(),
+        value.getEndMark(),
+        DumperOptions.FlowStyle.FLOW);
   }
 
   private List<Node> items(String key) {

@@ -1,6 +1,8 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.util.NavigableMap;
@@ -8,14 +10,15 @@ import java.util.OptionalDouble;
 
 /**
  * The part of all weights of a merge that ε adds: {@code Σ c_m εJ / Σ c_m (ΣF_m + εJ)}, with J
- * merged entries and the plan's weights c. Near 1, the merge is hardly better than a plain average.
+ * merged entries and the plan's weights c; for other methods, what their constant adds. Near 1, the
+ * merge is hardly better than a plain average.
  */
 public final class EpsilonShare {
   private EpsilonShare() {}
 
   /**
-   * Of a plan, from 0 to 1; empty when the pool no longer has what it merged, or no model has a
-   * weight.
+   * Of a plan, from 0 to 1; empty when the pool no longer has what it merged, no model has a
+   * weight, or the method reads no Fishers.
    */
   public static OptionalDouble of(PoolView view, MergePlan plan) {
     PoolModel base = find(view, plan.getBaseModel(), plan.getBaseVersion());
@@ -25,7 +28,10 @@ public final class EpsilonShare {
     MergeSet merged = base.mergeSet();
     long entries =
         merged.names().stream().mapToLong(name -> base.tensors().get(name).elements()).sum();
-    double added = plan.getMethod().getMinimalFisherWeight() * entries;
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
+    if (!formula.readsFishers()) {
+      return OptionalDouble.empty();
+    }
     double fromEpsilon = 0;
     double all = 0;
     for (PlannedModel planned : plan.getModels()) {
@@ -33,8 +39,13 @@ public final class EpsilonShare {
       if (model == null || !model.has(planned.getEpoch())) {
         return OptionalDouble.empty();
       }
-      fromEpsilon += planned.getWeight() * added;
-      all += planned.getWeight() * (model.sums(planned.getEpoch(), merged).total() + added);
+      MergeFormula.Mass mass =
+          formula.mass(
+              formula.planned(planned.getCoefficient(), planned.getWeight()),
+              model.sums(planned.getEpoch(), merged).total(),
+              entries);
+      fromEpsilon += mass.constant();
+      all += mass.sum();
     }
     return all == 0 ? OptionalDouble.empty() : OptionalDouble.of(fromEpsilon / all);
   }

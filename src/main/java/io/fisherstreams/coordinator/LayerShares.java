@@ -2,9 +2,10 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.Layers;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.TensorInfo;
@@ -44,7 +45,8 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
     List<PoolModel> models = new ArrayList<>();
     for (PlannedModel planned : plan.getModels()) {
       PoolModel model = require(view, plan, planned.getModel(), planned.getVersion());
-      if (!model.has(planned.getEpoch())) {
+      boolean readsFishers = MergeMethods.formula(plan.getMethod()).readsFishers();
+      if (readsFishers ? !model.has(planned.getEpoch()) : !model.isPresent()) {
         throw gone(plan, planned.getModel() + "'s epoch " + planned.getEpoch());
       }
       models.add(model);
@@ -66,21 +68,21 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
 
   private static Part part(
       MergePlan plan, List<PoolModel> models, String name, List<TensorInfo> tensors) {
-    MergeMethod method = plan.getMethod();
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
     MergeSet layer = MergeSet.of(tensors, List.of());
     long entries = tensors.stream().mapToLong(TensorInfo::elements).sum();
-    Map<String, Shares.Weight> weights = new TreeMap<>();
+    SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     for (int i = 0; i < models.size(); i++) {
       PlannedModel planned = plan.getModels().get(i);
-      double total = models.get(i).sums(planned.getEpoch(), layer).total();
-      // A layer is divided by the plan's norm: a merge divides by the norm of the whole Fisher.
-      weights.put(
+      double total =
+          formula.readsFishers() ? models.get(i).sums(planned.getEpoch(), layer).total() : 0;
+      // A layer has the plan's factors: a merge divides by the norm or mean of the whole Fisher.
+      masses.put(
           planned.getModel(),
-          new Shares.Weight(planned.getCoefficient(), total, planned.getFisherNorm()));
+          formula.mass(
+              formula.planned(planned.getCoefficient(), planned.getWeight()), total, entries));
     }
-    Map<String, Double> shares =
-        Shares.of(
-            weights, method.getMinimalFisherWeight(), entries, method.getNormalizeFisherWeight());
+    Map<String, Double> shares = Shares.of(masses);
     return new Part(
         name,
         entries,

@@ -42,7 +42,10 @@ final class PlanCause {
       int more = changes.size() - MAX_CHANGES;
       return String.join(", ", changes.subList(0, MAX_CHANGES)) + " and " + more + " more";
     }
-    return changes.isEmpty() ? "weights or method changed" : String.join(", ", changes);
+    if (previous != null && !previous.getMethod().equals(next.base().manifest().getMethod())) {
+      changes.add("method changed to " + next.base().formula().name());
+    }
+    return changes.isEmpty() ? "weights changed" : String.join(", ", changes);
   }
 
   private static Map<String, PlannedModel> byName(List<PlannedModel> models) {

@@ -1,9 +1,11 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.coordinator.PartitionReports.ShardCount;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
@@ -38,6 +40,7 @@ public final class PoolModel {
   private final SortedMap<String, TensorInfo> merged = new TreeMap<>();
   private final PartitionReports reports;
   private MergeSet mergeSet;
+  private MergeFormula formula;
   private Fit fit;
 
   /** A version as announced, by a manifest that {@link ManifestRules} has checked. */
@@ -81,6 +84,7 @@ public final class PoolModel {
   void manifest(ModelManifest again) {
     manifest = again;
     mergeSet = null;
+    formula = null;
   }
 
   /** The merge set of a base model. */
@@ -89,6 +93,14 @@ public final class PoolModel {
       mergeSet = MergeSet.of(tensors.values(), manifest.getMethod().getExcludeParamNamesRegex());
     }
     return mergeSet;
+  }
+
+  /** The formula of a base model's method. */
+  public MergeFormula formula() {
+    if (formula == null) {
+      formula = MergeMethods.formula(manifest.getMethod());
+    }
+    return formula;
   }
 
   /** All tensors by name. */

@@ -132,7 +132,7 @@ public final class PoolStatus {
     if (isBase) {
       return ModelState.READY;
     }
-    if (model.epoch().isEmpty()) {
+    if (model.epoch().isEmpty() && view.readsFishers()) {
       return ModelState.AWAITS_FISHER;
     }
     if (leftOut.containsKey(new ModelVersion(name, model.manifest().getVersion()))) {

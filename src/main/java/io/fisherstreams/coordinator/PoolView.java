@@ -1,8 +1,12 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.AnnouncementRules;
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -211,12 +215,15 @@ public final class PoolView {
 
   /** Whether every version that a plan merges is in the pool and, as reported, still complete. */
   public boolean canFinish(MergePlan plan) {
+    boolean readsFishers = MergeMethods.formula(plan.getMethod()).readsFishers();
     return find(plan.getBaseModel(), plan.getBaseVersion()).filter(PoolModel::isPresent).isPresent()
         && plan.getModels().stream()
             .allMatch(
                 planned ->
                     find(planned.getModel(), planned.getVersion())
-                        .filter(model -> model.has(planned.getEpoch()))
+                        .filter(
+                            model ->
+                                readsFishers ? model.has(planned.getEpoch()) : model.isPresent())
                         .isPresent());
   }
 
@@ -248,32 +255,51 @@ public final class PoolView {
         .findFirst();
   }
 
+  /** Whether the pool's method needs Fishers; true while there is no base model. */
+  public boolean readsFishers() {
+    return formula().map(MergeFormula::readsFishers).orElse(true);
+  }
+
+  /** How the pool merges; empty while there is no base model with all its shards. */
+  public Optional<MergeFormula> formula() {
+    return readyBase().map(PoolModel::formula);
+  }
+
   private static Optional<PoolModel> ready(
       String name,
       NavigableMap<Long, PoolModel> versions,
       PoolModel baseModel,
       Set<ModelVersion> leftOut) {
+    Double coefficient = versions.lastEntry().getValue().manifest().getCoefficient();
+    boolean readsFishers = baseModel.formula().readsFishers();
     return versions.descendingMap().entrySet().stream()
         .filter(version -> !leftOut.contains(new ModelVersion(name, version.getKey())))
         .map(Map.Entry::getValue)
-        .filter(model -> model.epoch().isPresent() && rejection(model, baseModel).isEmpty())
+        .filter(model -> readsFishers ? model.epoch().isPresent() : model.isPresent())
+        .filter(model -> rejection(model, coefficient, baseModel).isEmpty())
         .findFirst();
   }
 
-  private static Optional<String> rejection(PoolModel model, PoolModel baseModel) {
+  private static Optional<String> rejection(
+      PoolModel model, Double coefficient, PoolModel baseModel) {
     Optional<String> mismatch = model.mismatch(baseModel);
-    MergeMethod method = baseModel.manifest().getMethod();
-    if (mismatch.isEmpty()
-        && method.getNormalizeFisherWeight()
-        && method.getMinimalFisherWeight() == 0
-        && model
-            .epoch()
-            .map(epoch -> model.sums(epoch, baseModel.mergeSet()).norm() == 0)
-            .orElse(false)) {
-      return Optional.of(
-          "its Fisher is zero everywhere, which cannot be normalised with epsilon 0");
+    if (mismatch.isPresent()) {
+      return mismatch;
     }
-    return mismatch;
+    MergeFormula formula = baseModel.formula();
+    try {
+      ManifestRules.requireCoefficient("its coefficient", coefficient, formula);
+    } catch (InvalidInput e) {
+      return Optional.of(e.getMessage());
+    }
+    return formula instanceof FisherAverage average
+            && average.rejectsZeroFisher()
+            && model
+                .epoch()
+                .map(epoch -> model.sums(epoch, baseModel.mergeSet()).norm() == 0)
+                .orElse(false)
+        ? Optional.of("its Fisher is zero everywhere, which cannot be normalised with epsilon 0")
+        : Optional.empty();
   }
 
   /** Why a model that has all its shards is not merged, by model. */
@@ -284,7 +310,8 @@ public final class PoolView {
       models.forEach(
           (name, versions) -> {
             if (!name.equals(base)) {
-              rejection(versions.lastEntry().getValue(), ready.get())
+              PoolModel newest = versions.lastEntry().getValue();
+              rejection(newest, newest.manifest().getCoefficient(), ready.get())
                   .ifPresent(reason -> rejections.put(name, reason));
             }
           });

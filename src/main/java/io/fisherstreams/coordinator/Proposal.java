@@ -1,11 +1,13 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.LinkedHashMap;
@@ -36,15 +38,25 @@ public record Proposal(
   /**
    * A model version that is ready to be merged.
    *
-   * @param coefficient null for the default, 1 over the number of merged models
+   * @param coefficient null for the method's default
    */
   record Candidate(PoolModel model, Double coefficient) {
     private String name() {
       return model.manifest().getModel();
     }
 
+    /** The newest sealed epoch of its Fisher, 0 when it has none. */
     private int epoch() {
-      return model.epoch().orElseThrow();
+      return model.epoch().orElse(0);
+    }
+
+    private MergeFormula.Model sums(MergeFormula formula, MergeSet mergeSet, int candidates) {
+      double lambda = coefficient != null ? coefficient : formula.defaultCoefficient(candidates);
+      if (!formula.readsFishers()) {
+        return new MergeFormula.Model(lambda, 0, 0);
+      }
+      PoolModel.Sums sums = model.sums(epoch(), mergeSet);
+      return new MergeFormula.Model(lambda, sums.total(), sums.norm());
     }
   }
 
@@ -54,49 +66,56 @@ public record Proposal(
    * @param candidates one version of each model, in the order of their names
    */
   static Optional<Proposal> of(PoolModel base, List<Candidate> candidates) {
-    MergeMethod method = base.manifest().getMethod();
+    MergeFormula formula = base.formula();
     MergeSet mergeSet = base.mergeSet();
-    double epsilon = method.getMinimalFisherWeight();
-    boolean normalize = method.getNormalizeFisherWeight();
     long entries = 0;
     for (String name : mergeSet.names()) {
       entries += base.tensors().get(name).elements();
     }
-    Map<String, Shares.Weight> weights = new LinkedHashMap<>();
+    Map<String, MergeFormula.Model> models = new LinkedHashMap<>();
+    SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     for (Candidate candidate : candidates) {
-      PoolModel.Sums sums = candidate.model.sums(candidate.epoch(), mergeSet);
-      double coefficient =
-          candidate.coefficient != null ? candidate.coefficient : 1.0 / candidates.size();
-      weights.put(candidate.name(), new Shares.Weight(coefficient, sums.total(), sums.norm()));
+      MergeFormula.Model model = candidate.sums(formula, mergeSet, candidates.size());
+      models.put(candidate.name(), model);
+      masses.put(
+          candidate.name(), formula.mass(formula.factors(model, entries), model.total(), entries));
     }
-    Map<String, Double> shares = Shares.of(weights, epsilon, entries, normalize);
+    Map<String, Double> shares = Shares.of(masses);
     List<PlannedModel> planned = new ArrayList<>();
     SortedMap<String, Long> versions = new TreeMap<>();
     for (Candidate candidate : candidates) {
-      Shares.Weight weight = weights.get(candidate.name());
+      String name = candidate.name();
+      MergeFormula.Model model = models.get(name);
+      MergeFormula.Factors factors = formula.factors(model, entries);
       long version = candidate.model.manifest().getVersion();
-      versions.put(candidate.name(), version);
+      versions.put(name, version);
       planned.add(
           new PlannedModel(
-              candidate.name(),
+              name,
               version,
               candidate.epoch(),
-              weight.coefficient(),
-              weight.norm(),
-              normalize ? weight.coefficient() / (weight.norm() + epsilon) : weight.coefficient(),
-              shares.get(candidate.name())));
+              model.coefficient(),
+              model.norm(),
+              factors.ofFisher(),
+              shares.get(name),
+              EpsilonShares.of(masses.get(name))));
     }
-    if (planned.stream().noneMatch(model -> model.getWeight() > 0)) {
+    if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
       return Optional.empty();
     }
-    List<Shares.Takeover> takeovers =
-        normalize ? Shares.takeovers(weights, epsilon, entries) : List.of();
-    return Optional.of(new Proposal(base, planned, versions, takeovers, List.of()));
+    return Optional.of(
+        new Proposal(
+            base, planned, versions, Shares.takeovers(models, formula, entries), List.of()));
   }
 
   /** The same with what was left out before it was made. */
   Proposal without(Collection<LeftOutModel> models) {
     return new Proposal(base, this.models, versions, takeovers, List.copyOf(models));
+  }
+
+  /** What the user should know of the constant that is added to the Fishers. */
+  public Optional<String> epsilonWarning() {
+    return EpsilonShares.warning(base.formula(), PlannedModels.epsilonParts(models));
   }
 
   /** What looks wrong, for people. */
@@ -109,6 +128,15 @@ public record Proposal(
     return plan.getBaseModel().equals(base.manifest().getModel())
         && plan.getBaseVersion() == base.manifest().getVersion()
         && plan.getMethod().equals(base.manifest().getMethod())
-        && plan.getModels().equals(models);
+        && merged(plan.getModels()).equals(merged(models));
+  }
+
+  /** The models without what the method does not read: another Fisher changes nothing then. */
+  private List<PlannedModel> merged(List<PlannedModel> planned) {
+    return base.formula().readsFishers()
+        ? planned
+        : planned.stream()
+            .map(model -> PlannedModel.newBuilder(model).setEpoch(0).build())
+            .toList();
   }
 }

@@ -86,7 +86,7 @@ public record ShareLimits(double largest, boolean leavesTakeoversOut) {
         : Optional.empty();
   }
 
-  /** What a user should know of a proposal's shares. */
+  /** What a user should know of a proposal's shares, and of how much of them is not Fisher. */
   static List<String> warnings(Proposal proposal) {
     List<String> warnings =
         new ArrayList<>(proposal.takeovers().stream().map(Shares.Takeover::message).toList());
@@ -104,10 +104,11 @@ public record ShareLimits(double largest, boolean leavesTakeoversOut) {
         }
       }
     }
+    proposal.epsilonWarning().ifPresent(warnings::add);
     return warnings;
   }
 
   private static boolean hasOthers(Proposal proposal) {
-    return proposal.models().stream().filter(model -> model.getWeight() > 0).limit(2).count() > 1;
+    return proposal.models().stream().filter(model -> model.getWeight() != 0).limit(2).count() > 1;
   }
 }

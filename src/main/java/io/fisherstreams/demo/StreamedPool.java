@@ -13,7 +13,7 @@ import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.GradientBatch;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
@@ -98,7 +98,7 @@ final class StreamedPool implements MergedModels {
             BASE,
             VERSION,
             tensors,
-            new MergeMethod(List.of(), method.normalized(), method.epsilon(), null),
+            MergeMethods.fisher(List.of(), method.normalized(), method.epsilon(), null),
             ""),
         base);
   }

@@ -1,5 +1,8 @@
 package io.fisherstreams.fisher;
 
+import io.fisherstreams.fisher.FisherAverage.Unit;
+import io.fisherstreams.fisher.MergeFormula.Mass;
+import io.fisherstreams.fisher.MergeFormula.Model;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
@@ -10,7 +13,7 @@ import java.util.TreeMap;
 
 /**
  * How much each model contributes to a merge: its share of the weights of all models on all merged
- * entries,
+ * entries. For a {@link FisherAverage}
  *
  * <pre>
  * s_m = c_m (ΣF_m + εJ) / Σ_k c_k (ΣF_k + εJ),   c_m = λ_m / (N_m + ε) normalised, else λ_m
@@ -31,15 +34,6 @@ public final class Shares {
   private Shares() {}
 
   /**
-   * The values from which a model's share is computed.
-   *
-   * @param coefficient λ, at least 0
-   * @param total ΣF over the merged entries
-   * @param norm N = √ΣF² over the merged entries
-   */
-  public record Weight(double coefficient, double total, double norm) {}
-
-  /**
    * A model that dominates the merge because of ε, not of its Fisher.
    *
    * @param model its name
@@ -56,8 +50,8 @@ public final class Shares {
           Locale.ROOT,
           ("model '%s' takes over the merge: its share is %.4f, and %.4f without"
               + " minimal_fisher_weight, because its Fisher (norm %.3g) is small against"
-              + " minimal_fisher_weight %.3g. Lower minimal_fisher_weight, or give the model a"
-              + " Fisher of the others' magnitude"),
+              + " minimal_fisher_weight %.3g. Set relative_fisher_weight instead, such as 0.001, or"
+              + " give the model a Fisher of the others' magnitude"),
           model,
           share,
           shareWithoutEpsilon,
@@ -67,53 +61,59 @@ public final class Shares {
   }
 
   /**
-   * The share of every model; together 1, or all 0 when no model puts a weight on any entry. A
-   * model whose norm and ε are both 0 has no share.
+   * The share of every model; together 1, or all 0 when no model puts a weight on any entry.
    *
    * @param models by name
-   * @param epsilon ε, at least 0
    * @param elements J, the number of merged entries
-   * @param normalize whether each λ is divided by its model's N + ε
    */
   public static SortedMap<String, Double> of(
-      Map<String, Weight> models, double epsilon, long elements, boolean normalize) {
-    SortedMap<String, Double> shares = new TreeMap<>();
-    double sum = 0;
-    for (Map.Entry<String, Weight> model : new TreeMap<>(models).entrySet()) {
-      Weight weight = model.getValue();
-      double divisor = normalize ? weight.norm + epsilon : 1;
-      double share =
-          divisor == 0 ? 0 : weight.coefficient / divisor * (weight.total + epsilon * elements);
-      shares.put(model.getKey(), share);
-      sum += share;
+      Map<String, Model> models, MergeFormula formula, long elements) {
+    SortedMap<String, Mass> masses = new TreeMap<>();
+    models.forEach(
+        (name, model) ->
+            masses.put(
+                name, formula.mass(formula.factors(model, elements), model.total(), elements)));
+    return of(masses);
+  }
+
+  /** The share of every model, by the sum of its weights. */
+  public static SortedMap<String, Double> of(SortedMap<String, Mass> masses) {
+    double all = 0;
+    for (Mass mass : masses.values()) {
+      all += mass.sum();
     }
-    double all = sum;
-    shares.replaceAll((model, share) -> all == 0 ? 0 : share / all);
+    SortedMap<String, Double> shares = new TreeMap<>();
+    for (Map.Entry<String, Mass> mass : masses.entrySet()) {
+      shares.put(mass.getKey(), all == 0 ? 0 : mass.getValue().sum() / all);
+    }
     return Collections.unmodifiableSortedMap(shares);
   }
 
   /**
-   * The models that take over a normalised merge, in the order of their names. Among fewer than two
-   * models with a coefficient there is nothing to take over.
+   * The models that take over a normalised merge, in the order of their names; none for any other
+   * formula. Among fewer than two models with a coefficient there is nothing to take over.
    *
    * @param models by name
-   * @param epsilon ε, at least 0
    * @param elements J, the number of merged entries
    */
   public static List<Takeover> takeovers(
-      Map<String, Weight> models, double epsilon, long elements) {
-    if (models.values().stream().filter(weight -> weight.coefficient > 0).count() < 2) {
+      Map<String, Model> models, MergeFormula formula, long elements) {
+    if (!(formula instanceof FisherAverage average)
+        || average.unit() != Unit.NORM
+        || average.exponent() == 0
+        || models.values().stream().filter(model -> model.coefficient() > 0).count() < 2) {
       return List.of();
     }
-    SortedMap<String, Double> shares = of(models, epsilon, elements, true);
-    SortedMap<String, Double> without = of(models, 0, elements, true);
+    double epsilon = average.constant();
+    SortedMap<String, Double> shares = of(models, average, elements);
+    SortedMap<String, Double> without = of(models, average.withConstant(0), elements);
     List<Takeover> takeovers = new ArrayList<>();
     shares.forEach(
         (model, share) -> {
-          boolean near = epsilon * elements >= NEAR_EPSILON * models.get(model).total;
+          boolean near = epsilon * elements >= NEAR_EPSILON * models.get(model).total();
           if (near && share - without.get(model) > TAKEOVER) {
             takeovers.add(
-                new Takeover(model, models.get(model).norm, epsilon, share, without.get(model)));
+                new Takeover(model, models.get(model).norm(), epsilon, share, without.get(model)));
           }
         });
     return Collections.unmodifiableList(takeovers);

@@ -4,7 +4,7 @@ import static io.fisherstreams.tensor.VectorShapes.HALF;
 import static io.fisherstreams.tensor.VectorShapes.QUARTER;
 import static io.fisherstreams.tensor.VectorShapes.WIDE;
 
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.tensor.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -16,9 +16,10 @@ import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loops of {@link FisherMerge}, {@link FisherSum}, {@link FisherMoments} and {@link
- * GradientPayload} with the processor's vectors. Every product and every sum is rounded on its own,
- * never fused, so the bits are those of the plain loops.
+ * The loops of {@link FisherMerge}, {@link GradientMatching}, {@link TaskArithmetic}, {@link
+ * FisherSum}, {@link FisherMoments} and {@link GradientPayload} with the processor's vectors. Every
+ * product and every sum is rounded on its own, never fused, so the bits are those of the plain
+ * loops.
  */
 final class VectorSums {
   private static final VectorSpecies<Integer> BITS = HALF.withLanes(int.class);
@@ -142,6 +143,94 @@ final class VectorSums {
       increase(
           numerator, j, w.mul(widenBfloat16(theta, j)), nextW.mul(widenBfloat16(nextTheta, j)));
       increase(denominator, j, w, nextW);
+    }
+  }
+
+  /**
+   * Adds the first entries of a model to the sums of {@link GradientMatching}.
+   *
+   * @return how many entries it added: 0 for a type that has no loop here
+   */
+  static int addMatched(
+      double[] numerator,
+      double[] denominator,
+      Term term,
+      double prior,
+      double[] base,
+      int elements) {
+    if (!hasLoop(term.type())) {
+      return 0;
+    }
+    int end = WIDE.loopBound(elements);
+    if (term.type() == DType.F32) {
+      addMatchedFloat32(numerator, denominator, term, prior, base, end);
+    } else {
+      addMatchedBfloat16(numerator, denominator, term, prior, base, end);
+    }
+    return end;
+  }
+
+  private static void addMatchedFloat32(
+      double[] numerator, double[] denominator, Term term, double prior, double[] base, int end) {
+    double scale = term.scale();
+    double bias = term.bias(prior);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector g = widen(fisher, j).mul(scale);
+      DoubleVector tau = widen(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
+      increase(numerator, j, g.add(bias).mul(tau));
+      increase(denominator, j, g);
+    }
+  }
+
+  private static void addMatchedBfloat16(
+      double[] numerator, double[] denominator, Term term, double prior, double[] base, int end) {
+    double scale = term.scale();
+    double bias = term.bias(prior);
+    ByteBuffer theta = term.theta();
+    ByteBuffer fisher = term.fisher();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector g = widen(fisher, j).mul(scale);
+      DoubleVector tau = widenBfloat16(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
+      increase(numerator, j, g.add(bias).mul(tau));
+      increase(denominator, j, g);
+    }
+  }
+
+  /**
+   * Adds the first entries of a model to the sum of {@link TaskArithmetic}.
+   *
+   * @return how many entries it added: 0 for a type that has no loop here
+   */
+  static int addDifference(double[] sum, Term term, double[] base, int elements) {
+    if (!hasLoop(term.type())) {
+      return 0;
+    }
+    int end = WIDE.loopBound(elements);
+    if (term.type() == DType.F32) {
+      addDifferenceFloat32(sum, term, base, end);
+    } else {
+      addDifferenceBfloat16(sum, term, base, end);
+    }
+    return end;
+  }
+
+  private static void addDifferenceFloat32(double[] sum, Term term, double[] base, int end) {
+    ByteBuffer theta = term.theta();
+    double weight = term.weight();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector tau = widen(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
+      increase(sum, j, tau.mul(weight));
+    }
+  }
+
+  private static void addDifferenceBfloat16(double[] sum, Term term, double[] base, int end) {
+    ByteBuffer theta = term.theta();
+    double weight = term.weight();
+    for (int j = 0; j < end; j += WIDE.length()) {
+      DoubleVector tau = widenBfloat16(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
+      increase(sum, j, tau.mul(weight));
     }
   }
 

@@ -11,7 +11,7 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Looks for all payloads of which a plan's remaining shards are made, and restores those that are
- * not available locally: first the base model's unmerged shards, then model by model, because a
+ * not available locally: first the base model's that are needed, then model by model, because a
  * model's shards are neighbours in their topics.
  */
 final class PlanPreparation implements AutoCloseable {
@@ -83,7 +83,8 @@ final class PlanPreparation implements AutoCloseable {
     Shard shard = base.shard();
     boolean isMerged = plan.merges(shard);
     if (model == BASE) {
-      return isMerged || needCheckpoint(plan.base(), base, ledger.shard(plan.base(), shard));
+      return (isMerged && !plan.formula().readsBase())
+          || needCheckpoint(plan.base(), base, ledger.shard(plan.base(), shard));
     }
     return !isMerged || need(plan.participants().get(model), shard);
   }
@@ -92,6 +93,9 @@ final class PlanPreparation implements AutoCloseable {
     KnownModel known = participant.model();
     String parameter = shard.tensor().name();
     ShardState state = ledger.shard(known, shard);
+    if (!plan.formula().readsFishers()) {
+      return needCheckpoint(known, known.checkpointSlot(parameter, shard.index()), state);
+    }
     Optional<SealedFisher> sealed = FisherShard.sealed(state, participant.planned().getEpoch());
     sealed.ifPresent(
         fisher -> request.needFisher(known, known.fisherSlot(parameter, shard.index()), fisher));

@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
@@ -40,7 +41,7 @@ final class PlanRun implements AutoCloseable {
 
   private PlanState state;
   private ResolvedPlan plan;
-  private FisherMerge kernel;
+  private MergeSums sums;
   private PlanPreparation preparation;
   private boolean isBlocked;
   private long arrivals;
@@ -197,7 +198,7 @@ final class PlanRun implements AutoCloseable {
       LOG.error("release {} cannot be made now: payloads are lost", state.getPlan().getRelease());
     } else {
       plan = preparation.plan();
-      kernel = ShardMerge.kernel(plan.plan().getMethod().getMinimalFisherWeight());
+      sums = ShardMerge.sums(plan.formula());
     }
     preparation = null;
     return !isBlocked;
@@ -215,14 +216,9 @@ final class PlanRun implements AutoCloseable {
     Shard shard = slot.shard();
     DType dtype = plan.outputDtype(shard);
     if (plan.merges(shard)) {
-      mergeModels(shard, dtype);
+      mergeModels(slot, dtype);
     } else {
-      arithmetic.copy(
-          partition.payloads().file(plan.base().version(), PayloadName.CHECKPOINT),
-          slot.firstByte(),
-          shard.elements(),
-          shard.tensor().dtype(),
-          dtype);
+      arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
     }
     Optional<String> fault = arithmetic.misfit().map(misfit -> fault(shard, dtype, misfit));
     if (fault.isPresent()) {
@@ -267,7 +263,8 @@ final class PlanRun implements AutoCloseable {
             .formatted(heaviest.getWeight(), heaviest.getModel());
   }
 
-  private void mergeModels(Shard shard, DType dtype) {
+  private void mergeModels(Slot slot, DType dtype) {
+    Shard shard = slot.shard();
     List<Participant> participants = plan.participants();
     List<ShardState> states = new ArrayList<>(participants.size());
     List<ShardMerge.Input> inputs = new ArrayList<>(participants.size());
@@ -276,8 +273,10 @@ final class PlanRun implements AutoCloseable {
       states.add(shardState);
       inputs.add(input(participant, shard, shardState));
     }
+    Optional<ShardMerge.Source> base =
+        plan.formula().readsBase() ? Optional.of(checkpoint(plan.base(), slot)) : Optional.empty();
     state.setUnweighted(
-        state.getUnweighted() + arithmetic.merge(kernel, inputs, shard.elements(), dtype));
+        state.getUnweighted() + arithmetic.merge(sums, base, inputs, shard.elements(), dtype));
     for (int i = 0; i < participants.size(); i++) {
       KnownModel model = participants.get(i).model();
       Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
@@ -286,19 +285,32 @@ final class PlanRun implements AutoCloseable {
     }
   }
 
+  private ShardMerge.Source checkpoint(KnownModel model, Slot slot) {
+    return new ShardMerge.Source(
+        partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
+        slot.firstByte(),
+        slot.shard().tensor().dtype());
+  }
+
   private ShardMerge.Input input(Participant participant, Shard shard, ShardState shardState) {
     PlannedModel planned = participant.planned();
     KnownModel model = participant.model();
     String parameter = shard.tensor().name();
-    Slot checkpoint = model.checkpointSlot(parameter, shard.index());
+    MergeFormula.Factors factors =
+        plan.formula().planned(planned.getCoefficient(), planned.getWeight());
     return new ShardMerge.Input(
-        partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
-        checkpoint.firstByte(),
-        checkpoint.shard().tensor().dtype(),
-        partition.payloads().file(model.version(), PayloadName.fisher(planned.getEpoch())),
-        model.fisherSlot(parameter, shard.index()).firstElement(),
-        divisor(model, planned.getEpoch(), shardState),
-        planned.getWeight());
+        checkpoint(model, model.checkpointSlot(parameter, shard.index())),
+        plan.formula().readsFishers()
+            ? Optional.of(
+                new ShardMerge.FisherSource(
+                    partition
+                        .payloads()
+                        .file(model.version(), PayloadName.fisher(planned.getEpoch())),
+                    model.fisherSlot(parameter, shard.index()).firstElement(),
+                    divisor(model, planned.getEpoch(), shardState),
+                    factors.unit()))
+            : Optional.empty(),
+        factors.weight());
   }
 
   private static double divisor(KnownModel model, int epoch, ShardState shardState) {

@@ -1,11 +1,13 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
@@ -20,6 +22,7 @@ import java.util.Optional;
  * A plan with what one partition has of its models.
  *
  * @param base the base model
+ * @param formula how they are merged
  * @param mergeSet which parameters are merged; the others are copied from the base
  * @param outputDtype the type of mergeable parameters in the release, null for the base's own
  * @param participants the models that are merged
@@ -27,6 +30,7 @@ import java.util.Optional;
 record ResolvedPlan(
     MergePlan plan,
     KnownModel base,
+    MergeFormula formula,
     MergeSet mergeSet,
     DType outputDtype,
     List<Participant> participants) {
@@ -39,16 +43,24 @@ record ResolvedPlan(
       }
       MergeMethod method = plan.getMethod();
       NamePatterns.of(method.getExcludeParamNamesRegex());
-      ManifestRules.requireWeight("minimalFisherWeight", method.getMinimalFisherWeight());
+      MergeFormula formula = MergeMethods.formula(method);
       ManifestRules.requireOutputDtype("outputDtype", method.getOutputDtype());
       for (PlannedModel model : plan.getModels()) {
         // λ / (N + ε): of a tiny Fisher it is far larger than any coefficient
-        if (!(model.getWeight() >= 0 && model.getWeight() < Double.POSITIVE_INFINITY)) {
+        if (!(model.getWeight() >= 0 && model.getWeight() < Double.POSITIVE_INFINITY)
+            && !(formula.acceptsNegativeCoefficients() && Double.isFinite(model.getWeight()))) {
           throw new InvalidInput(
               "weight of %s is %s, expected a finite number of at least 0"
                   .formatted(model.getModel(), model.getWeight()));
         }
-        ManifestRules.requireAtLeast("epoch of " + model.getModel(), model.getEpoch(), 1);
+        double unit = formula.planned(model.getCoefficient(), model.getWeight()).unit();
+        if (!(unit > 0 && unit < Double.POSITIVE_INFINITY)) {
+          throw new InvalidInput(
+              "coefficient and weight of %s are %s and %s, expected a finite quotient above 0"
+                  .formatted(model.getModel(), model.getCoefficient(), model.getWeight()));
+        }
+        ManifestRules.requireAtLeast(
+            "epoch of " + model.getModel(), model.getEpoch(), formula.readsFishers() ? 1 : 0);
       }
     } catch (InvalidInput e) {
       throw new RejectedRecord(e.getMessage());
@@ -79,7 +91,8 @@ record ResolvedPlan(
           .held(new ModelVersion(planned.getModel(), planned.getVersion()))
           .ifPresent(model -> participants.add(new Participant(planned, model)));
     }
-    return new ResolvedPlan(plan, base, mergeSet, outputDtype, participants);
+    return new ResolvedPlan(
+        plan, base, MergeMethods.formula(plan.getMethod()), mergeSet, outputDtype, participants);
   }
 
   /** Whether a shard is merged, or copied from the base. */

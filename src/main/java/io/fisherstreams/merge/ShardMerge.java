@@ -1,7 +1,8 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.FisherMerge;
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeSums;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
@@ -23,6 +24,7 @@ final class ShardMerge {
   static final int BLOCK = 32_768;
 
   private final double[] result = new double[BLOCK];
+  private final double[] baseValues = new double[BLOCK];
   private final Block block = new Block();
   private final Block nextBlock = new Block();
   private final ByteBuffer merged =
@@ -45,35 +47,54 @@ final class ShardMerge {
   }
 
   /**
-   * One model's part of a shard.
+   * A shard's parameters in a payload file.
    *
-   * @param checkpoint the file with its parameters
+   * @param file the file
    * @param firstByte where the shard begins in it
    * @param type the parameters' type
-   * @param fisher the file with its Fisher, float32
-   * @param firstElement where the shard begins in it
-   * @param divisor what the Fisher's entries are divided by
-   * @param weight the model's weight
    */
-  record Input(
-      PayloadFile checkpoint,
-      long firstByte,
-      DType type,
-      PayloadFile fisher,
-      long firstElement,
-      double divisor,
-      double weight) {
-    /** Reads {@code count} elements from the shard's {@code first} on into a block. */
-    private Term read(int first, int count, Block block) {
-      checkpoint.read(firstByte + (long) first * type.bytes(), count * type.bytes(), block.theta);
-      fisher.read((firstElement + first) * Float.BYTES, count * Float.BYTES, block.fisher);
-      return new Term(type, block.theta, block.fisher, divisor, weight);
+  record Source(PayloadFile file, long firstByte, DType type) {
+    /** Reads {@code count} elements from the shard's {@code first} on. */
+    private void read(int first, int count, ByteBuffer into) {
+      file.read(firstByte + (long) first * type.bytes(), count * type.bytes(), into);
     }
   }
 
-  /** A kernel for {@link #merge}. */
-  static FisherMerge kernel(double minimalFisherWeight) {
-    return new FisherMerge(BLOCK, minimalFisherWeight);
+  /**
+   * A shard's Fisher in a payload file.
+   *
+   * @param file the file, float32
+   * @param firstElement where the shard begins in it
+   * @param divisor what the entries are divided by to give the Fisher
+   * @param unit what the Fisher is divided by
+   */
+  record FisherSource(PayloadFile file, long firstElement, double divisor, double unit) {}
+
+  /**
+   * One model's part of a shard.
+   *
+   * @param checkpoint its parameters
+   * @param fisher its Fisher; empty when the formula reads none
+   * @param weight the model's weight
+   */
+  record Input(Source checkpoint, Optional<FisherSource> fisher, double weight) {
+    /** Reads {@code count} elements from the shard's {@code first} on into a block. */
+    private Term read(int first, int count, Block block) {
+      checkpoint.read(first, count, block.theta);
+      if (fisher.isEmpty()) {
+        return new Term(checkpoint.type, block.theta, block.fisher, 1, weight);
+      }
+      FisherSource source = fisher.get();
+      source.file.read(
+          (source.firstElement + first) * Float.BYTES, count * Float.BYTES, block.fisher);
+      return new Term(
+          checkpoint.type, block.theta, block.fisher, source.divisor, source.unit, weight);
+    }
+  }
+
+  /** Sums for {@link #merge}. */
+  static MergeSums sums(MergeFormula formula) {
+    return formula.sums(BLOCK);
   }
 
   /** The shard that was computed last, little-endian, valid until the next one. */
@@ -109,26 +130,31 @@ final class ShardMerge {
   /**
    * Merges a shard.
    *
+   * @param base the base model's shard; empty when the formula does not read it
    * @param dtype the type of the result
    * @return how many of its entries have no weight
    */
-  long merge(FisherMerge kernel, List<Input> inputs, int elements, DType dtype) {
+  long merge(MergeSums sums, Optional<Source> base, List<Input> inputs, int elements, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
     long unweighted = 0;
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
-      kernel.begin(count);
+      if (base.isPresent()) {
+        base.get().read(first, count, block.theta);
+        FloatCodec.toDouble(base.get().type, block.theta, 0, baseValues, 0, count);
+      }
+      sums.begin(count, baseValues);
       int pairs = inputs.size() / 2 * 2;
       for (int i = 0; i < pairs; i += 2) {
-        kernel.add(
+        sums.add(
             inputs.get(i).read(first, count, block),
             inputs.get(i + 1).read(first, count, nextBlock));
       }
       if (pairs < inputs.size()) {
-        kernel.add(inputs.get(pairs).read(first, count, block));
+        sums.add(inputs.get(pairs).read(first, count, block));
       }
-      unweighted += kernel.finish(result);
+      unweighted += sums.finish(result);
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
       check(dtype, first, count, false);
     }
@@ -138,20 +164,19 @@ final class ShardMerge {
   /**
    * Copies a shard.
    *
-   * @param firstByte where it begins in the file
-   * @param type its type in the file
    * @param dtype the type of the result
    */
-  void copy(PayloadFile file, long firstByte, int elements, DType type, DType dtype) {
+  void copy(Source source, int elements, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
+    DType type = source.type;
     if (type == dtype) {
-      file.read(firstByte, merged.limit(), merged);
+      source.file.read(source.firstByte, merged.limit(), merged);
       return;
     }
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
-      file.read(firstByte + (long) first * type.bytes(), count * type.bytes(), block.theta);
+      source.read(first, count, block.theta);
       FloatCodec.toDouble(type, block.theta, 0, result, 0, count);
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
       check(dtype, first, count, true);

@@ -19,8 +19,10 @@ import java.util.function.Function;
  * @param file the merge.yaml
  * @param tasks the tasks' names
  * @param models the models in the order in which they are shown
+ * @param parameters how many a model has
  */
-public record EvaluationReport(Path file, List<String> tasks, List<ModelResult> models) {
+public record EvaluationReport(
+    Path file, List<String> tasks, List<ModelResult> models, long parameters) {
   /**
    * The results of one model.
    *
@@ -107,6 +109,20 @@ public record EvaluationReport(Path file, List<String> tasks, List<ModelResult> 
         put(row.byTask.get(task), byTask.putObject(task));
       }
     }
+    return root;
+  }
+
+  /**
+   * The merged model in the shape of FusionBench's reports; of several merged models, an object
+   * with the report of each under its name.
+   */
+  public ObjectNode fusionBench() {
+    List<ModelResult> merged = models.stream().filter(row -> row.kind.equals("merged")).toList();
+    if (merged.size() == 1) {
+      return FusionBenchReport.of(merged.get(0).byTask, parameters);
+    }
+    ObjectNode root = new ObjectMapper().createObjectNode();
+    merged.forEach(row -> root.set(row.name, FusionBenchReport.of(row.byTask, parameters)));
     return root;
   }
 }

@@ -66,7 +66,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
 
   /** Whether the merge has a model with examples instead of a Fisher. */
   boolean isNeeded() {
-    return file.models().stream().anyMatch(model -> model.examples().isPresent());
+    return file.models().stream().anyMatch(file::estimates);
   }
 
   private interface Use {
@@ -107,7 +107,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
    */
   void check() {
     for (MergeFile.Model model : file.models()) {
-      if (model.examples().isPresent()) {
+      if (file.estimates(model)) {
         open(model, this::check);
       }
     }

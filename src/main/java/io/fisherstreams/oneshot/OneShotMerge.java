@@ -5,7 +5,6 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolViewReader;
-import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.files.DiskSpace;
@@ -22,7 +21,7 @@ import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
@@ -38,7 +37,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.Collectors;
+import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.producer.Producer;
 
@@ -53,10 +54,12 @@ public final class OneShotMerge {
   private final Inputs inputs;
   private final MergeFile file;
   private final MergeListener listener;
+  private final Consumer<MergeSession> further;
   private Optional<Companions> companions;
   private BaseModel baseModel;
 
-  private OneShotMerge(Inputs inputs, MergeListener listener) {
+  private OneShotMerge(Inputs inputs, MergeListener listener, Consumer<MergeSession> further) {
+    this.further = further;
     this.inputs = inputs;
     this.file = inputs.file();
     this.listener = listener;
@@ -69,7 +72,8 @@ public final class OneShotMerge {
    * @param output a name that ends in {@code .safetensors} for one file, else a folder
    * @param partBytes largest size of a file of a folder
    * @param dtype type of all floating tensors; empty for the base's
-   * @param strict whether a takeover is an error instead of a warning
+   * @param strict whether a takeover, or an ε that is most of the weights, is an error instead of a
+   *     warning
    * @param trustsCode whether Python files of the base's folder are copied
    * @param partitions of the pool's topics; the result does not depend on them
    * @param threads of the merge stage; the result does not depend on them
@@ -121,7 +125,18 @@ public final class OneShotMerge {
    *     written then
    */
   public static Result run(Inputs inputs, MergeListener listener) {
-    return new OneShotMerge(inputs, listener).run();
+    return run(inputs, listener, session -> {});
+  }
+
+  /**
+   * Merges, and then merges the same models in other ways: no tensor is streamed and no Fisher is
+   * estimated again.
+   *
+   * @param further is called when the first merge is done
+   * @throws InvalidInput as above
+   */
+  public static Result run(Inputs inputs, MergeListener listener, Consumer<MergeSession> further) {
+    return new OneShotMerge(inputs, listener, further).run();
   }
 
   private Result run() {
@@ -174,15 +189,21 @@ public final class OneShotMerge {
           Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
       progress.done();
       report.notes().forEach(listener::note);
-      report(report.takeovers());
+      report(warnings(report.takeovers(), report.epsilonWarning()));
       return report;
     }
   }
 
-  private void report(List<Shares.Takeover> takeovers) {
-    takeovers.forEach(takeover -> listener.warn(takeover.message()));
-    if (inputs.strict() && !takeovers.isEmpty()) {
-      throw new InvalidInput("rejected by --strict: " + takeovers.get(0).message());
+  private static List<String> warnings(
+      List<Shares.Takeover> takeovers, Optional<String> epsilonWarning) {
+    return Stream.concat(takeovers.stream().map(Shares.Takeover::message), epsilonWarning.stream())
+        .toList();
+  }
+
+  private void report(List<String> warnings) {
+    warnings.forEach(listener::warn);
+    if (inputs.strict() && !warnings.isEmpty()) {
+      throw new InvalidInput("rejected by --strict: " + warnings.get(0));
     }
   }
 
@@ -235,7 +256,7 @@ public final class OneShotMerge {
       release = new ReleaseWait(runner, watch).await(estimation.isNeeded());
     }
     if (estimation.isNeeded()) {
-      report(takeovers(runner));
+      report(warnings(runner));
     }
     if (release.getUnweighted() > 0) {
       listener.warn(
@@ -245,13 +266,14 @@ public final class OneShotMerge {
               release.getUnweighted()));
     }
     MergedTensors tensors = write(release, base, runner);
+    further.accept(new MergeSession(runner, base));
     return new Result(release, inputs.output(), tensors);
   }
 
-  private static List<Shares.Takeover> takeovers(PoolRunner runner) {
+  private static List<String> warnings(PoolRunner runner) {
     return PoolViewReader.read(runner.kafka(), runner.topics())
         .propose()
-        .map(Proposal::takeovers)
+        .map(proposal -> warnings(proposal.takeovers(), proposal.epsilonWarning()))
         .orElse(List.of());
   }
 
@@ -284,7 +306,7 @@ public final class OneShotMerge {
       ModelManifest manifest = baseManifest();
       publish(publisher, manifest, base, Optional.empty());
       for (MergeFile.Model model : file.models()) {
-        if (model.examples().isPresent()) {
+        if (file.estimates(model)) {
           estimation.estimate(model, publisher, watch);
         } else {
           publish(publisher, model);
@@ -300,10 +322,9 @@ public final class OneShotMerge {
         baseName(),
         1,
         baseModel.tensors(),
-        new MergeMethod(
+        MergeMethods.of(
+            method.formula(),
             method.excludeParamNamesRegex(),
-            method.normalizeFisherWeight(),
-            method.minimalFisherWeight(),
             inputs.dtype().map(DType::name).orElse(null)),
         "");
   }
@@ -324,7 +345,7 @@ public final class OneShotMerge {
       ModelManifest.Builder manifest =
           Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
       model.coefficient().ifPresent(manifest::setCoefficient);
-      publish(publisher, manifest.build(), checkpoint, model.fisher());
+      publish(publisher, manifest.build(), checkpoint, file.fisher(model));
     }
   }
 

@@ -128,7 +128,7 @@ public final class PoolEvaluation implements AutoCloseable {
   public void evaluateOwnTasks() {
     for (Task task : tasks) {
       for (Row row : rows) {
-        if (row.name.equals(task.name)) {
+        if (row.kind.equals("fine_tuned") && row.name.equals(task.name)) {
           evaluate(row, task);
         }
       }
@@ -138,12 +138,17 @@ public final class PoolEvaluation implements AutoCloseable {
   /**
    * Runs all models on all tasks.
    *
-   * @param merged the merged checkpoint
+   * @param merged the merged checkpoints by their names, in the order in which they are shown
    */
-  public EvaluationReport evaluateAll(Path merged) {
-    rows.add(0, new Row("base", "base", TensorSource.of(base)));
-    rows.add(0, new Row("plain average", "plain_average", average()));
-    rows.add(0, new Row("merged", "merged", TensorSource.of(add(Checkpoint.open(merged)))));
+  public EvaluationReport evaluateAll(Map<String, Path> merged) {
+    List<Row> others = List.copyOf(rows);
+    rows.clear();
+    merged.forEach(
+        (name, file) ->
+            rows.add(new Row(name, "merged", TensorSource.of(add(Checkpoint.open(file))))));
+    rows.add(new Row("plain average", "plain_average", average()));
+    rows.add(new Row("base", "base", TensorSource.of(base)));
+    rows.addAll(others);
     for (Task task : tasks) {
       for (Row row : rows) {
         evaluate(row, task);
@@ -154,7 +159,8 @@ public final class PoolEvaluation implements AutoCloseable {
         tasks.stream().map(Task::name).toList(),
         rows.stream()
             .map(row -> new EvaluationReport.ModelResult(row.name, row.kind, row.evaluations))
-            .toList());
+            .toList(),
+        base.tensors().values().stream().mapToLong(TensorInfo::elements).sum());
   }
 
   private TensorSource average() {

@@ -5,19 +5,21 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
-import io.fisherstreams.fisher.Shares.Weight;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.tensor.TensorInfo;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.SortedMap;
@@ -59,13 +61,16 @@ public final class Preflight {
    * @param models every model by its name
    * @param takeovers the models that ε makes take over the merge; none when a Fisher is still to be
    *     estimated, or without normalisation
+   * @param epsilonWarning what the user should know when ε is most of the weights; empty when a
+   *     Fisher is still to be estimated
    */
   public record Report(
       BaseModel base,
       List<String> notes,
       long elements,
       SortedMap<String, ModelReport> models,
-      List<Takeover> takeovers) {}
+      List<Takeover> takeovers,
+      Optional<String> epsilonWarning) {}
 
   /**
    * What was found of a model.
@@ -111,7 +116,7 @@ public final class Preflight {
     // All headers before any data: a missing file of the last model is reported at once.
     long bytes = 0;
     for (Model model : merge.models()) {
-      bytes += bytesToRead(model, merged, baseModel, notes);
+      bytes += bytesToRead(model, merge.fisher(model), merged, baseModel, notes);
     }
     try (Checkpoint base = Checkpoint.open(merge.base())) {
       for (Model model : merge.models()) {
@@ -128,15 +133,18 @@ public final class Preflight {
             model.name(),
             new ModelReport(
                 merge.coefficient(model),
-                model.fisher().map(fisher -> reader.sumFisher(model, fisher))));
+                merge.fisher(model).map(fisher -> reader.sumFisher(model, fisher))));
       }
     }
+    MergeFormula formula = merge.method().formula();
+    SortedMap<String, MergeFormula.Model> known = known(merge, models, elements);
     return new Report(
         baseModel,
         List.copyOf(notes),
         elements,
         Collections.unmodifiableSortedMap(models),
-        takeovers(merge, models, elements));
+        Shares.takeovers(known, formula, elements),
+        EpsilonShares.warning(formula, parts(known, formula, elements)));
   }
 
   private static String renamed(String what, Checkpoint file, String how) {
@@ -174,7 +182,11 @@ public final class Preflight {
   }
 
   private static long bytesToRead(
-      Model model, SortedMap<String, TensorInfo> merged, BaseModel base, List<String> notes) {
+      Model model,
+      Optional<Path> fisherFile,
+      SortedMap<String, TensorInfo> merged,
+      BaseModel base,
+      List<String> notes) {
     long bytes;
     String what = "model '" + model.name() + "'";
     try (Checkpoint checkpoint = base.open(model.checkpoint())) {
@@ -184,8 +196,8 @@ public final class Preflight {
       checkpoint.renaming().ifPresent(how -> notes.add(renamed(what, checkpoint, how)));
       bytes = bytes(checkpoint, merged);
     }
-    if (model.fisher().isPresent()) {
-      try (Checkpoint fisher = Checkpoint.openAs(model.fisher().get(), merged.keySet())) {
+    if (fisherFile.isPresent()) {
+      try (Checkpoint fisher = Checkpoint.openAs(fisherFile.get(), merged.keySet())) {
         ModelCheck.requireMerged("Fisher of model '" + model.name() + "'", fisher, merged.values());
         ModelCheck.examples(fisher);
         bytes += bytes(fisher, merged);
@@ -223,37 +235,58 @@ public final class Preflight {
     return merged.keySet().stream().mapToLong(name -> file.tensors().get(name).bytes()).sum();
   }
 
-  private static List<Takeover> takeovers(
+  /** The models with their Fishers' sums; none when a Fisher is still to be estimated. */
+  private static SortedMap<String, MergeFormula.Model> known(
       MergeFile merge, SortedMap<String, ModelReport> models, long elements) {
-    double epsilon = merge.method().minimalFisherWeight();
-    boolean normalize = merge.method().normalizeFisherWeight();
+    MergeFormula formula = merge.method().formula();
+    SortedMap<String, MergeFormula.Model> known = new TreeMap<>();
     for (Model model : merge.models()) {
-      Optional<FisherReport> fisher = models.get(model.name()).fisher();
-      if (normalize && epsilon == 0 && fisher.isPresent() && fisher.get().squares() == 0) {
-        throw new InvalidInput(
-            ("Fisher of model '%s' (%s) is zero (ΣF² = 0) and cannot be normalised with"
-                    + " minimal_fisher_weight 0: give the model a Fisher, or set"
-                    + " minimal_fisher_weight above 0")
-                .formatted(model.name(), model.fisher().orElseThrow()));
+      ModelReport report = models.get(model.name());
+      if (report.fisher().isPresent()) {
+        FisherReport fisher = report.fisher().get();
+        requireWeight(model, fisher, formula);
+        known.put(
+            model.name(),
+            new MergeFormula.Model(report.coefficient(), fisher.total(), fisher.norm()));
       }
     }
-    if (!models.values().stream().allMatch(model -> model.fisher().isPresent())) {
-      return List.of();
+    if (known.size() < models.size()) {
+      return new TreeMap<>();
     }
-    Map<String, Weight> weights = new TreeMap<>();
-    models.forEach(
-        (name, model) -> {
-          FisherReport fisher = model.fisher().orElseThrow();
-          weights.put(name, new Weight(model.coefficient(), fisher.total(), fisher.norm()));
-        });
     if (elements > 0
-        && Shares.of(weights, epsilon, elements, normalize).values().stream()
-            .allMatch(share -> share == 0)) {
+        && Shares.of(known, formula, elements).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
           ("%s: all weights are zero: every model with a coefficient above 0 has a zero Fisher, and"
                   + " minimal_fisher_weight is %s")
-              .formatted(merge.file(), epsilon));
+              .formatted(merge.file(), formula.constant()));
     }
-    return normalize ? Shares.takeovers(weights, epsilon, elements) : List.of();
+    return known;
+  }
+
+  private static void requireWeight(Model model, FisherReport fisher, MergeFormula formula) {
+    if (formula instanceof FisherAverage average
+        && average.rejectsZeroFisher()
+        && fisher.squares() == 0) {
+      throw new InvalidInput(
+          ("Fisher of model '%s' (%s) is zero (ΣF² = 0) and cannot be normalised with"
+                  + " minimal_fisher_weight 0: give the model a Fisher, or set"
+                  + " minimal_fisher_weight above 0")
+              .formatted(model.name(), model.fisher().orElseThrow()));
+    }
+  }
+
+  private static List<EpsilonShares.Part> parts(
+      SortedMap<String, MergeFormula.Model> known, MergeFormula formula, long elements) {
+    SortedMap<String, Double> shares = Shares.of(known, formula, elements);
+    List<EpsilonShares.Part> parts = new ArrayList<>();
+    known.forEach(
+        (name, model) ->
+            parts.add(
+                new EpsilonShares.Part(
+                    name,
+                    shares.get(name),
+                    EpsilonShares.of(
+                        formula.mass(formula.factors(model, elements), model.total(), elements)))));
+    return parts;
   }
 }

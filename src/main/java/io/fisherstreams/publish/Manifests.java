@@ -1,8 +1,9 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.fisher.MergeSet;
-import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.Role;
@@ -10,6 +11,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
+import java.util.function.UnaryOperator;
 
 /** Creates manifests from checkpoints. */
 public final class Manifests {
@@ -21,7 +23,7 @@ public final class Manifests {
         name,
         version,
         tensors,
-        new MergeMethod(List.of(), true, ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, null),
+        MergeMethods.of(MethodSettings.NONE.formula(UnaryOperator.identity()), List.of(), null),
         "");
   }
 

@@ -7,6 +7,8 @@ import io.fisherstreams.checkpoint.MissingNames;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.checkpoint.TiedWeights;
+import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.record.ManifestRules;
@@ -161,8 +163,10 @@ public final class ModelCheck {
   /**
    * Rejects a Fisher that lacks a merged parameter, has one in another shape, or has an entry that
    * is negative, NaN or infinite.
+   *
+   * @return its sums over the merged parameters; the coefficient is 1
    */
-  public static void fisher(Checkpoint fisher, ModelManifest manifest) {
+  public static MergeFormula.Model fisher(Checkpoint fisher, ModelManifest manifest) {
     List<TensorInfo> merged = ManifestTensors.merged(manifest);
     requireMerged("Fisher", fisher, merged);
     for (TensorInfo wanted : merged) {
@@ -174,6 +178,24 @@ public final class ModelCheck {
               FloatScan.firstNegativeOrNotFinite(found.dtype(), data, shard.elements()),
           "is negative, NaN or infinite");
     }
+    return sums(fisher, merged);
+  }
+
+  private static MergeFormula.Model sums(Checkpoint fisher, List<TensorInfo> merged) {
+    FisherReader reader = new FisherReader(fisher);
+    float[] entries = new float[Shard.ELEMENTS];
+    double total = 0;
+    double squares = 0;
+    for (TensorInfo tensor : merged) {
+      for (int index = 0; index < Shard.count(tensor); index++) {
+        Shard shard = new Shard(tensor, index);
+        FloatCodec.toFloat(DType.F32, reader.read(shard), 0, entries, 0, shard.elements());
+        FisherMoments moments = FisherMoments.of(entries, shard.elements(), 1);
+        total += moments.total();
+        squares += moments.squares();
+      }
+    }
+    return new MergeFormula.Model(1, total, Math.sqrt(squares));
   }
 
   /** Rejects gradients of other shapes or values; returns the number of examples. */

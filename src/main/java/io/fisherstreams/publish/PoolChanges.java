@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
@@ -37,18 +38,24 @@ public final class PoolChanges {
   /**
    * Changes a model's coefficient and waits until the coordinator has accepted it.
    *
-   * @param coefficient at least 0; null for 1 / number of models
+   * @param coefficient at least 0, below 0 for task_arithmetic only; null for the method's default
    * @param notes receives why it is not known whether the coordinator accepts it, if it is not
    * @throws InvalidInput when the pool does not have the model, it is the base, or the coordinator
    *     rejects the change
    */
   public void weight(String model, Double coefficient, Consumer<String> notes) {
     if (coefficient != null) {
-      ManifestRules.requireWeight("the coefficient", coefficient);
+      ManifestRules.requireCoefficient("the coefficient", coefficient);
     }
     try (PoolModels models = PoolModels.open(kafka, topics);
         Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
+      models
+          .findBase()
+          .ifPresent(
+              base ->
+                  ManifestRules.requireCoefficient(
+                      "the coefficient", coefficient, MergeMethods.formula(base.getMethod())));
       PoolProducer pool = new PoolProducer(topics, producer);
       ModelManifest sent;
       do {

@@ -1,7 +1,9 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.NamePatterns;
+import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.time.Duration;
@@ -62,14 +64,14 @@ public final class ManifestRules {
     requireTensors(manifest);
     if (isBase) {
       MergeMethod method = manifest.getMethod();
-      requireWeight(names.apply("minimalFisherWeight"), method.getMinimalFisherWeight());
+      MergeMethods.formula(method, names);
       requirePatterns(
           method.getExcludeParamNamesRegex(),
           manifest.getParameters().stream().map(Parameter::getName).toList());
       requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
     }
     if (manifest.getCoefficient() != null) {
-      requireWeight(names.apply("coefficient"), manifest.getCoefficient());
+      requireCoefficient(names.apply("coefficient"), manifest.getCoefficient());
     }
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
@@ -212,6 +214,29 @@ public final class ManifestRules {
     if (value != 0 && (value < MIN_WEIGHT || value > MAX_WEIGHT)) {
       throw new InvalidInput(
           "%s is %s, expected 0 or a number from 1e-30 to 1e30".formatted(name, value));
+    }
+  }
+
+  /**
+   * Rejects a coefficient that is NaN or infinite, or whose absolute value is neither 0 nor from
+   * 1e-30 to 1e30, with {@link InvalidInput}. Whether it may be below 0 depends on the method.
+   */
+  public static void requireCoefficient(String name, double value) {
+    if (!Double.isFinite(value)) {
+      throw new InvalidInput("%s is %s, expected a finite number".formatted(name, value));
+    }
+    if (value != 0 && (Math.abs(value) < MIN_WEIGHT || Math.abs(value) > MAX_WEIGHT)) {
+      throw new InvalidInput(
+          "%s is %s, expected 0 or an absolute value from 1e-30 to 1e30".formatted(name, value));
+    }
+  }
+
+  /** Rejects a coefficient below 0 for a method that accepts none with {@link InvalidInput}. */
+  public static void requireCoefficient(String name, Double value, MergeFormula formula) {
+    if (value != null && value < 0 && !formula.acceptsNegativeCoefficients()) {
+      throw new InvalidInput(
+          "%s is %s: the method %s accepts no coefficient below 0 (%s does)"
+              .formatted(name, value, formula.name(), TaskArithmetic.NAME));
     }
   }
 

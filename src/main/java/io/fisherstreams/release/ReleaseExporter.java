@@ -90,7 +90,12 @@ public final class ReleaseExporter {
                         .flatMap(DType::of)));
         writer.addFile(
             "README.md",
-            ModelCard.of(release, tensors, new TiedWeights(ties)).getBytes(StandardCharsets.UTF_8));
+            ModelCard.of(
+                    release,
+                    tensors,
+                    new TiedWeights(ties),
+                    output.companions.map(Companions::folder).map(BaseCard::of))
+                .getBytes(StandardCharsets.UTF_8));
       }
       writer.commit();
     }

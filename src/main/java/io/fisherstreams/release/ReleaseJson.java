@@ -7,6 +7,7 @@ import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.TaskAccuracy;
@@ -94,10 +95,16 @@ public final class ReleaseJson {
       json.writeString(pattern);
     }
     json.writeEndArray();
+    json.writeStringField("name", method.getName());
+    json.writeNumberField("scale", method.getScale());
+    json.writeNumberField("fisher_exponent", method.getFisherExponent());
     json.writeBooleanField("normalize_fisher_weight", method.getNormalizeFisherWeight());
     json.writeNumberField("minimal_fisher_weight", method.getMinimalFisherWeight());
+    writeNumber(json, "relative_fisher_weight", method.getRelativeFisherWeight());
+    writeNumber(json, "prior", method.getPrior());
     json.writeStringField("output_dtype", method.getOutputDtype());
     json.writeEndObject();
+    json.writeNumberField("epsilon_share", PlannedModels.epsilonShare(plan));
     json.writeArrayFieldStart("models");
     for (PlannedModel model : plan.getModels()) {
       json.writeStartObject();
@@ -108,6 +115,7 @@ public final class ReleaseJson {
       json.writeNumberField("fisher_norm", model.getFisherNorm());
       json.writeNumberField("weight", model.getWeight());
       json.writeNumberField("share", model.getShare());
+      json.writeNumberField("epsilon_share", model.getEpsilonShare());
       json.writeEndObject();
     }
     json.writeEndArray();
@@ -154,11 +162,7 @@ public final class ReleaseJson {
     json.writeStringField("reason", verdict.getReason());
     json.writeNumberField("accuracy", verdict.getAccuracy());
     json.writeNumberField("reference_release", verdict.getReferenceRelease());
-    if (verdict.getReferenceAccuracy() == null) {
-      json.writeNullField("reference_accuracy");
-    } else {
-      json.writeNumberField("reference_accuracy", verdict.getReferenceAccuracy());
-    }
+    writeNumber(json, "reference_accuracy", verdict.getReferenceAccuracy());
     json.writeNumberField("largest_drop", verdict.getLargestDrop());
     writeTexts(json, "suspects", verdict.getSuspects());
     writeLeftOut(json, "leave_out", verdict.getLeaveOut());
@@ -172,5 +176,14 @@ public final class ReleaseJson {
     }
     json.writeEndArray();
     json.writeEndObject();
+  }
+
+  private static void writeNumber(JsonGenerator json, String field, Double value)
+      throws IOException {
+    if (value == null) {
+      json.writeNullField(field);
+    } else {
+      json.writeNumberField(field, value);
+    }
   }
 }

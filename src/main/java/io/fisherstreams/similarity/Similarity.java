@@ -1,14 +1,16 @@
 package io.fisherstreams.similarity;
 
 import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.Shares;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
@@ -52,27 +54,25 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
 
   private static Part part(MergePlan plan, String name, FisherProducts.Sums sums) {
     List<PlannedModel> models = plan.getModels();
-    MergeMethod method = plan.getMethod();
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
     List<List<OptionalDouble>> cosines = new ArrayList<>();
-    Map<String, Shares.Weight> weights = new TreeMap<>();
+    SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     for (int row = 0; row < models.size(); row++) {
       List<OptionalDouble> cells = new ArrayList<>();
       for (int column = 0; column < models.size(); column++) {
         cells.add(sums.cosine(row, column));
       }
       cosines.add(cells);
-      // A layer is divided by the plan's norm too: a merge divides by the norm of the whole Fisher.
+      // A layer has the plan's factors: a merge divides by the norm or mean of the whole Fisher.
       PlannedModel model = models.get(row);
-      weights.put(
+      masses.put(
           model.getModel(),
-          new Shares.Weight(model.getCoefficient(), sums.total(row), model.getFisherNorm()));
+          formula.mass(
+              formula.planned(model.getCoefficient(), model.getWeight()),
+              sums.total(row),
+              sums.entries()));
     }
-    Map<String, Double> shares =
-        Shares.of(
-            weights,
-            method.getMinimalFisherWeight(),
-            sums.entries(),
-            method.getNormalizeFisherWeight());
+    Map<String, Double> shares = Shares.of(masses);
     return new Part(
         name,
         sums.entries(),

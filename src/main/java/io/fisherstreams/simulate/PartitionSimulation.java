@@ -170,7 +170,8 @@ final class PartitionSimulation implements AutoCloseable {
               1.0 / models,
               1.0,
               1.0,
-              1.0 / models));
+              1.0 / models,
+              0.0));
     }
     MergePlan plan =
         new MergePlan(

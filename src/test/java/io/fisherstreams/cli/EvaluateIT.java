@@ -288,6 +288,60 @@ final class EvaluateIT {
         .containsPattern("mean log-likelihood +first +second +average\nmerged +-\\d");
   }
 
+  private double[] added(String tensor) {
+    double[] sum = base.body(tensor);
+    for (int j = 0; j < sum.length; j++) {
+      double start = base.body(tensor)[j];
+      sum[j] += 0.3 * (first.body(tensor)[j] + second.body(tensor)[j] - 2 * start);
+    }
+    return sum;
+  }
+
+  @Test
+  void severalMethodsAreComparedAndReportedAsFusionBenchDoes() throws IOException {
+    Files.writeString(
+        yaml, Files.readString(yaml) + "compare: [task_arithmetic, {scale: 0, name: fisher}]\n");
+    Path json = directory.resolve("compared.json");
+    Path report = directory.resolve("report.json");
+    Output output =
+        run("evaluate", yaml.toString(), "--json=" + json, "--fusion-bench-json=" + report);
+    assertThat(output.exit).as(output.err).isZero();
+    JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
+    assertThat(models.findValuesAsText("model"))
+        .containsExactly(
+            "merged",
+            "task_arithmetic",
+            "fisher scale 0",
+            "plain average",
+            "base",
+            "first",
+            "second");
+    assertThat(models.findValuesAsText("kind").subList(0, 4))
+        .containsExactly("merged", "merged", "merged", "plain_average");
+    compare(models.get(0), merged("layers.0.weight"), merged("layers.0.bias"));
+    compare(models.get(1), added("layers.0.weight"), added("layers.0.bias"));
+    compare(models.get(2), base.body("layers.0.weight"), base.body("layers.0.bias"));
+
+    JsonNode reports = new ObjectMapper().readTree(report.toFile());
+    assertThat(reports.fieldNames())
+        .toIterable()
+        .containsExactly("merged", "task_arithmetic", "fisher scale 0");
+    JsonNode one = reports.get("task_arithmetic");
+    assertThat(one.fieldNames())
+        .toIterable()
+        .containsExactly("model_info", "first", "second", "average");
+    JsonNode figures = models.get(1);
+    assertThat(one.get("first").get("accuracy"))
+        .isEqualTo(figures.get("tasks").get("first").get("accuracy"));
+    assertThat(one.get("first").get("loss").asDouble())
+        .isEqualTo(-figures.get("tasks").get("first").get("mean_log_likelihood").asDouble());
+    assertThat(one.get("average").get("accuracy")).isEqualTo(figures.get("mean_accuracy"));
+    assertThat(one.get("average").get("loss").asDouble())
+        .isCloseTo(-figures.get("mean_log_likelihood").asDouble(), within(1e-15));
+    int parameters = HIDDEN * INPUTS + HIDDEN + base.classes * HIDDEN + base.classes;
+    assertThat(one.get("model_info").get("all_params").asInt()).isEqualTo(parameters);
+  }
+
   private void compare(JsonNode found, double[] weight, double[] bias) {
     double[] one = firstTask.measure(weight, bias, first);
     double[] other = secondTask.measure(weight, bias, second);

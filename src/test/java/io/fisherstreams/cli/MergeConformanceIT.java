@@ -32,23 +32,27 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * The {@code merge} command over the embedded broker, against values from an independent float64
  * reference.
  */
 final class MergeConformanceIT {
-  private static final Path CASES = Path.of("src/test/resources/conformance/merge");
+  private static final Path ROOT = Path.of("src/test/resources/conformance");
+  private static final Path CASES = ROOT.resolve("merge");
 
   @TempDir private Path directory;
 
   static Stream<String> cases() throws IOException {
     List<String> names = new ArrayList<>();
-    try (Stream<Path> folders = Files.list(CASES)) {
-      folders.forEach(folder -> names.add(folder.getFileName().toString()));
+    for (String kind : List.of("merge", "methods")) {
+      try (Stream<Path> folders = Files.list(ROOT.resolve(kind))) {
+        folders.forEach(folder -> names.add(kind + "/" + folder.getFileName()));
+      }
     }
     Collections.sort(names);
-    assertThat(names).hasSize(21);
+    assertThat(names).hasSize(21 + 17);
     return names.stream();
   }
 
@@ -56,11 +60,10 @@ final class MergeConformanceIT {
   @MethodSource("cases")
   void mergesAsTheReferenceDoes(String name) {
     Path output = directory.resolve("merged.safetensors");
-    assertThat(merge(CASES.resolve(name).resolve("merge.yaml"), output)).isZero();
+    assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), output)).isZero();
     try (Checkpoint merged = Checkpoint.open(output);
-        Checkpoint base = Checkpoint.open(CASES.resolve(name).resolve("base.safetensors"));
-        Checkpoint expected =
-            Checkpoint.open(CASES.resolve(name).resolve("expected.safetensors"))) {
+        Checkpoint base = Checkpoint.open(ROOT.resolve(name).resolve("base.safetensors"));
+        Checkpoint expected = Checkpoint.open(ROOT.resolve(name).resolve("expected.safetensors"))) {
       assertThat(merged.tensors()).isEqualTo(base.tensors());
       for (TensorInfo tensor : base.tensors().values()) {
         ByteBuffer found = all(merged, tensor);
@@ -80,7 +83,7 @@ final class MergeConformanceIT {
     try {
       Matcher patterns =
           Pattern.compile("exclude_param_names_regex: \\['(.*)'\\]")
-              .matcher(Files.readString(CASES.resolve(name).resolve("merge.yaml")));
+              .matcher(Files.readString(ROOT.resolve(name).resolve("merge.yaml")));
       return patterns.find() && Pattern.compile(patterns.group(1)).matcher(parameter).lookingAt();
     } catch (IOException e) {
       throw new AssertionError(e);
@@ -135,9 +138,10 @@ final class MergeConformanceIT {
     return bits < 0 ? -magnitude : magnitude;
   }
 
-  @Test
-  void bytesDoNotDependOnPartitionsThreadsOrOrder() throws IOException {
-    Path yaml = CASES.resolve("many-shards-normalized/merge.yaml");
+  @ParameterizedTest
+  @ValueSource(strings = {"merge/many-shards-normalized", "methods/gradient-matching-shards"})
+  void bytesDoNotDependOnPartitionsThreadsOrOrder(String name) throws IOException {
+    Path yaml = ROOT.resolve(name).resolve("merge.yaml");
     Path reversed = directory.resolve("reversed.yaml");
     Files.writeString(reversed, reversed(yaml));
     Path reference = directory.resolve("reference.safetensors");
@@ -177,6 +181,37 @@ final class MergeConformanceIT {
           .isEqualTo("[]");
     }
     assertThat(remote).hasSameBinaryContentAs(local);
+  }
+
+  @Test
+  void aScaleOfZeroGivesTheBasesBytes() {
+    Path yaml = ROOT.resolve("methods/fisher-scale-zero/merge.yaml");
+    Path output = directory.resolve("merged.safetensors");
+    assertThat(merge(yaml, output)).isZero();
+    assertSameTensors(output, yaml.resolveSibling("base.safetensors"));
+  }
+
+  @Test
+  void weightsThatAreMostlyThePriorAreRejectedUnderStrict() throws IOException {
+    Path cases = ROOT.resolve("methods/gradient-matching").toAbsolutePath();
+    Path yaml = directory.resolve("merge.yaml");
+    Files.writeString(
+        yaml,
+        Files.readString(cases.resolve("merge.yaml"))
+            .replaceAll("(base|checkpoint|fisher): (.*safetensors)", "$1: " + cases + "/$2")
+            .replace("prior: 1.0", "prior: 3"));
+    Path output = directory.resolve("merged.safetensors");
+    StringWriter err = new StringWriter();
+    int code =
+        Main.commandLine()
+            .setErr(new PrintWriter(err, true))
+            .execute("merge", yaml.toString(), "-o", output.toString(), "--strict");
+    assertThat(code).isEqualTo(1);
+    assertThat(err.toString())
+        .contains("rejected by --strict: prior 3.00 is more than half of the weights of 3 of 3")
+        .contains("model-a 75.00%", "Lower prior")
+        .doesNotContain("stream base");
+    assertThat(output).doesNotExist();
   }
 
   @Test

@@ -67,6 +67,7 @@ final class SecretsIT {
           "merge", List.of(CASE.resolve("merge.yaml").toString()),
           "evaluate", List.of(CASE.resolve("merge.yaml").toString()),
           "run", List.of("--all"),
+          "method set", List.of("fisher"),
           "webhooks replay", List.of("hook-of-a-test", "--release", "1"),
           "publish checkpoint", List.of("--model", "m", file("model-a.safetensors")),
           "publish fisher", List.of("--model", "m", file("model-a.fisher.safetensors")));

@@ -8,6 +8,8 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.EstimatorName;
@@ -153,13 +155,16 @@ final class DocumentedKeysTest {
         .isEqualTo(
             new MergeFile.Method(
                 List.of("visual_projection", "logit_scale$"),
-                true,
-                1e-6,
+                new FisherAverage(1.2, 0.5, FisherAverage.Unit.MEAN, 1e-3),
                 256,
                 Optional.of(EstimatorName.SAMPLED),
                 4,
                 7,
                 16));
+    assertThat(file.compare())
+        .containsExactly(
+            new MergeFile.Compared("gradient_matching", new GradientMatching(1, 0.3)),
+            new MergeFile.Compared("gradient_matching prior 1", new GradientMatching(1, 1)));
     assertNamesEveryKey(MERGE_YAML);
   }
 
@@ -225,7 +230,8 @@ final class DocumentedKeysTest {
     String example = example(document);
     for (String key : defaults(document).keySet()) {
       String name = key.substring(key.lastIndexOf('.') + 1);
-      assertThat(example).containsPattern("(?m)^[ -]*" + name + ":");
+      // A key that excludes another one is in a comment.
+      assertThat(example).containsPattern("(?m)^[# -]*" + name + ":");
     }
   }
 

@@ -6,6 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.GradientMatching;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
 import java.io.IOException;
@@ -76,8 +80,7 @@ class MergeFileTest {
     assertThat(merge.coefficient(b)).isEqualTo(2);
     MergeFile.Method method = merge.method();
     assertThat(method.excludeParamNamesRegex()).containsExactly("head", "visual.*");
-    assertThat(method.normalizeFisherWeight()).isFalse();
-    assertThat(method.minimalFisherWeight()).isEqualTo(1e-8);
+    assertThat(method.formula()).isEqualTo(FisherAverage.of(1e-8, false));
     assertThat(method.numFisherExamples()).isEqualTo(512);
     assertThat(method.estimator()).hasValue(EstimatorName.FUSION_BENCH);
     assertThat(method.samples()).isEqualTo(3);
@@ -98,7 +101,9 @@ class MergeFileTest {
                     """));
 
     assertThat(merge.method())
-        .isEqualTo(new MergeFile.Method(List.of(), true, 1e-6, 256, Optional.empty(), 1, 0, 8));
+        .isEqualTo(
+            new MergeFile.Method(
+                List.of(), FisherAverage.of(1e-6, true), 256, Optional.empty(), 1, 0, 8));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }
@@ -112,7 +117,7 @@ class MergeFileTest {
       assertThat(files).hasSize(21);
       for (MergeFile file : files) {
         assertThat(file.base()).exists();
-        assertThat(file.method().minimalFisherWeight()).isEqualTo(1e-6);
+        assertThat(file.method().formula().constant()).isEqualTo(1e-6);
         assertThat(file.models())
             .allSatisfy(
                 model -> {
@@ -121,6 +126,41 @@ class MergeFileTest {
                 });
       }
     }
+  }
+
+  @Test
+  void readsTheKeysOfEachMethod() throws IOException {
+    assertThat(formula("{}")).isEqualTo(FisherAverage.of(1e-6, true));
+    assertThat(formula("{name: fisher, scale: 1.4, fisher_exponent: 0.5}"))
+        .isEqualTo(new FisherAverage(1.4, 0.5, FisherAverage.Unit.NORM, 1e-6));
+    assertThat(formula("{relative_fisher_weight: 1e-3}"))
+        .isEqualTo(new FisherAverage(1, 1, FisherAverage.Unit.MEAN, 1e-3));
+    assertThat(formula("{name: gradient_matching}")).isEqualTo(new GradientMatching(1, 0.3));
+    assertThat(formula("{name: gradient_matching, scale: 0.8, prior: 2}"))
+        .isEqualTo(new GradientMatching(0.8, 2));
+    assertThat(formula("{name: task_arithmetic}")).isEqualTo(new TaskArithmetic(0.3));
+    assertThat(formula("{name: task_arithmetic, scale: 0}")).isEqualTo(new TaskArithmetic(0));
+  }
+
+  private MergeFormula formula(String method) throws IOException {
+    return MergeFile.read(write(MINIMAL + "method: " + method + "\n")).method().formula();
+  }
+
+  @Test
+  void taskArithmeticNeedsNoFisherAndAcceptsNegativeCoefficients() throws IOException {
+    MergeFile file =
+        MergeFile.read(
+            write(
+                """
+                base: b
+                models:
+                  - {name: a, checkpoint: a}
+                  - {name: b, checkpoint: b, coefficient: -0.5}
+                method: {name: task_arithmetic}
+                """));
+
+    assertThat(file.models().stream().map(file::coefficient)).containsExactly(1.0, -0.5);
+    assertThat(file.models()).noneMatch(model -> file.estimates(model));
   }
 
   static Stream<Arguments> rejections() {
@@ -157,6 +197,36 @@ class MergeFileTest {
         Arguments.of(
             model + "examples: e\n", "models[0].fisher: model 'a' has both fisher and examples"),
         Arguments.of(model + "coefficient: -0.1\n", "line 6: models[0].coefficient: is '-0.1'"),
+        Arguments.of(
+            MINIMAL + "method: {name: gradient_maching}\n",
+            "line 6: method.name: name is 'gradient_maching', expected one of fisher, gradient_matching, task_arithmetic"),
+        Arguments.of(
+            MINIMAL + "method: {name: gradient_matching, minimal_fisher_weight: 1e-6}\n",
+            "gradient_matching has no minimal_fisher_weight: remove it"),
+        Arguments.of(
+            MINIMAL + "method: {name: gradient_matching, fisher_exponent: 1}\n",
+            "gradient_matching has no fisher_exponent: remove it"),
+        Arguments.of(
+            MINIMAL + "method: {name: gradient_matching, prior: 0}\n",
+            "prior is 0.0, expected a number above 0"),
+        Arguments.of(
+            MINIMAL + "method: {name: gradient_matching, prior: -1}\n", "method.prior: is '-1'"),
+        Arguments.of(MINIMAL + "method: {prior: 1}\n", "fisher has no prior: remove it"),
+        Arguments.of(
+            MINIMAL + "method: {name: task_arithmetic, relative_fisher_weight: 1}\n",
+            "task_arithmetic has no relative_fisher_weight: remove it"),
+        Arguments.of(
+            MINIMAL + "method: {relative_fisher_weight: 1, minimal_fisher_weight: 1}\n",
+            "relative_fisher_weight replaces minimal_fisher_weight: remove one of them"),
+        Arguments.of(
+            MINIMAL + "method: {relative_fisher_weight: 1, normalize_fisher_weight: false}\n",
+            "relative_fisher_weight replaces normalize_fisher_weight: remove one of them"),
+        Arguments.of(MINIMAL + "method: {scale: -1}\n", "method.scale: is '-1'"),
+        Arguments.of(MINIMAL + "method: {scale: .inf}\n", "method.scale: is '.inf'"),
+        Arguments.of(
+            MINIMAL + "method: {scale: 1e31}\n", "expected 0 or a number from 1e-30 to 1e30"),
+        Arguments.of(
+            MINIMAL + "method: {fisher_exponent: -0.5}\n", "method.fisher_exponent: is '-0.5'"),
         Arguments.of(model + "coefficient: .nan\n", "models[0].coefficient: is '.nan'"),
         Arguments.of(model + "coefficient: NaN\n", "models[0].coefficient: is 'NaN'"),
         Arguments.of(model + "coefficient: .inf\n", "models[0].coefficient: is '.inf'"),

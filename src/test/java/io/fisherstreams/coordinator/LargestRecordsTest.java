@@ -6,7 +6,7 @@ import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.Limits;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
@@ -43,14 +43,16 @@ class LargestRecordsTest {
         "x".repeat(20 * (MODEL_NAME_LENGTH + 20)),
         name(0),
         Long.MAX_VALUE,
-        new MergeMethod(
+        MergeMethods.fisher(
             Collections.nCopies(Limits.MAX_PATTERNS_LENGTH / Limits.MAX_PATTERN_LENGTH, pattern),
             true,
             1e-6,
             "BF16"),
         IntStream.range(0, Limits.MAX_MODELS)
             .mapToObj(
-                i -> new PlannedModel(name(i), Long.MAX_VALUE, Integer.MAX_VALUE, 1., 1., 1., 1.))
+                i ->
+                    new PlannedModel(
+                        name(i), Long.MAX_VALUE, Integer.MAX_VALUE, 1., 1., 1., 1., 0.0))
             .toList(),
         IntStream.range(0, Retirements.MAX_LISTED)
             .mapToObj(i -> new RetiredModel(name(i), Long.MAX_VALUE))

@@ -3,6 +3,7 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
@@ -39,7 +40,7 @@ final class Models {
   }
 
   static MergeMethod method(boolean normalize, double epsilon, String... exclude) {
-    return new MergeMethod(new ArrayList<>(List.of(exclude)), normalize, epsilon, null);
+    return MergeMethods.fisher(new ArrayList<>(List.of(exclude)), normalize, epsilon, null);
   }
 
   static ModelManifest base(long version, MergeMethod method) {

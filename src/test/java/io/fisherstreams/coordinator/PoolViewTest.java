@@ -6,14 +6,20 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.fisher.GradientMatching;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.AcceptedManifests;
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
+import java.time.Instant;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
@@ -70,6 +76,64 @@ class PoolViewTest {
     assertThat(pool.models().get("a").get(1L).missing()).containsExactly("weight[1]");
     pool.progress(last, reports.get(last));
     assertThat(planned()).containsExactly("a@1/1");
+  }
+
+  private static ModelManifest base(MergeFormula formula) {
+    return Models.base(1, MergeMethods.of(formula, List.of(), null));
+  }
+
+  @Test
+  void taskArithmeticPlansModelsWithoutFishersAndNegativeCoefficients() {
+    ModelManifest a = Models.model("a", 1).setCoefficient(-0.5).build();
+    pool.announce("a", a);
+    Models.complete(a, 4, 1, NINE)
+        .forEach((partition, report) -> pool.progress(partition, Models.less(report, false)));
+    ready(Models.model("b", 1).build(), 1, NINE);
+    ready(base(new TaskArithmetic(0.3)), 0, NINE);
+    assertThat(planned()).containsExactly("a@1/0", "b@1/1");
+    List<PlannedModel> models = pool.propose().orElseThrow().models();
+    assertThat(models).extracting(PlannedModel::getWeight).containsExactly(-0.5, 1.0);
+    assertThat(models).extracting(PlannedModel::getShare).containsExactly(0.5 / 1.5, 1 / 1.5);
+    assertThat(pool.rejections()).isEmpty();
+
+    report(pool, 4, a, 1, NINE);
+    pool.announce("base", base(new GradientMatching(1, 0.3)));
+    assertThat(planned()).containsExactly("b@1/1");
+    assertThat(pool.rejections().get("a"))
+        .contains("its coefficient is -0.5: the method gradient_matching accepts no coefficient");
+  }
+
+  @Test
+  void anotherFisherChangesNothingForAMethodThatReadsNone() {
+    ready(base(new TaskArithmetic(0.3)), 0, NINE);
+    ready(Models.model("a", 1).setRefineEvery(1).build(), 1, NINE);
+    Proposal first = pool.propose().orElseThrow();
+    report(pool, 4, Models.model("a", 1).setRefineEvery(1).build(), 2, NINE);
+    Proposal second = pool.propose().orElseThrow();
+    assertThat(second.models().get(0).getEpoch()).isEqualTo(2);
+    MergePlan plan =
+        MergePlan.newBuilder()
+            .setRelease(1)
+            .setCreatedAt(Instant.EPOCH)
+            .setBaseModel("base")
+            .setBaseVersion(1)
+            .setMethod(first.base().manifest().getMethod())
+            .setModels(first.models())
+            .setRetired(List.of())
+            .build();
+    assertThat(second.isPlannedBy(plan)).isTrue();
+    pool.announce("base", base(new TaskArithmetic(0.4)));
+    assertThat(pool.propose().orElseThrow().isPlannedBy(plan)).isFalse();
+  }
+
+  @Test
+  void gradientMatchingDividesAFisherByItsMean() {
+    ready(base(new GradientMatching(1, 0.3)), 0, NINE);
+    ready(Models.model("a", 1).build(), 1, NINE);
+    PlannedModel model = pool.propose().orElseThrow().models().get(0);
+    assertThat(model.getCoefficient()).isEqualTo(0.6);
+    assertThat(model.getWeight()).isEqualTo(0.6 / (15.0 / Models.ELEMENTS));
+    assertThat(model.getEpsilonShare()).isCloseTo(0.3 / 1.3, within(1e-15));
   }
 
   @Test
@@ -252,7 +316,11 @@ class PoolViewTest {
     return Stream.of(
         Arguments.of(Models.model("no spaces", 1).build(), "is no model name"),
         Arguments.of(Models.model("a@1", 1).build(), "is no model name"),
-        Arguments.of(Models.model("a", 1).setCoefficient(-0.1).build(), "coefficient"),
+        Arguments.of(Models.model("a", 1).setCoefficient(-1e31).build(), "coefficient"),
+        Arguments.of(
+            Models.base(1, MergeMethod.newBuilder().setName("ties").build()), "name is 'ties'"),
+        Arguments.of(
+            Models.base(1, MergeMethod.newBuilder().setPrior(0.3).build()), "fisher has no prior"),
         Arguments.of(Models.model("a", 1).setCoefficient(Double.NaN).build(), "coefficient"),
         Arguments.of(
             Models.model("a", 1).setCoefficient(Double.POSITIVE_INFINITY).build(), "coefficient"),

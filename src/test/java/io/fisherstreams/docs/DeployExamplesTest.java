@@ -125,7 +125,7 @@ class DeployExamplesTest {
             .setBaseVersion(1)
             .setMethod(MergeMethod.newBuilder().build())
             .setRetired(List.of())
-            .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25)))
+            .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25, 0.0)))
             .build();
     GateVerdict verdict =
         new GateVerdict(true, "so", 0.875, 0L, null, 0.1, List.of(), false, List.of(), List.of());

@@ -24,7 +24,7 @@ import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
@@ -380,7 +380,7 @@ final class FaultedPool implements AutoCloseable {
               model.name(),
               1,
               Model.TENSORS,
-              new MergeMethod(List.of(Model.EXCLUDED), true, 1e-6, null),
+              MergeMethods.fisher(List.of(Model.EXCLUDED), true, 1e-6, null),
               "");
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, bytes -> {});

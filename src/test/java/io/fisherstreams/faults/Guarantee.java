@@ -5,7 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.fisher.FisherMerge;
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.gradient.EstimatedSums;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;

@@ -14,7 +14,7 @@ import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
@@ -86,7 +86,7 @@ final class HostilePool implements AutoCloseable {
     producer = kafka.newProducer();
     ModelManifest base =
         Manifests.base(
-            "base", 1, List.of(TENSOR), new MergeMethod(List.of(), false, 0.0, null), "");
+            "base", 1, List.of(TENSOR), MergeMethods.fisher(List.of(), false, 0.0, null), "");
     PoolProducer pool = new PoolProducer(topics, producer);
     pool.announce(base);
     pool.checkpointShard(shard(), new CheckpointShard("base", 1L, "w", 0, floats(9, 9, 9)));
@@ -207,7 +207,7 @@ final class HostilePool implements AutoCloseable {
   void publishBase(long version) {
     ModelManifest base =
         Manifests.base(
-            "base", version, List.of(TENSOR), new MergeMethod(List.of(), false, 0.0, null), "");
+            "base", version, List.of(TENSOR), MergeMethods.fisher(List.of(), false, 0.0, null), "");
     PoolProducer pool = new PoolProducer(topics, producer);
     pool.withdraw("base");
     pool.announce(base);

@@ -3,7 +3,7 @@ package io.fisherstreams.fisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import java.math.BigDecimal;

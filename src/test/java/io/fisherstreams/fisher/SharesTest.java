@@ -3,8 +3,8 @@ package io.fisherstreams.fisher;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.fisher.MergeFormula.Model;
 import io.fisherstreams.fisher.Shares.Takeover;
-import io.fisherstreams.fisher.Shares.Weight;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -15,8 +15,8 @@ class SharesTest {
   private static final long MILLION = 1_000_000;
 
   /** A Fisher with entries uniform between 0 and {@code top}: mean top/2, mean square top²/3. */
-  private static Weight uniform(double coefficient, double top, long elements) {
-    return new Weight(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0));
+  private static Model uniform(double coefficient, double top, long elements) {
+    return new Model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0));
   }
 
   /**
@@ -26,11 +26,12 @@ class SharesTest {
   @ParameterizedTest
   @CsvSource({"1e-4, 0.5000, 0.50", "1e-6, 0.7459, 0.50", "1e-8, 0.9941, 0.50", "0, 0.9991, 0"})
   void aTinyFisherTakesOverANormalisedMerge(double top, double share, double without) {
-    Map<String, Weight> models =
+    Map<String, Model> models =
         Map.of("large", uniform(0.5, 1e-4, MILLION), "tiny", uniform(0.5, top, MILLION));
 
-    assertThat(Shares.of(models, 1e-6, MILLION, true).get("tiny")).isCloseTo(share, within(1e-4));
-    List<Takeover> takeovers = Shares.takeovers(models, 1e-6, MILLION);
+    assertThat(Shares.of(models, FisherAverage.of(1e-6, true), MILLION).get("tiny"))
+        .isCloseTo(share, within(1e-4));
+    List<Takeover> takeovers = Shares.takeovers(models, FisherAverage.of(1e-6, true), MILLION);
     if (share - without < 0.05) {
       assertThat(takeovers).isEmpty();
     } else {
@@ -45,19 +46,19 @@ class SharesTest {
   @Test
   void sharesOfConstantFishersFollowTheirClosedForm() {
     // Constant f over J entries: ΣF = fJ and N = f√J, so normalised and without ε all are equal.
-    Map<String, Weight> models =
+    Map<String, Model> models =
         Map.of(
-            "a", new Weight(0.6, 2 * 100, 2 * 10),
-            "b", new Weight(0.3, 7 * 100, 7 * 10),
-            "c", new Weight(0.1, 0.5 * 100, 0.5 * 10));
+            "a", new Model(0.6, 2 * 100, 2 * 10),
+            "b", new Model(0.3, 7 * 100, 7 * 10),
+            "c", new Model(0.1, 0.5 * 100, 0.5 * 10));
 
-    Map<String, Double> normalised = Shares.of(models, 0, 100, true);
+    Map<String, Double> normalised = Shares.of(models, FisherAverage.of(0, true), 100);
     assertThat(normalised.get("a")).isCloseTo(0.6, within(1e-15));
     assertThat(normalised.get("b")).isCloseTo(0.3, within(1e-15));
     assertThat(normalised.get("c")).isCloseTo(0.1, within(1e-15));
 
     // Not normalised: λ(f + ε), here 0.6·3, 0.3·8 and 0.1·1.5 with ε = 1.
-    Map<String, Double> plain = Shares.of(models, 1, 100, false);
+    Map<String, Double> plain = Shares.of(models, FisherAverage.of(1, false), 100);
     assertThat(plain.get("a")).isCloseTo(1.8 / 4.35, within(1e-15));
     assertThat(plain.get("b")).isCloseTo(2.4 / 4.35, within(1e-15));
     assertThat(plain.get("c")).isCloseTo(0.15 / 4.35, within(1e-15));
@@ -66,30 +67,34 @@ class SharesTest {
     double a = 0.6 * 300 / 21;
     double b = 0.3 * 800 / 71;
     double c = 0.1 * 150 / 6;
-    assertThat(Shares.of(models, 1, 100, true).get("c")).isCloseTo(c / (a + b + c), within(1e-15));
+    assertThat(Shares.of(models, FisherAverage.of(1, true), 100).get("c"))
+        .isCloseTo(c / (a + b + c), within(1e-15));
   }
 
   @Test
   void aModelWithoutCoefficientHasNoShare() {
-    Map<String, Weight> models = Map.of("a", new Weight(1, 10, 1), "b", new Weight(0, 0, 0));
+    Map<String, Model> models = Map.of("a", new Model(1, 10, 1), "b", new Model(0, 0, 0));
 
-    assertThat(Shares.of(models, 1e-6, 100, true)).isEqualTo(Map.of("a", 1.0, "b", 0.0));
-    assertThat(Shares.takeovers(models, 1e-6, 100)).isEmpty();
+    assertThat(Shares.of(models, FisherAverage.of(1e-6, true), 100))
+        .isEqualTo(Map.of("a", 1.0, "b", 0.0));
+    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true), 100)).isEmpty();
   }
 
   @Test
   void aPoolOfOneModelCannotBeTakenOver() {
-    assertThat(Shares.takeovers(Map.of("a", new Weight(1, 0, 0)), 1e-6, 100)).isEmpty();
+    assertThat(Shares.takeovers(Map.of("a", new Model(1, 0, 0)), FisherAverage.of(1e-6, true), 100))
+        .isEmpty();
   }
 
   @Test
   void everyModelIsNamedWhenAllFishersAreZero() {
-    Map<String, Weight> models = Map.of("b", new Weight(1, 0, 0), "a", new Weight(1, 0, 0));
+    Map<String, Model> models = Map.of("b", new Model(1, 0, 0), "a", new Model(1, 0, 0));
 
-    assertThat(Shares.takeovers(models, 1e-6, 100))
+    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true), 100))
         .extracting(Takeover::model)
         .containsExactly("a", "b");
-    assertThat(Shares.of(models, 0, 100, true)).isEqualTo(Map.of("a", 0.0, "b", 0.0));
+    assertThat(Shares.of(models, FisherAverage.of(0, true), 100))
+        .isEqualTo(Map.of("a", 0.0, "b", 0.0));
   }
 
   @Test

@@ -2,7 +2,7 @@ package io.fisherstreams.fisher;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.tensor.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;

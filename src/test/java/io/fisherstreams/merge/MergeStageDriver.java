@@ -7,7 +7,7 @@ import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelCatalog;
@@ -298,7 +298,7 @@ final class MergeStageDriver implements AutoCloseable {
             "",
             "base",
             1L,
-            new MergeMethod(List.of("keep"), false, epsilon, null),
+            MergeMethods.fisher(List.of("keep"), false, epsilon, null),
             List.of(models),
             retiredModels,
             retirement,
@@ -310,7 +310,7 @@ final class MergeStageDriver implements AutoCloseable {
   }
 
   static PlannedModel planned(String model, long version, int epoch, double weight) {
-    return new PlannedModel(model, version, epoch, weight, 1.0, weight, 1.0);
+    return new PlannedModel(model, version, epoch, weight, 1.0, weight, 1.0, 0.0);
   }
 
   /** Lets the stage work; its timers fire once per call of the driver. */

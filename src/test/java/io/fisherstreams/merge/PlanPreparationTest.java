@@ -9,7 +9,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.record.Encoding;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
@@ -50,7 +50,7 @@ class PlanPreparationTest {
             "",
             "base",
             1L,
-            new MergeMethod(List.of("keep"), false, 0.0, dtype),
+            MergeMethods.fisher(List.of("keep"), false, 0.0, dtype),
             List.of(models),
             List.of(),
             0L,

@@ -8,7 +8,7 @@ import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.Encoding;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PlannedModel;
@@ -42,7 +42,7 @@ class RetirementTest {
         "",
         "base",
         1L,
-        new MergeMethod(List.of(), false, 0.0, null),
+        MergeMethods.fisher(List.of(), false, 0.0, null),
         List.of(models),
         retired,
         0L,

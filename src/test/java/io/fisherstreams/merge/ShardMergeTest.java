@@ -2,6 +2,8 @@ package io.fisherstreams.merge;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
@@ -13,6 +15,7 @@ import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -53,6 +56,22 @@ class ShardMergeTest {
     return file;
   }
 
+  private static ShardMerge.Source source(PayloadFile file) {
+    return new ShardMerge.Source(file, BEFORE * Float.BYTES, DType.F32);
+  }
+
+  private static ShardMerge.Input input(
+      PayloadFile checkpoint, PayloadFile fisher, double divisor, double weight) {
+    return new ShardMerge.Input(
+        source(checkpoint),
+        Optional.of(new ShardMerge.FisherSource(fisher, BEFORE, divisor, 1)),
+        weight);
+  }
+
+  private static MergeSums sums(double epsilon) {
+    return ShardMerge.sums(FisherAverage.of(epsilon, false));
+  }
+
   @ParameterizedTest
   @ValueSource(ints = {1, 2, 3})
   void everyEntryIsTheWeightedMean(int models) {
@@ -74,16 +93,13 @@ class ShardMergeTest {
         lower[j] += w;
       }
       inputs.add(
-          new ShardMerge.Input(
+          input(
               file("m" + m, PayloadName.CHECKPOINT, theta),
-              BEFORE * Float.BYTES,
-              DType.F32,
               file("m" + m, PayloadName.fisher(1), fisher),
-              BEFORE,
               divisor,
               weight));
     }
-    assertThat(merge.merge(ShardMerge.kernel(epsilon), inputs, ELEMENTS, DType.F64)).isZero();
+    assertThat(merge.merge(sums(epsilon), Optional.empty(), inputs, ELEMENTS, DType.F64)).isZero();
     ByteBuffer merged = merge.merged();
     assertThat(merged.remaining()).isEqualTo(ELEMENTS * Double.BYTES);
     for (int j = 0; j < ELEMENTS; j++) {
@@ -99,15 +115,12 @@ class ShardMergeTest {
     float[] fisher = new float[ELEMENTS];
     fisher[3] = 1;
     ShardMerge.Input input =
-        new ShardMerge.Input(
+        input(
             file("a", PayloadName.CHECKPOINT, new float[ELEMENTS]),
-            BEFORE * Float.BYTES,
-            DType.F32,
             file("a", PayloadName.fisher(1), fisher),
-            BEFORE,
             1,
             1);
-    assertThat(merge.merge(ShardMerge.kernel(0), List.of(input), ELEMENTS, DType.F32))
+    assertThat(merge.merge(sums(0), Optional.empty(), List.of(input), ELEMENTS, DType.F32))
         .isEqualTo(ELEMENTS - 1);
   }
 
@@ -119,7 +132,7 @@ class ShardMergeTest {
     }
     PayloadFile file = file("base", PayloadName.CHECKPOINT, values);
     for (DType type : List.of(DType.F32, DType.F64)) {
-      merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, type);
+      merge.copy(source(file), ELEMENTS, type);
       ByteBuffer copy = merge.merged();
       assertThat(copy.remaining()).isEqualTo(ELEMENTS * type.bytes());
       for (int j = 0; j < ELEMENTS; j++) {
@@ -134,12 +147,9 @@ class ShardMergeTest {
     float[] fishers = new float[ELEMENTS];
     thetas[ShardMerge.BLOCK + 2] = theta;
     fishers[ShardMerge.BLOCK + 2] = fisher;
-    return new ShardMerge.Input(
+    return input(
         file(model, PayloadName.CHECKPOINT, thetas),
-        BEFORE * Float.BYTES,
-        DType.F32,
         file(model, PayloadName.fisher(1), fishers),
-        BEFORE,
         1,
         weight);
   }
@@ -147,16 +157,16 @@ class ShardMergeTest {
   @Test
   void anElementThatTheOutputTypeCannotHoldIsFound() {
     List<ShardMerge.Input> inputs = List.of(input("a", 65_520, 1, 1)); // F16 ends at 65,504
-    merge.merge(ShardMerge.kernel(1e-6), inputs, ELEMENTS, DType.F16);
+    merge.merge(sums(1e-6), Optional.empty(), inputs, ELEMENTS, DType.F16);
     assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 2, 65_520));
-    merge.merge(ShardMerge.kernel(1e-6), inputs, ELEMENTS, DType.BF16);
+    merge.merge(sums(1e-6), Optional.empty(), inputs, ELEMENTS, DType.BF16);
     assertThat(merge.misfit()).isEmpty();
   }
 
   @Test
   void aSumBeyondFloat64IsFound() {
     List<ShardMerge.Input> inputs = List.of(input("a", 1e30f, 1e38f, 1e300));
-    merge.merge(ShardMerge.kernel(0), inputs, ELEMENTS, DType.F32);
+    merge.merge(sums(0), Optional.empty(), inputs, ELEMENTS, DType.F32);
     assertThat(merge.misfit())
         .hasValueSatisfying(misfit -> assertThat(misfit.element()).isEqualTo(ShardMerge.BLOCK + 2))
         .hasValueSatisfying(misfit -> assertThat(misfit.value()).isNaN());
@@ -168,13 +178,13 @@ class ShardMergeTest {
     mask[1] = Float.NEGATIVE_INFINITY;
     mask[ShardMerge.BLOCK] = Float.NEGATIVE_INFINITY;
     PayloadFile file = file("a", PayloadName.CHECKPOINT, mask);
-    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F16);
+    merge.copy(source(file), ELEMENTS, DType.F16);
     assertThat(merge.misfit()).isEmpty();
     mask[ShardMerge.BLOCK + 1] = -70_000;
     file = file("b", PayloadName.CHECKPOINT, mask);
-    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F16);
+    merge.copy(source(file), ELEMENTS, DType.F16);
     assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 1, -70_000));
-    merge.copy(file, BEFORE * Float.BYTES, ELEMENTS, DType.F32, DType.F32);
+    merge.copy(source(file), ELEMENTS, DType.F32);
     assertThat(merge.misfit()).isEmpty();
   }
 }

@@ -27,7 +27,7 @@ class ManifestRulesTest {
   private static ModelManifest base(double epsilon, String pattern, String outputDtype) {
     return model()
         .setRole(Role.BASE)
-        .setMethod(new MergeMethod(List.of(pattern), true, epsilon, outputDtype))
+        .setMethod(MergeMethods.fisher(List.of(pattern), true, epsilon, outputDtype))
         .build();
   }
 
@@ -55,7 +55,7 @@ class ManifestRulesTest {
             model().setRole(Role.BASE).build(),
             "a BASE manifest, and no other, carries the pool's method"),
         Arguments.of(
-            model().setMethod(new MergeMethod(List.of(), true, 0.0, null)).build(),
+            model().setMethod(MergeMethods.fisher(List.of(), true, 0.0, null)).build(),
             "a BASE manifest, and no other, carries the pool's method"),
         Arguments.of(
             base(-1e-9, "head", null),
@@ -69,8 +69,8 @@ class ManifestRulesTest {
         Arguments.of(
             base(0, "head", "I64"), "outputDtype is I64, expected a floating type or null"),
         Arguments.of(
-            model().setCoefficient(-0.5).build(),
-            "coefficient is -0.5, expected a finite number of at least 0"),
+            model().setCoefficient(-1e-31).build(),
+            "coefficient is -1.0E-31, expected 0 or an absolute value from 1e-30 to 1e30"),
         Arguments.of(model().setCoefficient(Double.NaN).build(), "coefficient is NaN"),
         Arguments.of(
             model().setCoefficient(Double.POSITIVE_INFINITY).build(), "coefficient is Infinity"),
@@ -97,7 +97,7 @@ class ManifestRulesTest {
     return model()
         .setRole(Role.BASE)
         .setParameters(parameters)
-        .setMethod(new MergeMethod(List.of(pattern), true, 0.0, null))
+        .setMethod(MergeMethods.fisher(List.of(pattern), true, 0.0, null))
         .build();
   }
 
@@ -134,7 +134,7 @@ class ManifestRulesTest {
         Arguments.of(
             model()
                 .setRole(Role.BASE)
-                .setMethod(new MergeMethod(Collections.nCopies(1001, "x"), true, 0.0, null))
+                .setMethod(MergeMethods.fisher(Collections.nCopies(1001, "x"), true, 0.0, null))
                 .build(),
             "exclusion patterns: 1001, at most 1000"),
         Arguments.of(model().setConfig(text).build(), "config has 3145728 characters"),

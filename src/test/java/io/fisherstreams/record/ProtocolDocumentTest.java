@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.FisherMerge;
-import io.fisherstreams.fisher.FisherMerge.Term;
+import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.record.serde.AvroSerde;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.tensor.DType;

@@ -7,7 +7,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
@@ -30,10 +30,11 @@ final class ReleaseJsonTest {
   private static final String PLAN =
       """
       "created_at":"2026-01-02T03:04:05Z","cause":"a arrived","base":{"model":"b","version":3},\
-      "method":{"exclude_param_names_regex":["head"],"normalize_fisher_weight":true,\
-      "minimal_fisher_weight":1.0E-6,"output_dtype":null},\
+      "method":{"exclude_param_names_regex":["head"],"name":"fisher","scale":1.0,"fisher_exponent":1.0,\
+      "normalize_fisher_weight":true,"minimal_fisher_weight":1.0E-6,"relative_fisher_weight":null,\
+      "prior":null,"output_dtype":null},"epsilon_share":0.25,\
       "models":[{"model":"a","version":4,"epoch":1,"coefficient":0.5,"fisher_norm":2.25,\
-      "weight":0.125,"share":1.0}],\
+      "weight":0.125,"share":1.0,"epsilon_share":0.25}],\
       "left_out":[{"model":"c","version":2,"reason":"too much","by_gate":false}],\
       "warnings":["look"]""";
 
@@ -50,8 +51,8 @@ final class ReleaseJsonTest {
                 .setCause("a arrived")
                 .setBaseModel("b")
                 .setBaseVersion(3)
-                .setMethod(new MergeMethod(List.of("head"), true, 1e-6, null))
-                .setModels(List.of(new PlannedModel("a", 4L, 1, 0.5, 2.25, 0.125, 1.0)))
+                .setMethod(MergeMethods.fisher(List.of("head"), true, 1e-6, null))
+                .setModels(List.of(new PlannedModel("a", 4L, 1, 0.5, 2.25, 0.125, 1.0, 0.25)))
                 .setLeftOut(List.of(new LeftOutModel("c", 2L, "too much", false)))
                 .setWarnings(List.of("look"))
                 .setRetired(List.of(new RetiredModel("old", 8L)))

@@ -6,7 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.fisher.FisherProducts;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.awt.Color;
@@ -34,10 +34,10 @@ class SimilarityTest {
             "",
             "base",
             1L,
-            new MergeMethod(List.of(), true, 0.5, null),
+            MergeMethods.fisher(List.of(), true, 0.5, null),
             List.of(
-                new PlannedModel("a", 1L, 2, 0.25, 5.0, 0.25 / 5.5, 0.25),
-                new PlannedModel("b", 1L, 1, 0.75, 5.0, 0.75 / 5.5, 0.75)),
+                new PlannedModel("a", 1L, 2, 0.25, 5.0, 0.25 / 5.5, 0.25, 0.0),
+                new PlannedModel("b", 1L, 1, 0.75, 5.0, 0.75 / 5.5, 0.75, 0.0)),
             List.of(),
             0L,
             false,

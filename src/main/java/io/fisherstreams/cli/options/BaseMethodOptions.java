@@ -1,11 +1,13 @@
 package io.fisherstreams.cli.options;
 
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import java.util.List;
+import picocli.CommandLine;
 import picocli.CommandLine.Option;
 
 /** The merge method of a pool, which comes with its base model. */
-public final class BaseMethodOptions {
+public final class BaseMethodOptions extends MethodOptions {
   @Option(
       names = "--base",
       required = true,
@@ -21,17 +23,11 @@ public final class BaseMethodOptions {
   private List<String> exclude = List.of();
 
   @Option(
-      names = "--no-normalize",
-      description = "Does not divide a model's weight by the norm of its Fisher.")
-  private boolean noNormalize;
-
-  @Option(
-      names = "--minimal-fisher-weight",
-      paramLabel = "EPSILON",
-      converter = WeightConverter.class,
-      defaultValue = "1e-6",
-      description = "Added to every entry of every Fisher. Default: ${DEFAULT-VALUE}.")
-  private double epsilon;
+      names = "--method",
+      paramLabel = "NAME",
+      description =
+          "fisher, gradient_matching or task_arithmetic (docs/methods.md). Default: fisher.")
+  private String name;
 
   @Option(
       names = "--dtype",
@@ -40,8 +36,8 @@ public final class BaseMethodOptions {
           "Type of a release's floating tensors (F32, BF16, F16, F64); a value beyond its range becomes infinite. Default: the base's.")
   private OutputDtype dtype;
 
-  /** The method. */
-  public MergeMethod method() {
-    return new MergeMethod(exclude, !noNormalize, epsilon, dtype == null ? null : dtype.name());
+  /** The method; settings that it does not have, or that are out of range, are wrong usage. */
+  public MergeMethod method(CommandLine line) {
+    return MergeMethods.of(formula(name, line), exclude, dtype == null ? null : dtype.name());
   }
 }

@@ -4,6 +4,8 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
@@ -63,7 +65,7 @@ public final class ReleaseWait {
   /**
    * Waits, if the user asked for it, until the newest release merges a model with a coefficient.
    *
-   * @param coefficient null for 1 / number of models
+   * @param coefficient null for the method's default
    */
   public void forCoefficient(
       KafkaSettings kafka, PoolTopics topics, String model, Double coefficient, PrintWriter out) {
@@ -72,10 +74,24 @@ public final class ReleaseWait {
         topics,
         model,
         plan -> {
-          double wanted = coefficient != null ? coefficient : 1.0 / plan.getModels().size();
+          double wanted =
+              coefficient != null
+                  ? coefficient
+                  : MergeMethods.formula(plan.getMethod())
+                      .defaultCoefficient(plan.getModels().size());
           return find(plan, model).filter(found -> found.getCoefficient() == wanted).isPresent();
         },
         out);
+  }
+
+  /**
+   * Waits, if the user asked for it, until the newest release is merged by a method.
+   *
+   * @param base the base model's name
+   */
+  public void forMethod(
+      KafkaSettings kafka, PoolTopics topics, String base, MergeMethod method, PrintWriter out) {
+    until(kafka, topics, base, plan -> plan.getMethod().equals(method), out);
   }
 
   /** Waits, if the user asked for it, until the newest release is one without a model. */

@@ -1,0 +1,86 @@
+package io.fisherstreams.cli.options;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.MethodSettings;
+import java.util.Locale;
+import picocli.CommandLine;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
+
+/** The settings of a merge method; a mixin, and part of {@link BaseMethodOptions}. */
+public class MethodOptions {
+  @Option(
+      names = "--scale",
+      paramLabel = "S",
+      converter = WeightConverter.class,
+      description = "How far a release is from the base. Default: 1; 0.3 for task_arithmetic.")
+  private Double scale;
+
+  @Option(
+      names = "--fisher-exponent",
+      paramLabel = "GAMMA",
+      converter = WeightConverter.class,
+      description = "fisher: the power of the weights; 0 is the plain average. Default: 1.")
+  private Double fisherExponent;
+
+  @Option(
+      names = "--no-normalize",
+      description = "fisher: does not divide a model's weight by the norm of its Fisher.")
+  private boolean noNormalize;
+
+  @Option(
+      names = "--minimal-fisher-weight",
+      paramLabel = "EPSILON",
+      converter = WeightConverter.class,
+      description = "fisher: added to every entry of every Fisher. Default: 1e-6.")
+  private Double minimalFisherWeight;
+
+  @Option(
+      names = "--relative-fisher-weight",
+      paramLabel = "R",
+      converter = WeightConverter.class,
+      description =
+          "fisher: divides each Fisher by its mean and adds R to every entry, instead of the two options above; 0.001 is a good choice.")
+  private Double relativeFisherWeight;
+
+  @Option(
+      names = "--prior",
+      paramLabel = "DELTA",
+      converter = WeightConverter.class,
+      description =
+          "gradient_matching: weight of the base, in units of a model's mean Fisher. Default: 0.3.")
+  private Double prior;
+
+  /**
+   * The formula; settings that it does not have, or that are out of range, are wrong usage.
+   *
+   * @param name of the method, null for {@code fisher}
+   */
+  public MergeFormula formula(String name, CommandLine line) {
+    try {
+      return settings(name).formula(MethodOptions::option);
+    } catch (InvalidInput e) {
+      throw new ParameterException(line, e.getMessage(), e);
+    }
+  }
+
+  private MethodSettings settings(String name) {
+    return new MethodSettings(
+        name,
+        scale,
+        fisherExponent,
+        noNormalize ? Boolean.FALSE : null,
+        minimalFisherWeight,
+        relativeFisherWeight,
+        prior);
+  }
+
+  private static String option(String field) {
+    return switch (field) {
+      case "name" -> "the method";
+      case "normalizeFisherWeight" -> "--no-normalize";
+      default -> "--" + field.replaceAll("([A-Z])", "-$1").toLowerCase(Locale.ROOT);
+    };
+  }
+}

@@ -1,0 +1,32 @@
+package io.fisherstreams.cli.output;
+
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.tensor.TensorInfo;
+import java.io.PrintWriter;
+import java.util.List;
+
+/** Warns a user whose Fisher is small against the constant that the pool's method adds to it. */
+public final class EpsilonWarning {
+  private EpsilonWarning() {}
+
+  /**
+   * Prints the warning, before anything is sent.
+   *
+   * @param fisher the sums of the Fisher that would be sent
+   */
+  public static void print(
+      ModelManifest base, ModelManifest manifest, MergeFormula.Model fisher, PrintWriter err) {
+    MergeFormula formula = MergeMethods.formula(base.getMethod());
+    long elements = ManifestTensors.merged(manifest).stream().mapToLong(TensorInfo::elements).sum();
+    MergeFormula.Mass mass =
+        formula.mass(formula.factors(fisher, elements), fisher.total(), elements);
+    EpsilonShares.warning(
+            formula,
+            List.of(new EpsilonShares.Part(manifest.getModel(), 1, EpsilonShares.of(mass))))
+        .ifPresent(warning -> err.println("warning: " + warning));
+  }
+}

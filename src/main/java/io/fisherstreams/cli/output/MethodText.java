@@ -1,0 +1,42 @@
+package io.fisherstreams.cli.output;
+
+import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.FisherAverage.Unit;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModels;
+import java.util.ArrayList;
+import java.util.List;
+
+/** A merge method in one line, by the names of its keys. */
+public final class MethodText {
+  private MethodText() {}
+
+  /** Name and settings, such as {@code gradient_matching, scale 1.0, prior 0.3}. */
+  public static String of(MergeFormula formula) {
+    List<String> parts = new ArrayList<>(List.of(formula.name(), "scale " + formula.scale()));
+    if (formula instanceof FisherAverage average) {
+      parts.add("fisher_exponent " + average.exponent());
+      if (average.unit() != Unit.MEAN) {
+        parts.add("normalize_fisher_weight " + (average.unit() == Unit.NORM));
+      }
+    }
+    if (formula.readsFishers()) {
+      parts.add(formula.constantName() + " " + formula.constant());
+    }
+    return String.join(", ", parts);
+  }
+
+  /** The method of a plan, and how much of its weights is not Fisher. */
+  public static String of(MergePlan plan) {
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
+    return of(formula)
+        + (formula.readsFishers()
+            ? "; %s is %s of all weights"
+                .formatted(
+                    formula.constantName(), EpsilonShares.percent(PlannedModels.epsilonShare(plan)))
+            : "");
+  }
+}

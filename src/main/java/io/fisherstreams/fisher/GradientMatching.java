@@ -1,0 +1,148 @@
+package io.fisherstreams.fisher;
+
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.VectorUnit;
+import java.util.Arrays;
+
+/**
+ * The method {@code gradient_matching}: the base plus the models' differences from it, each
+ * weighted with its Fisher plus a prior.
+ *
+ * <pre>
+ * θ = θ₀ + s Σ_m λ_m (δ + G_m) τ_m / (δ + Σ_m λ_m G_m),   τ_m = θ_m − θ₀,   G_m = F_m / μ_m
+ * </pre>
+ *
+ * <p>with the mean μ_m of the model's Fisher. Towards δ = 0 it is the Fisher average, towards δ = ∞
+ * task arithmetic. Source: Daheim et al., "Model Merging by Uncertainty-Based Gradient Matching"
+ * (2024); there the Fishers are multiplied by the size of the data set, here by 1 / μ_m.
+ *
+ * @param scale s, at least 0
+ * @param prior δ, above 0, in units of a model's mean Fisher
+ */
+public record GradientMatching(double scale, double prior) implements MergeFormula {
+  /** The name that users choose the method by. */
+  public static final String NAME = "gradient_matching";
+
+  /** δ, unless the user says otherwise. */
+  public static final double DEFAULT_PRIOR = 0.3;
+
+  private static final double DEFAULT_COEFFICIENT = 0.6;
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public boolean readsFishers() {
+    return true;
+  }
+
+  @Override
+  public boolean readsBase() {
+    return true;
+  }
+
+  @Override
+  public double defaultCoefficient(int models) {
+    return DEFAULT_COEFFICIENT;
+  }
+
+  @Override
+  public boolean acceptsNegativeCoefficients() {
+    return false;
+  }
+
+  @Override
+  public String constantName() {
+    return "prior";
+  }
+
+  @Override
+  public double constant() {
+    return prior;
+  }
+
+  @Override
+  public Factors factors(Model model, long elements) {
+    return new Factors(model.coefficient(), FisherAverage.mean(model, elements));
+  }
+
+  @Override
+  public Factors planned(double coefficient, double ofFisher) {
+    return MergeFormula.byUnit(coefficient, ofFisher);
+  }
+
+  @Override
+  public Mass mass(Factors factors, double total, long elements) {
+    return new Mass(factors.weight() * total / factors.unit(), factors.weight() * prior * elements);
+  }
+
+  @Override
+  public MergeSums sums(int capacity) {
+    return new Sums(capacity, this);
+  }
+
+  @Override
+  public String text() {
+    return "θ = θ₀ + " + (scale == 1 ? "" : "s ") + "Σ λ (δ + F / μ) (θ_m − θ₀) / (δ + Σ λ F / μ)";
+  }
+
+  /** The sums Σλ(δ + G)τ and ΣλG. */
+  private static final class Sums implements MergeSums {
+    private final GradientMatching formula;
+    private final double[] numerator;
+    private final double[] denominator;
+    private final double[] parameters;
+    private final double[] entries;
+    private double[] base;
+    private int elements;
+
+    Sums(int capacity, GradientMatching formula) {
+      this.formula = formula;
+      numerator = new double[capacity];
+      denominator = new double[capacity];
+      parameters = new double[capacity];
+      entries = new double[capacity];
+    }
+
+    @Override
+    public void begin(int elements, double[] base) {
+      this.elements = elements;
+      this.base = base;
+      Arrays.fill(numerator, 0, elements, 0);
+      Arrays.fill(denominator, 0, elements, 0);
+    }
+
+    @Override
+    public void add(Term term) {
+      int first =
+          VectorUnit.IS_USABLE
+              ? VectorSums.addMatched(numerator, denominator, term, formula.prior, base, elements)
+              : 0;
+      int rest = elements - first;
+      DType type = term.type();
+      FloatCodec.toDouble(type, term.theta(), first * type.bytes(), parameters, first, rest);
+      FloatCodec.toDouble(DType.F32, term.fisher(), first * Float.BYTES, entries, first, rest);
+      double scale = term.scale();
+      double bias = term.bias(formula.prior);
+      for (int j = first; j < elements; j++) {
+        double g = entries[j] * scale;
+        numerator[j] += (g + bias) * (parameters[j] - base[j]);
+        denominator[j] += g;
+      }
+    }
+
+    @Override
+    public int finish(double[] merged) {
+      for (int j = 0; j < elements; j++) {
+        merged[j] = base[j] + formula.scale * (numerator[j] / (denominator[j] + formula.prior));
+      }
+      if (formula.scale == 0) {
+        MergeSums.scale(0, base, merged, elements);
+      }
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,79 @@
+package io.fisherstreams.fisher;
+
+import io.fisherstreams.tensor.DType;
+import java.nio.ByteBuffer;
+
+/**
+ * The sums of a merge over one run of elements, in float64: what each model adds, and the result.
+ * Each sum is over the models, entry by entry. The caller adds the models in the order of their
+ * names, so that the rounding of the sums is always the same. Not thread-safe.
+ */
+public interface MergeSums {
+  /**
+   * One model's part in a run, as little-endian bytes that begin at the first byte of each buffer.
+   *
+   * @param type the dtype of {@code theta}, a {@linkplain DType#mergeable() mergeable} one
+   * @param theta its parameters θ_m
+   * @param fisher the payload S_m of its diagonal Fisher, F32; not read by a formula that reads no
+   *     Fishers
+   * @param divisor n_m, by which the payload is divided to give the Fisher
+   * @param unit by which the Fisher is divided, above 0
+   * @param weight what the formula's {@link MergeFormula.Factors} say
+   */
+  record Term(
+      DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double unit, double weight) {
+    /** The part of a model whose Fisher is weighted as it is. */
+    public Term(DType type, ByteBuffer theta, ByteBuffer fisher, double divisor, double weight) {
+      this(type, theta, fisher, divisor, 1, weight);
+    }
+
+    /** The factor of an entry S_m in its weight. */
+    double scale() {
+      return weight / (divisor * unit);
+    }
+
+    /** The part of a constant in the weight. */
+    double bias(double constant) {
+      return weight * constant;
+    }
+  }
+
+  /**
+   * Begins a run of {@code elements} elements.
+   *
+   * @param base the base model's parameters, which must not change before the run is finished; not
+   *     read unless the formula {@linkplain MergeFormula#readsBase() reads the base}
+   */
+  void begin(int elements, double[] base);
+
+  /** Adds one model. */
+  void add(Term term);
+
+  /** Adds one model and then another. */
+  default void add(Term term, Term next) {
+    add(term);
+    add(next);
+  }
+
+  /**
+   * Writes the merged run.
+   *
+   * @param merged receives θ
+   * @return how many entries got no weight from any model
+   */
+  int finish(double[] merged);
+
+  /**
+   * Moves a result along the line from the base: {@code θ₀ + s (θ − θ₀)}. With s = 1 it stays, and
+   * with s = 0 it is the base's, bit by bit.
+   */
+  static void scale(double scale, double[] base, double[] merged, int elements) {
+    if (scale == 0) {
+      System.arraycopy(base, 0, merged, 0, elements);
+    } else if (scale != 1) {
+      for (int j = 0; j < elements; j++) {
+        merged[j] = base[j] + scale * (merged[j] - base[j]);
+      }
+    }
+  }
+}

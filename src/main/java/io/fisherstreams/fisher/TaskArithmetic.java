@@ -1,0 +1,131 @@
+package io.fisherstreams.fisher;
+
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.VectorUnit;
+import java.util.Arrays;
+
+/**
+ * The method {@code task_arithmetic}: the base plus the weighted sum of the models' differences
+ * from it.
+ *
+ * <pre>
+ * θ = θ₀ + s Σ_m λ_m (θ_m − θ₀)
+ * </pre>
+ *
+ * <p>It reads no Fishers. Source: Ilharco et al., "Editing Models with Task Arithmetic" (2023).
+ *
+ * @param scale s, at least 0
+ */
+public record TaskArithmetic(double scale) implements MergeFormula {
+  /** The name that users choose the method by. */
+  public static final String NAME = "task_arithmetic";
+
+  /** s, unless the user says otherwise. */
+  public static final double DEFAULT_SCALE = 0.3;
+
+  @Override
+  public String name() {
+    return NAME;
+  }
+
+  @Override
+  public boolean readsFishers() {
+    return false;
+  }
+
+  @Override
+  public boolean readsBase() {
+    return true;
+  }
+
+  @Override
+  public double defaultCoefficient(int models) {
+    return 1;
+  }
+
+  @Override
+  public boolean acceptsNegativeCoefficients() {
+    return true;
+  }
+
+  @Override
+  public String constantName() {
+    return "";
+  }
+
+  @Override
+  public double constant() {
+    return 0;
+  }
+
+  @Override
+  public Factors factors(Model model, long elements) {
+    return new Factors(model.coefficient(), 1);
+  }
+
+  @Override
+  public Factors planned(double coefficient, double ofFisher) {
+    return new Factors(coefficient, 1);
+  }
+
+  /** The share of a model that is subtracted is that of its absolute weight. */
+  @Override
+  public Mass mass(Factors factors, double total, long elements) {
+    return new Mass(Math.abs(factors.weight()) * elements, 0);
+  }
+
+  @Override
+  public MergeSums sums(int capacity) {
+    return new Sums(capacity, this);
+  }
+
+  @Override
+  public String text() {
+    return "θ = θ₀ + s Σ λ (θ_m − θ₀)";
+  }
+
+  /** The sum Σλτ. */
+  private static final class Sums implements MergeSums {
+    private final TaskArithmetic formula;
+    private final double[] sum;
+    private final double[] parameters;
+    private double[] base;
+    private int elements;
+
+    Sums(int capacity, TaskArithmetic formula) {
+      this.formula = formula;
+      sum = new double[capacity];
+      parameters = new double[capacity];
+    }
+
+    @Override
+    public void begin(int elements, double[] base) {
+      this.elements = elements;
+      this.base = base;
+      Arrays.fill(sum, 0, elements, 0);
+    }
+
+    @Override
+    public void add(Term term) {
+      int first = VectorUnit.IS_USABLE ? VectorSums.addDifference(sum, term, base, elements) : 0;
+      DType type = term.type();
+      FloatCodec.toDouble(
+          type, term.theta(), first * type.bytes(), parameters, first, elements - first);
+      for (int j = first; j < elements; j++) {
+        sum[j] += (parameters[j] - base[j]) * term.weight();
+      }
+    }
+
+    @Override
+    public int finish(double[] merged) {
+      for (int j = 0; j < elements; j++) {
+        merged[j] = base[j] + formula.scale * sum[j];
+      }
+      if (formula.scale == 0) {
+        MergeSums.scale(0, base, merged, elements);
+      }
+      return 0;
+    }
+  }
+}

@@ -1,0 +1,72 @@
+package io.fisherstreams.record;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.FisherAverage.Unit;
+import io.fisherstreams.fisher.GradientMatching;
+import io.fisherstreams.fisher.MergeFormula;
+import java.util.List;
+import java.util.function.UnaryOperator;
+
+/** The merge methods of manifests and plans, and the formulas that they stand for. */
+public final class MergeMethods {
+  private MergeMethods() {}
+
+  /**
+   * The formula of a method that {@link ManifestRules} has checked.
+   *
+   * @throws InvalidInput when it was not checked and breaks a rule
+   */
+  public static MergeFormula formula(MergeMethod method) {
+    return formula(method, UnaryOperator.identity());
+  }
+
+  /**
+   * The formula of a method.
+   *
+   * @param names what the user calls a field of {@link MergeMethod}
+   * @throws InvalidInput when the method is unknown, or a value is out of range
+   */
+  public static MergeFormula formula(MergeMethod method, UnaryOperator<String> names) {
+    return MethodSettings.of(method).formula(names);
+  }
+
+  /**
+   * The method that stands for a formula.
+   *
+   * @param exclude patterns of the parameters that keep the base's values
+   * @param outputDtype the type of a release's floating tensors, null for the base's
+   */
+  public static MergeMethod of(MergeFormula formula, List<String> exclude, String outputDtype) {
+    MergeMethod.Builder method =
+        MergeMethod.newBuilder()
+            .setName(formula.name())
+            .setScale(formula.scale())
+            .setExcludeParamNamesRegex(exclude)
+            .setOutputDtype(outputDtype);
+    if (formula instanceof FisherAverage average) {
+      method.setFisherExponent(average.exponent());
+      if (average.unit() == Unit.MEAN) {
+        method.setRelativeFisherWeight(average.constant());
+      } else {
+        method
+            .setNormalizeFisherWeight(average.unit() == Unit.NORM)
+            .setMinimalFisherWeight(average.constant());
+      }
+    } else if (formula instanceof GradientMatching matching) {
+      method.setPrior(matching.prior());
+    }
+    return method.build();
+  }
+
+  /**
+   * The method {@code fisher} without scale and exponent.
+   *
+   * @param exclude patterns of the parameters that keep the base's values
+   * @param outputDtype the type of a release's floating tensors, null for the base's
+   */
+  public static MergeMethod fisher(
+      List<String> exclude, boolean normalize, double epsilon, String outputDtype) {
+    return of(FisherAverage.of(epsilon, normalize), exclude, outputDtype);
+  }
+}
