@@ -12,6 +12,7 @@ import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Locale;
@@ -31,6 +32,9 @@ public final class CheckpointWriter implements AutoCloseable {
 
   private final AtomicOutput output;
   private final Map<String, TensorSlot> slots = new TreeMap<>();
+  private final List<Part> parts = new ArrayList<>();
+
+  private record Part(OutputFile file, Collection<TensorInfo> tensors, int headerBytes) {}
 
   private CheckpointWriter(AtomicOutput output) {
     this.output = output;
@@ -50,7 +54,7 @@ public final class CheckpointWriter implements AutoCloseable {
     SortedMap<String, TensorInfo> byName = byName(tensors);
     SafetensorsLayout layout = SafetensorsLayout.of(byName.values(), metadata);
     return begin(
-        OutputTarget.file(target), writer -> writer.begin(writer.output.create(), layout, byName));
+        OutputTarget.file(target), writer -> writer.begin(writer.output.create(), byName.values(), layout, byName));
   }
 
   /**
@@ -78,7 +82,8 @@ public final class CheckpointWriter implements AutoCloseable {
         folderTarget(target),
         writer -> {
           for (int i = 0; i < layouts.size(); i++) {
-            writer.begin(writer.output.create(parts.name(i)), layouts.get(i), byName);
+            writer.begin(
+                writer.output.create(parts.name(i)), parts.parts().get(i), layouts.get(i), byName);
           }
           parts.index().ifPresent(index -> writer.addFile(FolderIndex.NAME, index));
         });
@@ -144,8 +149,13 @@ public final class CheckpointWriter implements AutoCloseable {
     }
   }
 
-  private void begin(OutputFile file, SafetensorsLayout layout, Map<String, TensorInfo> tensors)
+  private void begin(
+      OutputFile file,
+      Collection<TensorInfo> part,
+      SafetensorsLayout layout,
+      Map<String, TensorInfo> tensors)
       throws IOException {
+    parts.add(new Part(file, part, layout.header().length));
     file.write(ByteBuffer.wrap(layout.header()), 0);
     layout
         .positions()
@@ -176,6 +186,29 @@ public final class CheckpointWriter implements AutoCloseable {
     } catch (IOException e) {
       throw new UncheckedIOException(
           "%s: tensor '%s' cannot be written".formatted(output.path(), shown(name)), e);
+    }
+  }
+
+  /**
+   * Replaces the {@code __metadata__} that was given at the start, for what is known only at the
+   * end, such as a checksum.
+   *
+   * @throws IllegalArgumentException when the new header is not as long as the first one
+   * @throws UncheckedIOException when it cannot be written
+   */
+  public void metadata(Map<String, String> metadata) {
+    for (Part part : parts) {
+      byte[] header = SafetensorsLayout.of(part.tensors, metadata).header();
+      if (header.length != part.headerBytes) {
+        throw new IllegalArgumentException(
+            "a header of %d bytes cannot replace one of %d"
+                .formatted(header.length, part.headerBytes));
+      }
+      try {
+        part.file.write(ByteBuffer.wrap(header), 0);
+      } catch (IOException e) {
+        throw new UncheckedIOException(output.path() + " cannot be written", e);
+      }
     }
   }
 

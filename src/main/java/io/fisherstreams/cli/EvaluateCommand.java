@@ -284,8 +284,9 @@ final class EvaluateCommand implements Callable<Integer> {
             Optional.empty(),
             false,
             false,
+            false,
             OneShotMerge.Inputs.DEFAULT_PARTITIONS,
-            OneShotMerge.Inputs.DEFAULT_THREADS,
+            Runtime.getRuntime().availableProcessors(),
             Optional.ofNullable(workDirectory),
             connection.config().gradient(),
             MergeCommand.cluster(connection));

@@ -68,23 +68,28 @@ final class MergeCommand implements Callable<Integer> {
       paramLabel = "N",
       defaultValue = "" + OneShotMerge.Inputs.DEFAULT_PARTITIONS,
       description =
-          "Partitions of the merge's topics. The result does not depend on them. Default: ${DEFAULT-VALUE}.")
+          "Partitions of the topics of --embedded-pipeline or a cluster. The result does not depend on them. Default: ${DEFAULT-VALUE}.")
   private int partitions;
 
   @Option(
       names = "--threads",
       converter = AtLeastOne.Int.class,
       paramLabel = "N",
-      defaultValue = "" + OneShotMerge.Inputs.DEFAULT_THREADS,
       description =
-          "Threads of the merge stage. The result does not depend on them. Default: ${DEFAULT-VALUE}.")
-  private int threads;
+          "Threads that merge. The result does not depend on them. Default: one a processor.")
+  private int threads = Runtime.getRuntime().availableProcessors();
+
+  @Option(
+      names = "--embedded-pipeline",
+      description =
+          "Streams the models through a Kafka broker and the stages in this process, as a pool does, even where the files alone would do. The result has the same bytes.")
+  private boolean streams;
 
   @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description =
-          "Where broker and stages keep their data during the merge; about 9 bytes a parameter and model. Default: the system's temporary folder.")
+          "Where broker and stages keep their data, if the models are streamed: with --embedded-pipeline, on a cluster, or with examples. About 9 bytes a parameter and model. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Mixin private Connection connection;
@@ -104,6 +109,7 @@ final class MergeCommand implements Callable<Integer> {
             Optional.ofNullable(dtype).map(type -> DType.valueOf(type.name())),
             strict,
             trustsCode,
+            streams,
             partitions,
             threads,
             Optional.ofNullable(workDirectory),

@@ -16,9 +16,7 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.function.BooleanSupplier;
 import java.util.function.LongSupplier;
@@ -220,7 +218,8 @@ final class PlanRun implements AutoCloseable {
     } else {
       arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
     }
-    Optional<String> fault = arithmetic.misfit().map(misfit -> fault(shard, dtype, misfit));
+    Optional<String> fault = arithmetic.misfit()
+            .map(misfit -> misfit.text(shard, dtype, state.getPlan().getModels()));
     if (fault.isPresent()) {
       return fault;
     }
@@ -243,26 +242,6 @@ final class PlanRun implements AutoCloseable {
     return Optional.empty();
   }
 
-  private String fault(Shard shard, DType dtype, ShardMerge.Misfit misfit) {
-    String element =
-        String.format(
-            Locale.ROOT,
-            "parameter %s: element %d is %s",
-            shard.tensor().name(),
-            shard.firstElement() + misfit.element(),
-            misfit.value());
-    if (Double.isFinite(misfit.value())) {
-      return element + ", which %s cannot hold; choose a wider output dtype".formatted(dtype);
-    }
-    PlannedModel heaviest =
-        state.getPlan().getModels().stream()
-            .max(Comparator.comparing(PlannedModel::getWeight))
-            .orElseThrow();
-    return element
-        + ": its weighted sum is beyond float64; the largest weight is %s of model %s"
-            .formatted(heaviest.getWeight(), heaviest.getModel());
-  }
-
   private void mergeModels(Slot slot, DType dtype) {
     Shard shard = slot.shard();
     List<Participant> participants = plan.participants();
@@ -273,7 +252,7 @@ final class PlanRun implements AutoCloseable {
       states.add(shardState);
       inputs.add(input(participant, shard, shardState));
     }
-    Optional<ShardMerge.Source> base =
+    Optional<ShardMerge.Payload> base =
         plan.formula().readsBase() ? Optional.of(checkpoint(plan.base(), slot)) : Optional.empty();
     state.setUnweighted(
         state.getUnweighted() + arithmetic.merge(sums, base, inputs, shard.elements(), dtype));
@@ -285,8 +264,8 @@ final class PlanRun implements AutoCloseable {
     }
   }
 
-  private ShardMerge.Source checkpoint(KnownModel model, Slot slot) {
-    return new ShardMerge.Source(
+  private ShardMerge.Payload checkpoint(KnownModel model, Slot slot) {
+    return new ShardMerge.Payload(
         partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
         slot.firstByte(),
         slot.shard().tensor().dtype());
@@ -302,11 +281,13 @@ final class PlanRun implements AutoCloseable {
         checkpoint(model, model.checkpointSlot(parameter, shard.index())),
         plan.formula().readsFishers()
             ? Optional.of(
-                new ShardMerge.FisherSource(
-                    partition
-                        .payloads()
-                        .file(model.version(), PayloadName.fisher(planned.getEpoch())),
-                    model.fisherSlot(parameter, shard.index()).firstElement(),
+                new ShardMerge.Fisher(
+                    new ShardMerge.Payload(
+                        partition
+                            .payloads()
+                            .file(model.version(), PayloadName.fisher(planned.getEpoch())),
+                        model.fisherSlot(parameter, shard.index()).firstElement() * Float.BYTES,
+                        DType.F32),
                     divisor(model, planned.getEpoch(), shardState),
                     factors.unit()))
             : Optional.empty(),

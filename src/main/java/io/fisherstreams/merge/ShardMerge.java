@@ -4,24 +4,29 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.fisher.MergeSums.Term;
 import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Comparator;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 
 /**
- * The arithmetic of one shard of a release, from payload files to a buffer, block by block. The
- * buffers are used again for each shard. Used by one thread.
+ * The arithmetic of one shard of a release, from files to a buffer, block by block. The merge stage
+ * and a merge without a pool use it, so both give the same bytes. The buffers are used again for
+ * each shard. Used by one thread.
  */
-final class ShardMerge {
-  // Sums, parameters and Fishers of one block stay in a core's own cache. A smaller block would
-  // need
-  // more read calls.
-  static final int BLOCK = 32_768;
+public final class ShardMerge {
+  /**
+   * The most elements that are read at a time. Sums, parameters and Fishers of one block stay in a
+   * core's own cache; a smaller block would need more read calls.
+   */
+  public static final int BLOCK = 32_768;
 
   private final double[] result = new double[BLOCK];
   private final double[] baseValues = new double[BLOCK];
@@ -38,7 +43,48 @@ final class ShardMerge {
    * @param element its index in the shard
    * @param value before it is rounded to the type; NaN or infinite when the arithmetic overflowed
    */
-  record Misfit(int element, double value) {}
+  public record Misfit(int element, double value) {
+    /**
+     * Why there is no release.
+     *
+     * @param shard the one with the element
+     * @param dtype the type of the result
+     * @param models those that are merged
+     */
+    public String text(Shard shard, DType dtype, List<PlannedModel> models) {
+      String what =
+          String.format(
+              Locale.ROOT,
+              "parameter %s: element %d is %s",
+              shard.tensor().name(),
+              shard.firstElement() + element,
+              value);
+      if (Double.isFinite(value)) {
+        return what + ", which %s cannot hold; choose a wider output dtype".formatted(dtype);
+      }
+      PlannedModel heaviest =
+          models.stream().max(Comparator.comparing(PlannedModel::getWeight)).orElseThrow();
+      return what
+          + ": its weighted sum is beyond float64; the largest weight is %s of model %s"
+              .formatted(heaviest.getWeight(), heaviest.getModel());
+    }
+  }
+
+  /** The elements of a shard, wherever they are. */
+  public interface Elements {
+    /** Their type. */
+    DType type();
+
+    /**
+     * Reads some of them.
+     *
+     * @param first index of the first one in the shard
+     * @param scratch has room for {@code count} elements
+     * @return little-endian bytes from the first byte of a buffer on, which is {@code scratch} or
+     *     one that stays valid without it
+     */
+    ByteBuffer read(int first, int count, ByteBuffer scratch);
+  }
 
   /** Buffers for one model's part of a block. */
   private static final class Block {
@@ -47,28 +93,28 @@ final class ShardMerge {
   }
 
   /**
-   * A shard's parameters in a payload file.
+   * A shard's elements in a payload file.
    *
    * @param file the file
    * @param firstByte where the shard begins in it
-   * @param type the parameters' type
+   * @param type the elements' type
    */
-  record Source(PayloadFile file, long firstByte, DType type) {
-    /** Reads {@code count} elements from the shard's {@code first} on. */
-    private void read(int first, int count, ByteBuffer into) {
-      file.read(firstByte + (long) first * type.bytes(), count * type.bytes(), into);
+  record Payload(PayloadFile file, long firstByte, DType type) implements Elements {
+    @Override
+    public ByteBuffer read(int first, int count, ByteBuffer scratch) {
+      file.read(firstByte + (long) first * type.bytes(), count * type.bytes(), scratch);
+      return scratch;
     }
   }
 
   /**
-   * A shard's Fisher in a payload file.
+   * A shard's Fisher.
    *
-   * @param file the file, float32
-   * @param firstElement where the shard begins in it
+   * @param entries float32
    * @param divisor what the entries are divided by to give the Fisher
    * @param unit what the Fisher is divided by
    */
-  record FisherSource(PayloadFile file, long firstElement, double divisor, double unit) {}
+  public record Fisher(Elements entries, double divisor, double unit) {}
 
   /**
    * One model's part of a shard.
@@ -77,33 +123,36 @@ final class ShardMerge {
    * @param fisher its Fisher; empty when the formula reads none
    * @param weight the model's weight
    */
-  record Input(Source checkpoint, Optional<FisherSource> fisher, double weight) {
-    /** Reads {@code count} elements from the shard's {@code first} on into a block. */
+  public record Input(Elements checkpoint, Optional<Fisher> fisher, double weight) {
+    /** Reads {@code count} elements from the shard's {@code first} on. */
     private Term read(int first, int count, Block block) {
-      checkpoint.read(first, count, block.theta);
+      ByteBuffer theta = checkpoint.read(first, count, block.theta);
       if (fisher.isEmpty()) {
-        return new Term(checkpoint.type, block.theta, block.fisher, 1, weight);
+        return new Term(checkpoint.type(), theta, block.fisher, 1, weight);
       }
-      FisherSource source = fisher.get();
-      source.file.read(
-          (source.firstElement + first) * Float.BYTES, count * Float.BYTES, block.fisher);
+      Fisher own = fisher.get();
       return new Term(
-          checkpoint.type, block.theta, block.fisher, source.divisor, source.unit, weight);
+          checkpoint.type(),
+          theta,
+          own.entries.read(first, count, block.fisher),
+          own.divisor,
+          own.unit,
+          weight);
     }
   }
 
   /** Sums for {@link #merge}. */
-  static MergeSums sums(MergeFormula formula) {
+  public static MergeSums sums(MergeFormula formula) {
     return formula.sums(BLOCK);
   }
 
   /** The shard that was computed last, little-endian, valid until the next one. */
-  ByteBuffer merged() {
+  public ByteBuffer merged() {
     return merged;
   }
 
   /** The first element of the last shard that is not finite, although it should be. */
-  Optional<Misfit> misfit() {
+  public Optional<Misfit> misfit() {
     return Optional.ofNullable(misfit);
   }
 
@@ -134,15 +183,20 @@ final class ShardMerge {
    * @param dtype the type of the result
    * @return how many of its entries have no weight
    */
-  long merge(MergeSums sums, Optional<Source> base, List<Input> inputs, int elements, DType dtype) {
+  public long merge(
+      MergeSums sums,
+      Optional<? extends Elements> base,
+      List<Input> inputs,
+      int elements,
+      DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
     long unweighted = 0;
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
       if (base.isPresent()) {
-        base.get().read(first, count, block.theta);
-        FloatCodec.toDouble(base.get().type, block.theta, 0, baseValues, 0, count);
+        ByteBuffer own = base.get().read(first, count, block.theta);
+        FloatCodec.toDouble(base.get().type(), own, 0, baseValues, 0, count);
       }
       sums.begin(count, baseValues);
       int pairs = inputs.size() / 2 * 2;
@@ -166,18 +220,20 @@ final class ShardMerge {
    *
    * @param dtype the type of the result
    */
-  void copy(Source source, int elements, DType dtype) {
+  public void copy(Elements source, int elements, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
-    DType type = source.type;
+    DType type = source.type();
     if (type == dtype) {
-      source.file.read(source.firstByte, merged.limit(), merged);
+      ByteBuffer bytes = source.read(0, elements, merged);
+      if (bytes != merged) {
+        merged.put(0, bytes, 0, elements * dtype.bytes());
+      }
       return;
     }
     for (int first = 0; first < elements; first += BLOCK) {
       int count = Math.min(BLOCK, elements - first);
-      source.read(first, count, block.theta);
-      FloatCodec.toDouble(type, block.theta, 0, result, 0, count);
+      FloatCodec.toDouble(type, source.read(first, count, block.theta), 0, result, 0, count);
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
       check(dtype, first, count, true);
     }

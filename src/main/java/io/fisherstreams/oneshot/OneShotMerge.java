@@ -29,12 +29,14 @@ import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.MergedTensors;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.release.ReleaseTensors;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -44,8 +46,10 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.producer.Producer;
 
 /**
- * Merges the pool of a {@code merge.yaml} once: checks all files, streams the models through the
- * topics and stages of a pool made for this merge, and writes the release.
+ * Merges the models of a {@code merge.yaml} once. It checks all files. Then it merges straight from
+ * them, or streams the models through the topics and stages of a pool made for this merge: on a
+ * cluster, when the user wants it, and when Fishers are to be estimated. Both ways give the same
+ * bytes.
  */
 public final class OneShotMerge {
   /** Bytes of native libraries, stores and indexes, whatever the models' size. */
@@ -75,10 +79,11 @@ public final class OneShotMerge {
    * @param strict whether a takeover, or an ε that is most of the weights, is an error instead of a
    *     warning
    * @param trustsCode whether Python files of the base's folder are copied
+   * @param streams whether the models go through a pool even where the files alone would do
    * @param partitions of the pool's topics; the result does not depend on them
-   * @param threads of the merge stage; the result does not depend on them
-   * @param workDirectory where broker and stages keep their data; empty for the system's temporary
-   *     folder
+   * @param threads that merge; the result does not depend on them
+   * @param workDirectory where a pool's broker and stages keep their data; empty for the system's
+   *     temporary folder
    * @param gradient how the gradient stage works on models that come with examples
    * @param cluster the cluster to use; empty for an embedded broker
    */
@@ -89,6 +94,7 @@ public final class OneShotMerge {
       Optional<DType> dtype,
       boolean strict,
       boolean trustsCode,
+      boolean streams,
       int partitions,
       int threads,
       Optional<Path> workDirectory,
@@ -96,9 +102,6 @@ public final class OneShotMerge {
       Optional<Cluster> cluster) {
     /** Partitions of the pool's topics by default. */
     public static final int DEFAULT_PARTITIONS = 4;
-
-    /** Threads of the merge stage by default. */
-    public static final int DEFAULT_THREADS = 2;
   }
 
   /**
@@ -147,6 +150,9 @@ public final class OneShotMerge {
     baseModel = report.base();
     MergeEstimation estimation = new MergeEstimation(file, baseModel, inputs.gradient(), listener);
     estimation.check();
+    if (!inputs.streams() && inputs.cluster().isEmpty() && !estimation.isNeeded()) {
+      return mergeFiles(report);
+    }
     PlanPolicy policy = PlanPolicy.atOnce(modelNames());
     try (TemporaryDirectory directory =
         TemporaryDirectory.create(inputs.workDirectory().orElse(null))) {
@@ -161,6 +167,53 @@ public final class OneShotMerge {
           LocalPool.start(directory.path(), inputs.partitions(), inputs.threads(), policy)) {
         return pool.run(runner -> merge(estimation, runner, directory.path()));
       }
+    }
+  }
+
+  private Result mergeFiles(Preflight.Report report) {
+    DiskSpace.requireForOutput(inputs.output(), ReleaseExporter.bytes(baseModel.tensors()));
+    ModelManifest base = baseManifest();
+    FileMerge merge = new FileMerge(file, report, base, inputs.threads());
+    Release release;
+    try (TaskProgress progress = listener.begin("merge", Unit.BYTES)) {
+      progress.total(merge.bytes(file.method().formula()));
+      release = merge.run(base.getMethod(), Map.of(), output(), progress::add);
+      progress.done();
+    }
+    warnOfUnweighted(release);
+    further.accept(
+        (formula, coefficients, target) ->
+            merge.run(
+                MergeMethods.of(
+                    formula,
+                    base.getMethod().getExcludeParamNamesRegex(),
+                    base.getMethod().getOutputDtype()),
+                coefficients,
+                ReleaseExporter.Output.file(target),
+                bytes -> {}));
+    List<TensorInfo> tensors =
+        base.getParameters().stream()
+            .map(parameter -> ReleaseTensors.of(parameter, base.getMethod()))
+            .toList();
+    return new Result(release, inputs.output(), merged(tensors));
+  }
+
+  private ReleaseExporter.Output output() {
+    return new ReleaseExporter.Output(
+        inputs.output(), inputs.partBytes(), companions, baseModel.ties());
+  }
+
+  private MergedTensors merged(List<TensorInfo> tensors) {
+    return MergedTensors.of(tensors, file.method().excludeParamNamesRegex(), baseModel.ties());
+  }
+
+  private void warnOfUnweighted(Release release) {
+    if (release.getUnweighted() > 0) {
+      listener.warn(
+          String.format(
+              Locale.ROOT,
+              "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient",
+              release.getUnweighted()));
     }
   }
 
@@ -258,15 +311,9 @@ public final class OneShotMerge {
     if (estimation.isNeeded()) {
       report(warnings(runner));
     }
-    if (release.getUnweighted() > 0) {
-      listener.warn(
-          String.format(
-              Locale.ROOT,
-              "%d entries have Fisher 0 in every model and epsilon is 0; their merged value is the models' average by coefficient",
-              release.getUnweighted()));
-    }
+    warnOfUnweighted(release);
     MergedTensors tensors = write(release, base, runner);
-    further.accept(new MergeSession(runner, base));
+    further.accept(new PoolSession(runner, base));
     return new Result(release, inputs.output(), tensors);
   }
 
@@ -283,15 +330,10 @@ public final class OneShotMerge {
     try (TaskProgress progress = listener.begin("write " + inputs.output(), Unit.BYTES)) {
       progress.total(ReleaseExporter.bytes(tensors));
       new ReleaseExporter(reader)
-          .export(
-              release,
-              tensors,
-              new ReleaseExporter.Output(
-                  inputs.output(), inputs.partBytes(), companions, baseModel.ties()),
-              progress::add);
+          .export(release, tensors, output(), progress::add);
       progress.done();
     }
-    return MergedTensors.of(tensors, file.method().excludeParamNamesRegex(), baseModel.ties());
+    return merged(tensors);
   }
 
   private ModelManifest publish(

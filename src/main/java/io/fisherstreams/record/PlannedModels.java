@@ -2,11 +2,50 @@ package io.fisherstreams.record;
 
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.EpsilonShares.Part;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.Shares;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /** What a plan's models say of the constant that is added to their Fishers. */
 public final class PlannedModels {
   private PlannedModels() {}
+
+  /**
+   * Weighs models, each as version 1 and epoch 1.
+   *
+   * @param models by name
+   * @param elements J, the number of merged entries
+   */
+  public static List<PlannedModel> weigh(
+      MergeFormula formula, SortedMap<String, MergeFormula.Model> models, long elements) {
+    SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
+    models.forEach(
+        (name, model) ->
+            masses.put(
+                name, formula.mass(formula.factors(model, elements), model.total(), elements)));
+    Map<String, Double> shares = Shares.of(masses);
+    List<PlannedModel> planned = new ArrayList<>();
+    models.forEach(
+        (name, model) -> {
+          MergeFormula.Factors factors = formula.factors(model, elements);
+          planned.add(
+              new PlannedModel(
+                  name,
+                  1L,
+                  1,
+                  model.coefficient(),
+                  model.norm(),
+                  factors.weight(),
+                  shares.get(name),
+                  factors.unit(),
+                  EpsilonShares.of(masses.get(name))));
+        });
+    return planned;
+  }
 
   /** Each model's share, and the constant's part of it. */
   public static List<Part> epsilonParts(List<PlannedModel> models) {

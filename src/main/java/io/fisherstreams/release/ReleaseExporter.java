@@ -3,19 +3,11 @@ package io.fisherstreams.release;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.record.Release;
-import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
-import java.util.Set;
-import java.util.SortedMap;
-import java.util.TreeMap;
 import java.util.function.LongConsumer;
-import java.util.stream.Collectors;
 
 /**
  * Writes a release as a checkpoint: one safetensors file, or a folder with sharded files and index,
@@ -55,49 +47,15 @@ public final class ReleaseExporter {
    */
   public void export(
       Release release, List<TensorInfo> tensors, Output output, LongConsumer progress) {
-    Path target = output.target;
-    SortedMap<String, String> ties = tied(tensors, output.ties);
-    Map<String, String> metadata =
-        Map.of(
-            "format", "pt",
-            "fisherstreams.release", Long.toString(release.getRelease()),
-            "fisherstreams.checksum", release.getChecksum());
-    boolean file = isFile(target);
-    try (CheckpointWriter writer =
-        file
-            ? CheckpointWriter.file(target, all(tensors, ties), metadata)
-            : CheckpointWriter.folder(target, all(tensors, ties), metadata, output.maxPartBytes)) {
+    try (ReleaseWriter writer = ReleaseWriter.open(release.getRelease(), tensors, output)) {
       reader.read(
           release,
           tensor -> {
             int bytes = tensor.getData().remaining();
-            long first = (long) tensor.getShard() * io.fisherstreams.tensor.Shard.ELEMENTS;
-            writer.write(tensor.getParameter(), first, tensor.getData());
-            ties.forEach(
-                (name, source) -> {
-                  if (source.equals(tensor.getParameter())) {
-                    writer.write(name, first, tensor.getData());
-                  }
-                });
+            writer.write(tensor.getParameter(), tensor.getShard(), tensor.getData());
             progress.accept(bytes);
           });
-      if (!file) {
-        output.companions.ifPresent(
-            companions ->
-                companions.copyTo(
-                    writer,
-                    Optional.ofNullable(release.getPlan().getMethod().getOutputDtype())
-                        .flatMap(DType::of)));
-        writer.addFile(
-            "README.md",
-            ModelCard.of(
-                    release,
-                    tensors,
-                    new TiedWeights(ties),
-                    output.companions.map(Companions::folder).map(BaseCard::of))
-                .getBytes(StandardCharsets.UTF_8));
-      }
-      writer.commit();
+      writer.finish(release);
     }
   }
 
@@ -122,27 +80,5 @@ public final class ReleaseExporter {
   /** Bytes of a release's tensors. */
   public static long bytes(List<TensorInfo> tensors) {
     return tensors.stream().mapToLong(TensorInfo::bytes).sum();
-  }
-
-  /** The ties whose source is in the release and whose follower is not. */
-  private static SortedMap<String, String> tied(List<TensorInfo> tensors, TiedWeights ties) {
-    Set<String> names = tensors.stream().map(TensorInfo::name).collect(Collectors.toSet());
-    SortedMap<String, String> tied = new TreeMap<>(ties.sources());
-    tied.values().retainAll(names);
-    tied.keySet().removeAll(names);
-    return tied;
-  }
-
-  private static List<TensorInfo> all(List<TensorInfo> tensors, SortedMap<String, String> ties) {
-    List<TensorInfo> all = new ArrayList<>(tensors);
-    for (TensorInfo tensor : tensors) {
-      ties.forEach(
-          (name, source) -> {
-            if (source.equals(tensor.name())) {
-              all.add(new TensorInfo(name, tensor.dtype(), tensor.shape()));
-            }
-          });
-    }
-    return all;
   }
 }

@@ -41,7 +41,13 @@ class BrokerFailureIT {
     try {
       CompletableFuture<Integer> merge =
           CompletableFuture.supplyAsync(
-              () -> Main.run("merge", CASE.toString(), "--output", output.toString()));
+              () ->
+                  Main.run(
+                      "merge",
+                      CASE.toString(),
+                      "--output",
+                      output.toString(),
+                      "--embedded-pipeline"));
       Integer exit = null;
       while (exit == null) {
         try {

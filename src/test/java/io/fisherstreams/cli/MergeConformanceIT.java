@@ -3,10 +3,12 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
@@ -23,6 +25,7 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
+import java.util.Random;
 import java.util.SortedMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -35,8 +38,8 @@ import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * The {@code merge} command over the embedded broker, against values from an independent float64
- * reference.
+ * The {@code merge} command, straight from the files and through the stages, against values from an
+ * independent float64 reference.
  */
 final class MergeConformanceIT {
   private static final Path ROOT = Path.of("src/test/resources/conformance");
@@ -61,6 +64,11 @@ final class MergeConformanceIT {
   void mergesAsTheReferenceDoes(String name) {
     Path output = directory.resolve("merged.safetensors");
     assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), output)).isZero();
+    Path streamed = directory.resolve("streamed.safetensors");
+    assertThat(
+            merge(ROOT.resolve(name).resolve("merge.yaml"), streamed, "--embedded-pipeline"))
+        .isZero();
+    assertThat(streamed).hasSameBinaryContentAs(output); // the release's checksum is in its header
     try (Checkpoint merged = Checkpoint.open(output);
         Checkpoint base = Checkpoint.open(ROOT.resolve(name).resolve("base.safetensors"));
         Checkpoint expected = Checkpoint.open(ROOT.resolve(name).resolve("expected.safetensors"))) {
@@ -145,12 +153,80 @@ final class MergeConformanceIT {
     Path reversed = directory.resolve("reversed.yaml");
     Files.writeString(reversed, reversed(yaml));
     Path reference = directory.resolve("reference.safetensors");
-    assertThat(merge(yaml, reference, "--partitions", "1", "--threads", "1")).isZero();
+    assertThat(merge(yaml, reference, "--threads", "1")).isZero();
+    Path parallel = directory.resolve("parallel.safetensors");
+    assertThat(merge(reversed, parallel, "--threads", "3")).isZero();
+    assertThat(parallel).hasSameBinaryContentAs(reference);
     String[][] ways = {{"4", "1"}, {"4", "2"}, {"7", "2"}};
     for (String[] way : ways) {
       Path other = directory.resolve("p" + way[0] + "t" + way[1] + ".safetensors");
-      assertThat(merge(reversed, other, "--partitions", way[0], "--threads", way[1])).isZero();
+      assertThat(
+              merge(
+                  reversed,
+                  other,
+                  "--embedded-pipeline",
+                  "--partitions",
+                  way[0],
+                  "--threads",
+                  way[1]))
+          .isZero();
       assertThat(other).hasSameBinaryContentAs(reference);
+    }
+  }
+
+  /** Types, ties, a copied parameter, a Fisher in float64 and shards that are not full. */
+  @Test
+  void aRandomPoolHasTheSameBytesThroughTheStages() throws IOException {
+    Random random = new Random(24);
+    Path base = Files.createDirectory(directory.resolve("base"));
+    Files.writeString(base.resolve("config.json"), "{\"tie_word_embeddings\": true}");
+    List<TensorInfo> tensors =
+        List.of(
+            new TensorInfo("wide", DType.BF16, List.of(3L, 200_000L)),
+            new TensorInfo("narrow", DType.F32, List.of(262_145L)),
+            new TensorInfo("half", DType.F16, List.of(40L, 1_001L)),
+            new TensorInfo("kept.frozen", DType.F32, List.of(70L)),
+            new TensorInfo("count", DType.I64, List.of(3L)),
+            new TensorInfo("empty", DType.F32, List.of(0L)));
+    write(base.resolve("model.safetensors"), tensors, random, -1);
+    StringBuilder yaml = new StringBuilder("base: base\nmodels:\n");
+    for (int m = 0; m < 5; m++) {
+      write(directory.resolve("m" + m + ".safetensors"), tensors, random, -1);
+      DType type = m % 2 == 0 ? DType.F32 : DType.F64;
+      List<TensorInfo> entries =
+          tensors.stream()
+              .filter(tensor -> tensor.dtype().mergeable())
+              .map(tensor -> new TensorInfo(tensor.name(), type, tensor.shape()))
+              .toList();
+      write(directory.resolve("f" + m + ".safetensors"), entries, random, 0);
+      yaml.append(
+          "  - {name: m%d, checkpoint: m%d.safetensors, fisher: f%d.safetensors, coefficient: 0.%d}\n"
+              .formatted(m, m, m, m + 1));
+    }
+    yaml.append("method: {exclude_param_names_regex: ['kept'], minimal_fisher_weight: 1e-3}\n");
+    Path file = Files.writeString(directory.resolve("merge.yaml"), yaml);
+    for (String dtype : List.of("f32", "bf16")) {
+      Path direct = directory.resolve(dtype + ".safetensors");
+      Path streamed = directory.resolve(dtype + "-streamed.safetensors");
+      assertThat(merge(file, direct, "--dtype", dtype)).isZero();
+      assertThat(merge(file, streamed, "--dtype", dtype, "--embedded-pipeline")).isZero();
+      assertThat(direct).hasSameBinaryContentAs(streamed);
+    }
+  }
+
+  private static void write(Path path, List<TensorInfo> tensors, Random random, double lowest) {
+    try (CheckpointWriter writer = CheckpointWriter.file(path, tensors, Map.of())) {
+      for (TensorInfo tensor : tensors) {
+        int elements = (int) tensor.elements();
+        ByteBuffer bytes =
+            ByteBuffer.allocate((int) tensor.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+        if (tensor.dtype().mergeable()) {
+          double[] values = random.doubles(elements, lowest, 1).toArray();
+          FloatCodec.fromDouble(tensor.dtype(), values, 0, elements, bytes, 0);
+        }
+        writer.write(tensor.name(), 0, bytes);
+      }
+      writer.commit();
     }
   }
 

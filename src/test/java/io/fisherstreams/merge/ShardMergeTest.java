@@ -56,15 +56,15 @@ class ShardMergeTest {
     return file;
   }
 
-  private static ShardMerge.Source source(PayloadFile file) {
-    return new ShardMerge.Source(file, BEFORE * Float.BYTES, DType.F32);
+  private static ShardMerge.Payload source(PayloadFile file) {
+    return new ShardMerge.Payload(file, BEFORE * Float.BYTES, DType.F32);
   }
 
   private static ShardMerge.Input input(
       PayloadFile checkpoint, PayloadFile fisher, double divisor, double weight) {
     return new ShardMerge.Input(
         source(checkpoint),
-        Optional.of(new ShardMerge.FisherSource(fisher, BEFORE, divisor, 1)),
+        Optional.of(new ShardMerge.Fisher(source(fisher), divisor, 1)),
         weight);
   }
 

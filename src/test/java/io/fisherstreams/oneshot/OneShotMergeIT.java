@@ -54,6 +54,7 @@ final class OneShotMergeIT {
         Optional.empty(),
         strict,
         false,
+        true,
         3,
         1,
         Optional.of(directory),

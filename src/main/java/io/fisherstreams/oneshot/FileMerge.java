@@ -1,0 +1,323 @@
+package io.fisherstreams.oneshot;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeSums;
+import io.fisherstreams.merge.ShardMerge;
+import io.fisherstreams.merge.ShardMerge.Elements;
+import io.fisherstreams.merge.payload.PayloadFile;
+import io.fisherstreams.publish.BaseModel;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseDigest;
+import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.ReleaseExporter.Output;
+import io.fisherstreams.release.ReleaseTensors;
+import io.fisherstreams.release.ReleaseWriter;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
+import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.time.Instant;
+import java.util.ArrayList;
+import java.util.Collection;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
+import java.util.SortedMap;
+import java.util.TreeMap;
+import java.util.concurrent.atomic.AtomicLong;
+import java.util.function.LongConsumer;
+
+/**
+ * Merges straight from the files, shard by shard, on several threads. It uses the arithmetic of the
+ * merge stage, so it writes the bytes that a pool's release of the same models has. Memory holds
+ * one shard a thread, whatever the size and number of the models.
+ */
+final class FileMerge {
+  private final MergeFile file;
+  private final Preflight.Report report;
+  private final ModelManifest base;
+  private final int threads;
+
+  /**
+   * A merge whose files were checked.
+   *
+   * @param report of these files, with every Fisher that the methods read
+   * @param base the base's manifest, with its tensors
+   * @param threads at least 1; the result does not depend on them
+   */
+  FileMerge(MergeFile file, Preflight.Report report, ModelManifest base, int threads) {
+    this.file = file;
+    this.report = report;
+    this.base = base;
+    this.threads = threads;
+  }
+
+  /** Bytes that a merge reads and {@link #run} counts. */
+  long bytes(MergeFormula formula) {
+    long bytes = 0;
+    for (TensorInfo tensor : report.base().tensors()) {
+      bytes += tensor.bytes();
+      if (report.base().mergeSet().merges(tensor.name())) {
+        long fisher = formula.readsFishers() ? tensor.elements() * Float.BYTES : 0;
+        bytes += file.models().size() * (tensor.bytes() + fisher);
+      }
+    }
+    return bytes;
+  }
+
+  /**
+   * Merges and writes.
+   *
+   * @param method its patterns must be those of the checked file
+   * @param coefficients of the models that get another λ than the file gives them
+   * @param progress receives the bytes of each shard after it was merged, from any thread
+   * @throws InvalidInput when the merged model is not finite, or all weights are zero
+   */
+  Release run(
+      MergeMethod method, Map<String, Double> coefficients, Output output, LongConsumer progress) {
+    MergePlan plan = plan(method, coefficients);
+    List<TensorInfo> tensors =
+        base.getParameters().stream()
+            .map(parameter -> ReleaseTensors.of(parameter, method))
+            .toList();
+    List<Shard> shards = shards(report.base().tensors());
+    Map<String, DType> types = new TreeMap<>();
+    tensors.forEach(tensor -> types.put(tensor.name(), tensor.dtype()));
+    AtomicLong checksum = new AtomicLong();
+    AtomicLong unweighted = new AtomicLong();
+    try (Checkpoint baseFile = Checkpoint.open(file.base());
+        OpenModels models = new OpenModels(plan);
+        ReleaseWriter writer = ReleaseWriter.open(plan.getRelease(), tensors, output);
+        OrderedTasks tasks = new OrderedTasks(threads)) {
+      tasks.forEach(
+          shards.size(),
+          () -> {
+            Worker worker = new Worker(plan, baseFile, models);
+            return index -> {
+              Shard shard = shards.get(index);
+              DType dtype = types.get(shard.tensor().name());
+              unweighted.addAndGet(worker.merge(shard, dtype));
+              ByteBuffer merged = worker.merged(shard, dtype);
+              writer.write(shard.tensor().name(), shard.index(), merged);
+              checksum.addAndGet(
+                  ReleaseDigest.of(
+                      shard.tensor().name(), shard.index(), PayloadFile.crc(merged)));
+              progress.accept(worker.bytes(shard));
+            };
+          });
+      Release release =
+          new Release(
+              plan.getRelease(),
+              ReleaseStatus.COMPLETE,
+              Instant.now(),
+              "",
+              plan,
+              List.of(),
+              (long) shards.size(),
+              String.format(Locale.ROOT, "%016x", checksum.get()),
+              unweighted.get(),
+              null);
+      writer.finish(release);
+      return release;
+    }
+  }
+
+  private MergePlan plan(MergeMethod method, Map<String, Double> coefficients) {
+    MergeFormula formula = MergeMethods.formula(method);
+    SortedMap<String, MergeFormula.Model> models = new TreeMap<>();
+    for (MergeFile.Model model : file.models()) {
+      double coefficient =
+          coefficients.containsKey(model.name())
+              ? coefficients.get(model.name())
+              : model.coefficient().orElse(formula.defaultCoefficient(file.models().size()));
+      models.put(model.name(), sums(formula, model.name(), coefficient));
+    }
+    List<PlannedModel> planned = PlannedModels.weigh(formula, models, report.elements());
+    if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
+      throw new InvalidInput("%s: all weights are zero".formatted(file.file()));
+    }
+    return MergePlan.newBuilder()
+        .setRelease(1)
+        .setCreatedAt(Instant.now())
+        .setBaseModel(base.getModel())
+        .setBaseVersion(base.getVersion())
+        .setMethod(method)
+        .setModels(planned)
+        .setRetired(List.of())
+        .build();
+  }
+
+  private MergeFormula.Model sums(MergeFormula formula, String model, double coefficient) {
+    if (!formula.readsFishers()) {
+      return new MergeFormula.Model(coefficient, 0, 0);
+    }
+    Preflight.FisherReport fisher = report.models().get(model).fisher().orElseThrow();
+    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm());
+  }
+
+  private static List<Shard> shards(Collection<TensorInfo> tensors) {
+    List<Shard> shards = new ArrayList<>();
+    for (TensorInfo tensor : tensors) {
+      for (int index = 0; index < Shard.count(tensor); index++) {
+        shards.add(new Shard(tensor, index));
+      }
+    }
+    return shards;
+  }
+
+  /** The files of a plan's models, open, in the plan's order. */
+  private final class OpenModels implements AutoCloseable {
+    private final List<Checkpoint> checkpoints = new ArrayList<>();
+    private final List<Optional<Checkpoint>> fishers = new ArrayList<>();
+
+    OpenModels(MergePlan plan) {
+      Map<String, MergeFile.Model> models = new TreeMap<>();
+      file.models().forEach(model -> models.put(model.name(), model));
+      BaseModel baseModel = report.base();
+      boolean readsFishers = MergeMethods.formula(plan.getMethod()).readsFishers();
+      try {
+        for (PlannedModel planned : plan.getModels()) {
+          MergeFile.Model model = models.get(planned.getModel());
+          checkpoints.add(baseModel.open(model.checkpoint()));
+          fishers.add(
+              readsFishers
+                  ? file.fisher(model)
+                      .map(path -> Checkpoint.openAs(path, baseModel.mergeSet().names()))
+                  : Optional.empty());
+        }
+      } catch (RuntimeException e) {
+        close();
+        throw e;
+      }
+    }
+
+    @Override
+    public void close() {
+      checkpoints.forEach(Checkpoint::close);
+      fishers.forEach(fisher -> fisher.ifPresent(Checkpoint::close));
+    }
+  }
+
+  /** What one thread needs to merge shard after shard. */
+  private final class Worker {
+    private final ShardMerge arithmetic = new ShardMerge();
+    private final float[] scratch = new float[ShardMerge.BLOCK];
+    private final MergePlan plan;
+    private final MergeFormula formula;
+    private final MergeSums sums;
+    private final Checkpoint baseFile;
+    private final OpenModels models;
+
+    Worker(MergePlan plan, Checkpoint baseFile, OpenModels models) {
+      this.plan = plan;
+      this.baseFile = baseFile;
+      this.models = models;
+      formula = MergeMethods.formula(plan.getMethod());
+      sums = ShardMerge.sums(formula);
+    }
+
+    private boolean merges(Shard shard) {
+      return report.base().mergeSet().merges(shard.tensor().name());
+    }
+
+    /** Merges or copies one shard; returns how many of its entries have no weight. */
+    long merge(Shard shard, DType dtype) {
+      Elements own = elements(baseFile, shard);
+      if (!merges(shard)) {
+        arithmetic.copy(own, shard.elements(), dtype);
+        return 0;
+      }
+      List<ShardMerge.Input> inputs = new ArrayList<>();
+      for (int i = 0; i < plan.getModels().size(); i++) {
+        PlannedModel planned = plan.getModels().get(i);
+        inputs.add(
+            new ShardMerge.Input(
+                elements(models.checkpoints.get(i), shard),
+                models
+                    .fishers
+                    .get(i)
+                    .map(fisher -> elements(fisher, shard))
+                    .map(
+                        elements ->
+                            new ShardMerge.Fisher(asFloat32(elements), 1, planned.getFisherUnit())),
+                planned.getWeight()));
+      }
+      return arithmetic.merge(
+          sums,
+          formula.readsBase() ? Optional.of(own) : Optional.empty(),
+          inputs,
+          shard.elements(),
+          dtype);
+    }
+
+    /** The shard that was merged last. */
+    ByteBuffer merged(Shard shard, DType dtype) {
+      arithmetic
+          .misfit()
+          .ifPresent(
+              misfit -> {
+                throw new InvalidInput(
+                    "the merged model is not finite: "
+                        + misfit.text(shard, dtype, plan.getModels()));
+              });
+      return arithmetic.merged();
+    }
+
+    long bytes(Shard shard) {
+      long each = shard.bytes() + (formula.readsFishers() ? shard.elements() * 4L : 0);
+      return shard.bytes() + (merges(shard) ? plan.getModels().size() * each : 0);
+    }
+
+    private Elements elements(Checkpoint checkpoint, Shard shard) {
+      String name = shard.tensor().name();
+      DType type = checkpoint.tensors().get(name).dtype();
+      return new Elements() {
+        @Override
+        public DType type() {
+          return type;
+        }
+
+        @Override
+        public ByteBuffer read(int first, int count, ByteBuffer into) {
+          return checkpoint.slice(name, shard.firstElement() + first, count);
+        }
+      };
+    }
+
+    /** A pool has Fishers in float32, whatever type their file has. */
+    private Elements asFloat32(Elements entries) {
+      return entries.type() == DType.F32
+          ? entries
+          : new Elements() {
+            @Override
+            public DType type() {
+              return DType.F32;
+            }
+
+            @Override
+            public ByteBuffer read(int first, int count, ByteBuffer into) {
+              ByteBuffer own = entries.read(first, count, into);
+              FloatCodec.toFloat(entries.type(), own, 0, scratch, 0, count);
+              into.duplicate()
+                  .clear()
+                  .order(ByteOrder.LITTLE_ENDIAN)
+                  .asFloatBuffer()
+                  .put(scratch, 0, count);
+              return into;
+            }
+          };
+    }
+  }
+}
