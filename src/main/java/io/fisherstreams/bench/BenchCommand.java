@@ -32,7 +32,7 @@ public final class BenchCommand implements Callable<Integer> {
     ACCUMULATION,
     ARRIVAL,
     RESTART,
-    MEMORY,
+    MERGE,
     GRADIENT;
 
     /** As users write it and the help lists it. */
@@ -98,8 +98,7 @@ public final class BenchCommand implements Callable<Integer> {
       }
       case RESTART -> new RestartBench(directory, out, models).run();
       case GRADIENT -> new GradientBench(directory, out).run();
-      case MEMORY ->
-          new MergeBench(directory, out).memory(new int[] {models / 2, models, 2 * models});
+      case MERGE -> new MergeBench(directory, out).run(new int[] {models, 4 * models});
     }
   }
 }

@@ -6,6 +6,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -13,8 +14,8 @@ import java.util.Locale;
 import java.util.Map;
 
 /**
- * The {@code merge} command as a user runs it: memory and time by the number of models, and
- * start-up on a tiny pool.
+ * The {@code merge} command as a user runs it: memory, and time beside reading the same files once,
+ * by the number of models; start-up on tiny models.
  */
 final class MergeBench {
   // Models share files in turn: the content of files does not matter for memory, but their disk
@@ -29,7 +30,7 @@ final class MergeBench {
     this.out = out;
   }
 
-  void memory(int[] counts) throws IOException, InterruptedException {
+  void run(int[] counts) throws IOException, InterruptedException {
     SyntheticModel.clip(DType.F32).writeCheckpoint(directory.resolve("base.safetensors"), 0);
     for (int i = 0; i < DISTINCT; i++) {
       SyntheticModel.clip(DType.F32)
@@ -38,15 +39,17 @@ final class MergeBench {
           .writeFisher(directory.resolve("f" + i + ".safetensors"), 100 + i);
     }
     for (int models : counts) {
+      double reading = readSeconds(models);
       ChildProcess run = merge(models);
       out.printf(
           Locale.ROOT,
-          "merge of %d models of %,d float32 parameters: %.1f s, anonymous memory %.2f GiB at most, heap limit %.2f GiB%n",
+          "merge of %d models of %,d float32 parameters: %.1f s; reading their files once: %.1f s; ratio %.2f; anonymous memory %.2f GiB at most%n",
           models,
           SyntheticModel.clip(DType.F32).parameters(),
           run.seconds(),
-          run.anonymousBytes() / (double) (1 << 30),
-          Runtime.getRuntime().maxMemory() / (double) (1 << 30));
+          reading,
+          run.seconds() / reading,
+          run.anonymousBytes() / (double) (1 << 30));
       out.flush();
     }
   }
@@ -64,9 +67,29 @@ final class MergeBench {
     for (int i = 0; i < repetitions; i++) {
       out.printf(
           Locale.ROOT,
-          "merge of two models of 100 parameters, broker and all: %.1f s%n",
+          "merge of two models of 100 parameters: %.1f s%n",
           merge(2).seconds());
       out.flush();
+    }
+  }
+
+  /** How long one thread takes to read what a merge of so many models reads, to nothing. */
+  private double readSeconds(int models) throws IOException {
+    ByteBuffer buffer = ByteBuffer.allocateDirect(1 << 20);
+    long start = System.nanoTime();
+    read("base", buffer);
+    for (int i = 0; i < models; i++) {
+      read("m" + i % DISTINCT, buffer);
+      read("f" + i % DISTINCT, buffer);
+    }
+    return (System.nanoTime() - start) / 1e9;
+  }
+
+  private void read(String name, ByteBuffer buffer) throws IOException {
+    try (FileChannel file = FileChannel.open(directory.resolve(name + ".safetensors"))) {
+      while (file.read(buffer.clear()) >= 0) {
+        continue;
+      }
     }
   }
 
@@ -82,13 +105,7 @@ final class MergeBench {
     ChildProcess run =
         ChildProcess.run(
             directory.resolve("merge.log"),
-            List.of(
-                "merge",
-                file.toString(),
-                "--output",
-                merged.toString(),
-                "--work-directory",
-                directory.toString()));
+            List.of("merge", file.toString(), "--output", merged.toString()));
     Files.delete(merged);
     return run;
   }
