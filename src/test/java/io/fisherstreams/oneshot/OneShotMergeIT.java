@@ -97,7 +97,9 @@ final class OneShotMergeIT {
     OneShotMerge.Result result =
         OneShotMerge.run(inputs("tiny-fisher-normalized", output, false), listener);
 
-    assertThat(warnings).singleElement().asString().contains("model-c");
+    assertThat(warnings).hasSize(2);
+    assertThat(warnings.get(0)).contains("model 'model-c' takes over the merge");
+    assertThat(warnings.get(1)).contains("more than half of the weights", "model-c 100.00%");
     assertThat(result.release().getPlan().getModels())
         .filteredOn(model -> model.getModel().equals("model-c"))
         .singleElement()
