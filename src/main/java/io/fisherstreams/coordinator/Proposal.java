@@ -8,11 +8,8 @@ import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
-import java.util.ArrayList;
 import java.util.Collection;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -72,33 +69,20 @@ public record Proposal(
     for (String name : mergeSet.names()) {
       entries += base.tensors().get(name).elements();
     }
-    Map<String, MergeFormula.Model> models = new LinkedHashMap<>();
-    SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
+    SortedMap<String, MergeFormula.Model> models = new TreeMap<>();
+    SortedMap<String, Candidate> byName = new TreeMap<>();
     for (Candidate candidate : candidates) {
-      MergeFormula.Model model = candidate.sums(formula, mergeSet, candidates.size());
-      models.put(candidate.name(), model);
-      masses.put(
-          candidate.name(), formula.mass(formula.factors(model, entries), model.total(), entries));
+      models.put(candidate.name(), candidate.sums(formula, mergeSet, candidates.size()));
+      byName.put(candidate.name(), candidate);
     }
-    Map<String, Double> shares = Shares.of(masses);
-    List<PlannedModel> planned = new ArrayList<>();
+    List<PlannedModel> planned = PlannedModels.weigh(formula, models, entries);
     SortedMap<String, Long> versions = new TreeMap<>();
-    for (Candidate candidate : candidates) {
-      String name = candidate.name();
-      MergeFormula.Model model = models.get(name);
-      MergeFormula.Factors factors = formula.factors(model, entries);
+    for (PlannedModel model : planned) {
+      Candidate candidate = byName.get(model.getModel());
       long version = candidate.model.manifest().getVersion();
-      versions.put(name, version);
-      planned.add(
-          new PlannedModel(
-              name,
-              version,
-              candidate.epoch(),
-              model.coefficient(),
-              model.norm(),
-              factors.ofFisher(),
-              shares.get(name),
-              EpsilonShares.of(masses.get(name))));
+      versions.put(model.getModel(), version);
+      model.setVersion(version);
+      model.setEpoch(candidate.epoch());
     }
     if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
       return Optional.empty();

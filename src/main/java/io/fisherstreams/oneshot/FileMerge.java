@@ -156,6 +156,7 @@ final class FileMerge {
         .setMethod(method)
         .setModels(planned)
         .setRetired(List.of())
+        .setLeftOut(List.of())
         .build();
   }
 
@@ -242,17 +243,17 @@ final class FileMerge {
       List<ShardMerge.Input> inputs = new ArrayList<>();
       for (int i = 0; i < plan.getModels().size(); i++) {
         PlannedModel planned = plan.getModels().get(i);
+        MergeFormula.Factors factors =
+            formula.planned(planned.getCoefficient(), planned.getWeight());
         inputs.add(
             new ShardMerge.Input(
                 elements(models.checkpoints.get(i), shard),
                 models
                     .fishers
                     .get(i)
-                    .map(fisher -> elements(fisher, shard))
-                    .map(
-                        elements ->
-                            new ShardMerge.Fisher(asFloat32(elements), 1, planned.getFisherUnit())),
-                planned.getWeight()));
+                    .map(fisher -> asFloat32(elements(fisher, shard)))
+                    .map(entries -> new ShardMerge.Fisher(entries, 1, factors.unit())),
+                factors.weight()));
       }
       return arithmetic.merge(
           sums,

@@ -30,20 +30,17 @@ public final class PlannedModels {
     Map<String, Double> shares = Shares.of(masses);
     List<PlannedModel> planned = new ArrayList<>();
     models.forEach(
-        (name, model) -> {
-          MergeFormula.Factors factors = formula.factors(model, elements);
-          planned.add(
-              new PlannedModel(
-                  name,
-                  1L,
-                  1,
-                  model.coefficient(),
-                  model.norm(),
-                  factors.weight(),
-                  shares.get(name),
-                  factors.unit(),
-                  EpsilonShares.of(masses.get(name))));
-        });
+        (name, model) ->
+            planned.add(
+                new PlannedModel(
+                    name,
+                    1L,
+                    1,
+                    model.coefficient(),
+                    model.norm(),
+                    formula.factors(model, elements).ofFisher(),
+                    shares.get(name),
+                    EpsilonShares.of(masses.get(name)))));
     return planned;
   }
 
