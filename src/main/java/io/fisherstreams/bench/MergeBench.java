@@ -66,9 +66,7 @@ final class MergeBench {
     }
     for (int i = 0; i < repetitions; i++) {
       out.printf(
-          Locale.ROOT,
-          "merge of two models of 100 parameters: %.1f s%n",
-          merge(2).seconds());
+          Locale.ROOT, "merge of two models of 100 parameters: %.1f s%n", merge(2).seconds());
       out.flush();
     }
   }

@@ -54,7 +54,8 @@ public final class CheckpointWriter implements AutoCloseable {
     SortedMap<String, TensorInfo> byName = byName(tensors);
     SafetensorsLayout layout = SafetensorsLayout.of(byName.values(), metadata);
     return begin(
-        OutputTarget.file(target), writer -> writer.begin(writer.output.create(), byName.values(), layout, byName));
+        OutputTarget.file(target),
+        writer -> writer.begin(writer.output.create(), byName.values(), layout, byName));
   }
 
   /**

@@ -219,8 +219,8 @@ final class PlanRun implements AutoCloseable {
     } else {
       arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
     }
-    Optional<String> fault = arithmetic.misfit()
-            .map(misfit -> misfit.text(shard, dtype, state.getPlan().getModels()));
+    Optional<String> fault =
+        arithmetic.misfit().map(misfit -> misfit.text(shard, dtype, state.getPlan().getModels()));
     if (fault.isPresent()) {
       return fault;
     }

@@ -112,8 +112,7 @@ final class FileMerge {
               ByteBuffer merged = worker.merged(shard, dtype);
               writer.write(shard.tensor().name(), shard.index(), merged);
               checksum.addAndGet(
-                  ReleaseDigest.of(
-                      shard.tensor().name(), shard.index(), PayloadFile.crc(merged)));
+                  ReleaseDigest.of(shard.tensor().name(), shard.index(), PayloadFile.crc(merged)));
               progress.accept(worker.bytes(shard));
             };
           });

@@ -329,8 +329,7 @@ public final class OneShotMerge {
     List<TensorInfo> tensors = reader.tensors(release, Optional.of(base));
     try (TaskProgress progress = listener.begin("write " + inputs.output(), Unit.BYTES)) {
       progress.total(ReleaseExporter.bytes(tensors));
-      new ReleaseExporter(reader)
-          .export(release, tensors, output(), progress::add);
+      new ReleaseExporter(reader).export(release, tensors, output(), progress::add);
       progress.done();
     }
     return merged(tensors);

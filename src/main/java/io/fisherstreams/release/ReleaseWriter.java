@@ -39,8 +39,7 @@ public final class ReleaseWriter implements AutoCloseable {
     writer =
         ReleaseExporter.isFile(target)
             ? CheckpointWriter.file(target, all(tensors, ties), metadata)
-            : CheckpointWriter.folder(
-                target, all(tensors, ties), metadata, output.maxPartBytes());
+            : CheckpointWriter.folder(target, all(tensors, ties), metadata, output.maxPartBytes());
   }
 
   /**
@@ -56,9 +55,12 @@ public final class ReleaseWriter implements AutoCloseable {
 
   private static Map<String, String> metadata(long release, String checksum) {
     return Map.of(
-        "format", "pt",
-        "fisherstreams.release", Long.toString(release),
-        "fisherstreams.checksum", checksum);
+        "format",
+        "pt",
+        "fisherstreams.release",
+        Long.toString(release),
+        "fisherstreams.checksum",
+        checksum);
   }
 
   /** Writes one shard, and its copies under the names that are tied to its parameter. */

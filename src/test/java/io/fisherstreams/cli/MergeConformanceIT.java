@@ -65,8 +65,7 @@ final class MergeConformanceIT {
     Path output = directory.resolve("merged.safetensors");
     assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), output)).isZero();
     Path streamed = directory.resolve("streamed.safetensors");
-    assertThat(
-            merge(ROOT.resolve(name).resolve("merge.yaml"), streamed, "--embedded-pipeline"))
+    assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), streamed, "--embedded-pipeline"))
         .isZero();
     assertThat(streamed).hasSameBinaryContentAs(output); // the release's checksum is in its header
     try (Checkpoint merged = Checkpoint.open(output);
@@ -218,8 +217,7 @@ final class MergeConformanceIT {
     try (CheckpointWriter writer = CheckpointWriter.file(path, tensors, Map.of())) {
       for (TensorInfo tensor : tensors) {
         int elements = (int) tensor.elements();
-        ByteBuffer bytes =
-            ByteBuffer.allocate((int) tensor.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer bytes = ByteBuffer.allocate((int) tensor.bytes()).order(ByteOrder.LITTLE_ENDIAN);
         if (tensor.dtype().mergeable()) {
           double[] values = random.doubles(elements, lowest, 1).toArray();
           FloatCodec.fromDouble(tensor.dtype(), values, 0, elements, bytes, 0);

@@ -63,9 +63,7 @@ class ShardMergeTest {
   private static ShardMerge.Input input(
       PayloadFile checkpoint, PayloadFile fisher, double divisor, double weight) {
     return new ShardMerge.Input(
-        source(checkpoint),
-        Optional.of(new ShardMerge.Fisher(source(fisher), divisor, 1)),
-        weight);
+        source(checkpoint), Optional.of(new ShardMerge.Fisher(source(fisher), divisor, 1)), weight);
   }
 
   private static MergeSums sums(double epsilon) {
