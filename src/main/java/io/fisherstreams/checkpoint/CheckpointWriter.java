@@ -202,8 +202,11 @@ public final class CheckpointWriter implements AutoCloseable {
       byte[] header = SafetensorsLayout.of(part.tensors, metadata).header();
       if (header.length != part.headerBytes) {
         throw new IllegalArgumentException(
-            "a header of %d bytes cannot replace one of %d"
-                .formatted(header.length, part.headerBytes));
+            String.format(
+                Locale.ROOT,
+                "a header of %d bytes cannot replace one of %d",
+                header.length,
+                part.headerBytes));
       }
       try {
         part.file.write(ByteBuffer.wrap(header), 0);

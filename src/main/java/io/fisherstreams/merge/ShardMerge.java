@@ -220,6 +220,7 @@ public final class ShardMerge {
    *
    * @param dtype the type of the result
    */
+  @SuppressWarnings("ReferenceEquality") // the buffer itself may come back
   public void copy(Elements source, int elements, DType dtype) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
