@@ -24,6 +24,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.SortedMap;
@@ -199,8 +200,13 @@ final class MergeConformanceIT {
               .toList();
       write(directory.resolve("f" + m + ".safetensors"), entries, random, 0);
       yaml.append(
-          "  - {name: m%d, checkpoint: m%d.safetensors, fisher: f%d.safetensors, coefficient: 0.%d}\n"
-              .formatted(m, m, m, m + 1));
+          String.format(
+              Locale.ROOT,
+              "  - {name: m%d, checkpoint: m%d.safetensors, fisher: f%d.safetensors, coefficient: 0.%d}\n",
+              m,
+              m,
+              m,
+              m + 1));
     }
     yaml.append("method: {exclude_param_names_regex: ['kept'], minimal_fisher_weight: 1e-3}\n");
     Path file = Files.writeString(directory.resolve("merge.yaml"), yaml);

@@ -23,6 +23,9 @@ import java.util.Set;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
 import org.junit.jupiter.api.BeforeAll;
+import java.time.Duration;
+import java.util.concurrent.Future;
+import org.apache.kafka.clients.producer.RecordMetadata;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -198,10 +201,15 @@ class PageIT {
 
   private void aDeadLetterShowsAndItsMarkupIsText() {
     try (Producer<byte[], byte[]> producer = pool.kafka.newProducer()) {
-      producer.send(
-          new ProducerRecord<>(
-              pool.topics.gradientBatches().name(), 0, MARKUP.getBytes(UTF_8), new byte[] {1, 2}));
+      Future<RecordMetadata> sent =
+          producer.send(
+              new ProducerRecord<>(
+                  pool.topics.gradientBatches().name(),
+                  0,
+                  MARKUP.getBytes(UTF_8),
+                  new byte[] {1, 2}));
       producer.flush();
+      assertThat(sent).succeedsWithin(Duration.ofMinutes(1));
     }
     browser.awaitText("#dead-letters tbody", MARKUP);
     browser.awaitText("#dead-letters tbody", "pool.gradient-batches, partition 0");
