@@ -38,8 +38,9 @@ class CoordinatorSharesTest extends CoordinatorFixture {
     arriveWithZeroFisher("zero", 1);
     MergePlan plan = plan();
     assertThat(models(plan)).containsExactly("a@1", "zero@1");
-    assertThat(plan.getWarnings()).hasSize(1);
+    assertThat(plan.getWarnings()).hasSize(2);
     assertThat(plan.getWarnings().get(0)).startsWith("model 'zero' takes over the merge");
+    assertThat(plan.getWarnings().get(1)).contains("more than half of the weights of 1 of 2");
     assertThat(plan.getLeftOut()).isEmpty();
   }
 
