@@ -370,7 +370,7 @@ interface Guarantee {
               release ->
                   release.getPlan().getModels().stream()
                       .anyMatch(planned -> planned.getModel().equals(model)));
-      assertThat(status).contains("missing: " + shard);
+      assertThat(status).contains("missing checkpoint shards: " + shard);
     }
 
     @Override
