@@ -5,6 +5,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.view.MaskedJson;
 import java.io.IOException;
 import java.net.InetSocketAddress;
 import java.net.URI;

@@ -1,6 +1,7 @@
 package io.fisherstreams.api;
 
 import com.fasterxml.jackson.core.JsonGenerator;
+import io.fisherstreams.view.MaskedJson;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

@@ -12,6 +12,7 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.view.DeadLetterJson;
+import io.fisherstreams.view.MaskedJson;
 import io.fisherstreams.view.PoolJson;
 import io.fisherstreams.view.PoolSummary;
 import io.fisherstreams.view.PoolTraffic;

@@ -21,6 +21,7 @@ import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.release.ReleaseReader;
 import io.fisherstreams.tensor.TensorInfo;
 import io.fisherstreams.view.DeadLetterJson;
+import io.fisherstreams.view.MaskedJson;
 import io.fisherstreams.view.PoolJson;
 import java.io.IOException;
 import java.io.InputStream;

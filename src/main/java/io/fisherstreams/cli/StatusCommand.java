@@ -1,9 +1,13 @@
 package io.fisherstreams.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+
 import io.fisherstreams.cli.options.Age;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.output.MethodText;
-import io.fisherstreams.coordinator.PoolDetails;
+import io.fisherstreams.coordinator.PoolFollower;
+import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.coordinator.StageLag;
@@ -12,18 +16,28 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.DeadLetterReader;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.RunningInstances;
+import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.release.AliasJson;
+import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.text.PrintableText;
 import io.fisherstreams.text.TextTable;
+import io.fisherstreams.view.MaskedJson;
+import io.fisherstreams.view.PoolJson;
+import io.fisherstreams.view.PoolSummary;
+import io.fisherstreams.view.PoolTraffic;
 import java.io.PrintWriter;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.NavigableMap;
 import java.util.concurrent.Callable;
+import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
@@ -58,24 +72,93 @@ final class StatusCommand implements Callable<Integer> {
           "Ends with exit code 3 when the newest complete release is older, or there is none: 90s, 30m, 2h, 7d.")
   private Duration maxAge;
 
+  @Option(
+      names = "--json",
+      description =
+          "Prints one line of JSON: the pool, its models, its newest releases and its aliases, as the HTTP API does.")
+  private boolean json;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    PoolStatus status = PoolStatus.read(kafka, topics);
+    return PoolFollower.read(
+        kafka,
+        topics,
+        reading -> {
+          try (Admin admin = kafka.admin()) {
+            if (json) {
+              printJson(admin, topics, reading);
+            } else {
+              print(admin, kafka, topics, reading);
+            }
+          }
+          PoolStatus status = reading.status();
+          return status.isWaiting() || isTooOld(status.releases()) ? WAITING : 0;
+        });
+  }
+
+  private void print(Admin admin, KafkaSettings kafka, PoolTopics topics, PoolReading reading) {
+    PoolStatus status = reading.status();
     PrintWriter out = spec.commandLine().getOut();
     out.printf(Locale.ROOT, "pool %s, %d partitions%n%n", topics.pool(), status.partitions());
-    StatusTable table = new StatusTable(status, PoolDetails.read(kafka, topics));
+    StatusTable table = new StatusTable(reading);
     table.models().print(out);
     out.println();
     status.view().propose().ifPresent(next -> printMethod(next, out));
-    lags(kafka, topics, status).print(out);
+    lags(admin, kafka, topics, status.partitions()).print(out);
     out.println();
     printReleases(status.releases(), table, out);
     out.println(PrintableText.of(new DeadLetterReader(kafka, topics).summary().text()));
-    return status.isWaiting() || isTooOld(status.releases()) ? WAITING : 0;
+  }
+
+  private void printJson(Admin admin, PoolTopics topics, PoolReading reading) {
+    PoolStatus status = reading.status();
+    PoolTraffic traffic =
+        PoolTraffic.look(
+            admin,
+            topics,
+            status.partitions(),
+            RunningStages.groups(connection.config(), topics),
+            null);
+    byte[] text =
+        MaskedJson.object(
+            object -> {
+              object.writeObjectFieldStart("pool");
+              PoolJson.pool(object, PoolSummary.of(topics, reading, traffic));
+              object.writeEndObject();
+              object.writeArrayFieldStart("models");
+              for (Map.Entry<String, NavigableMap<Long, PoolModel>> model :
+                  status.view().models().entrySet()) {
+                for (PoolModel version : model.getValue().values()) {
+                  object.writeStartObject();
+                  PoolJson.model(object, reading, model.getKey(), version);
+                  object.writeEndObject();
+                }
+              }
+              object.writeEndArray();
+              object.writeArrayFieldStart("releases");
+              for (Release release : newest(status.releases())) {
+                object.writeStartObject();
+                ReleaseJson.writeWhole(object, release);
+                object.writeEndObject();
+              }
+              object.writeEndArray();
+              object.writeArrayFieldStart("aliases");
+              for (Alias alias : reading.aliases().values()) {
+                object.writeStartObject();
+                AliasJson.write(object, alias);
+                object.writeEndObject();
+              }
+              object.writeEndArray();
+            });
+    spec.commandLine().getOut().println(new String(text, UTF_8));
+  }
+
+  private static List<Release> newest(List<Release> releases) {
+    return releases.subList(Math.max(0, releases.size() - MAX_RELEASES), releases.size());
   }
 
   private boolean isTooOld(List<Release> releases) {
@@ -99,9 +182,11 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
   }
 
-  private TextTable lags(KafkaSettings kafka, PoolTopics topics, PoolStatus status) {
+  private TextTable lags(Admin admin, KafkaSettings kafka, PoolTopics topics, int partitions) {
     TextTable table = new TextTable().left().left().left();
-    status.lags().forEach((stage, lag) -> addStage(table, stage, lag, status.instances(stage)));
+    Map<String, String> instances = PoolStatus.instances(admin, topics);
+    PoolStatus.lags(admin, topics, partitions)
+        .forEach((stage, lag) -> addStage(table, stage, lag, instances.get(stage)));
     RunningStages.groups(connection.config(), topics)
         .forEach(
             (stage, group) ->
@@ -118,8 +203,7 @@ final class StatusCommand implements Callable<Integer> {
     if (releases.isEmpty()) {
       out.println("no release yet");
     }
-    for (Release release :
-        releases.subList(Math.max(0, releases.size() - MAX_RELEASES), releases.size())) {
+    for (Release release : newest(releases)) {
       out.printf(
           Locale.ROOT,
           "release %d %s %s %s%n",

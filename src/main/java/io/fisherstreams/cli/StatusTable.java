@@ -1,7 +1,7 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.coordinator.PoolDetails;
 import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.FisherAverage;
@@ -10,7 +10,6 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
-import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.text.TextTable;
 import java.time.Instant;
@@ -26,20 +25,23 @@ final class StatusTable {
   private static final int MAX_MISSING = 10;
 
   private final PoolStatus status;
-  private final PoolDetails details;
+  private final PoolReading reading;
   private final Map<ModelVersion, PlannedModel> merged = new HashMap<>();
 
-  StatusTable(PoolStatus status, PoolDetails details) {
-    this.status = status;
-    this.details = details;
-    List<Release> releases = status.releases();
-    for (int i = releases.size() - 1; i >= 0 && merged.isEmpty(); i--) {
-      if (releases.get(i).getStatus() == ReleaseStatus.COMPLETE) {
-        for (PlannedModel model : releases.get(i).getPlan().getModels()) {
-          merged.put(new ModelVersion(model.getModel(), model.getVersion()), model);
-        }
-      }
-    }
+  StatusTable(PoolReading reading) {
+    this.status = reading.status();
+    this.reading = reading;
+    reading
+        .newestRelease()
+        .ifPresent(
+            release ->
+                release
+                    .getPlan()
+                    .getModels()
+                    .forEach(
+                        model ->
+                            merged.put(
+                                new ModelVersion(model.getModel(), model.getVersion()), model)));
   }
 
   /** A row for each version of each model. */
@@ -96,7 +98,7 @@ final class StatusTable {
   }
 
   private String announced(ModelVersion version) {
-    Instant at = details.announced().get(version);
+    Instant at = reading.announced().get(version);
     return at == null ? "-" : at.truncatedTo(ChronoUnit.SECONDS).toString();
   }
 
@@ -127,13 +129,13 @@ final class StatusTable {
         : String.format(
             Locale.ROOT,
             "%d/%d",
-            details.counted().getOrDefault(version, 0L),
+            reading.counted().getOrDefault(version, 0L),
             manifest.getExamples());
   }
 
   /** The aliases that point to a release, each behind a comma; empty when there is none. */
   String aliases(Release release) {
-    return details.aliases().stream()
+    return reading.aliases().values().stream()
         .filter(alias -> alias.getRelease() == release.getRelease())
         .map(StatusTable::text)
         .collect(Collectors.joining());

@@ -74,18 +74,32 @@ public final class PoolStatus {
     try (Admin admin = kafka.admin()) {
       int partitions = new PoolAdmin(admin, topics).check();
       PoolViewReader.Reading reading = PoolViewReader.read(kafka, topics, partitions);
-      Map<String, Long> lags = new LinkedHashMap<>();
-      Map<String, String> instances = new HashMap<>();
-      lags.put(Stage.GRADIENT.text(), StageLag.ofGradients(admin, topics, partitions));
-      for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
-        lags.put(stage.text(), StageLag.of(admin, stage.group(topics.pool())));
-      }
-      for (Stage stage : List.of(Stage.GRADIENT, Stage.MERGE, Stage.COORDINATOR)) {
-        instances.put(stage.text(), RunningInstances.of(admin, stage.group(topics.pool())));
-      }
       return new PoolStatus(
-          partitions, reading.view(), lags, instances, List.copyOf(reading.releases().values()));
+          partitions,
+          reading.view(),
+          lags(admin, topics, partitions),
+          instances(admin, topics),
+          List.copyOf(reading.releases().values()));
     }
+  }
+
+  /** Records that each of the stages of every pool has not processed yet, in their order. */
+  public static Map<String, Long> lags(Admin admin, PoolTopics topics, int partitions) {
+    Map<String, Long> lags = new LinkedHashMap<>();
+    lags.put(Stage.GRADIENT.text(), StageLag.ofGradients(admin, topics, partitions));
+    for (Stage stage : List.of(Stage.MERGE, Stage.COORDINATOR)) {
+      lags.put(stage.text(), StageLag.of(admin, stage.group(topics.pool())));
+    }
+    return lags;
+  }
+
+  /** Which instances of these stages are running, in words. */
+  public static Map<String, String> instances(Admin admin, PoolTopics topics) {
+    Map<String, String> instances = new HashMap<>();
+    for (Stage stage : List.of(Stage.GRADIENT, Stage.MERGE, Stage.COORDINATOR)) {
+      instances.put(stage.text(), RunningInstances.of(admin, stage.group(topics.pool())));
+    }
+    return instances;
   }
 
   /** Partitions of the sharded topics. */

@@ -66,6 +66,7 @@ class OperatingIT {
       pool.awaitRelease("the release", r -> r.getStatus() == ReleaseStatus.COMPLETE);
       await().atMost(PATIENCE).until(() -> pool.run("status", "--max-age", "1h") == 0);
       assertThat(pool.run("status", "--max-age", "0s")).isEqualTo(3);
+      assertStatus(new ObjectMapper().readTree(pool.output("status", "--json")));
       await().atMost(PATIENCE).until(() -> Files.readString(watched).lines().count() == 2);
       watch.destroy();
       assertThat(watch.waitFor()).as("stopped").isEqualTo(143);
@@ -82,6 +83,19 @@ class OperatingIT {
   }
 
   /** Two requests: one that nobody can read, with a terminal's escape sequence, and one of 7. */
+  private static void assertStatus(JsonNode status) {
+    assertThat(status.at("/pool/partitions").intValue()).isEqualTo(2);
+    assertThat(status.at("/pool/base/model").textValue()).isEqualTo("base");
+    assertThat(status.at("/pool/stages/1/stage").textValue()).isEqualTo("merge");
+    JsonNode model = status.at("/models/0");
+    assertThat(model.get("name").textValue()).isEqualTo("a");
+    assertThat(model.get("coefficient").isNull()).isTrue();
+    assertThat(model.get("share").doubleValue()).isEqualTo(1.0);
+    assertThat(model.at("/fisher/sealed").intValue()).isEqualTo(1);
+    assertThat(status.at("/releases/0/status").textValue()).isEqualTo("COMPLETE");
+    assertThat(status.at("/aliases").isEmpty()).isTrue();
+  }
+
   private static void reject(CommandPool pool) throws Exception {
     Topic<String, AliasRequest> topic = pool.topics.aliasRequests();
     AliasRequest request = new AliasRequest("r", AliasAction.SET, 1L, 0L, 0L, null, false);

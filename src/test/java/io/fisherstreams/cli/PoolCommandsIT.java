@@ -141,7 +141,8 @@ final class PoolCommandsIT {
           .until(() -> output("releases").matches("(?s).*COMPLETE +\\S+ +1 .*"));
       await().atMost(PATIENCE).until(() -> status().matches("(?s).*gradient +lag 0 records.*"));
       assertThat(status())
-          .containsPattern("m +\\d+ +\\d{4}-\\S+Z +1/n +[01]\\.\\d{4} +7/7 +\\S+ +\\S+ +1 +ready");
+          .containsPattern(
+              "m +\\d+ +\\d{4}-\\S+Z +1/n +[01]\\.\\d{4} +0\\.00% +7/7 +\\S+ +\\S+ +1 +ready");
     } finally {
       if (stages != null) {
         stages.destroyForcibly();

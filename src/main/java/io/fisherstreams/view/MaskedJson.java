@@ -1,4 +1,4 @@
-package io.fisherstreams.api;
+package io.fisherstreams.view;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
@@ -9,11 +9,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 
 /** JSON without secrets: a rejected record's reason may quote one. */
-final class MaskedJson extends JsonGeneratorDelegate {
+public final class MaskedJson extends JsonGeneratorDelegate {
   private static final JsonFactory FACTORY = new JsonFactory();
 
   /** Writes the fields of an object. */
-  interface Fields {
+  public interface Fields {
+    /** Writes them. */
     void write(JsonGenerator json) throws IOException;
   }
 
@@ -22,7 +23,7 @@ final class MaskedJson extends JsonGeneratorDelegate {
   }
 
   /** One object in UTF-8, on one line. */
-  static byte[] object(Fields fields) {
+  public static byte[] object(Fields fields) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     try (JsonGenerator json = new MaskedJson(FACTORY.createGenerator(bytes))) {
       json.writeStartObject();
