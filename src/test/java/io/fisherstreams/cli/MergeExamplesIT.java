@@ -202,7 +202,7 @@ final class MergeExamplesIT {
     assertIsTheMerge(merged, checkpoint, knownFisher, epsilon);
     assertThat(output.err)
         .containsPattern("check examples of a: " + count + " examples in \\S+ s, \\S+ examples/s")
-        .containsPattern("stream a: \\d+ MiB")
+        .containsPattern("stream a: \\d+ [KM]iB")
         .containsPattern("fisher of a: " + count + " examples in \\S+ s, \\S+ examples/s");
   }
 
