@@ -270,6 +270,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(
         ConsumerConfig.PARTITION_ASSIGNMENT_STRATEGY_CONFIG,
         CooperativeStickyAssignor.class.getName());
+    config.put(CommonClientConfigs.CLIENT_ID_CONFIG, RunningInstances.newClientId(group));
     config.putAll(client);
     config.put(ConsumerConfig.GROUP_ID_CONFIG, group);
     return SteadyConsumer.of(
@@ -329,6 +330,8 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
         StreamsConfig.mainConsumerPrefix(ConsumerConfig.SESSION_TIMEOUT_MS_CONFIG),
         (int) SESSION_TIMEOUT.toMillis());
     config.put(StreamsConfig.DEFAULT_CLIENT_SUPPLIER_CONFIG, SteadyClients.class);
+    config.put(
+        StreamsConfig.CLIENT_ID_CONFIG, RunningInstances.newClientId(stage.group(topics.pool())));
     for (String name : client.keySet()) { // a prefix would win over the user's plain name
       config.remove(StreamsConfig.producerPrefix(name));
       config.remove(StreamsConfig.mainConsumerPrefix(name));

@@ -1,13 +1,16 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.Build;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.TreeSet;
+import java.util.UUID;
 import java.util.concurrent.ExecutionException;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.admin.MemberDescription;
@@ -21,7 +24,20 @@ public final class RunningInstances {
   // a thread's client id ends so; the part before it is the process's
   private static final String THREAD = "-StreamThread-";
 
+  private static final Pattern BUILD = Pattern.compile(".*-build-([^_]+)_(.*?)(-StreamThread-.*)?");
+
   private RunningInstances() {}
+
+  /**
+   * A client id that no other process has, and that tells the build of this one.
+   *
+   * @param group its consumer group
+   */
+  static String newClientId(String group) {
+    Build build = Build.current();
+    return "%s-%s-build-%s_%s"
+        .formatted(group, UUID.randomUUID(), build.version(), build.commit());
+  }
 
   /**
    * A running instance.
@@ -29,8 +45,9 @@ public final class RunningInstances {
    * @param host where its clients connect from
    * @param client the process's client id; of a consumer without stream threads its member id
    * @param partitions topic partitions that it works on, over all its threads
+   * @param build of the program, by its client id; empty where the user chose another client id
    */
-  public record Instance(String host, String client, int partitions) {}
+  public record Instance(String host, String client, int partitions, Optional<Build> build) {}
 
   /**
    * The instances of a group, by host and client; none for a group that does not exist.
@@ -57,16 +74,18 @@ public final class RunningInstances {
       String host = member.host().replaceFirst("^/", "");
       String client = process(member);
       int partitions = member.assignment().topicPartitions().size();
+      Optional<Build> build = build(member.clientId());
       instances.merge(
           host + " " + client,
-          new Instance(host, client, partitions),
-          (one, other) -> new Instance(host, client, one.partitions + other.partitions));
+          new Instance(host, client, partitions, build),
+          (one, other) -> new Instance(host, client, one.partitions + other.partitions, build));
     }
     return List.copyOf(instances.values());
   }
 
   /**
-   * In words: {@code no instance is running}, or the number of instances and their hosts.
+   * In words: {@code no instance is running}, or the number of instances, their hosts, partitions
+   * and builds.
    *
    * @param group of the stage
    */
@@ -95,18 +114,27 @@ public final class RunningInstances {
   }
 
   static String text(Collection<MemberDescription> members) {
-    SortedMap<String, Set<String>> hosts = new TreeMap<>();
-    for (MemberDescription member : members) {
-      hosts
-          .computeIfAbsent(member.host().replaceFirst("^/", ""), host -> new TreeSet<>())
-          .add(process(member));
-    }
-    int instances = hosts.values().stream().mapToInt(Set::size).sum();
-    if (instances == 0) {
+    List<Instance> instances = list(members);
+    if (instances.isEmpty()) {
       return "no instance is running";
     }
-    return (instances == 1 ? "1 instance on " : instances + " instances on ")
-        + hosts.keySet().stream().collect(Collectors.joining(", "));
+    int partitions = instances.stream().mapToInt(Instance::partitions).sum();
+    String builds =
+        instances.stream()
+            .flatMap(instance -> instance.build().stream())
+            .map(Build::text)
+            .distinct()
+            .sorted()
+            .collect(Collectors.joining(" and "));
+    return (instances.size() == 1 ? "1 instance on " : instances.size() + " instances on ")
+        + instances.stream().map(Instance::host).distinct().collect(Collectors.joining(", "))
+        + (partitions == 1 ? ": 1 topic partition" : ": " + partitions + " topic partitions")
+        + (builds.isEmpty() ? "" : ", version " + builds);
+  }
+
+  private static Optional<Build> build(String client) {
+    Matcher id = BUILD.matcher(client);
+    return id.matches() ? Optional.of(new Build(id.group(1), id.group(2))) : Optional.empty();
   }
 
   /** The threads of a process are members of their own. */

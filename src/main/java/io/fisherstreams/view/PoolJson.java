@@ -77,6 +77,7 @@ public final class PoolJson {
       json.writeStringField("host", instance.host());
       json.writeStringField("client", instance.client());
       json.writeNumberField("partitions", instance.partitions());
+      json.writeStringField("build", instance.build().map(Build::text).orElse(null));
       json.writeEndObject();
     }
     json.writeEndArray();
