@@ -35,8 +35,7 @@ public final class RunningInstances {
    */
   static String newClientId(String group) {
     Build build = Build.current();
-    return "%s-%s-build-%s_%s"
-        .formatted(group, UUID.randomUUID(), build.version(), build.commit());
+    return "%s-%s-build-%s_%s".formatted(group, UUID.randomUUID(), build.version(), build.commit());
   }
 
   /**
