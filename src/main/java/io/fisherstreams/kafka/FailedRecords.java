@@ -178,8 +178,9 @@ public final class FailedRecords {
     if (FailureCause.isTransient(failure)) {
       return false;
     }
+    Optional<String> known = isExact ? name : FailureCause.sender(failure).or(() -> name);
     Optional<Task> found =
-        name.isPresent() ? Optional.ofNullable(tasks.get(name.get())) : newestOfThisThread();
+        known.isPresent() ? Optional.ofNullable(tasks.get(known.get())) : newestOfThisThread();
     if (found.isEmpty() || found.get().last == null) {
       return false;
     }

@@ -5,6 +5,9 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.apache.kafka.clients.consumer.CommitFailedException;
 import org.apache.kafka.common.errors.ApplicationRecoverableException;
 import org.apache.kafka.common.errors.AuthenticationException;
@@ -18,6 +21,7 @@ import org.apache.kafka.common.errors.RetriableException;
 import org.apache.kafka.common.errors.TransactionAbortedException;
 import org.apache.kafka.common.errors.WakeupException;
 import org.apache.kafka.streams.errors.LockException;
+import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.errors.TaskCorruptedException;
 import org.apache.kafka.streams.errors.TaskMigratedException;
 
@@ -46,6 +50,8 @@ public final class FailureCause {
           UncheckedIOException.class,
           InvalidInput.class);
 
+  private static final Pattern SENDER = Pattern.compile(" for task (\\d+_\\d+) due to:");
+
   private static final int MAX_TEXT = 500;
 
   private FailureCause() {}
@@ -62,6 +68,19 @@ public final class FailureCause {
 
   private static boolean isFileTooLarge(Throwable cause) {
     return String.valueOf(cause.getMessage()).contains("File too large");
+  }
+
+  /**
+   * The task whose record could not be sent; empty for another failure. All tasks of a thread share
+   * a producer, and Kafka throws the failure at the next record of any of them.
+   */
+  static Optional<String> sender(Throwable failure) {
+    return chain(failure).stream()
+        .filter(StreamsException.class::isInstance)
+        .map(cause -> SENDER.matcher(String.valueOf(cause.getMessage())))
+        .filter(Matcher::find)
+        .map(found -> found.group(1))
+        .findFirst();
   }
 
   /** A failure and its causes. */

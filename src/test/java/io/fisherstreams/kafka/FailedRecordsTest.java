@@ -12,6 +12,7 @@ import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.errors.ProducerFencedException;
 import org.apache.kafka.common.errors.RecordTooLargeException;
 import org.apache.kafka.common.errors.TimeoutException;
+import org.apache.kafka.streams.errors.StreamsException;
 import org.apache.kafka.streams.processor.api.RecordMetadata;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,6 +42,24 @@ class FailedRecordsTest {
     assertThat(failed.begin("0_1", "a").reason())
         .isEqualTo("set aside after 3 failures of the stage: unforeseen");
     assertThat(begin("b")).isEqualTo(Handling.PROCESS);
+  }
+
+  /** Kafka throws it at the next record of any task of the thread. */
+  @Test
+  void aFailedSendCountsForTheTaskThatSent() {
+    for (int i = 0; i < 4; i++) {
+      assertThat(failed.begin("0_0", "large").handling()).isEqualTo(Handling.PROCESS);
+      assertThat(begin("innocent")).isEqualTo(Handling.PROCESS);
+      StreamsException failure =
+          new StreamsException(
+              "Error encountered sending record to topic out for task 0_0 due to:\ntoo large",
+              new RecordTooLargeException("too large"));
+      fail(failure, false);
+      // the thread ends with it
+      failed.failed(TASK, new StreamsException("in task 0_1", failure), false);
+    }
+    assertThat(failed.begin("0_0", "large").handling()).isEqualTo(Handling.SET_ASIDE);
+    assertThat(begin("innocent")).isEqualTo(Handling.PROCESS);
   }
 
   @Test
