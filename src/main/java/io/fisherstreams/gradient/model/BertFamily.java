@@ -223,7 +223,7 @@ final class BertFamily implements Network {
     private final TokenBatch batch;
     private final int[][] positionRows;
     private final Layer.Pass embedded;
-    private final List<TransformerBlock.Pass> passes = new ArrayList<>();
+    private final BlockPasses passes;
     private final NDArray read;
     private final NDArray pooled;
     private final NDArray activated;
@@ -249,15 +249,10 @@ final class BertFamily implements Network {
                 return types.map(table -> both.add(lookUp(typeIds, table))).orElse(both);
               });
       embedded = embeddingNorm.forward(sum);
-      NDArray x = embedded.output();
       NDArray first = batch.select(scope, new int[batch.size()]);
       Attending all = Attending.masked(batch.keyMask(scope));
-      for (int i = 0; i < blocks.size(); i++) {
-        boolean top = readOutOnly && i == blocks.size() - 1;
-        TransformerBlock.Pass pass = blocks.get(i).forward(x, top ? all.only(first) : all);
-        passes.add(pass);
-        x = pass.output();
-      }
+      passes = BlockPasses.run(blocks, embedded.output(), all, readOutOnly ? first : null);
+      NDArray x = passes.output();
       read = readOutOnly ? x : first.matMul(x);
       pooled = dense.forward(read);
       activated = activation.apply(pooled);
@@ -292,12 +287,7 @@ final class BertFamily implements Network {
                 dense.addSquares(read, dPooled, backward);
                 return dense.inputGradient(dPooled);
               });
-      for (int i = passes.size() - 1; i >= 0; i--) {
-        try (NDArray outputs = gradient) {
-          gradient = passes.get(i).backward(outputs, backward);
-        }
-      }
-      try (NDArray normed = gradient) {
+      try (NDArray normed = passes.backward(gradient, backward)) {
         Scratch.run(
             () -> {
               NDArray sum = embedded.backward(normed, backward);

@@ -156,7 +156,7 @@ final class ClipVision implements Network {
     private final int batch;
     private final PatchEmbedding.Pass embedded;
     private final Layer.Pass preNormed;
-    private final List<TransformerBlock.Pass> passes = new ArrayList<>();
+    private final BlockPasses passes;
     private final Layer.Pass postNormed;
     private final NDArray length;
     private final NDArray direction;
@@ -172,15 +172,10 @@ final class ClipVision implements Network {
       batch = examples.size();
       embedded = embedding.forward(scope, examples);
       preNormed = preNorm.forward(embedded.output());
-      NDArray x = preNormed.output();
       NDArray select = embedded.selectClass();
       Attending all = Attending.masked(null);
-      for (int i = 0; i < blocks.size(); i++) {
-        boolean top = readOutOnly && i == blocks.size() - 1;
-        TransformerBlock.Pass pass = blocks.get(i).forward(x, top ? all.only(select) : all);
-        passes.add(pass);
-        x = pass.output();
-      }
+      passes = BlockPasses.run(blocks, preNormed.output(), all, readOutOnly ? select : null);
+      NDArray x = passes.output();
       postNormed = postNorm.forward(readOutOnly ? x : select.matMul(x));
       NDArray projected = projection.forward(postNormed.output());
       length = projected.square().sum(new int[] {2}, true).sqrt();
@@ -207,12 +202,7 @@ final class ClipVision implements Network {
     @Override
     public void backward(NDArray d, Backward backward) {
       NDArray gradient = Scratch.scoped(() -> headBackward(d, backward));
-      for (int i = passes.size() - 1; i >= 0; i--) {
-        try (NDArray output = gradient) {
-          gradient = passes.get(i).backward(output, backward);
-        }
-      }
-      try (NDArray normed = gradient) {
+      try (NDArray normed = passes.backward(gradient, backward)) {
         Scratch.run(() -> embedded.backward(preNormed.backward(normed, backward), backward));
       }
     }

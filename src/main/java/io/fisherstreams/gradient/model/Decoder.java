@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.core.Embedding;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -79,7 +78,7 @@ final class Decoder {
   /** One batch. */
   final class Pass {
     private final TokenBatch batch;
-    private final List<TransformerBlock.Pass> passes = new ArrayList<>();
+    private final BlockPasses passes;
     private final Layer.Pass normed;
 
     private Pass(NDManager scope, TokenBatch batch, Optional<int[]> read, boolean only) {
@@ -96,16 +95,19 @@ final class Decoder {
       Rotary.Turn turn = rotary.map(r -> r.turn(scope, batch.length())).orElse(null);
       NDArray select = read.map(rows -> batch.select(scope, rows)).orElse(null);
       Map<Integer, NDArray> masks = new HashMap<>();
-      for (int i = 0; i < blocks.size(); i++) {
-        int window = Math.min(windows.get(i), batch.length());
-        NDArray mask = masks.computeIfAbsent(window, w -> batch.causalMask(scope, w).add(keyMask));
-        Attending all = new Attending(mask, null, turn);
-        boolean top = only && i == blocks.size() - 1;
-        TransformerBlock.Pass pass = blocks.get(i).forward(x, top ? all.only(select) : all);
-        passes.add(pass);
-        x = pass.output();
-      }
-      normed = finalNorm.forward(select == null || only ? x : select.matMul(x));
+      passes =
+          BlockPasses.run(
+              blocks,
+              x,
+              i -> {
+                int window = Math.min(windows.get(i), batch.length());
+                NDArray mask =
+                    masks.computeIfAbsent(window, w -> batch.causalMask(scope, w).add(keyMask));
+                Attending all = new Attending(mask, null, turn);
+                return only && i == blocks.size() - 1 ? all.only(select) : all;
+              });
+      NDArray rows = passes.output();
+      normed = finalNorm.forward(select == null || only ? rows : select.matMul(rows));
     }
 
     private static NDArray lookUp(NDArray ids, LoadedParameter table) {
@@ -130,12 +132,7 @@ final class Decoder {
      */
     void backward(NDArray d, Backward backward, RowGradients rows) {
       NDArray gradient = Scratch.scoped(() -> normed.backward(d, backward));
-      for (int i = passes.size() - 1; i >= 0; i--) {
-        try (NDArray outputs = gradient) {
-          gradient = passes.get(i).backward(outputs, backward);
-        }
-      }
-      try (NDArray embedded = gradient) {
+      try (NDArray embedded = passes.backward(gradient, backward)) {
         positions.ifPresent(
             table -> backward.addEmbeddingSquares(table, embedded, batch.countedPositions()));
         rows.add(embedded, batch.tokens(), backward);

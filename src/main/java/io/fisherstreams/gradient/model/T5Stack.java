@@ -117,19 +117,14 @@ final class T5Stack {
   /** One application. */
   final class Pass {
     private final RelativeBias.Pass bias;
-    private final List<TransformerBlock.Pass> passes = new ArrayList<>();
+    private final BlockPasses passes;
     private final Layer.Pass normed;
 
     private Pass(NDManager scope, NDArray embedded, NDArray mask, Attending encoder) {
       bias = positions.forward(scope, Math.toIntExact(embedded.getShape().get(1)));
       Attending self = Attending.biased(mask.add(bias.bias()), bias);
-      NDArray x = embedded;
-      for (int i = 0; i < steps.size(); i++) {
-        TransformerBlock.Pass pass = steps.get(i).forward(x, readsEncoder.get(i) ? encoder : self);
-        passes.add(pass);
-        x = pass.output();
-      }
-      normed = finalNorm.forward(x);
+      passes = BlockPasses.run(steps, embedded, i -> readsEncoder.get(i) ? encoder : self);
+      normed = finalNorm.forward(passes.output());
     }
 
     /** (examples, rows, width). */
@@ -144,12 +139,8 @@ final class T5Stack {
      * @return the input's gradients
      */
     NDArray backward(NDArray d, Backward backward) {
-      NDArray gradient = Scratch.scoped(() -> normed.backward(d, backward));
-      for (int i = passes.size() - 1; i >= 0; i--) {
-        try (NDArray outputs = gradient) {
-          gradient = passes.get(i).backward(outputs, backward);
-        }
-      }
+      NDArray gradient =
+          passes.backward(Scratch.scoped(() -> normed.backward(d, backward)), backward);
       bias.addSquares(backward);
       return gradient;
     }

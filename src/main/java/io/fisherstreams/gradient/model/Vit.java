@@ -116,7 +116,7 @@ final class Vit implements Network {
   private final class VitPass implements Pass {
     private final int batch;
     private final PatchEmbedding.Pass embedded;
-    private final List<TransformerBlock.Pass> passes = new ArrayList<>();
+    private final BlockPasses passes;
     private final Layer.Pass normed;
     private final NDArray logits;
 
@@ -129,15 +129,10 @@ final class Vit implements Network {
     VitPass(NDManager scope, List<Example> examples, boolean readOutOnly) {
       batch = examples.size();
       embedded = embedding.forward(scope, examples);
-      NDArray x = embedded.output();
       NDArray select = embedded.selectClass();
       Attending all = Attending.masked(null);
-      for (int i = 0; i < blocks.size(); i++) {
-        boolean top = readOutOnly && i == blocks.size() - 1;
-        TransformerBlock.Pass pass = blocks.get(i).forward(x, top ? all.only(select) : all);
-        passes.add(pass);
-        x = pass.output();
-      }
+      passes = BlockPasses.run(blocks, embedded.output(), all, readOutOnly ? select : null);
+      NDArray x = passes.output();
       normed = finalNorm.forward(readOutOnly ? x : select.matMul(x));
       logits = classifier.forward(normed.output()).reshape(batch, -1);
     }
@@ -162,12 +157,7 @@ final class Vit implements Network {
                 classifier.addSquares(normed.output(), d, backward);
                 return normed.backward(classifier.inputGradient(d), backward);
               });
-      for (int i = passes.size() - 1; i >= 0; i--) {
-        try (NDArray outputs = gradient) {
-          gradient = passes.get(i).backward(outputs, backward);
-        }
-      }
-      try (NDArray embeddings = gradient) {
+      try (NDArray embeddings = passes.backward(gradient, backward)) {
         Scratch.run(() -> embedded.backward(embeddings, backward));
       }
     }
