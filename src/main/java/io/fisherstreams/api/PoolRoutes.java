@@ -5,7 +5,6 @@ import com.fasterxml.jackson.databind.JsonNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.LayerShares;
 import io.fisherstreams.coordinator.PoolFollower;
-import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolChanges;
@@ -29,7 +28,6 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -113,20 +111,8 @@ final class PoolRoutes {
                 requireModel(reading, only);
               }
               return MaskedJson.object(
-                  json -> {
-                    json.writeArrayFieldStart("models");
-                    for (Map.Entry<String, NavigableMap<Long, PoolModel>> model :
-                        reading.status().view().models().entrySet()) {
-                      if (only == null || only.equals(model.getKey())) {
-                        for (PoolModel version : model.getValue().values()) {
-                          json.writeStartObject();
-                          PoolJson.model(json, reading, model.getKey(), version);
-                          json.writeEndObject();
-                        }
-                      }
-                    }
-                    json.writeEndArray();
-                  });
+                  json ->
+                      PoolJson.models(json, reading, name -> only == null || only.equals(name)));
             });
     request.bytes(200, "application/json", body);
   }

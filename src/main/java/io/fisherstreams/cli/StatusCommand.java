@@ -6,7 +6,6 @@ import io.fisherstreams.cli.options.Age;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.coordinator.PoolFollower;
-import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.coordinator.Proposal;
@@ -35,7 +34,6 @@ import java.time.Instant;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.NavigableMap;
 import java.util.concurrent.Callable;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
@@ -129,16 +127,7 @@ final class StatusCommand implements Callable<Integer> {
               object.writeObjectFieldStart("pool");
               PoolJson.pool(object, PoolSummary.of(topics, reading, traffic));
               object.writeEndObject();
-              object.writeArrayFieldStart("models");
-              for (Map.Entry<String, NavigableMap<Long, PoolModel>> model :
-                  status.view().models().entrySet()) {
-                for (PoolModel version : model.getValue().values()) {
-                  object.writeStartObject();
-                  PoolJson.model(object, reading, model.getKey(), version);
-                  object.writeEndObject();
-                }
-              }
-              object.writeEndArray();
+              PoolJson.models(object, reading, name -> true);
               object.writeArrayFieldStart("releases");
               for (Release release : newest(status.releases())) {
                 object.writeStartObject();

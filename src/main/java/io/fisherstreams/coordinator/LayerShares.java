@@ -8,10 +8,10 @@ import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.NavigableMap;
 import java.util.SortedMap;
@@ -47,7 +47,7 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
       PoolModel model = require(view, plan, planned.getModel(), planned.getVersion());
       boolean readsFishers = MergeMethods.formula(plan.getMethod()).readsFishers();
       if (readsFishers ? !model.has(planned.getEpoch()) : !model.isPresent()) {
-        throw gone(plan, planned.getModel() + "'s epoch " + planned.getEpoch());
+        throw PlannedModels.gone(plan, planned.getModel() + "'s epoch " + planned.getEpoch());
       }
       models.add(model);
     }
@@ -92,17 +92,8 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
   private static PoolModel require(PoolView view, MergePlan plan, String model, long version) {
     NavigableMap<Long, PoolModel> versions = view.models().get(model);
     if (versions == null || !versions.containsKey(version)) {
-      throw gone(plan, model + "@" + version);
+      throw PlannedModels.gone(plan, model + "@" + version);
     }
     return versions.get(version);
-  }
-
-  private static InvalidInput gone(MergePlan plan, String what) {
-    return new InvalidInput(
-        String.format(
-            Locale.ROOT,
-            "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release",
-            what,
-            plan.getRelease()));
   }
 }

@@ -17,6 +17,7 @@ import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.TensorInfo;
@@ -26,7 +27,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ExecutionException;
@@ -84,18 +84,9 @@ public final class StoredFishers {
     String id = new ModelVersion(model, version).toString();
     ModelManifest manifest = held.get(id);
     if (manifest == null) {
-      throw gone(id);
+      throw PlannedModels.gone(plan, id);
     }
     return manifest;
-  }
-
-  private InvalidInput gone(String what) {
-    return new InvalidInput(
-        String.format(
-            Locale.ROOT,
-            "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release",
-            what,
-            plan.getRelease()));
   }
 
   /** Bytes of the Fishers' merged entries, of all models together. */
@@ -236,7 +227,8 @@ public final class StoredFishers {
             new TopicPayloadLog(kafka::newConsumer),
             payloads,
             (model, slot, checkpoint) -> {
-              throw gone("the Fisher of " + slot.shard().id() + " of " + model.id());
+              throw PlannedModels.gone(
+                  plan, "the Fisher of " + slot.shard().id() + " of " + model.id());
             },
             partition);
     try (Recovery.RestoreRequest request = recovery.request()) {
@@ -245,7 +237,8 @@ public final class StoredFishers {
         for (Slot slot : slots) {
           SealedFisher fisher = sealed.get(Ledger.key(model, slot.shard()));
           if (fisher == null) {
-            throw gone("epoch " + plan.getModels().get(i).getEpoch() + " of " + model.id());
+            throw PlannedModels.gone(
+                plan, "epoch " + plan.getModels().get(i).getEpoch() + " of " + model.id());
           }
           String parameter = slot.shard().tensor().name();
           request.needFisher(model, model.fisherSlot(parameter, slot.shard().index()), fisher);

@@ -66,15 +66,22 @@ final class FileMerge {
 
   /** Bytes that a merge reads and {@link #run} counts. */
   long bytes(MergeFormula formula) {
-    long bytes = 0;
-    for (TensorInfo tensor : report.base().tensors()) {
-      bytes += tensor.bytes();
-      if (report.base().mergeSet().merges(tensor.name())) {
-        long fisher = formula.readsFishers() ? tensor.elements() * Float.BYTES : 0;
-        bytes += file.models().size() * (tensor.bytes() + fisher);
-      }
-    }
-    return bytes;
+    return report.base().tensors().stream()
+        .mapToLong(tensor -> bytes(formula, tensor.name(), tensor.bytes(), tensor.elements()))
+        .sum();
+  }
+
+  private long bytes(MergeFormula formula, String name, long own, long elements) {
+    long fisher = formula.readsFishers() ? elements * Float.BYTES : 0;
+    return own
+        + (report.base().mergeSet().merges(name) ? file.models().size() * (own + fisher) : 0);
+  }
+
+  /** The tensors of a release by a method. */
+  List<TensorInfo> tensors(MergeMethod method) {
+    return base.getParameters().stream()
+        .map(parameter -> ReleaseTensors.of(parameter, method))
+        .toList();
   }
 
   /**
@@ -88,10 +95,7 @@ final class FileMerge {
   Release run(
       MergeMethod method, Map<String, Double> coefficients, Output output, LongConsumer progress) {
     MergePlan plan = plan(method, coefficients);
-    List<TensorInfo> tensors =
-        base.getParameters().stream()
-            .map(parameter -> ReleaseTensors.of(parameter, method))
-            .toList();
+    List<TensorInfo> tensors = tensors(method);
     List<Shard> shards = shards(report.base().tensors());
     Map<String, DType> types = new TreeMap<>();
     tensors.forEach(tensor -> types.put(tensor.name(), tensor.dtype()));
@@ -276,8 +280,7 @@ final class FileMerge {
     }
 
     long bytes(Shard shard) {
-      long each = shard.bytes() + (formula.readsFishers() ? shard.elements() * 4L : 0);
-      return shard.bytes() + (merges(shard) ? plan.getModels().size() * each : 0);
+      return FileMerge.this.bytes(formula, shard.tensor().name(), shard.bytes(), shard.elements());
     }
 
     private Elements elements(Checkpoint checkpoint, Shard shard) {

@@ -29,7 +29,6 @@ import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.MergedTensors;
 import io.fisherstreams.release.ReleaseExporter;
 import io.fisherstreams.release.ReleaseReader;
-import io.fisherstreams.release.ReleaseTensors;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Files;
@@ -191,11 +190,7 @@ public final class OneShotMerge {
                 coefficients,
                 ReleaseExporter.Output.file(target),
                 bytes -> {}));
-    List<TensorInfo> tensors =
-        base.getParameters().stream()
-            .map(parameter -> ReleaseTensors.of(parameter, base.getMethod()))
-            .toList();
-    return new Result(release, inputs.output(), merged(tensors));
+    return new Result(release, inputs.output(), merged(merge.tensors(base.getMethod())));
   }
 
   private ReleaseExporter.Output output() {

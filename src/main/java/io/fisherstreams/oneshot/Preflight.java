@@ -14,6 +14,7 @@ import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -144,7 +145,8 @@ public final class Preflight {
         elements,
         Collections.unmodifiableSortedMap(models),
         Shares.takeovers(known, formula, elements),
-        EpsilonShares.warning(formula, parts(known, formula, elements)));
+        EpsilonShares.warning(
+            formula, PlannedModels.epsilonParts(PlannedModels.weigh(formula, known, elements))));
   }
 
   private static String renamed(String what, Checkpoint file, String how) {
@@ -273,20 +275,5 @@ public final class Preflight {
                   + " minimal_fisher_weight above 0")
               .formatted(model.name(), model.fisher().orElseThrow()));
     }
-  }
-
-  private static List<EpsilonShares.Part> parts(
-      SortedMap<String, MergeFormula.Model> known, MergeFormula formula, long elements) {
-    SortedMap<String, Double> shares = Shares.of(known, formula, elements);
-    List<EpsilonShares.Part> parts = new ArrayList<>();
-    known.forEach(
-        (name, model) ->
-            parts.add(
-                new EpsilonShares.Part(
-                    name,
-                    shares.get(name),
-                    EpsilonShares.of(
-                        formula.mass(formula.factors(model, elements), model.total(), elements)))));
-    return parts;
   }
 }

@@ -1,11 +1,13 @@
 package io.fisherstreams.record;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.EpsilonShares.Part;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.Shares;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -49,6 +51,16 @@ public final class PlannedModels {
     return models.stream()
         .map(model -> new Part(model.getModel(), model.getShare(), model.getEpsilonShare()))
         .toList();
+  }
+
+  /** Rejects a plan of which the pool no longer has something. */
+  public static InvalidInput gone(MergePlan plan, String what) {
+    return new InvalidInput(
+        String.format(
+            Locale.ROOT,
+            "the pool no longer has %s, which release %d merged: it was withdrawn, replaced or refined since. Use a newer release",
+            what,
+            plan.getRelease()));
   }
 
   /** The constant's part of all weights of a plan, from 0 to 1. */

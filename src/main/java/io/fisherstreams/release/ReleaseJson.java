@@ -123,6 +123,19 @@ public final class ReleaseJson {
     writeTexts(json, "warnings", plan.getWarnings());
   }
 
+  /** Writes the array {@code models} of a plan's models, with version and epoch. */
+  public static void writeModels(JsonGenerator json, MergePlan plan) throws IOException {
+    json.writeArrayFieldStart("models");
+    for (PlannedModel model : plan.getModels()) {
+      json.writeStartObject();
+      json.writeStringField("model", model.getModel());
+      json.writeNumberField("version", model.getVersion());
+      json.writeNumberField("epoch", model.getEpoch());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
   private static void writeLeftOut(JsonGenerator json, String key, List<LeftOutModel> models)
       throws IOException {
     json.writeArrayFieldStart(key);

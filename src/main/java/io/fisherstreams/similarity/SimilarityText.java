@@ -2,7 +2,7 @@ package io.fisherstreams.similarity;
 
 import com.fasterxml.jackson.core.JsonFactory;
 import com.fasterxml.jackson.core.JsonGenerator;
-import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.release.ReleaseJson;
 import io.fisherstreams.similarity.Similarity.Part;
 import io.fisherstreams.text.TextTable;
 import java.io.IOException;
@@ -109,15 +109,7 @@ public final class SimilarityText {
       json.useDefaultPrettyPrinter();
       json.writeStartObject();
       json.writeNumberField("release", similarity.plan().getRelease());
-      json.writeArrayFieldStart("models");
-      for (PlannedModel model : similarity.plan().getModels()) {
-        json.writeStartObject();
-        json.writeStringField("model", model.getModel());
-        json.writeNumberField("version", model.getVersion());
-        json.writeNumberField("epoch", model.getEpoch());
-        json.writeEndObject();
-      }
-      json.writeEndArray();
+      ReleaseJson.writeModels(json, similarity.plan());
       json.writeFieldName("whole");
       write(json, similarity.whole());
       json.writeArrayFieldStart("layers");

@@ -10,11 +10,15 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.release.ReleaseJson;
 import java.io.IOException;
 import java.time.Instant;
 import java.util.List;
+import java.util.Map;
+import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.function.Predicate;
 
 /**
  * A pool as JSON, with keys in snake_case: what {@code status --json} prints and the API sends. It
@@ -79,6 +83,23 @@ public final class PoolJson {
       json.writeNumberField("partitions", instance.partitions());
       json.writeStringField("build", instance.build().map(Build::text).orElse(null));
       json.writeEndObject();
+    }
+    json.writeEndArray();
+  }
+
+  /** Writes the array {@code models}: every version of those that are wanted. */
+  public static void models(JsonGenerator json, PoolReading reading, Predicate<String> wanted)
+      throws IOException {
+    json.writeArrayFieldStart("models");
+    for (Map.Entry<String, NavigableMap<Long, PoolModel>> model :
+        reading.status().view().models().entrySet()) {
+      if (wanted.test(model.getKey())) {
+        for (PoolModel version : model.getValue().values()) {
+          json.writeStartObject();
+          model(json, reading, model.getKey(), version);
+          json.writeEndObject();
+        }
+      }
     }
     json.writeEndArray();
   }
@@ -174,15 +195,7 @@ public final class PoolJson {
   /** Writes the fields of a release's shares. */
   public static void shares(JsonGenerator json, LayerShares shares) throws IOException {
     json.writeNumberField("release", shares.plan().getRelease());
-    json.writeArrayFieldStart("models");
-    for (PlannedModel model : shares.plan().getModels()) {
-      json.writeStartObject();
-      json.writeStringField("model", model.getModel());
-      json.writeNumberField("version", model.getVersion());
-      json.writeNumberField("epoch", model.getEpoch());
-      json.writeEndObject();
-    }
-    json.writeEndArray();
+    ReleaseJson.writeModels(json, shares.plan());
     json.writeObjectFieldStart("whole");
     part(json, shares.whole());
     json.writeEndObject();

@@ -1,22 +1,11 @@
 package io.fisherstreams.cli.options;
 
-import io.fisherstreams.InvalidInput;
 import io.fisherstreams.record.ManifestRules;
-import picocli.CommandLine.ITypeConverter;
-import picocli.CommandLine.TypeConversionException;
 
-/** Coefficients and ε; what a manifest may not hold is a usage error of its option. */
-public final class WeightConverter implements ITypeConverter<Double> {
-  @Override
-  public Double convert(String text) {
-    try {
-      double value = Double.parseDouble(text);
-      ManifestRules.requireWeight("it", value);
-      return value;
-    } catch (NumberFormatException e) {
-      throw new TypeConversionException("expected a number, found '" + text + "'");
-    } catch (InvalidInput e) {
-      throw new TypeConversionException(e.getMessage());
-    }
+/** Coefficients and ε, which are at least 0. */
+public final class WeightConverter extends ManifestNumberConverter {
+  /** For picocli. */
+  public WeightConverter() {
+    super(value -> ManifestRules.requireWeight("it", value));
   }
 }
