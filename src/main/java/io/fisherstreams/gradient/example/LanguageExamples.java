@@ -2,9 +2,7 @@ package io.fisherstreams.gradient.example;
 
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
@@ -16,16 +14,13 @@ import java.util.Optional;
  * encoder and decoder, the prompt alone is the input and the completion alone the labels. Gives
  * {@code input_ids}, {@code attention_mask} and {@code labels}, not padded and not truncated.
  */
-public final class LanguageExamples implements ExampleSource {
+public final class LanguageExamples extends TokenizedLines {
   private static final long IGNORED = -100;
 
-  private final JsonLines lines;
-  private final TextTokenizer tokenizer;
   private final boolean separate;
 
   private LanguageExamples(JsonLines lines, TextTokenizer tokenizer, boolean separate) {
-    this.lines = lines;
-    this.tokenizer = tokenizer;
+    super(lines, tokenizer);
     this.separate = separate;
   }
 
@@ -37,35 +32,14 @@ public final class LanguageExamples implements ExampleSource {
    * @throws io.fisherstreams.InvalidInput when either file cannot be read
    */
   public static LanguageExamples open(Path path, Path tokenizerFile, boolean separate) {
-    JsonLines lines = JsonLines.open(path);
-    try {
-      return new LanguageExamples(lines, TextTokenizer.open(tokenizerFile), separate);
-    } catch (RuntimeException e) {
-      lines.close();
-      throw e;
-    }
+    return open(
+        path,
+        tokenizerFile,
+        (lines, tokenizer) -> new LanguageExamples(lines, tokenizer, separate));
   }
 
   @Override
-  public String origin() {
-    return lines.path().toString();
-  }
-
-  @Override
-  public long count() {
-    return lines.count();
-  }
-
-  @Override
-  public List<Example> read(long first, int examples) {
-    List<Example> batch = new ArrayList<>(examples);
-    for (long index = first; index < first + examples; index++) {
-      batch.add(example(index));
-    }
-    return batch;
-  }
-
-  private Example example(long index) {
+  Example example(long index) {
     JsonNode line = lines.line(index);
     if (line.has("messages")) {
       throw lines.invalid(
@@ -120,16 +94,5 @@ public final class LanguageExamples implements ExampleSource {
             InputTensor.ofLongs(mask),
             Example.LABELS,
             InputTensor.ofLongs(labels)));
-  }
-
-  @Override
-  public List<Path> files() {
-    return List.of(lines.path());
-  }
-
-  @Override
-  public void close() {
-    tokenizer.close();
-    lines.close();
   }
 }

@@ -3,7 +3,6 @@ package io.fisherstreams.gradient.example;
 import ai.djl.huggingface.tokenizers.Encoding;
 import com.fasterxml.jackson.databind.JsonNode;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -16,9 +15,7 @@ import java.util.function.Function;
  * and, for models that read them, {@code token_type_ids}, not padded and not truncated. A label is
  * a class, or a number for a regression.
  */
-public final class TextExamples implements ExampleSource {
-  private final JsonLines lines;
-  private final TextTokenizer tokenizer;
+public final class TextExamples extends TokenizedLines {
   private final Function<String, Optional<Long>> classNamed;
   private final boolean tokenTypes;
 
@@ -27,8 +24,7 @@ public final class TextExamples implements ExampleSource {
       TextTokenizer tokenizer,
       Function<String, Optional<Long>> classNamed,
       boolean tokenTypes) {
-    this.lines = lines;
-    this.tokenizer = tokenizer;
+    super(lines, tokenizer);
     this.classNamed = classNamed;
     this.tokenTypes = tokenTypes;
   }
@@ -46,39 +42,22 @@ public final class TextExamples implements ExampleSource {
       Path tokenizerFile,
       Function<String, Optional<Long>> classNamed,
       boolean tokenTypes) {
-    JsonLines lines = JsonLines.open(path);
-    try {
-      return new TextExamples(lines, TextTokenizer.open(tokenizerFile), classNamed, tokenTypes);
-    } catch (RuntimeException e) {
-      lines.close();
-      throw e;
+    return open(
+        path,
+        tokenizerFile,
+        (lines, tokenizer) -> new TextExamples(lines, tokenizer, classNamed, tokenTypes));
+  }
+
+  @Override
+  Example example(long index) {
+    JsonNode line = lines.line(index);
+    String text = lines.text(line, index, "text");
+    Encoding encoding =
+        tokenizer.encode(lines, index, text, lines.optionalText(line, index, "text_pair"));
+    if (encoding.getIds().length == 0) {
+      throw lines.invalid(index, "text has no tokens");
     }
-  }
-
-  @Override
-  public String origin() {
-    return lines.path().toString();
-  }
-
-  @Override
-  public long count() {
-    return lines.count();
-  }
-
-  @Override
-  public List<Example> read(long first, int examples) {
-    List<Example> batch = new ArrayList<>(examples);
-    for (long index = first; index < first + examples; index++) {
-      JsonNode line = lines.line(index);
-      String text = lines.text(line, index, "text");
-      Encoding encoding =
-          tokenizer.encode(lines, index, text, lines.optionalText(line, index, "text_pair"));
-      if (encoding.getIds().length == 0) {
-        throw lines.invalid(index, "text has no tokens");
-      }
-      batch.add(example(line, index, encoding));
-    }
-    return batch;
+    return example(line, index, encoding);
   }
 
   private Example example(JsonNode line, long index, Encoding encoding) {
@@ -92,16 +71,5 @@ public final class TextExamples implements ExampleSource {
     value.ifPresent(number -> inputs.put(Example.LABELS, InputTensor.ofFloats(List.of(), number)));
     long label = value.isPresent() ? 0 : lines.label(line, index, classNamed);
     return new Example(origin(), index, label, inputs);
-  }
-
-  @Override
-  public List<Path> files() {
-    return List.of(lines.path());
-  }
-
-  @Override
-  public void close() {
-    tokenizer.close();
-    lines.close();
   }
 }

@@ -7,54 +7,27 @@ import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
-import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.Optional;
-import java.util.Set;
 import java.util.function.Consumer;
 
 /** Runs a {@link LanguageNetwork}: one batched forward pass, and batched backward passes. */
-final class LanguageRuntime implements ModelRuntime {
-  // Directions of one backward pass, even when the batch has fewer examples: enough rows for
-  // full-speed matrix products.
-  private static final int MIN_DIRECTIONS = 8;
-
+final class LanguageRuntime extends BatchedRuntime {
   private final LanguageNetwork network;
-  private final Parameters parameters;
-  private final List<TensorInfo> estimated;
-  private final Set<String> embeddings;
   private final VocabularyHead head;
 
   /** Owns the parameters from now on, and closes them. */
   LanguageRuntime(LanguageNetwork network, Parameters parameters) {
+    super(parameters, network.embeddings());
     this.network = network;
-    this.parameters = parameters;
-    this.estimated = parameters.finish().stream().map(LoadedParameter::info).toList();
-    this.embeddings = network.embeddings();
     this.head = new VocabularyHead(network.head().value());
   }
 
   @Override
   public Output output() {
     return Output.TOKENS;
-  }
-
-  @Override
-  public Optional<String> note() {
-    return parameters.note();
-  }
-
-  @Override
-  public List<TensorInfo> parameters() {
-    return estimated;
-  }
-
-  @Override
-  public boolean sparse(String parameter) {
-    return embeddings.contains(parameter);
   }
 
   @Override
@@ -69,18 +42,7 @@ final class LanguageRuntime implements ModelRuntime {
 
   @Override
   public TokenPass forwardTokens(List<Example> batch) {
-    NDManager scope = parameters.manager().newSubManager();
-    try {
-      return new Pass(scope, network.forward(scope, batch), batch);
-    } catch (RuntimeException e) {
-      scope.close();
-      throw e;
-    }
-  }
-
-  @Override
-  public void close() {
-    parameters.close();
+    return inScope(scope -> new Pass(scope, network.forward(scope, batch), batch));
   }
 
   private boolean isTied() {

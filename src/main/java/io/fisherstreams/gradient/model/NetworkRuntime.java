@@ -4,48 +4,21 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.gradient.example.Example;
-import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
-import java.util.Optional;
-import java.util.Set;
 
 /** Runs a {@link Network}: one batched forward pass, and one batched backward pass. */
-final class NetworkRuntime implements ModelRuntime {
-  // Directions of one backward pass, even when the batch has fewer examples: enough rows for
-  // full-speed matrix products.
-  private static final int MIN_DIRECTIONS = 8;
-
+final class NetworkRuntime extends BatchedRuntime {
   private final Network network;
-  private final Parameters parameters;
-  private final List<TensorInfo> estimated;
-  private final Set<String> embeddings;
 
   /** Owns the parameters from now on, and closes them. */
   NetworkRuntime(Network network, Parameters parameters) {
+    super(parameters, network.embeddings());
     this.network = network;
-    this.parameters = parameters;
-    this.estimated = parameters.finish().stream().map(LoadedParameter::info).toList();
-    this.embeddings = network.embeddings();
   }
 
   @Override
   public Output output() {
     return network.output();
-  }
-
-  @Override
-  public Optional<String> note() {
-    return parameters.note();
-  }
-
-  @Override
-  public List<TensorInfo> parameters() {
-    return estimated;
-  }
-
-  @Override
-  public boolean sparse(String parameter) {
-    return embeddings.contains(parameter);
   }
 
   @Override
@@ -55,18 +28,7 @@ final class NetworkRuntime implements ModelRuntime {
 
   @Override
   public ForwardPass forward(List<Example> batch) {
-    NDManager scope = parameters.manager().newSubManager();
-    try {
-      return new Pass(scope, network.forward(scope, batch), batch.size());
-    } catch (RuntimeException e) {
-      scope.close();
-      throw e;
-    }
-  }
-
-  @Override
-  public void close() {
-    parameters.close();
+    return inScope(scope -> new Pass(scope, network.forward(scope, batch), batch.size()));
   }
 
   private static final class Pass implements ForwardPass {
