@@ -125,6 +125,7 @@ class DeployExamplesTest {
             .setBaseVersion(1)
             .setMethod(MergeMethod.newBuilder().build())
             .setRetired(List.of())
+            .setLeftOut(List.of())
             .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25, 0.0)))
             .build();
     GateVerdict verdict =
