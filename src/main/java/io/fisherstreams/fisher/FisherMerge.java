@@ -139,6 +139,37 @@ public final class FisherMerge implements MergeSums {
   }
 
   @Override
+  public double[][] totals() {
+    return mayBeUnweighted
+        ? new double[][] {numerator, denominator, average}
+        : new double[][] {numerator, denominator};
+  }
+
+  @Override
+  public void weights(double sum) {
+    weights = sum;
+  }
+
+  @Override
+  public boolean mayBeUnweighted() {
+    return mayBeUnweighted;
+  }
+
+  @Override
+  public boolean isAtLeast(double least) {
+    boolean isUnweighted = false;
+    for (int j = 0; j < elements; j++) {
+      if (denominator[j] < least) {
+        isUnweighted = true;
+        if (!mayBeUnweighted || denominator[j] != 0) {
+          return false;
+        }
+      }
+    }
+    return !isUnweighted || weights >= least;
+  }
+
+  @Override
   public int finish(double[] merged) {
     int unweighted = 0;
     for (int j = 0; j < elements; j++) {

@@ -135,6 +135,21 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
     }
 
     @Override
+    public double[][] totals() {
+      return new double[][] {numerator, denominator};
+    }
+
+    @Override
+    public boolean isAtLeast(double least) {
+      for (int j = 0; formula.prior < least && j < elements; j++) {
+        if (denominator[j] + formula.prior < least) {
+          return false;
+        }
+      }
+      return true;
+    }
+
+    @Override
     public int finish(double[] merged) {
       for (int j = 0; j < elements; j++) {
         merged[j] = base[j] + formula.scale * (numerator[j] / (denominator[j] + formula.prior));

@@ -56,6 +56,33 @@ public interface MergeSums {
   }
 
   /**
+   * The sums so far, an array for each of them, which {@link #finish} reads. After {@link #begin}
+   * and one model they are that model's terms.
+   */
+  double[][] totals();
+
+  /**
+   * Sets Σ c, which {@link #finish} reads, when {@link #totals} were not summed by {@link #add}.
+   *
+   * @param weights Σ c over the models
+   */
+  default void weights(double weights) {}
+
+  /**
+   * Whether the result may be an average by weights c, of an entry whose denominator is 0; then it
+   * matters whether a sum is 0 or tiny.
+   */
+  default boolean mayBeUnweighted() {
+    return false;
+  }
+
+  /**
+   * Whether every denominator is at least {@code least}, or 0 where the result {@linkplain
+   * #mayBeUnweighted may be unweighted}.
+   */
+  boolean isAtLeast(double least);
+
+  /**
    * Writes the merged run.
    *
    * @param merged receives θ

@@ -118,6 +118,16 @@ public record TaskArithmetic(double scale) implements MergeFormula {
     }
 
     @Override
+    public double[][] totals() {
+      return new double[][] {sum};
+    }
+
+    @Override
+    public boolean isAtLeast(double least) {
+      return least <= 1; // the sum is divided by nothing
+    }
+
+    @Override
     public int finish(double[] merged) {
       for (int j = 0; j < elements; j++) {
         merged[j] = base[j] + formula.scale * sum[j];
