@@ -5,17 +5,17 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 
 /**
- * The sums of a merge over one run of elements, kept as {@link Bins}: models are added and taken out
- * in any order, and the bits of the sums depend only on the models that are in. A model's terms are
- * those that the formula's {@link MergeSums} compute. Not thread-safe.
+ * The sums of a merge over one run of elements, kept as {@link Bins}: models are added and taken
+ * out in any order, and the bits of the sums depend only on the models that are in. A model's terms
+ * are those that the formula's {@link MergeSums} compute. Not thread-safe.
  */
 public final class BinnedMerge {
   /** Terms and sums of so many entries stay in a core's own cache. */
   private static final int CHUNK = 4096;
 
   /**
-   * An error of a sum is at most this part of its denominator. Parameters are rarely larger than
-   * 1, and float32 has 24 digits.
+   * An error of a sum is at most this part of its denominator. Parameters are rarely larger than 1,
+   * and float32 has 24 digits.
    */
   private static final double PRECISION = 0x1p-42;
 
@@ -54,8 +54,7 @@ public final class BinnedMerge {
    * @param baseParameters the base's, at least as many, not changed before the run ends; any
    *     numbers when the formula does not {@linkplain MergeFormula#readsBase() read the base}
    */
-  public void begin(
-      ByteBuffer buffer, int elements, long outsideTerms, double[] baseParameters) {
+  public void begin(ByteBuffer buffer, int elements, long outsideTerms, double[] baseParameters) {
     sums = buffer;
     baseValues = baseParameters;
     outside = outsideTerms;
@@ -116,8 +115,8 @@ public final class BinnedMerge {
   }
 
   /**
-   * Writes the merged run, if the sums are as precise as it needs: no term was outside the bins, and
-   * no denominator is too small for them. That depends on the models alone, as the result does.
+   * Writes the merged run, if the sums are as precise as it needs: no term was outside the bins,
+   * and no denominator is too small for them. That depends on the models alone, as the result does.
    *
    * @param models how many models are in the sums
    * @param weights the sum of their weights c, in the order of their names

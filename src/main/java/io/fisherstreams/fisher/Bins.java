@@ -90,13 +90,7 @@ final class Bins {
    * @param sign 1 to add, −1 to subtract
    */
   static void add(
-      ByteBuffer sums,
-      int position,
-      int stride,
-      int bins,
-      double[] terms,
-      double sign,
-      int count) {
+      ByteBuffer sums, int position, int stride, int bins, double[] terms, double sign, int count) {
     int first = 0;
     if (VectorUnit.IS_USABLE) {
       first =
@@ -141,9 +135,7 @@ final class Bins {
   static void totals(
       ByteBuffer sums, int position, int stride, int bins, double[] totals, int count) {
     int first =
-        VectorUnit.IS_USABLE
-            ? VectorBins.totals(sums, position, stride, bins, totals, count)
-            : 0;
+        VectorUnit.IS_USABLE ? VectorBins.totals(sums, position, stride, bins, totals, count) : 0;
     sums.order(ByteOrder.LITTLE_ENDIAN);
     for (int j = first; j < count; j++) {
       totals[j] = total(sums, position + j * Long.BYTES, stride, bins);

@@ -97,8 +97,7 @@ class BinsTest {
     for (int j = 0; j < entries; j++) {
       double exact = expected[j].doubleValue();
       assertThat(totals[j]).isBetween(exact - Math.ulp(exact), exact + Math.ulp(exact));
-      assertThat(totals[j])
-          .isEqualTo(Bins.total(sums, j * Long.BYTES, entries * Long.BYTES, bins));
+      assertThat(totals[j]).isEqualTo(Bins.total(sums, j * Long.BYTES, entries * Long.BYTES, bins));
     }
   }
 
