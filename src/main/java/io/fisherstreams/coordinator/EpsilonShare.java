@@ -26,8 +26,6 @@ public final class EpsilonShare {
       return OptionalDouble.empty();
     }
     MergeSet merged = base.mergeSet();
-    long entries =
-        merged.names().stream().mapToLong(name -> base.tensors().get(name).elements()).sum();
     MergeFormula formula = MergeMethods.formula(plan.getMethod());
     if (!formula.readsFishers()) {
       return OptionalDouble.empty();
@@ -43,7 +41,7 @@ public final class EpsilonShare {
           formula.mass(
               formula.planned(planned.getCoefficient(), planned.getWeight()),
               model.sums(planned.getEpoch(), merged).total(),
-              entries);
+              model.entries(base.mergedTensors(), plan.getMethod()));
       fromEpsilon += mass.constant();
       all += mass.sum();
     }

@@ -80,7 +80,9 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
       masses.put(
           planned.getModel(),
           formula.mass(
-              formula.planned(planned.getCoefficient(), planned.getWeight()), total, entries));
+              formula.planned(planned.getCoefficient(), planned.getWeight()),
+              total,
+              models.get(i).entries(tensors, plan.getMethod())));
     }
     Map<String, Double> shares = Shares.of(masses);
     return new Part(

@@ -5,17 +5,23 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.UnchangedParameters;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -38,6 +44,7 @@ public final class PoolModel {
   private ModelManifest manifest;
   private final SortedMap<String, TensorInfo> tensors = new TreeMap<>();
   private final SortedMap<String, TensorInfo> merged = new TreeMap<>();
+  private final Set<String> unchanged;
   private final PartitionReports reports;
   private MergeSet mergeSet;
   private MergeFormula formula;
@@ -46,6 +53,7 @@ public final class PoolModel {
   /** A version as announced, by a manifest that {@link ManifestRules} has checked. */
   public PoolModel(ModelManifest manifest, int partitions) {
     this.manifest = manifest;
+    this.unchanged = ManifestTensors.unchangedNames(manifest);
     Map<String, String> names = new HashMap<>();
     int[] checkpoint = new int[partitions];
     int[] fisher = new int[partitions];
@@ -117,7 +125,20 @@ public final class PoolModel {
   }
 
   private Optional<String> findMismatch(PoolModel base) {
+    UnchangedParameters fromBase = manifest.getUnchanged();
+    long version = base.manifest.getVersion();
+    if (fromBase != null && fromBase.getBaseVersion() != version) {
+      return Optional.of(
+          String.format(
+              Locale.ROOT,
+              "it is an adapter of version %d of the base model, which has version %d now; publish it again",
+              fromBase.getBaseVersion(),
+              version));
+    }
     for (String name : base.mergeSet().names()) {
+      if (unchanged.contains(name)) {
+        continue;
+      }
       TensorInfo wanted = base.tensors.get(name);
       TensorInfo found = merged.get(name);
       if (found == null) {
@@ -164,6 +185,20 @@ public final class PoolModel {
   /** Forgets epochs before one that a plan uses. */
   void forgetEpochsBefore(int epoch) {
     reports.forgetEpochsBefore(epoch);
+  }
+
+  /** J: how many elements of these tensors of the base have a weight in this model by a method. */
+  long entries(Collection<TensorInfo> ofBase, MergeMethod method) {
+    boolean all = method.getUnchangedParameters() == UnchangedWeight.EPSILON;
+    return ofBase.stream()
+        .filter(tensor -> all || !unchanged.contains(tensor.name()))
+        .mapToLong(TensorInfo::elements)
+        .sum();
+  }
+
+  /** The tensors of a base model that are merged. */
+  List<TensorInfo> mergedTensors() {
+    return mergeSet().names().stream().map(tensors::get).toList();
   }
 
   /** Sums of a sealed epoch over the merged parameters. */

@@ -2,7 +2,6 @@ package io.fisherstreams.coordinator;
 
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
@@ -47,13 +46,15 @@ public record Proposal(
       return model.epoch().orElse(0);
     }
 
-    private MergeFormula.Model sums(MergeFormula formula, MergeSet mergeSet, int candidates) {
+    private MergeFormula.Model sums(PoolModel base, int candidates) {
+      MergeFormula formula = base.formula();
       double lambda = coefficient != null ? coefficient : formula.defaultCoefficient(candidates);
+      long entries = model.entries(base.mergedTensors(), base.manifest().getMethod());
       if (!formula.readsFishers()) {
-        return new MergeFormula.Model(lambda, 0, 0);
+        return new MergeFormula.Model(lambda, 0, 0, entries);
       }
-      PoolModel.Sums sums = model.sums(epoch(), mergeSet);
-      return new MergeFormula.Model(lambda, sums.total(), sums.norm());
+      PoolModel.Sums sums = model.sums(epoch(), base.mergeSet());
+      return new MergeFormula.Model(lambda, sums.total(), sums.norm(), entries);
     }
   }
 
@@ -64,18 +65,13 @@ public record Proposal(
    */
   static Optional<Proposal> of(PoolModel base, List<Candidate> candidates) {
     MergeFormula formula = base.formula();
-    MergeSet mergeSet = base.mergeSet();
-    long entries = 0;
-    for (String name : mergeSet.names()) {
-      entries += base.tensors().get(name).elements();
-    }
     SortedMap<String, MergeFormula.Model> models = new TreeMap<>();
     SortedMap<String, Candidate> byName = new TreeMap<>();
     for (Candidate candidate : candidates) {
-      models.put(candidate.name(), candidate.sums(formula, mergeSet, candidates.size()));
+      models.put(candidate.name(), candidate.sums(base, candidates.size()));
       byName.put(candidate.name(), candidate);
     }
-    List<PlannedModel> planned = PlannedModels.weigh(formula, models, entries);
+    List<PlannedModel> planned = PlannedModels.weigh(formula, models);
     SortedMap<String, Long> versions = new TreeMap<>();
     for (PlannedModel model : planned) {
       Candidate candidate = byName.get(model.getModel());
@@ -88,8 +84,7 @@ public record Proposal(
       return Optional.empty();
     }
     return Optional.of(
-        new Proposal(
-            base, planned, versions, Shares.takeovers(models, formula, entries), List.of()));
+        new Proposal(base, planned, versions, Shares.takeovers(models, formula), List.of()));
   }
 
   /** The same with what was left out before it was made. */

@@ -79,11 +79,11 @@ public record FisherAverage(double scale, double exponent, Unit unit, double con
 
   /** A model whose norm and ε are both 0 has the weight 0 when normalised, unless γ is 0. */
   @Override
-  public Factors factors(Model model, long elements) {
+  public Factors factors(Model model) {
     double coefficient = model.coefficient();
     return switch (unit) {
       case ONE -> new Factors(coefficient, 1);
-      case MEAN -> new Factors(coefficient, mean(model, elements));
+      case MEAN -> new Factors(coefficient, mean(model));
       case NORM -> {
         double divisor = model.norm() + constant;
         if (divisor == 0) {
@@ -105,8 +105,8 @@ public record FisherAverage(double scale, double exponent, Unit unit, double con
   }
 
   /** The mean of a Fisher; 1 for a Fisher that is 0, since 0 / 1 is 0. */
-  static double mean(Model model, long elements) {
-    return model.total() == 0 || elements == 0 ? 1 : model.total() / elements;
+  static double mean(Model model) {
+    return model.total() == 0 || model.entries() == 0 ? 1 : model.total() / model.entries();
   }
 
   /** What is added to F / unit. */

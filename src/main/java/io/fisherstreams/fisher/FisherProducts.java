@@ -23,11 +23,13 @@ public final class FisherProducts {
     private final double[] totals;
     // ⟨F_i, F_k⟩ for k ≤ i, row by row
     private final double[] products;
+    private final long[] own;
     private long entries;
 
     private Sums(int models) {
       totals = new double[models];
       products = new double[models * (models + 1) / 2];
+      own = new long[models];
     }
 
     private static int index(int model, int other) {
@@ -38,12 +40,19 @@ public final class FisherProducts {
     private void add(float[][] payloads, double[] divisors, int count) {
       for (int model = 0; model < totals.length; model++) {
         float[] payload = payloads[model];
+        if (payload == null) {
+          continue;
+        }
+        own[model] += count;
         double sum = 0;
         for (int j = 0; j < count; j++) {
           sum += payload[j];
         }
         totals[model] += sum / divisors[model];
         for (int other = 0; other <= model; other++) {
+          if (payloads[other] == null) {
+            continue;
+          }
           products[index(model, other)] +=
               product(payload, payloads[other], count) / divisors[model] / divisors[other];
         }
@@ -77,12 +86,20 @@ public final class FisherProducts {
       for (int i = 0; i < products.length; i++) {
         products[i] += other.products[i];
       }
+      for (int i = 0; i < own.length; i++) {
+        own[i] += other.own[i];
+      }
       entries += other.entries;
     }
 
     /** Number of entries. */
     public long entries() {
       return entries;
+    }
+
+    /** Number of entries that a model changes. */
+    public long entries(int model) {
+      return own[model];
     }
 
     /** {@code Σ_j F[j]} of a model. */
@@ -112,7 +129,8 @@ public final class FisherProducts {
   /**
    * Adds a run of entries of one layer.
    *
-   * @param payloads by model: the entries, of which the first {@code count} are used
+   * @param payloads by model: the entries, of which the first {@code count} are used; null for a
+   *     model that leaves them as the base has them, which is a Fisher of 0
    * @param divisors by model: the Fisher is the payload divided by this
    */
   public void add(String layer, float[][] payloads, double[] divisors, int count) {

@@ -65,8 +65,8 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
   }
 
   @Override
-  public Factors factors(Model model, long elements) {
-    return new Factors(model.coefficient(), FisherAverage.mean(model, elements));
+  public Factors factors(Model model) {
+    return new Factors(model.coefficient(), FisherAverage.mean(model));
   }
 
   @Override

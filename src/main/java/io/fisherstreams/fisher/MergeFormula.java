@@ -13,8 +13,9 @@ public interface MergeFormula {
    *     accepts} that
    * @param total ΣF
    * @param norm N = √ΣF²
+   * @param entries J, the number of merged entries in which the model has a say
    */
-  record Model(double coefficient, double total, double norm) {}
+  record Model(double coefficient, double total, double norm, long entries) {}
 
   /**
    * The two numbers of a model that the sums need.
@@ -68,12 +69,8 @@ public interface MergeFormula {
   /** The value of that setting; 0 when there is none. */
   double constant();
 
-  /**
-   * The factors of a model.
-   *
-   * @param elements J, the number of merged entries
-   */
-  Factors factors(Model model, long elements);
+  /** The factors of a model. */
+  Factors factors(Model model);
 
   /**
    * The factors of a model of a plan.

@@ -19,7 +19,7 @@ import java.util.TreeMap;
  * s_m = c_m (ΣF_m + εJ) / Σ_k c_k (ΣF_k + εJ),   c_m = λ_m / (N_m + ε) normalised, else λ_m
  * </pre>
  *
- * <p>with J merged entries and N_m = √ΣF_m². As ε is added to every entry of every Fisher and to
+ * <p>with the J merged entries in which a model has a say, and N_m = √ΣF_m². As ε is added to every entry of every Fisher and to
  * the norm, a model whose Fisher is near or below ε is <em>lifted</em> by normalisation: divided by
  * a tiny norm, its ε outweighs every other model's Fisher. Such a {@link Takeover} is recognised by
  * comparing the share with the one for ε = 0.
@@ -64,15 +64,15 @@ public final class Shares {
    * The share of every model; together 1, or all 0 when no model puts a weight on any entry.
    *
    * @param models by name
-   * @param elements J, the number of merged entries
    */
   public static SortedMap<String, Double> of(
-      Map<String, Model> models, MergeFormula formula, long elements) {
+      Map<String, Model> models, MergeFormula formula) {
     SortedMap<String, Mass> masses = new TreeMap<>();
     models.forEach(
         (name, model) ->
             masses.put(
-                name, formula.mass(formula.factors(model, elements), model.total(), elements)));
+                name,
+                formula.mass(formula.factors(model), model.total(), model.entries())));
     return of(masses);
   }
 
@@ -94,10 +94,9 @@ public final class Shares {
    * formula. Among fewer than two models with a coefficient there is nothing to take over.
    *
    * @param models by name
-   * @param elements J, the number of merged entries
    */
   public static List<Takeover> takeovers(
-      Map<String, Model> models, MergeFormula formula, long elements) {
+      Map<String, Model> models, MergeFormula formula) {
     if (!(formula instanceof FisherAverage average)
         || average.unit() != Unit.NORM
         || average.exponent() == 0
@@ -105,12 +104,12 @@ public final class Shares {
       return List.of();
     }
     double epsilon = average.constant();
-    SortedMap<String, Double> shares = of(models, average, elements);
-    SortedMap<String, Double> without = of(models, average.withConstant(0), elements);
+    SortedMap<String, Double> shares = of(models, average);
+    SortedMap<String, Double> without = of(models, average.withConstant(0));
     List<Takeover> takeovers = new ArrayList<>();
     shares.forEach(
         (model, share) -> {
-          boolean near = epsilon * elements >= NEAR_EPSILON * models.get(model).total();
+          boolean near = epsilon * models.get(model).entries() >= NEAR_EPSILON * models.get(model).total();
           if (near && share - without.get(model) > TAKEOVER) {
             takeovers.add(
                 new Takeover(model, models.get(model).norm(), epsilon, share, without.get(model)));

@@ -60,7 +60,7 @@ public record TaskArithmetic(double scale) implements MergeFormula {
   }
 
   @Override
-  public Factors factors(Model model, long elements) {
+  public Factors factors(Model model) {
     return new Factors(model.coefficient(), 1);
   }
 

@@ -10,6 +10,7 @@ import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 
 /**
  * A model version's manifest and, computed from it, the layouts of its checkpoint and its Fisher in
@@ -23,6 +24,7 @@ final class KnownModel {
   private final PartitionLayout fisher;
   private final int partition;
   private final int partitions;
+  private final Set<String> unchanged;
 
   KnownModel(ModelManifest manifest, int partition, int partitions) {
     this.manifest = manifest;
@@ -41,6 +43,7 @@ final class KnownModel {
     }
     checkpoint = new PartitionLayout(all, partition, partitions);
     fisher = new PartitionLayout(merged, partition, partitions);
+    unchanged = ManifestTensors.unchangedNames(manifest);
   }
 
   ModelManifest manifest() {
@@ -54,6 +57,11 @@ final class KnownModel {
   /** {@code model@version}. */
   String id() {
     return id;
+  }
+
+  /** Whether the model leaves a parameter as its base has it. */
+  boolean isUnchanged(String parameter) {
+    return unchanged.contains(parameter);
   }
 
   /** The layout of all parameters' shards. */

@@ -81,22 +81,27 @@ final class PlanPreparation implements AutoCloseable {
   /** Requests one model's payloads for a shard of the release; false when the state lacks them. */
   private boolean need(Slot base) {
     Shard shard = base.shard();
-    boolean isMerged = plan.merges(shard);
     if (model == BASE) {
-      return (isMerged && !plan.formula().readsBase())
+      return !plan.readsBase(shard)
           || needCheckpoint(plan.base(), base, ledger.shard(plan.base(), shard));
     }
-    return !isMerged || need(plan.participants().get(model), shard);
+    if (!plan.merges(shard)) {
+      return true;
+    }
+    Participant participant = plan.participants().get(model);
+    return participant
+        .owner(shard)
+        .map(known -> need(known, participant.planned().getEpoch(), shard))
+        .orElse(true);
   }
 
-  private boolean need(Participant participant, Shard shard) {
-    KnownModel known = participant.model();
+  private boolean need(KnownModel known, int epoch, Shard shard) {
     String parameter = shard.tensor().name();
     ShardState state = ledger.shard(known, shard);
     if (!plan.formula().readsFishers()) {
       return needCheckpoint(known, known.checkpointSlot(parameter, shard.index()), state);
     }
-    Optional<SealedFisher> sealed = FisherShard.sealed(state, participant.planned().getEpoch());
+    Optional<SealedFisher> sealed = FisherShard.sealed(state, epoch);
     sealed.ifPresent(
         fisher -> request.needFisher(known, known.fisherSlot(parameter, shard.index()), fisher));
     return needCheckpoint(known, known.checkpointSlot(parameter, shard.index()), state)

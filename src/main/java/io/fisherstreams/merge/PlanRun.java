@@ -245,24 +245,38 @@ final class PlanRun implements AutoCloseable {
 
   private void mergeModels(Slot slot, DType dtype) {
     Shard shard = slot.shard();
-    List<Participant> participants = plan.participants();
-    List<ShardState> states = new ArrayList<>(participants.size());
-    List<ShardMerge.Input> inputs = new ArrayList<>(participants.size());
-    for (Participant participant : participants) {
-      ShardState shardState = partition.ledger().shard(participant.model(), shard);
-      states.add(shardState);
-      inputs.add(input(participant, shard, shardState));
+    List<ShardMerge.Input> inputs = new ArrayList<>(plan.participants().size());
+    List<Runnable> retirements = new ArrayList<>(plan.participants().size());
+    for (Participant participant : plan.participants()) {
+      Optional<KnownModel> owner = participant.owner(shard);
+      if (owner.isEmpty()) {
+        if (plan.countsUnchanged()) {
+          inputs.add(unchanged(participant.planned(), slot));
+        }
+        continue;
+      }
+      KnownModel model = owner.get();
+      ShardState shardState = partition.ledger().shard(model, shard);
+      inputs.add(input(participant.planned(), model, shard, shardState));
+      Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
+      int epoch = participant.planned().getEpoch();
+      retirements.add(
+          () -> new FisherShard(partition, model, fisher, shardState).retireBefore(epoch));
+    }
+    if (inputs.isEmpty()) {
+      arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
+      return;
     }
     Optional<ShardMerge.Payload> base =
         plan.formula().readsBase() ? Optional.of(checkpoint(plan.base(), slot)) : Optional.empty();
     state.setUnweighted(
         state.getUnweighted() + arithmetic.merge(sums, base, inputs, shard.elements(), dtype));
-    for (int i = 0; i < participants.size(); i++) {
-      KnownModel model = participants.get(i).model();
-      Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
-      new FisherShard(partition, model, fisher, states.get(i))
-          .retireBefore(participants.get(i).planned().getEpoch());
-    }
+    retirements.forEach(Runnable::run);
+  }
+
+  /** The part of a model that leaves a shard as the base has it. */
+  private ShardMerge.Input unchanged(PlannedModel planned, Slot slot) {
+    return ShardMerge.Input.unchanged(checkpoint(plan.base(), slot), plan.formula(), planned);
   }
 
   private ShardMerge.Payload checkpoint(KnownModel model, Slot slot) {
@@ -272,9 +286,8 @@ final class PlanRun implements AutoCloseable {
         slot.shard().tensor().dtype());
   }
 
-  private ShardMerge.Input input(Participant participant, Shard shard, ShardState shardState) {
-    PlannedModel planned = participant.planned();
-    KnownModel model = participant.model();
+  private ShardMerge.Input input(
+      PlannedModel planned, KnownModel model, Shard shard, ShardState shardState) {
     String parameter = shard.tensor().name();
     MergeFormula.Factors factors =
         plan.formula().planned(planned.getCoefficient(), planned.getWeight());

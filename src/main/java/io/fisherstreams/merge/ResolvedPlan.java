@@ -12,6 +12,7 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
@@ -67,8 +68,18 @@ record ResolvedPlan(
     }
   }
 
-  /** One of the plan's models, with its manifest. */
-  record Participant(PlannedModel planned, KnownModel model) {}
+  /**
+   * One of the plan's models.
+   *
+   * @param held what this partition has of it; empty for a model that leaves all of this
+   *     partition's shards as the base has them
+   */
+  record Participant(PlannedModel planned, Optional<KnownModel> held) {
+    /** The model, if it has this shard; empty if it leaves the shard as the base has it. */
+    Optional<KnownModel> owner(Shard shard) {
+      return held.filter(model -> !model.isUnchanged(shard.tensor().name()));
+    }
+  }
 
   /** Finds the plan's models in the ledger; empty when this partition has nothing of the base. */
   static Optional<ResolvedPlan> of(MergePlan plan, Ledger ledger) {
@@ -87,9 +98,9 @@ record ResolvedPlan(
             : DType.of(plan.getMethod().getOutputDtype()).orElseThrow();
     List<Participant> participants = new ArrayList<>();
     for (PlannedModel planned : plan.getModels()) {
-      ledger
-          .held(new ModelVersion(planned.getModel(), planned.getVersion()))
-          .ifPresent(model -> participants.add(new Participant(planned, model)));
+      participants.add(
+          new Participant(
+              planned, ledger.held(new ModelVersion(planned.getModel(), planned.getVersion()))));
     }
     return new ResolvedPlan(
         plan, base, MergeMethods.formula(plan.getMethod()), mergeSet, outputDtype, participants);
@@ -98,6 +109,20 @@ record ResolvedPlan(
   /** Whether a shard is merged, or copied from the base. */
   boolean merges(Shard shard) {
     return mergeSet.merges(shard.tensor().name());
+  }
+
+  /** Whether a model has a say in the shards that it leaves as the base has them. */
+  boolean countsUnchanged() {
+    return plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON;
+  }
+
+  /** Whether a shard of the release is made from the base's. */
+  boolean readsBase(Shard shard) {
+    if (!merges(shard) || formula.readsBase()) {
+      return true;
+    }
+    long owners = participants.stream().filter(model -> model.owner(shard).isPresent()).count();
+    return owners == 0 || (countsUnchanged() && owners < participants.size());
   }
 
   /** The type of a shard of the base in the release. */

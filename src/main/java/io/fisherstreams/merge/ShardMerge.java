@@ -107,6 +107,22 @@ public final class ShardMerge {
     }
   }
 
+  /** A Fisher of 0. */
+  private record Zeros() implements Elements {
+    private static final ByteBuffer BLOCK_OF_ZEROS =
+        ByteBuffer.allocateDirect(BLOCK * Float.BYTES).asReadOnlyBuffer();
+
+    @Override
+    public DType type() {
+      return DType.F32;
+    }
+
+    @Override
+    public ByteBuffer read(int first, int count, ByteBuffer scratch) {
+      return BLOCK_OF_ZEROS.duplicate().order(ByteOrder.LITTLE_ENDIAN);
+    }
+  }
+
   /**
    * A shard's Fisher.
    *
@@ -124,6 +140,21 @@ public final class ShardMerge {
    * @param weight the model's weight
    */
   public record Input(Elements checkpoint, Optional<Fisher> fisher, double weight) {
+    /**
+     * The part of a model that leaves the shard as the base has it: its Fisher there is 0.
+     *
+     * @param base the base's shard
+     */
+    public static Input unchanged(Elements base, MergeFormula formula, PlannedModel planned) {
+      MergeFormula.Factors factors = formula.planned(planned.getCoefficient(), planned.getWeight());
+      return new Input(
+          base,
+          formula.readsFishers()
+              ? Optional.of(new Fisher(new Zeros(), 1, factors.unit()))
+              : Optional.empty(),
+          factors.weight());
+    }
+
     /** Reads {@code count} elements from the shard's {@code first} on. */
     private Term read(int first, int count, Block block) {
       ByteBuffer theta = checkpoint.read(first, count, block.theta);

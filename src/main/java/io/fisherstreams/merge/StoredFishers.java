@@ -91,13 +91,11 @@ public final class StoredFishers {
 
   /** Bytes of the Fishers' merged entries, of all models together. */
   public long bytes() {
-    long entries = 0;
-    for (TensorInfo tensor : ManifestTensors.all(base)) {
-      if (mergeSet.merges(tensor.name())) {
-        entries += tensor.elements();
-      }
-    }
-    return entries * Float.BYTES * manifests.size();
+    return manifests.stream()
+        .flatMap(manifest -> ManifestTensors.merged(manifest).stream())
+        .filter(tensor -> mergeSet.merges(tensor.name()))
+        .mapToLong(TensorInfo::bytes)
+        .sum();
   }
 
   /**
@@ -167,8 +165,13 @@ public final class StoredFishers {
       for (Slot slot : slots) {
         String parameter = slot.shard().tensor().name();
         int elements = slot.shard().elements();
+        float[][] own = new float[files.length][];
         for (int i = 0; i < files.length; i++) {
           KnownModel model = models.get(i);
+          if (model.isUnchanged(parameter)) {
+            continue;
+          }
+          own[i] = blocks[i];
           int epoch = plan.getModels().get(i).getEpoch();
           files[i] = payloads.file(model.version(), PayloadName.fisher(epoch));
           firstElements[i] = model.fisherSlot(parameter, slot.shard().index()).firstElement();
@@ -177,12 +180,15 @@ public final class StoredFishers {
         for (int first = 0; first < elements; first += BLOCK) {
           int count = Math.min(BLOCK, elements - first);
           for (int i = 0; i < files.length; i++) {
+            if (own[i] == null) {
+              continue;
+            }
             files[i].read((firstElements[i] + first) * Float.BYTES, count * Float.BYTES, bytes);
             bytes.asFloatBuffer().get(blocks[i], 0, count);
+            progress.accept((long) count * Float.BYTES);
           }
-          products.add(Layers.of(parameter), blocks, divisors, count);
+          products.add(Layers.of(parameter), own, divisors, count);
         }
-        progress.accept((long) elements * Float.BYTES * models.size());
       }
       models.forEach(model -> payloads.drop(model.version()));
     }
@@ -235,6 +241,9 @@ public final class StoredFishers {
       for (int i = 0; i < models.size(); i++) {
         KnownModel model = models.get(i);
         for (Slot slot : slots) {
+          if (model.isUnchanged(slot.shard().tensor().name())) {
+            continue;
+          }
           SealedFisher fisher = sealed.get(Ledger.key(model, slot.shard()));
           if (fisher == null) {
             throw PlannedModels.gone(

@@ -147,7 +147,7 @@ final class FileMerge {
               : model.coefficient().orElse(formula.defaultCoefficient(file.models().size()));
       models.put(model.name(), sums(formula, model.name(), coefficient));
     }
-    List<PlannedModel> planned = PlannedModels.weigh(formula, models, report.elements());
+    List<PlannedModel> planned = PlannedModels.weigh(formula, models);
     if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
       throw new InvalidInput("%s: all weights are zero".formatted(file.file()));
     }
@@ -165,10 +165,10 @@ final class FileMerge {
 
   private MergeFormula.Model sums(MergeFormula formula, String model, double coefficient) {
     if (!formula.readsFishers()) {
-      return new MergeFormula.Model(coefficient, 0, 0);
+      return new MergeFormula.Model(coefficient, 0, 0, report.elements());
     }
     Preflight.FisherReport fisher = report.models().get(model).fisher().orElseThrow();
-    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm());
+    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm(), report.elements());
   }
 
   private static List<Shard> shards(Collection<TensorInfo> tensors) {

@@ -144,9 +144,9 @@ public final class Preflight {
         List.copyOf(notes),
         elements,
         Collections.unmodifiableSortedMap(models),
-        Shares.takeovers(known, formula, elements),
+        Shares.takeovers(known, formula),
         EpsilonShares.warning(
-            formula, PlannedModels.epsilonParts(PlannedModels.weigh(formula, known, elements))));
+            formula, PlannedModels.epsilonParts(PlannedModels.weigh(formula, known))));
   }
 
   private static String renamed(String what, Checkpoint file, String how) {
@@ -249,14 +249,14 @@ public final class Preflight {
         requireWeight(model, fisher, formula);
         known.put(
             model.name(),
-            new MergeFormula.Model(report.coefficient(), fisher.total(), fisher.norm()));
+            new MergeFormula.Model(report.coefficient(), fisher.total(), fisher.norm(), elements));
       }
     }
     if (known.size() < models.size()) {
       return new TreeMap<>();
     }
     if (elements > 0
-        && Shares.of(known, formula, elements).values().stream().allMatch(share -> share == 0)) {
+        && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
           ("%s: all weights are zero: every model with a coefficient above 0 has a zero Fisher, and"
                   + " minimal_fisher_weight is %s")

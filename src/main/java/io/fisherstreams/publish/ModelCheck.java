@@ -186,7 +186,9 @@ public final class ModelCheck {
     float[] entries = new float[Shard.ELEMENTS];
     double total = 0;
     double squares = 0;
+    long elements = 0;
     for (TensorInfo tensor : merged) {
+      elements += tensor.elements();
       for (int index = 0; index < Shard.count(tensor); index++) {
         Shard shard = new Shard(tensor, index);
         FloatCodec.toFloat(DType.F32, reader.read(shard), 0, entries, 0, shard.elements());
@@ -195,7 +197,7 @@ public final class ModelCheck {
         squares += moments.squares();
       }
     }
-    return new MergeFormula.Model(1, total, Math.sqrt(squares));
+    return new MergeFormula.Model(1, total, Math.sqrt(squares), elements);
   }
 
   /** Rejects gradients of other shapes or values; returns the number of examples. */

@@ -83,6 +83,9 @@ public final class ManifestRules {
     if (manifest.getConfig() != null) {
       requireLength("config", manifest.getConfig(), Limits.MAX_CONFIG_LENGTH);
     }
+    if (manifest.getUnchanged() != null) {
+      requireUnchanged(manifest, isBase);
+    }
     requireCompanions(manifest.getCompanions(), isBase);
     if (manifest.getEstimation() != null) {
       requireEstimation(manifest.getEstimation(), names);
@@ -115,6 +118,22 @@ public final class ManifestRules {
     }
     requireAtMost("elements of the model", elements, Limits.MAX_ELEMENTS);
     requireAtMost("bytes of the model", bytes, Limits.MAX_BYTES);
+  }
+
+  private static void requireUnchanged(ModelManifest manifest, boolean isBase) {
+    if (isBase) {
+      throw new InvalidInput("a BASE manifest has unchanged parameters");
+    }
+    List<String> unchanged = manifest.getUnchanged().getNames();
+    requireAtMost("unchanged parameters of the model", unchanged.size(), Limits.MAX_TENSORS);
+    Set<String> names = new HashSet<>();
+    manifest.getParameters().forEach(parameter -> names.add(parameter.getName()));
+    for (String name : unchanged) {
+      requireLength("an unchanged parameter's name", name, Limits.MAX_TENSOR_NAME_LENGTH);
+      if (!names.add(name)) {
+        throw new InvalidInput("the unchanged parameter " + name + " is listed twice");
+      }
+    }
   }
 
   private static void requireCompanions(List<CompanionFile> companions, boolean isBase) {
@@ -292,6 +311,7 @@ public final class ManifestRules {
   public static boolean isSameContent(ModelManifest a, ModelManifest b) {
     return a.getContentHash().equals(b.getContentHash())
         && a.getParameters().equals(b.getParameters())
+        && Objects.equals(a.getUnchanged(), b.getUnchanged())
         && a.getExamples() == b.getExamples()
         && a.getRefineEvery() == b.getRefineEvery()
         && a.getDecay() == b.getDecay()

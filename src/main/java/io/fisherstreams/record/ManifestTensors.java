@@ -4,6 +4,7 @@ import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
+import java.util.Set;
 
 /** The parameters of a manifest as tensors. */
 public final class ManifestTensors {
@@ -23,6 +24,13 @@ public final class ManifestTensors {
         .filter(Parameter::getMerged)
         .map(parameter -> new TensorInfo(parameter.getName(), DType.F32, parameter.getShape()))
         .toList();
+  }
+
+  /** The names of the parameters that a model leaves as its base has them. */
+  public static Set<String> unchangedNames(ModelManifest manifest) {
+    return manifest.getUnchanged() == null
+        ? Set.of()
+        : Set.copyOf(manifest.getUnchanged().getNames());
   }
 
   /** The names of the merged parameters, in the manifest's order. */

@@ -43,12 +43,25 @@ public final class MergeMethods {
    * @param outputDtype the type of a release's floating tensors, null for the base's
    */
   public static MergeMethod of(MergeFormula formula, List<String> exclude, String outputDtype) {
+    return of(formula, exclude, outputDtype, UnchangedWeight.NO_SAY);
+  }
+
+  /**
+   * The method that stands for a formula.
+   *
+   * @param exclude patterns of the parameters that keep the base's values
+   * @param outputDtype the type of a release's floating tensors, null for the base's
+   * @param unchanged the weight of what a model leaves as the base has it
+   */
+  public static MergeMethod of(
+      MergeFormula formula, List<String> exclude, String outputDtype, UnchangedWeight unchanged) {
     MergeMethod.Builder method =
         MergeMethod.newBuilder()
             .setName(formula.name())
             .setScale(formula.scale())
             .setExcludeParamNamesRegex(exclude)
-            .setOutputDtype(outputDtype);
+            .setOutputDtype(outputDtype)
+            .setUnchangedParameters(unchanged);
     if (formula instanceof FisherAverage average) {
       method.setFisherExponent(average.exponent());
       if (average.unit() == Unit.MEAN) {

@@ -20,15 +20,15 @@ public final class PlannedModels {
    * Weighs models, each as version 1 and epoch 1.
    *
    * @param models by name
-   * @param elements J, the number of merged entries
    */
   public static List<PlannedModel> weigh(
-      MergeFormula formula, SortedMap<String, MergeFormula.Model> models, long elements) {
+      MergeFormula formula, SortedMap<String, MergeFormula.Model> models) {
     SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     models.forEach(
         (name, model) ->
             masses.put(
-                name, formula.mass(formula.factors(model, elements), model.total(), elements)));
+                name,
+                formula.mass(formula.factors(model), model.total(), model.entries())));
     Map<String, Double> shares = Shares.of(masses);
     List<PlannedModel> planned = new ArrayList<>();
     models.forEach(
@@ -40,7 +40,7 @@ public final class PlannedModels {
                     1,
                     model.coefficient(),
                     model.norm(),
-                    formula.factors(model, elements).ofFisher(),
+                    formula.factors(model).ofFisher(),
                     shares.get(name),
                     EpsilonShares.of(masses.get(name)))));
     return planned;

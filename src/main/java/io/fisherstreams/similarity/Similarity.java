@@ -6,6 +6,7 @@ import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.UnchangedWeight;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -70,7 +71,9 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
           formula.mass(
               formula.planned(model.getCoefficient(), model.getWeight()),
               sums.total(row),
-              sums.entries()));
+              plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON
+                  ? sums.entries()
+                  : sums.entries(row)));
     }
     Map<String, Double> shares = Shares.of(masses);
     return new Part(

@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
+import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.TaskArithmetic;
@@ -19,6 +20,8 @@ import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.UnchangedParameters;
+import io.fisherstreams.record.UnchangedWeight;
 import java.time.Instant;
 import java.util.List;
 import java.util.Map;
@@ -28,6 +31,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -134,6 +138,77 @@ class PoolViewTest {
     assertThat(model.getCoefficient()).isEqualTo(0.6);
     assertThat(model.getWeight()).isEqualTo(0.6 / (15.0 / Models.ELEMENTS));
     assertThat(model.getEpsilonShare()).isCloseTo(0.3 / 1.3, within(1e-15));
+  }
+
+  /** A model of which only {@code head} and {@code scale} were sent. */
+  private static ModelManifest adapter(long baseVersion) {
+    return Models.model("lora", 1)
+        .setParameters(Models.parameters(true).subList(0, 2))
+        .setUnchanged(new UnchangedParameters(baseVersion, List.of("weight")))
+        .build();
+  }
+
+  /** Its Fisher's mean is that of its 6 entries, or of all with 0 for the others. */
+  @ParameterizedTest
+  @CsvSource({"NO_SAY, 6", "EPSILON, 600006"})
+  void anAdapterIsWeighedOverTheEntriesInWhichItHasASay(UnchangedWeight weight, long entries) {
+    FisherAverage relative = new FisherAverage(1, 1, FisherAverage.Unit.MEAN, 0.5);
+    ready(Models.base(1, MergeMethods.of(relative, List.of(), null, weight)), 0, NINE);
+    ready(adapter(1), 1, NINE);
+    ready(Models.model("whole", 1).build(), 1, NINE);
+    Proposal proposal = pool.propose().orElseThrow();
+    PlannedModel lora = proposal.models().get(0);
+    // Σ F is 3 for each of its two shards, so Σ W = λ (J + J r).
+    assertThat(lora.getWeight()).isEqualTo(0.5 / (6.0 / entries));
+    double all = entries + Models.ELEMENTS;
+    assertThat(lora.getShare()).isCloseTo(entries / all, within(1e-15));
+    assertThat(lora.getEpsilonShare()).isCloseTo(0.5 / 1.5, within(1e-15));
+
+    MergePlan plan =
+        MergePlan.newBuilder()
+            .setRelease(1)
+            .setCreatedAt(Instant.EPOCH)
+            .setBaseModel("base")
+            .setBaseVersion(1)
+            .setMethod(proposal.base().manifest().getMethod())
+            .setModels(proposal.models())
+            .setRetired(List.of())
+            .setLeftOut(List.of())
+            .setWarnings(List.of())
+            .build();
+    assertThat(EpsilonShare.of(pool, plan).orElseThrow()).isCloseTo(0.5 / 1.5, within(1e-12));
+    LayerShares shares = LayerShares.of(pool, plan);
+    assertThat(shares.layers()).extracting(LayerShares.Part::name).contains("weight", "head");
+    for (LayerShares.Part part : shares.layers()) {
+      double share = part.shares().get(0);
+      if (part.name().equals("weight") && weight == UnchangedWeight.NO_SAY) {
+        assertThat(share).isZero();
+      } else {
+        assertThat(share).isBetween(1e-12, 1 - 1e-12);
+      }
+    }
+  }
+
+  @Test
+  void anAdapterOfAnotherVersionOfTheBaseIsNotMerged() {
+    readyBase();
+    ready(adapter(7), 1, NINE);
+    assertThat(planned()).isEmpty();
+    assertThat(pool.rejections().get("lora"))
+        .isEqualTo(
+            "it is an adapter of version 7 of the base model, which has version 1 now; publish it again");
+    ready(Models.base(7, Models.method(true, 1e-6)), 0, NINE);
+    assertThat(planned()).containsExactly("lora@1/1");
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"head", "weight"})
+  void aParameterIsEitherSentOrTheBases(String twice) {
+    ModelManifest manifest = adapter(1);
+    manifest.getUnchanged().setNames(List.of("weight", twice));
+    assertThatExceptionOfType(RejectedRecord.class)
+        .isThrownBy(() -> pool.announce("lora", manifest))
+        .withMessageContaining("the unchanged parameter " + twice + " is listed twice");
   }
 
   @Test

@@ -41,7 +41,7 @@ class MergeFormulaTest {
         total += entry / divisor;
         squares += entry / divisor * (entry / divisor);
       }
-      return new MergeFormula.Model(coefficient, total, Math.sqrt(squares));
+      return new MergeFormula.Model(coefficient, total, Math.sqrt(squares), entries.length);
     }
 
     BigDecimal mean() {
@@ -109,7 +109,7 @@ class MergeFormulaTest {
   }
 
   private static Term term(MergeFormula formula, DType type, Model model) {
-    double ofFisher = formula.factors(model.sums(), model.theta.length).ofFisher();
+    double ofFisher = formula.factors(model.sums()).ofFisher();
     Factors factors = formula.planned(model.coefficient, ofFisher);
     return new Term(
         type,
@@ -290,12 +290,12 @@ class MergeFormulaTest {
   @ParameterizedTest
   @CsvSource({"1e-6, 0.5", "1e-8, 0.9901", "1e-10, 0.9999"})
   void epsilonSwampsASmallFisher(double mean, double share) {
-    MergeFormula.Model model = new MergeFormula.Model(0.5, 1000 * mean, mean * Math.sqrt(1000));
+    MergeFormula.Model model = new MergeFormula.Model(0.5, 1000 * mean, mean * Math.sqrt(1000), 1000);
     for (Unit unit : List.of(Unit.ONE, Unit.NORM)) {
       for (double exponent : new double[] {1, 0.5}) {
         FisherAverage formula = new FisherAverage(1, exponent, unit, 1e-6);
         assertThat(
-                EpsilonShares.of(formula.mass(formula.factors(model, 1000), model.total(), 1000)))
+                EpsilonShares.of(formula.mass(formula.factors(model), model.total(), 1000)))
             .isCloseTo(share, within(1e-4));
       }
     }
@@ -304,12 +304,12 @@ class MergeFormulaTest {
   @ParameterizedTest
   @CsvSource({"1e-6", "1e-12", "1"})
   void relativeConstantsDoNotDependOnTheFishersMagnitude(double mean) {
-    MergeFormula.Model model = new MergeFormula.Model(0.7, 50 * mean, mean * Math.sqrt(60));
+    MergeFormula.Model model = new MergeFormula.Model(0.7, 50 * mean, mean * Math.sqrt(60), 50);
     FisherAverage relative = new FisherAverage(1, 1, Unit.MEAN, 0.25);
     GradientMatching matching = new GradientMatching(1, 0.3);
-    assertThat(EpsilonShares.of(relative.mass(relative.factors(model, 50), model.total(), 50)))
+    assertThat(EpsilonShares.of(relative.mass(relative.factors(model), model.total(), 50)))
         .isCloseTo(0.25 / 1.25, within(1e-15));
-    assertThat(EpsilonShares.of(matching.mass(matching.factors(model, 50), model.total(), 50)))
+    assertThat(EpsilonShares.of(matching.mass(matching.factors(model), model.total(), 50)))
         .isCloseTo(0.3 / 1.3, within(1e-15));
   }
 
@@ -334,9 +334,8 @@ class MergeFormulaTest {
   void theSharesOfTaskArithmeticFollowTheAbsoluteCoefficients() {
     assertThat(
             Shares.of(
-                Map.of("a", new MergeFormula.Model(1, 0, 0), "b", new MergeFormula.Model(-3, 0, 0)),
-                new TaskArithmetic(0.3),
-                10))
+                Map.of("a", new MergeFormula.Model(1, 0, 0, 10), "b", new MergeFormula.Model(-3, 0, 0, 10)),
+                new TaskArithmetic(0.3)))
         .isEqualTo(Map.of("a", 0.25, "b", 0.75));
   }
 }

@@ -16,7 +16,7 @@ class SharesTest {
 
   /** A Fisher with entries uniform between 0 and {@code top}: mean top/2, mean square top²/3. */
   private static Model uniform(double coefficient, double top, long elements) {
-    return new Model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0));
+    return new Model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0), elements);
   }
 
   /**
@@ -29,9 +29,9 @@ class SharesTest {
     Map<String, Model> models =
         Map.of("large", uniform(0.5, 1e-4, MILLION), "tiny", uniform(0.5, top, MILLION));
 
-    assertThat(Shares.of(models, FisherAverage.of(1e-6, true), MILLION).get("tiny"))
+    assertThat(Shares.of(models, FisherAverage.of(1e-6, true)).get("tiny"))
         .isCloseTo(share, within(1e-4));
-    List<Takeover> takeovers = Shares.takeovers(models, FisherAverage.of(1e-6, true), MILLION);
+    List<Takeover> takeovers = Shares.takeovers(models, FisherAverage.of(1e-6, true));
     if (share - without < 0.05) {
       assertThat(takeovers).isEmpty();
     } else {
@@ -48,17 +48,17 @@ class SharesTest {
     // Constant f over J entries: ΣF = fJ and N = f√J, so normalised and without ε all are equal.
     Map<String, Model> models =
         Map.of(
-            "a", new Model(0.6, 2 * 100, 2 * 10),
-            "b", new Model(0.3, 7 * 100, 7 * 10),
-            "c", new Model(0.1, 0.5 * 100, 0.5 * 10));
+            "a", new Model(0.6, 2 * 100, 2 * 10, 100),
+            "b", new Model(0.3, 7 * 100, 7 * 10, 100),
+            "c", new Model(0.1, 0.5 * 100, 0.5 * 10, 100));
 
-    Map<String, Double> normalised = Shares.of(models, FisherAverage.of(0, true), 100);
+    Map<String, Double> normalised = Shares.of(models, FisherAverage.of(0, true));
     assertThat(normalised.get("a")).isCloseTo(0.6, within(1e-15));
     assertThat(normalised.get("b")).isCloseTo(0.3, within(1e-15));
     assertThat(normalised.get("c")).isCloseTo(0.1, within(1e-15));
 
     // Not normalised: λ(f + ε), here 0.6·3, 0.3·8 and 0.1·1.5 with ε = 1.
-    Map<String, Double> plain = Shares.of(models, FisherAverage.of(1, false), 100);
+    Map<String, Double> plain = Shares.of(models, FisherAverage.of(1, false));
     assertThat(plain.get("a")).isCloseTo(1.8 / 4.35, within(1e-15));
     assertThat(plain.get("b")).isCloseTo(2.4 / 4.35, within(1e-15));
     assertThat(plain.get("c")).isCloseTo(0.15 / 4.35, within(1e-15));
@@ -67,33 +67,33 @@ class SharesTest {
     double a = 0.6 * 300 / 21;
     double b = 0.3 * 800 / 71;
     double c = 0.1 * 150 / 6;
-    assertThat(Shares.of(models, FisherAverage.of(1, true), 100).get("c"))
+    assertThat(Shares.of(models, FisherAverage.of(1, true)).get("c"))
         .isCloseTo(c / (a + b + c), within(1e-15));
   }
 
   @Test
   void aModelWithoutCoefficientHasNoShare() {
-    Map<String, Model> models = Map.of("a", new Model(1, 10, 1), "b", new Model(0, 0, 0));
+    Map<String, Model> models = Map.of("a", new Model(1, 10, 1, 100), "b", new Model(0, 0, 0, 100));
 
-    assertThat(Shares.of(models, FisherAverage.of(1e-6, true), 100))
+    assertThat(Shares.of(models, FisherAverage.of(1e-6, true)))
         .isEqualTo(Map.of("a", 1.0, "b", 0.0));
-    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true), 100)).isEmpty();
+    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true))).isEmpty();
   }
 
   @Test
   void aPoolOfOneModelCannotBeTakenOver() {
-    assertThat(Shares.takeovers(Map.of("a", new Model(1, 0, 0)), FisherAverage.of(1e-6, true), 100))
+    assertThat(Shares.takeovers(Map.of("a", new Model(1, 0, 0, 100)), FisherAverage.of(1e-6, true)))
         .isEmpty();
   }
 
   @Test
   void everyModelIsNamedWhenAllFishersAreZero() {
-    Map<String, Model> models = Map.of("b", new Model(1, 0, 0), "a", new Model(1, 0, 0));
+    Map<String, Model> models = Map.of("b", new Model(1, 0, 0, 100), "a", new Model(1, 0, 0, 100));
 
-    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true), 100))
+    assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true)))
         .extracting(Takeover::model)
         .containsExactly("a", "b");
-    assertThat(Shares.of(models, FisherAverage.of(0, true), 100))
+    assertThat(Shares.of(models, FisherAverage.of(0, true)))
         .isEqualTo(Map.of("a", 0.0, "b", 0.0));
   }
 

@@ -7,6 +7,7 @@ import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.MergedTensor;
@@ -289,6 +290,17 @@ final class MergeStageDriver implements AutoCloseable {
       long retirement,
       boolean retiresOnly,
       PlannedModel... models) {
+    MergeMethod method = MergeMethods.fisher(List.of("keep"), false, epsilon, null);
+    plan(release, method, retiredModels, retirement, retiresOnly, models);
+  }
+
+  void plan(
+      long release,
+      MergeMethod method,
+      List<RetiredModel> retiredModels,
+      long retirement,
+      boolean retiresOnly,
+      PlannedModel... models) {
     stage.pipe(
         topics.mergePlans(),
         "plan",
@@ -298,7 +310,7 @@ final class MergeStageDriver implements AutoCloseable {
             "",
             "base",
             1L,
-            MergeMethods.fisher(List.of("keep"), false, epsilon, null),
+            method,
             List.of(models),
             retiredModels,
             retirement,

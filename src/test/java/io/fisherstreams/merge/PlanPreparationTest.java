@@ -71,8 +71,9 @@ class PlanPreparationTest {
   void thePlanSaysWhatIsMergedAndInWhichType() {
     ResolvedPlan plan = plan("F64", planned("a", 1, 1, 1), planned("unknown", 1, 1, 1));
     assertThat(plan.participants())
-        .singleElement()
-        .satisfies(p -> assertThat(p.model()).isSameAs(model));
+        .satisfiesExactly(
+            known -> assertThat(known.held()).containsSame(model),
+            unknown -> assertThat(unknown.held()).isEmpty());
     assertThat(plan.merges(base.checkpointSlot("w", 0).shard())).isTrue();
     assertThat(plan.merges(base.checkpointSlot("keep", 0).shard())).isFalse();
     assertThat(plan.outputDtype(base.checkpointSlot("w", 0).shard())).isEqualTo(DType.F64);
@@ -85,6 +86,16 @@ class PlanPreparationTest {
     assertThat(preparation.step(() -> false)).isTrue();
     assertThat(preparation.isComplete()).isTrue();
     assertThat(partition.reads()).isZero();
+  }
+
+  @Test
+  void theBasesShardIsNeededWhereNoModelHasAnotherValue() {
+    partition.checkpoint("base", 1, "w", 5, 6);
+    partition.deleteFile(base, PayloadName.CHECKPOINT);
+    PlanPreparation preparation = preparation(planned("adapter", 1, 1, 1));
+    assertThat(preparation.step(() -> false)).isTrue();
+    assertThat(preparation.isComplete()).isTrue();
+    assertThat(partition.floats(base, PayloadName.CHECKPOINT, 3)).containsExactly(7, 5, 6);
   }
 
   @Test

@@ -2,10 +2,8 @@ package io.fisherstreams.cli.output;
 
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.tensor.TensorInfo;
 import java.io.PrintWriter;
 import java.util.List;
 
@@ -21,9 +19,8 @@ public final class EpsilonWarning {
   public static void print(
       ModelManifest base, ModelManifest manifest, MergeFormula.Model fisher, PrintWriter err) {
     MergeFormula formula = MergeMethods.formula(base.getMethod());
-    long elements = ManifestTensors.merged(manifest).stream().mapToLong(TensorInfo::elements).sum();
     MergeFormula.Mass mass =
-        formula.mass(formula.factors(fisher, elements), fisher.total(), elements);
+        formula.mass(formula.factors(fisher), fisher.total(), fisher.entries());
     EpsilonShares.warning(
             formula,
             List.of(new EpsilonShares.Part(manifest.getModel(), 1, EpsilonShares.of(mass))))
