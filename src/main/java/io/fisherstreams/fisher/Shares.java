@@ -19,10 +19,10 @@ import java.util.TreeMap;
  * s_m = c_m (ΣF_m + εJ) / Σ_k c_k (ΣF_k + εJ),   c_m = λ_m / (N_m + ε) normalised, else λ_m
  * </pre>
  *
- * <p>with the J merged entries in which a model has a say, and N_m = √ΣF_m². As ε is added to every entry of every Fisher and to
- * the norm, a model whose Fisher is near or below ε is <em>lifted</em> by normalisation: divided by
- * a tiny norm, its ε outweighs every other model's Fisher. Such a {@link Takeover} is recognised by
- * comparing the share with the one for ε = 0.
+ * <p>with the J merged entries in which a model has a say, and N_m = √ΣF_m². As ε is added to every
+ * entry of every Fisher and to the norm, a model whose Fisher is near or below ε is <em>lifted</em>
+ * by normalisation: divided by a tiny norm, its ε outweighs every other model's Fisher. Such a
+ * {@link Takeover} is recognised by comparing the share with the one for ε = 0.
  */
 public final class Shares {
   /** A takeover is a share that ε raises by more than this ... */
@@ -65,14 +65,11 @@ public final class Shares {
    *
    * @param models by name
    */
-  public static SortedMap<String, Double> of(
-      Map<String, Model> models, MergeFormula formula) {
+  public static SortedMap<String, Double> of(Map<String, Model> models, MergeFormula formula) {
     SortedMap<String, Mass> masses = new TreeMap<>();
     models.forEach(
         (name, model) ->
-            masses.put(
-                name,
-                formula.mass(formula.factors(model), model.total(), model.entries())));
+            masses.put(name, formula.mass(formula.factors(model), model.total(), model.entries())));
     return of(masses);
   }
 
@@ -95,8 +92,7 @@ public final class Shares {
    *
    * @param models by name
    */
-  public static List<Takeover> takeovers(
-      Map<String, Model> models, MergeFormula formula) {
+  public static List<Takeover> takeovers(Map<String, Model> models, MergeFormula formula) {
     if (!(formula instanceof FisherAverage average)
         || average.unit() != Unit.NORM
         || average.exponent() == 0
@@ -109,7 +105,8 @@ public final class Shares {
     List<Takeover> takeovers = new ArrayList<>();
     shares.forEach(
         (model, share) -> {
-          boolean near = epsilon * models.get(model).entries() >= NEAR_EPSILON * models.get(model).total();
+          boolean near =
+              epsilon * models.get(model).entries() >= NEAR_EPSILON * models.get(model).total();
           if (near && share - without.get(model) > TAKEOVER) {
             takeovers.add(
                 new Takeover(model, models.get(model).norm(), epsilon, share, without.get(model)));

@@ -255,8 +255,7 @@ public final class Preflight {
     if (known.size() < models.size()) {
       return new TreeMap<>();
     }
-    if (elements > 0
-        && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
+    if (elements > 0 && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
           ("%s: all weights are zero: every model with a coefficient above 0 has a zero Fisher, and"
                   + " minimal_fisher_weight is %s")

@@ -26,9 +26,7 @@ public final class PlannedModels {
     SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     models.forEach(
         (name, model) ->
-            masses.put(
-                name,
-                formula.mass(formula.factors(model), model.total(), model.entries())));
+            masses.put(name, formula.mass(formula.factors(model), model.total(), model.entries())));
     Map<String, Double> shares = Shares.of(masses);
     List<PlannedModel> planned = new ArrayList<>();
     models.forEach(

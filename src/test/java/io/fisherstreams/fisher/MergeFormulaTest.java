@@ -290,12 +290,12 @@ class MergeFormulaTest {
   @ParameterizedTest
   @CsvSource({"1e-6, 0.5", "1e-8, 0.9901", "1e-10, 0.9999"})
   void epsilonSwampsASmallFisher(double mean, double share) {
-    MergeFormula.Model model = new MergeFormula.Model(0.5, 1000 * mean, mean * Math.sqrt(1000), 1000);
+    MergeFormula.Model model =
+        new MergeFormula.Model(0.5, 1000 * mean, mean * Math.sqrt(1000), 1000);
     for (Unit unit : List.of(Unit.ONE, Unit.NORM)) {
       for (double exponent : new double[] {1, 0.5}) {
         FisherAverage formula = new FisherAverage(1, exponent, unit, 1e-6);
-        assertThat(
-                EpsilonShares.of(formula.mass(formula.factors(model), model.total(), 1000)))
+        assertThat(EpsilonShares.of(formula.mass(formula.factors(model), model.total(), 1000)))
             .isCloseTo(share, within(1e-4));
       }
     }
@@ -334,7 +334,11 @@ class MergeFormulaTest {
   void theSharesOfTaskArithmeticFollowTheAbsoluteCoefficients() {
     assertThat(
             Shares.of(
-                Map.of("a", new MergeFormula.Model(1, 0, 0, 10), "b", new MergeFormula.Model(-3, 0, 0, 10)),
+                Map.of(
+                    "a",
+                    new MergeFormula.Model(1, 0, 0, 10),
+                    "b",
+                    new MergeFormula.Model(-3, 0, 0, 10)),
                 new TaskArithmetic(0.3)))
         .isEqualTo(Map.of("a", 0.25, "b", 0.75));
   }

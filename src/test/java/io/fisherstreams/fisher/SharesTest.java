@@ -93,8 +93,7 @@ class SharesTest {
     assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true)))
         .extracting(Takeover::model)
         .containsExactly("a", "b");
-    assertThat(Shares.of(models, FisherAverage.of(0, true)))
-        .isEqualTo(Map.of("a", 0.0, "b", 0.0));
+    assertThat(Shares.of(models, FisherAverage.of(0, true))).isEqualTo(Map.of("a", 0.0, "b", 0.0));
   }
 
   @Test
