@@ -198,7 +198,7 @@ public final class PoolModel {
 
   /** The tensors of a base model that are merged. */
   List<TensorInfo> mergedTensors() {
-    return mergeSet().names().stream().map(tensors::get).toList();
+    return tensors.values().stream().filter(tensor -> mergeSet().merges(tensor.name())).toList();
   }
 
   /** Sums of a sealed epoch over the merged parameters. */
