@@ -8,7 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.record.GateVerdict;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
@@ -123,7 +123,7 @@ class DeployExamplesTest {
             .setCause("cars arrived")
             .setBaseModel("base")
             .setBaseVersion(1)
-            .setMethod(MergeMethod.newBuilder().build())
+            .setMethod(MergeMethods.fisher(List.of(), true, 1e-6, null))
             .setRetired(List.of())
             .setLeftOut(List.of())
             .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25, 0.0)))

@@ -3,7 +3,7 @@ package io.fisherstreams.gate;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.time.Instant;
@@ -22,7 +22,7 @@ class SuspectsTest {
         .setCreatedAt(Instant.EPOCH)
         .setBaseModel("base")
         .setBaseVersion(1)
-        .setMethod(MergeMethod.newBuilder().build())
+        .setMethod(MergeMethods.fisher(List.of(), true, 1e-6, null))
         .setModels(models)
         .setLeftOut(Stream.of(leftOut).map(name -> new LeftOutModel(name, 1L, "", true)).toList())
         .build();

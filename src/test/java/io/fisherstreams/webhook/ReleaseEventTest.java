@@ -8,7 +8,7 @@ import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.AliasAction;
 import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.GateVerdict;
-import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -30,7 +30,7 @@ class ReleaseEventTest {
             "",
             "base",
             1L,
-            MergeMethod.newBuilder().build(),
+            MergeMethods.fisher(List.of(), true, 1e-6, null),
             List.of(),
             List.of(),
             0L,
