@@ -75,6 +75,27 @@ for depth in (2, 4):
     rows = (levels.reshape(40, -1, per) << shifts).sum(2).astype("uint8")
     png(f"gray-{depth}-bits.png", depth, 0, [row.tobytes() for row in rows])
 
+for name, image, how in (
+    ("lossy.webp", rgb, {"quality": 80}),
+    ("lossy-strong-filter.webp", rgb, {"quality": 5}),
+    ("lossy-odd-size.webp", rgb.crop((0, 0, 47, 39)), {"quality": 70}),
+    ("lossy-gray.webp", gray, {"quality": 75}),
+    ("lossy-alpha.webp", alpha, {"quality": 70}),
+    ("lossless.webp", rgb, {"lossless": True}),
+    ("lossless-alpha.webp", alpha, {"lossless": True, "exact": True}),
+    ("lossless-palette.webp", rgb.quantize(5).convert("RGB"), {"lossless": True}),
+    ("profile.webp", rgb, {"quality": 80, "icc_profile": profile}),
+    ("animated.webp", rgb, {"save_all": True, "append_images": [gray.convert("RGB")]}),
+):
+    keep(image, name, **how)
+# A first picture that covers a part of the canvas.
+part = bytearray(open("kinds/animated.webp", "rb").read())
+part[24:30] = struct.pack("<I", 59)[:3] + struct.pack("<I", 49)[:3]
+at = part.index(b"ANMF") + 8
+part[at : at + 6] = struct.pack("<I", 2)[:3] + struct.pack("<I", 3)[:3]
+open("kinds/part.webp", "wb").write(part)
+names.append("part.webp")
+
 # A frame that covers a part of the screen.
 whole = open("kinds/transparent.gif", "rb").read()
 part = bytearray(whole)

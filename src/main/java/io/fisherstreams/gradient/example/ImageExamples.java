@@ -21,7 +21,7 @@ import java.util.stream.Stream;
  */
 public final class ImageExamples implements ExampleSource {
   private static final Set<String> EXTENSIONS =
-      Set.of("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff");
+      Set.of("png", "jpg", "jpeg", "gif", "bmp", "tif", "tiff", "webp");
 
   private final Path path;
   private final long count;

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicReference;
 import javax.imageio.ImageIO;
@@ -97,13 +98,12 @@ final class ImageFile {
     if (starts(start, 'B', 'M')) {
       return image(file, "bmp", new FileImageInputStream(file.toFile()), channels);
     }
+    if (starts(start, 'R', 'I', 'F', 'F')
+        && starts(Arrays.copyOfRange(start, 8, 12), 'W', 'E', 'B', 'P')) {
+      return webp(file, WebpFrame.first(Files.readAllBytes(file)), channels);
+    }
     throw new InvalidInput(
-        "%s: no image in a known format (PNG, JPEG, GIF, BMP, TIFF)%s"
-            .formatted(
-                file,
-                starts(start, 'R', 'I', 'F', 'F')
-                    ? "; it is WebP: convert it to PNG, which keeps all pixels"
-                    : ""));
+        "%s: no image in a known format (PNG, JPEG, GIF, BMP, TIFF, WebP)".formatted(file));
   }
 
   private static boolean starts(byte[] bytes, int... expected) {
@@ -133,6 +133,36 @@ final class ImageFile {
             jpeg.components() == 4
                 ? Pixels.ofCmyk(reader.readRaster(0, null), jpeg.colours(), channels)
                 : Pixels.of(reader.read(0), channels));
+  }
+
+  /** The first picture on the canvas: Pillow fills what it leaves with black. */
+  private static Pixels webp(Path file, WebpFrame frame, int channels) throws IOException {
+    WebpLibrary.load();
+    Pixels pixels;
+    try {
+      pixels = image(file, "webp", memory(frame.bytes()), channels);
+    } catch (IOException e) {
+      throw new IOException("its content is damaged", e);
+    }
+    if (frame.canvasWidth() == 0) {
+      return pixels;
+    }
+    requireSize(file, frame.canvasWidth(), frame.canvasHeight());
+    Rectangle canvas = new Rectangle(frame.canvasWidth(), frame.canvasHeight());
+    Rectangle part = new Rectangle(frame.left(), frame.top(), pixels.width(), pixels.height());
+    if (!canvas.contains(part)) {
+      throw new IOException(
+          String.format(
+              Locale.ROOT,
+              "a picture of %d × %d pixels at %d, %d is not inside its canvas of %d × %d",
+              part.width,
+              part.height,
+              part.x,
+              part.y,
+              canvas.width,
+              canvas.height));
+    }
+    return pixels.within(canvas.width, canvas.height, part, 0);
   }
 
   /**

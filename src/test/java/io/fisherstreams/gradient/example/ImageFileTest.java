@@ -60,7 +60,9 @@ class ImageFileTest {
   @ParameterizedTest
   @MethodSource("files")
   void rejectsAFileOfHalfItsLength(Path file) throws IOException {
-    if (file.endsWith("animated.gif")) {
+    if (file.endsWith("animated.gif")
+        || file.endsWith("animated.webp")
+        || file.endsWith("part.webp")) {
       return; // its first half has the first frame
     }
     byte[] whole = Files.readAllBytes(file);
@@ -105,6 +107,40 @@ class ImageFileTest {
         .isInstanceOf(InvalidInput.class)
         .hasMessageContainingAll(png.toString(), "30000 × 30000 pixels, expected at most 67108864");
     assertThatThrownBy(() -> CLIP.read(screen)).hasMessageContaining("65535 × 65535 pixels");
+  }
+
+  /** A small file may claim any size: in its picture, with or without loss, or for its canvas. */
+  @Test
+  void rejectsAWebpWithMorePixelsThanTheLimitBeforeItIsDecoded() throws IOException {
+    byte[] lossless = Files.readAllBytes(FOLDER.resolve("lossless.webp"));
+    Arrays.fill(lossless, 21, 24, (byte) 0xFF); // 14 bits of width, 14 of height
+    lossless[24] |= 0x0F;
+    byte[] lossy = Files.readAllBytes(FOLDER.resolve("lossy.webp"));
+    Arrays.fill(lossy, 26, 30, (byte) 0x3F);
+    byte[] canvas = Files.readAllBytes(FOLDER.resolve("part.webp"));
+    Arrays.fill(canvas, 24, 30, (byte) 0xFF);
+    Path file = folder.resolve("bomb.webp");
+    Files.write(file, lossless);
+    assertThatThrownBy(() -> CLIP.read(file)).hasMessageContaining("16384 × 16384 pixels");
+    Files.write(file, lossy);
+    assertThatThrownBy(() -> CLIP.read(file)).hasMessageContaining("16191 × 16191 pixels");
+    Files.write(file, canvas);
+    assertThatThrownBy(() -> CLIP.read(file)).hasMessageContaining("16777216 × 16777216 pixels");
+  }
+
+  @Test
+  void rejectsAWebpWhosePictureIsNotInsideItsCanvas() throws IOException {
+    byte[] outside = Files.readAllBytes(FOLDER.resolve("animated.webp"));
+    outside[indexOf(outside, "ANMF") + 8] = 1;
+    Path file = Files.write(folder.resolve("outside.webp"), outside);
+    assertThatThrownBy(() -> CLIP.read(file))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContainingAll(
+            file.toString(), "48 × 40 pixels at 2, 0 is not inside its canvas of 48 × 40");
+  }
+
+  private static int indexOf(byte[] bytes, String text) {
+    return new String(bytes, StandardCharsets.ISO_8859_1).indexOf(text);
   }
 
   /** Resized to 12 columns, it would have 12 × 60,000,000 pixels. */
