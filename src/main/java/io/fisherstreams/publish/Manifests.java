@@ -7,7 +7,6 @@ import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.Role;
-import io.fisherstreams.record.serde.AvroTrust;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -16,10 +15,6 @@ import java.util.function.UnaryOperator;
 
 /** Creates manifests from checkpoints. */
 public final class Manifests {
-  static {
-    AvroTrust.ensure();
-  }
-
   private Manifests() {}
 
   /** A base model's manifest for a pool that merges all its tensors by the default method. */

@@ -5,16 +5,11 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.record.serde.AvroTrust;
 import java.util.List;
 import java.util.function.UnaryOperator;
 
 /** The merge methods of manifests and plans, and the formulas that they stand for. */
 public final class MergeMethods {
-  static {
-    AvroTrust.ensure();
-  }
-
   private MergeMethods() {}
 
   /**

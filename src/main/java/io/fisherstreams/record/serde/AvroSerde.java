@@ -23,10 +23,6 @@ import org.apache.kafka.common.serialization.Serializer;
  * limit is rejected here, before anything depends on it. Thread-safe.
  */
 public final class AvroSerde<T extends SpecificRecord> implements Serde<T> {
-  static {
-    AvroTrust.ensure();
-  }
-
   private static final byte MAGIC = 0;
   private static final int HEADER = 1 + Integer.BYTES;
 

@@ -24,12 +24,7 @@ import org.apache.kafka.common.serialization.Serializer;
  * EarlierSchemas earlier release} of the software wrote are read as well.
  */
 public final class StateSerde {
-  private static final SchemaStore EARLIER;
-
-  static {
-    AvroTrust.ensure();
-    EARLIER = EarlierSchemas.load();
-  }
+  private static final SchemaStore EARLIER = EarlierSchemas.load();
 
   /** The largest value; less than a changelog's limit by the room for a key. */
   public static final int MAX_BYTES = Shard.MAX_BYTES + (112 << 10);
