@@ -79,7 +79,7 @@ record WebpFrame(byte[] bytes, int canvasWidth, int canvasHeight, int left, int 
 
     /** Three bytes. */
     private int number(int at) {
-      return file.getShort(at) & 0xFFFF | (file.get(at + 2) & 0xFF) << 16;
+      return (file.getShort(at) & 0xFFFF) | ((file.get(at + 2) & 0xFF) << 16);
     }
 
     private byte[] alone(int start, int end) {
