@@ -5,6 +5,7 @@ import com.sun.net.httpserver.HttpExchange;
 import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.monitor.SlowClients;
 import io.fisherstreams.view.MaskedJson;
 import java.io.IOException;
 import java.net.InetSocketAddress;
@@ -16,9 +17,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.concurrent.Executors;
 import java.util.concurrent.LinkedBlockingQueue;
-import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ThreadPoolExecutor;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicInteger;
@@ -29,7 +28,6 @@ import org.slf4j.LoggerFactory;
 /** Receives requests, rejects those that are not allowed, and gives the others to their route. */
 final class ApiServer implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(ApiServer.class);
-  private static final Duration MAX_WRITE = Duration.ofSeconds(30);
   // Beside those of downloads and event streams.
   private static final int THREADS = 8;
   private static final int IDLE_SECONDS = 30;
@@ -37,8 +35,7 @@ final class ApiServer implements AutoCloseable {
   private final HttpServer server;
   private final Access access;
   private final ThreadPoolExecutor threads;
-  private final ScheduledExecutorService timer;
-  private final StalledWrites stalls;
+  private final SlowClients slow;
   private final Optional<Monitor> monitor;
   private volatile List<Route> routes = List.of();
 
@@ -49,6 +46,15 @@ final class ApiServer implements AutoCloseable {
    * @throws InvalidInput when the address or port cannot be used
    */
   ApiServer(ApiOptions options, Optional<Monitor> monitor) {
+    this(options, monitor, SlowClients.LIMIT);
+  }
+
+  /**
+   * The same with another limit.
+   *
+   * @param longest time that a client has for each block of an answer
+   */
+  ApiServer(ApiOptions options, Optional<Monitor> monitor, Duration longest) {
     this.monitor = monitor;
     this.access = new Access(options);
     try {
@@ -74,8 +80,7 @@ final class ApiServer implements AutoCloseable {
             new LinkedBlockingQueue<>(),
             task -> daemon(task, "api-" + number.incrementAndGet()));
     threads.allowCoreThreadTimeOut(true);
-    timer = Executors.newSingleThreadScheduledExecutor(task -> daemon(task, "api-timer"));
-    stalls = new StalledWrites(timer, MAX_WRITE);
+    slow = new SlowClients(longest);
     server.setExecutor(threads);
     server.createContext("/", this::handle);
   }
@@ -84,16 +89,6 @@ final class ApiServer implements AutoCloseable {
     Thread thread = new Thread(task, name);
     thread.setDaemon(true);
     return thread;
-  }
-
-  /**
-   * Ends connections that do not send their request within 30 seconds. Java reads the limit before
-   * its first HTTP server starts.
-   */
-  static void limitSlowRequests() {
-    if (System.getProperty("sun.net.httpserver.maxReqTime") == null) {
-      System.setProperty("sun.net.httpserver.maxReqTime", "30");
-    }
   }
 
   /** Begins to answer. */
@@ -159,7 +154,7 @@ final class ApiServer implements AutoCloseable {
         if (route.isChange()) {
           access.requireToken(exchange);
         }
-        route.handler().handle(new Request(exchange, parameters.get(), stalls));
+        route.handler().handle(new Request(exchange, parameters.get(), slow));
         return;
       }
       methods.add(route.method());
@@ -186,7 +181,7 @@ final class ApiServer implements AutoCloseable {
   }
 
   private Request request(HttpExchange exchange) {
-    return new Request(exchange, Map.of(), stalls);
+    return new Request(exchange, Map.of(), slow);
   }
 
   /**
@@ -213,6 +208,6 @@ final class ApiServer implements AutoCloseable {
   public void close() {
     server.stop(0);
     threads.shutdownNow();
-    timer.shutdownNow();
+    slow.close();
   }
 }

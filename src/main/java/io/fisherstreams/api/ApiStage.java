@@ -81,11 +81,6 @@ public final class ApiStage implements StageInstance {
     }
   }
 
-  /** To be called before the process starts its first HTTP server. */
-  public static void limitSlowRequests() {
-    ApiServer.limitSlowRequests();
-  }
-
   /** Where it listens. */
   public URI url() {
     return server.url();

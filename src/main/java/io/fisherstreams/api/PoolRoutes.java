@@ -10,6 +10,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.DeadLetter;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -142,16 +143,13 @@ final class PoolRoutes {
     if (coefficient == null || !(coefficient.isNull() || coefficient.isNumber())) {
       throw new Problem(400, "coefficient is " + coefficient + ", expected a number or null");
     }
+    Double value = coefficient.isNull() ? null : coefficient.doubleValue();
+    requireCoefficient(value);
     read(
         reading -> {
           requireModel(reading, model);
           return true;
         });
-    Double value = coefficient.isNull() ? null : coefficient.doubleValue();
-    if (value != null && !(value >= 0 && Double.isFinite(value))) {
-      throw new Problem(
-          400, "coefficient is " + value + ", expected a finite number of at least 0");
-    }
     List<String> notes = new ArrayList<>();
     new PoolChanges(kafka, topics).weight(model, value, notes::add);
     request.json(
@@ -163,6 +161,17 @@ final class PoolRoutes {
             json.writeStringField("note", String.join("; ", notes));
           }
         });
+  }
+
+  /** Whether it may be below 0 depends on the pool's method, which decides later. */
+  private static void requireCoefficient(Double value) {
+    if (value != null) {
+      try {
+        ManifestRules.requireCoefficient("the coefficient", value);
+      } catch (InvalidInput e) {
+        throw new Problem(400, e.getMessage());
+      }
+    }
   }
 
   private static void change(JsonGenerator json, String model, String change) throws IOException {

@@ -5,6 +5,7 @@ import com.fasterxml.jackson.databind.DeserializationFeature;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.sun.net.httpserver.HttpExchange;
+import io.fisherstreams.monitor.SlowClients;
 import io.fisherstreams.view.MaskedJson;
 import java.io.IOException;
 import java.util.Locale;
@@ -23,12 +24,12 @@ final class Request {
 
   private final HttpExchange exchange;
   private final Map<String, String> parameters;
-  private final StalledWrites stalls;
+  private final SlowClients slow;
 
-  Request(HttpExchange exchange, Map<String, String> parameters, StalledWrites stalls) {
+  Request(HttpExchange exchange, Map<String, String> parameters, SlowClients slow) {
     this.exchange = exchange;
     this.parameters = parameters;
-    this.stalls = stalls;
+    this.slow = slow;
   }
 
   /** A parameter of the path. */
@@ -137,12 +138,12 @@ final class Request {
     }
   }
 
-  /** Sends a part of the body; fails when the client takes nothing for a while. */
+  /** Sends a part of the body; fails when the client takes too long for it. */
   void write(byte[] bytes, int length) throws IOException {
     if (isHead() || length == 0) {
       return;
     }
-    stalls.run(
+    slow.limit(
         () -> {
           exchange.getResponseBody().write(bytes, 0, length);
           exchange.getResponseBody().flush();

@@ -1,11 +1,11 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.files.CleanUp;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.JsonLog;
+import io.fisherstreams.monitor.SlowClients;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
@@ -69,7 +69,7 @@ final class RunCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    ApiStage.limitSlowRequests();
+    SlowClients.limitRequests();
     ServiceConfig config = RunningStages.strict(connection.config(), strict);
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();

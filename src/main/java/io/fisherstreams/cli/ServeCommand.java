@@ -2,7 +2,6 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
-import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.Port;
 import io.fisherstreams.config.ServiceConfig;
@@ -11,6 +10,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.JsonLog;
 import io.fisherstreams.local.LocalCluster;
+import io.fisherstreams.monitor.SlowClients;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.net.URI;
@@ -83,7 +83,7 @@ final class ServeCommand implements Callable<Integer> {
 
   @Override
   public Integer call() {
-    ApiStage.limitSlowRequests();
+    SlowClients.limitRequests();
     ServiceConfig config = RunningStages.strict(config(), strict);
     Path home = directory.toAbsolutePath().normalize();
     Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());

@@ -7,7 +7,10 @@ import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalCluster;
+import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.monitor.SlowClients;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.net.URI;
 import java.nio.file.Path;
@@ -29,6 +32,7 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
   private final Consumer<URI> shown;
   private final LocalCluster cluster;
   private final KafkaSettings kafka;
+  private Monitor monitor;
   private StreamedPool first;
   private ApiStage page;
 
@@ -42,7 +46,7 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
     this.directory = directory;
     this.shown = shown;
     DiskSpace.require(directory, StreamedPools.BYTES, "the demo", "the variable TMPDIR");
-    ApiStage.limitSlowRequests();
+    SlowClients.limitRequests();
     cluster = LocalCluster.start(home(), 0, 0);
     kafka = new KafkaSettings(cluster.bootstrapServers(), Map.of());
   }
@@ -63,6 +67,7 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
     if (first != null) {
       return new StreamedPool(kafka, topics, state, base, method);
     }
+    monitor = new Monitor(pool, directory);
     page =
         ApiStage.create(
             kafka,
@@ -70,9 +75,11 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
             ApiOptions.standard().withPort(0),
             Map.of(),
             state.resolve("api"),
-            Optional.empty());
+            Optional.of(monitor));
+    monitor.add(Stage.API, page);
     page.start();
     first = new StreamedPool(kafka, topics, state, base, method);
+    first.show(monitor);
     cluster.announce(pool, page.url());
     shown.accept(page.url());
     return new Kept(first);
@@ -101,9 +108,11 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
     // Null when the scenario did not get so far.
     StreamedPool pool = first;
     ApiStage stage = page;
+    Monitor shown = monitor;
     try (cluster;
         pool;
-        stage) {
+        stage;
+        shown) {
       // closed in reverse order
     }
   }

@@ -8,6 +8,7 @@ import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.oneshot.DeadLetterWatch;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
@@ -101,6 +102,12 @@ final class StreamedPool implements MergedModels {
             MergeMethods.fisher(List.of(), method.normalized(), method.epsilon(), null),
             ""),
         base);
+  }
+
+  /** Adds its stages to a monitor, which is closed before them. */
+  void show(Monitor monitor) {
+    runner.stages().forEach(monitor::add);
+    monitor.add(Stage.GRADIENT, gradient);
   }
 
   @Override

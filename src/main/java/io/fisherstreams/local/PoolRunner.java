@@ -3,12 +3,14 @@ package io.fisherstreams.local;
 import io.fisherstreams.coordinator.CoordinatorStage;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
 import java.nio.file.Path;
+import java.util.Map;
 
 /**
  * A pool's merge stage and coordinator in this process, one instance of each, against any Kafka.
@@ -63,6 +65,11 @@ public final class PoolRunner implements AutoCloseable {
   /** The pool's topics. */
   public PoolTopics topics() {
     return topics;
+  }
+
+  /** Both stages; they stay this object's. */
+  public Map<Stage, StageInstance> stages() {
+    return Map.of(Stage.MERGE, merge, Stage.COORDINATOR, coordinator);
   }
 
   /** Throws when a stage has ended, with the cause. */

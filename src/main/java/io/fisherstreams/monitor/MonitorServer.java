@@ -5,6 +5,7 @@ import com.sun.net.httpserver.HttpServer;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.net.InetSocketAddress;
+import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
@@ -19,6 +20,7 @@ public final class MonitorServer implements AutoCloseable {
   private final HttpServer server;
   private final Monitor monitor;
   private final ExecutorService executor;
+  private final SlowClients slow;
 
   /**
    * Starts it.
@@ -26,7 +28,17 @@ public final class MonitorServer implements AutoCloseable {
    * @throws InvalidInput when the address or port cannot be used
    */
   public MonitorServer(MonitorOptions options, Monitor monitor) {
+    this(options, monitor, SlowClients.LIMIT);
+  }
+
+  /**
+   * The same with another limit.
+   *
+   * @param longest time that a client has to take an answer
+   */
+  MonitorServer(MonitorOptions options, Monitor monitor, Duration longest) {
     this.monitor = monitor;
+    this.slow = new SlowClients(longest);
     try {
       server = HttpServer.create(new InetSocketAddress(options.listen(), options.port()), 0);
     } catch (IOException | IllegalArgumentException e) {
@@ -69,7 +81,7 @@ public final class MonitorServer implements AutoCloseable {
       exchange.getResponseHeaders().set("Cache-Control", "no-store");
       exchange.sendResponseHeaders(answer.status(), isHead ? -1 : body.length);
       if (!isHead) {
-        exchange.getResponseBody().write(body);
+        slow.limit(() -> exchange.getResponseBody().write(body));
       }
     } catch (IOException e) {
       LOG.debug("the client is gone", e);
@@ -88,5 +100,6 @@ public final class MonitorServer implements AutoCloseable {
   public void close() {
     server.stop(0);
     executor.shutdownNow();
+    slow.close();
   }
 }

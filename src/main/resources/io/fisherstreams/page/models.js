@@ -9,6 +9,7 @@ const STATES = {
   INCOMPLETE: { sign: "…", text: "incomplete", style: "wait" },
   AWAITS_FISHER: { sign: "…", text: "awaits its Fisher", style: "wait" },
   AWAITS_BASE: { sign: "…", text: "awaits the base", style: "wait" },
+  LEFT_OUT: { sign: "✕", text: "left out", style: "bad" },
   REJECTED: { sign: "✕", text: "rejected", style: "bad" },
 };
 

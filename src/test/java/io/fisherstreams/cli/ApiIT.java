@@ -18,8 +18,10 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.net.Socket;
 import java.net.URI;
@@ -427,6 +429,20 @@ class ApiIT {
     await().atMost(PATIENCE).until(() -> lines.contains("event: " + type));
   }
 
+  /** What a command that fails prints, without the name of the program. */
+  private static String sameAsTheCommand(String... line) {
+    ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+    PrintStream before = System.err;
+    System.setErr(new PrintStream(bytes, true, UTF_8));
+    try {
+      assertThat(pool.run(line)).isEqualTo(1);
+    } finally {
+      System.setErr(before);
+    }
+    String printed = bytes.toString(UTF_8).strip();
+    return printed.replaceFirst("^fisher-streams: ", "");
+  }
+
   @Test
   void whoMayNotChangeChangesNothing() throws IOException {
     String weight = "/v1/models/a/weight";
@@ -464,7 +480,14 @@ class ApiIT {
     assertProblem(change("POST", weight, "{"), 400, "the body is not JSON");
     assertProblem(change("POST", weight, "[]"), 400, "the body is not a JSON object");
     assertProblem(change("POST", weight, "{\"lambda\": 1}"), 400, "unknown key lambda");
-    assertProblem(change("POST", weight, "{\"coefficient\": -1}"), 400, "at least 0");
+    assertProblem(
+        change("POST", weight, "{\"coefficient\": -1}"),
+        409,
+        sameAsTheCommand("weight", "a", "-1.0"));
+    assertProblem(
+        change("POST", weight, "{\"coefficient\": 1e31}"),
+        400,
+        "expected 0 or an absolute value from 1e-30 to 1e30");
     assertProblem(
         change("POST", "/v1/models/base/weight", body),
         409,

@@ -158,11 +158,11 @@ class DemoReportTest {
   }
 
   /** A release of both methods at 60 and 50 %, and one of both at 40 %. */
-  private static DemoResult result(boolean exact) {
+  static DemoResult result(boolean exact) {
     return result(exact, List.of());
   }
 
-  private static DemoResult result(boolean exact, List<PooledModel> models) {
+  static DemoResult result(boolean exact, List<PooledModel> models) {
     DigitParameters parameters = DigitNetwork.random(1).parameters();
     Map<DigitTask, Double> alone = new EnumMap<>(DigitTask.class);
     for (DigitTask task : DigitTask.values()) {
