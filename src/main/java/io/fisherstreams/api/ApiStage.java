@@ -9,6 +9,7 @@ import io.fisherstreams.monitor.PoolMeters;
 import io.fisherstreams.record.PoolTopics;
 import java.net.URI;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
@@ -24,6 +25,9 @@ import org.slf4j.LoggerFactory;
  */
 public final class ApiStage implements StageInstance {
   private static final Logger LOG = LoggerFactory.getLogger(ApiStage.class);
+
+  // A scrape has ten seconds by Prometheus' default.
+  private static final Duration METERS_WITHIN = Duration.ofSeconds(3);
 
   private final PoolFollower follower;
   private final LivePage page;
@@ -46,7 +50,7 @@ public final class ApiStage implements StageInstance {
     Similarities similarities = owned(new Similarities(kafka, topics, directory));
     server = owned(new ApiServer(options, monitor));
     owned(page);
-    monitor.ifPresent(shown -> shown.add(new PoolMeters(follower, page::traffic)));
+    monitor.ifPresent(shown -> shown.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN))));
     Downloads downloads = new Downloads(files, options.downloads());
     routes = new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
   }

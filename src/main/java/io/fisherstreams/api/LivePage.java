@@ -27,7 +27,6 @@ import java.util.Optional;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
-import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 import org.apache.kafka.common.KafkaException;
 import org.slf4j.Logger;
@@ -39,22 +38,21 @@ import org.slf4j.LoggerFactory;
  */
 final class LivePage implements PoolFollower.Listener, AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(LivePage.class);
-  private static final Duration LOOK_EVERY = Duration.ofSeconds(2);
+  private static final Duration LOOK_EVERY = RecentTraffic.FRESH;
   private static final int AT_LEAST_EVERY_LOOKS = 7;
+  private static final Duration ANSWER_WITHIN = Duration.ofSeconds(10);
 
   private final PoolTopics topics;
-  private final Map<String, String> groups;
-  private final Admin admin;
+  private final RecentTraffic recent;
   private final EventStreams streams;
   private final ScheduledExecutorService timer =
       Executors.newSingleThreadScheduledExecutor(
           task -> {
-            Thread thread = new Thread(task, "api-traffic");
+            Thread thread = new Thread(task, "api-page");
             thread.setDaemon(true);
             return thread;
           });
   private PoolFollower follower;
-  private PoolTraffic traffic;
   private String lastSent = "";
   private int looksSinceSent;
 
@@ -65,8 +63,7 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
    */
   LivePage(KafkaSettings kafka, PoolTopics topics, Map<String, String> groups, int streams) {
     this.topics = topics;
-    this.groups = Map.copyOf(groups);
-    this.admin = kafka.admin();
+    this.recent = new RecentTraffic(kafka, topics, groups, () -> follower.partitions());
     this.streams = new EventStreams(streams);
   }
 
@@ -80,17 +77,14 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
 
   /** Writes the fields of the pool, at most two seconds old. */
   void writePool(JsonGenerator json) throws IOException {
-    PoolTraffic now = traffic();
+    PoolTraffic now = traffic(ANSWER_WITHIN);
     PoolSummary summary = follower.read(reading -> PoolSummary.of(topics, reading, now));
     PoolJson.pool(json, summary);
   }
 
-  /** A look at stages and topics, at most two seconds old. */
-  synchronized PoolTraffic traffic() {
-    if (traffic == null || System.nanoTime() - traffic.at() >= LOOK_EVERY.toNanos()) {
-      traffic = PoolTraffic.look(admin, topics, follower.partitions(), groups, traffic);
-    }
-    return traffic;
+  /** A look at stages and topics that is at most two seconds old. */
+  PoolTraffic traffic(Duration within) {
+    return recent.get(within);
   }
 
   /** Sends events until the client is gone. */
@@ -202,6 +196,6 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
   public void close() {
     streams.close();
     timer.shutdownNow();
-    admin.close(Duration.ZERO);
+    recent.close();
   }
 }

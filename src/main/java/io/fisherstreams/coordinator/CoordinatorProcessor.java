@@ -111,6 +111,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
             policy,
             ReleaseRecords.in(context.getStateStore(CoordinatorTopology.RELEASES)),
             mergedTensors);
+    events.starts(releases.isUnderWay());
     stored =
         new PoolStore(
             context.getStateStore(CoordinatorTopology.MANIFESTS),

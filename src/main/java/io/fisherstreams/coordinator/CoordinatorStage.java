@@ -23,7 +23,7 @@ public final class CoordinatorStage {
       partitions = new PoolAdmin(admin, topics).check();
     }
     TopicMergedTensorLog ends = new TopicMergedTensorLog(kafka, topics, partitions);
-    RocksDbMemory memory = new RocksDbMemory();
+    RocksDbMemory memory = new RocksDbMemory(Stage.COORDINATOR);
     FailedRecords failures = FailedRecords.in(options.stateDirectory());
     CoordinatorTopology topology =
         new CoordinatorTopology(topics, partitions, policy, ends, failures);

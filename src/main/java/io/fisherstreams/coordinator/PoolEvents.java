@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
@@ -9,6 +10,8 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Role;
+import io.micrometer.core.instrument.Timer;
+import java.time.Duration;
 import java.util.NavigableMap;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -20,6 +23,9 @@ import org.slf4j.spi.LoggingEventBuilder;
 final class PoolEvents {
   private static final Logger LOG = LoggerFactory.getLogger(PoolEvents.class);
   private static final int MAX_NAMED = 20;
+
+  private final Timer planTime = Meter.PLAN_TIME.timer();
+  private volatile int openPlans;
 
   /** The fields of an event in a log of JSON. */
   private static LoggingEventBuilder named(LoggingEventBuilder event, String model, long version) {
@@ -115,8 +121,15 @@ final class PoolEvents {
             "model {}@{} is left out: {}", model.getModel(), model.getVersion(), model.getReason());
   }
 
+  /** Whether the merge stage carries a plan out when the coordinator starts. */
+  void starts(boolean isUnderWay) {
+    openPlans = isUnderWay ? 1 : 0;
+    Meter.PLANS_OPEN.gauge(() -> openPlans);
+  }
+
   /** A plan is sent to the merge stage. */
   void planned(MergePlan plan) {
+    openPlans = 1;
     LOG.atInfo()
         .addKeyValue("release", plan.getRelease())
         .log(
@@ -140,6 +153,12 @@ final class PoolEvents {
 
   /** A release's record is published: it has ended, or the gate has judged it. */
   void published(Release release) {
+    if (release.getVerdict() == null) {
+      openPlans = 0;
+      if (release.getStatus() == ReleaseStatus.COMPLETE) {
+        planTime.record(Duration.between(release.getPlan().getCreatedAt(), release.getAt()));
+      }
+    }
     if (release.getStatus() == ReleaseStatus.REJECTED) {
       LOG.atWarn()
           .addKeyValue("release", release.getRelease())

@@ -104,6 +104,9 @@ public record ShareLimits(double largest, boolean leavesTakeoversOut) {
         }
       }
     }
+    NormOutliers.find(proposal.models()).stream()
+        .filter(outlier -> !named.contains(outlier.model()))
+        .forEach(outlier -> warnings.add(outlier.message()));
     proposal.epsilonWarning().ifPresent(warnings::add);
     return warnings;
   }

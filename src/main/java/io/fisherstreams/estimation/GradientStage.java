@@ -7,8 +7,10 @@ import io.fisherstreams.kafka.FailureBudget;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
+import io.micrometer.core.instrument.Counter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -44,6 +46,7 @@ public final class GradientStage implements StageInstance {
   private final FailedExamples failedExamples;
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final Thread thread = new Thread(this::work, Stage.GRADIENT.text());
+  private final Counter replaced = Meter.REPLACED_THREADS.counter(Stage.GRADIENT.text());
   private final Backoff backoff = new Backoff(FIRST_PAUSE, MAX_PAUSE);
   private GradientWorker worker;
   private boolean closed;
@@ -133,6 +136,7 @@ public final class GradientStage implements StageInstance {
         if (end.isPresent()) {
           LOG.error("stage gradient ends: {}", end.get().toString(), failure);
         } else if (!isClosed()) {
+          replaced.increment();
           LOG.warn(
               "stage gradient: a worker is replaced after: {}", failures.cause(failure), failure);
           pause();

@@ -1,8 +1,10 @@
 package io.fisherstreams.kafka;
 
 import io.fisherstreams.metrics.Meter;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Stage;
 import io.micrometer.core.instrument.Counter;
+import java.util.EnumMap;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.slf4j.Logger;
@@ -19,7 +21,7 @@ public final class RejectionLog {
   private static final int EVERY = 10;
 
   private final Stage stage;
-  private final Counter counter;
+  private final Map<RejectionKind, Counter> counters = new EnumMap<>(RejectionKind.class);
   private final Map<String, Long> counts =
       new LinkedHashMap<>() {
         private static final long serialVersionUID = 1L;
@@ -33,12 +35,14 @@ public final class RejectionLog {
   /** The log of one stage of this process. */
   public RejectionLog(Stage stage) {
     this.stage = stage;
-    this.counter = Meter.REJECTED_RECORDS.counter(stage.text());
+    for (RejectionKind kind : RejectionKind.values()) {
+      counters.put(kind, Meter.REJECTED_RECORDS.counter(stage.text(), kind.text()));
+    }
   }
 
   /** Counts a rejected record, and logs it when its kind's count has one digit other than 0. */
   public void rejected(String topic, int partition, long offset, String reason) {
-    counter.increment();
+    counters.get(RejectionKind.of(reason)).increment();
     long count = count(topic, reason);
     if (count == 1) {
       LOG.warn(

@@ -1,5 +1,7 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.metrics.Meter;
+import io.fisherstreams.record.Stage;
 import org.rocksdb.Cache;
 import org.rocksdb.LRUCache;
 import org.rocksdb.RocksDB;
@@ -17,6 +19,18 @@ public final class RocksDbMemory implements AutoCloseable {
   private final Cache cache = new LRUCache(BYTES);
   private final WriteBufferManager writeBuffers = new WriteBufferManager(WRITE_BUFFER_BYTES, cache);
 
+  private boolean closed;
+
+  /** The memory of one stage of this process. */
+  public RocksDbMemory(Stage stage) {
+    Meter.ROCKSDB_MEMORY.gauge(this::usedBytes, stage.text());
+  }
+
+  /** Block cache and write buffers, which are counted in it. */
+  private synchronized double usedBytes() {
+    return closed ? 0 : cache.getUsage();
+  }
+
   Cache cache() {
     return cache;
   }
@@ -26,7 +40,8 @@ public final class RocksDbMemory implements AutoCloseable {
   }
 
   @Override
-  public void close() {
+  public synchronized void close() {
+    closed = true;
     writeBuffers.close();
     cache.close();
   }

@@ -10,15 +10,17 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
-import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.ShardKey.BatchName;
+import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
+import io.micrometer.core.instrument.Timer;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.concurrent.TimeUnit;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -41,6 +43,7 @@ final class FisherShard {
   static final String SEALED_SOURCE = "@sealed";
 
   private static final Logger LOG = LoggerFactory.getLogger(FisherShard.class);
+  private static final Timer SEALING = Meter.SEAL_DURATION.timer();
 
   private final PartitionContext partition;
   private final KnownModel model;
@@ -268,6 +271,7 @@ final class FisherShard {
   }
 
   private void sealWhole(GradientBatch record, long offset, ByteBuffer payload) {
+    long start = System.nanoTime();
     int crc = write(PayloadName.fisher(1), payload);
     applied.add(record.getSource(), record.getSequence());
     double divisor = record.getExamples() / AcceptedBatch.multiplier(record);
@@ -284,11 +288,13 @@ final class FisherShard {
         record.getSequence(),
         offset);
     save();
+    SEALING.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
     partition.ledger().countSealed(model, 1);
   }
 
   /** Seals the open epoch as one sum; its payloads are available. */
   private void seal(long offset) {
+    long start = System.nanoTime();
     Optional<SealedFisher> previous = newest();
     double decay = model.manifest().getDecay();
     double examples =
@@ -310,6 +316,7 @@ final class FisherShard {
     addEpoch(epoch, examples, examples, crc, moments, SEALED_SOURCE, epoch, offset);
     applied.rememberSummed(batches);
     open.clear();
+    SEALING.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
   }
 
   private void addEpoch(

@@ -29,7 +29,7 @@ public final class MergeStage {
     }
     PayloadStore store = PayloadStore.open(options.stateDirectory().resolve("payloads"));
     TopicModelCatalog catalog = TopicModelCatalog.open(kafka, topics.models());
-    RocksDbMemory memory = new RocksDbMemory();
+    RocksDbMemory memory = new RocksDbMemory(Stage.MERGE);
     FailedRecords failures = FailedRecords.in(options.stateDirectory());
     MergeTopology topology =
         new MergeTopology(

@@ -7,12 +7,14 @@ import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
+import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
+import io.micrometer.core.instrument.Counter;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.HashMap;
@@ -48,6 +50,7 @@ final class Recovery {
   private final Losses losses;
   private final int partition;
   private final BatchPayload scratch = new BatchPayload();
+  private final Counter restored = Meter.RESTORED_BYTES.counter();
 
   Recovery(
       PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Losses losses, int partition) {
@@ -290,6 +293,7 @@ final class Recovery {
     if (PayloadFile.crc(data) != need.crc()) {
       return false; // different content under this name, which was rejected when it arrived
     }
+    restored.increment(data.remaining());
     payloads
         .file(need.model().version(), need.file())
         .write(need.slot().ordinal(), need.position(), data);

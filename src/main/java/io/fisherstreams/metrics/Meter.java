@@ -2,8 +2,12 @@ package io.fisherstreams.metrics;
 
 import com.google.common.collect.ImmutableList;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Gauge;
 import io.micrometer.core.instrument.Metrics;
+import io.micrometer.core.instrument.Tags;
+import io.micrometer.core.instrument.Timer;
 import java.util.List;
+import java.util.function.DoubleSupplier;
 
 /**
  * Every meter of FisherStreams, with its unit and its tags. Counters count in the process of their
@@ -32,12 +36,33 @@ public enum Meter {
       "fisherstreams.merge.duplicate.batches",
       null,
       "Gradient batches skipped, because they were applied before"),
+  /** Time in which the merge stage makes the Fisher of one shard of an epoch. */
+  SEAL_DURATION(
+      Kind.TIMER, "fisherstreams.merge.seal", "seconds", "Time to seal the Fisher of one shard"),
+  /** Bytes of payloads that the merge stage has read again from their topics. */
+  RESTORED_BYTES(
+      Kind.COUNTER,
+      "fisherstreams.merge.restored",
+      "bytes",
+      "Bytes of payloads read again from their topics"),
+  /** Time from a plan to its complete release. */
+  PLAN_TIME(
+      Kind.TIMER,
+      "fisherstreams.coordinator.plan",
+      "seconds",
+      "Time from a plan to its complete release"),
+  /** 1 while the merge stage carries a plan out. */
+  PLANS_OPEN(
+      Kind.GAUGE,
+      "fisherstreams.coordinator.plans.open",
+      null,
+      "Plans that the merge stage carries out"),
   /** Examples that the gradient stage has counted. */
   COUNTED_EXAMPLES(
       Kind.COUNTER, "fisherstreams.gradient.examples", null, "Examples counted in Fishers"),
-  /** Records that a stage has rejected. */
+  /** Records that a stage has rejected, by kind of the reason. */
   REJECTED_RECORDS(
-      Kind.COUNTER, "fisherstreams.rejected.records", null, "Records rejected", "stage"),
+      Kind.COUNTER, "fisherstreams.rejected.records", null, "Records rejected", "stage", "kind"),
   /** Records from which a stage has restored its stores. */
   RESTORED_RECORDS(
       Kind.COUNTER,
@@ -45,9 +70,23 @@ public enum Meter {
       null,
       "Records of changelogs read to restore stores",
       "stage"),
-  /** Stream threads that failed and were replaced. */
+  /** Records of changelogs that a stage has still to read. */
+  RESTORE_REMAINING(
+      Kind.GAUGE,
+      "fisherstreams.restore.remaining.records",
+      null,
+      "Records of changelogs still to be read to restore stores",
+      "stage"),
+  /** Native memory of a stage's stores: block cache and write buffers. */
+  ROCKSDB_MEMORY(
+      Kind.GAUGE,
+      "fisherstreams.rocksdb.memory",
+      "bytes",
+      "Native memory of the stage's stores",
+      "stage"),
+  /** Threads that failed and were replaced. */
   REPLACED_THREADS(
-      Kind.COUNTER, "fisherstreams.replaced.threads", null, "Stream threads replaced", "stage"),
+      Kind.COUNTER, "fisherstreams.replaced.threads", null, "Threads replaced", "stage"),
   /** Verdicts of the gate. */
   GATE_VERDICTS(Kind.COUNTER, "fisherstreams.gate.verdicts", null, "Verdicts", "passed"),
   /** Attempts to send an event to a webhook; outcome is accepted or failed. */
@@ -58,6 +97,16 @@ public enum Meter {
       "Attempts to send an event",
       "webhook",
       "outcome"),
+  /** How long an event has been waiting that the receiver has not accepted yet; 0 without one. */
+  WEBHOOK_WAITING(
+      Kind.GAUGE,
+      "fisherstreams.webhook.waiting",
+      "seconds",
+      "How long the event under way waits for its receiver",
+      "webhook"),
+  /** Always 1; the tags tell the build of the process. */
+  BUILD(
+      Kind.GAUGE, "fisherstreams.build.info", null, "The build of the process", "version", "commit"),
   /** 1 while an instance has its work, 0 before and after. */
   STAGE_READY(
       Kind.GAUGE, "fisherstreams.stage.ready", null, "1 while the stage has its work", "stage"),
@@ -69,6 +118,12 @@ public enum Meter {
       Kind.GAUGE, "fisherstreams.process.resident", "bytes", "Resident memory of the process"),
   /** Versions of models, by state. */
   MODELS(Kind.GAUGE, "fisherstreams.pool.models", null, "Versions of models", "state"),
+  /** Age of the version that waits longest. */
+  WAITING_AGE(
+      Kind.GAUGE,
+      "fisherstreams.pool.waiting.age",
+      "seconds",
+      "Time since the oldest version that still waits was announced; 0 without one"),
   /** Examples that waiting models want. */
   EXAMPLES_WANTED(
       Kind.GAUGE, "fisherstreams.pool.examples.wanted", null, "Examples that waiting models want"),
@@ -114,13 +169,21 @@ public enum Meter {
       null,
       "Accuracy of the newest judged release, 0 to 1",
       "task"),
-  /** Dead letters that were counted, by stage. */
+  /** The release that an alias points to. */
+  ALIAS_RELEASE(
+      Kind.GAUGE,
+      "fisherstreams.pool.alias.release",
+      null,
+      "Id of the release that the alias points to",
+      "alias"),
+  /** Dead letters that were counted, by stage and kind of the reason. */
   DEAD_LETTERS(
       Kind.GAUGE,
       "fisherstreams.pool.dead.letters",
       null,
       "Newest dead letters, at most 1,000",
-      "stage"),
+      "stage",
+      "kind"),
   /** Records that a stage has not processed yet; of a webhook: events that wait. */
   STAGE_LAG(
       Kind.GAUGE,
@@ -134,7 +197,8 @@ public enum Meter {
 
   private enum Kind {
     COUNTER,
-    GAUGE
+    GAUGE,
+    TIMER
   }
 
   private final Kind kind;
@@ -184,13 +248,52 @@ public enum Meter {
    * @param values in the order of {@link #tags}
    */
   public Counter counter(String... values) {
-    if (kind != Kind.COUNTER || values.length != tags.size()) {
+    return Counter.builder(id)
+        .description(description)
+        .baseUnit(unit)
+        .tags(tags(Kind.COUNTER, values))
+        .register(Metrics.globalRegistry);
+  }
+
+  /**
+   * The timer with these values of its tags; it is shown from now on.
+   *
+   * @param values in the order of {@link #tags}
+   */
+  public Timer timer(String... values) {
+    return Timer.builder(id)
+        .description(description)
+        .tags(tags(Kind.TIMER, values))
+        .register(Metrics.globalRegistry);
+  }
+
+  /**
+   * Shows a value from now on, in place of an earlier one with the same values of the tags.
+   *
+   * @param value is asked by any thread, at any time
+   * @param values in the order of {@link #tags}
+   */
+  public void gauge(DoubleSupplier value, String... values) {
+    Tags own = tags(Kind.GAUGE, values);
+    Gauge before = Metrics.globalRegistry.find(id).tags(own).gauge();
+    if (before != null) {
+      Metrics.globalRegistry.remove(before);
+    }
+    Gauge.builder(id, value::getAsDouble)
+        .description(description)
+        .baseUnit(unit)
+        .tags(own)
+        .register(Metrics.globalRegistry);
+  }
+
+  private Tags tags(Kind expected, String... values) {
+    if (kind != expected || values.length != tags.size()) {
       throw new IllegalArgumentException(id + " " + tags);
     }
-    Counter.Builder counter = Counter.builder(id).description(description).baseUnit(unit);
+    Tags all = Tags.empty();
     for (int i = 0; i < values.length; i++) {
-      counter.tag(tags.get(i), values[i]);
+      all = all.and(tags.get(i), values[i]);
     }
-    return counter.register(Metrics.globalRegistry);
+    return all;
   }
 }

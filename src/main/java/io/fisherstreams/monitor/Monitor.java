@@ -1,5 +1,6 @@
 package io.fisherstreams.monitor;
 
+import io.fisherstreams.Build;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.metrics.Meter;
@@ -84,6 +85,11 @@ public final class Monitor implements AutoCloseable {
     new FileDescriptorMetrics().bindTo(registry);
     new UptimeMetrics().bindTo(registry);
     new DiskSpaceMetrics(directory.toFile()).bindTo(registry);
+    Build build = Build.current();
+    Gauge.builder(Meter.BUILD.id(), () -> 1)
+        .description(Meter.BUILD.description())
+        .tags("version", build.version(), "commit", build.commit())
+        .register(registry);
     Gauge.builder(Meter.RESIDENT_MEMORY.id(), Monitor::residentBytes)
         .description(Meter.RESIDENT_MEMORY.description())
         .baseUnit(Meter.RESIDENT_MEMORY.unit())

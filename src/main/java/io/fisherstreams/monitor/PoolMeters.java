@@ -10,6 +10,7 @@ import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.record.Stage;
@@ -25,7 +26,6 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.NavigableMap;
-import java.util.TreeMap;
 import java.util.function.Supplier;
 import org.apache.kafka.common.KafkaException;
 import org.slf4j.Logger;
@@ -67,28 +67,32 @@ public final class PoolMeters {
     if (!pool.ready().isDone()) {
       return;
     }
-    Map<Meter, Map<String, Double>> values = new EnumMap<>(Meter.class);
+    Map<Meter, Map<List<String>, Double>> values = new EnumMap<>(Meter.class);
     gauges.keySet().forEach(meter -> values.put(meter, new LinkedHashMap<>()));
     pool.read(
         reading -> {
           models(reading, values);
           releases(reading, values);
-          for (Stage stage : Stage.values()) {
-            values.get(Meter.DEAD_LETTERS).put(stage.text(), 0.0);
-          }
-          for (DeadLetter letter : reading.deadLetters()) {
-            values.get(Meter.DEAD_LETTERS).merge(known(letter.stage()), 1.0, Double::sum);
-          }
+          deadLetters(reading, values.get(Meter.DEAD_LETTERS));
+          reading
+              .aliases()
+              .forEach(
+                  (name, alias) ->
+                      values
+                          .get(Meter.ALIAS_RELEASE)
+                          .put(List.of(name), (double) alias.getRelease()));
           return true;
         });
     try {
       for (PoolTraffic.StageTraffic stage : traffic.get().stages()) {
-        stage.lag().ifPresent(lag -> values.get(Meter.STAGE_LAG).put(stage.stage(), (double) lag));
+        stage.lag().ifPresent(lag -> values.get(Meter.STAGE_LAG).put(List.of(stage.stage()), (double) lag));
         stage
             .instances()
             .ifPresent(
                 running ->
-                    values.get(Meter.STAGE_INSTANCES).put(stage.stage(), (double) running.size()));
+                    values
+                        .get(Meter.STAGE_INSTANCES)
+                        .put(List.of(stage.stage()), (double) running.size()));
       }
     } catch (KafkaException e) {
       LOG.debug("no look at the stages", e);
@@ -102,12 +106,29 @@ public final class PoolMeters {
                         .<MultiGauge.Row<?>>map(
                             row ->
                                 MultiGauge.Row.of(
-                                    meter.tags().isEmpty()
-                                        ? Tags.empty()
-                                        : Tags.of(meter.tags().get(0), row.getKey()),
-                                    row.getValue()))
+                                    tags(meter.tags(), row.getKey()), row.getValue()))
                         .toList(),
                     true));
+  }
+
+  private static Tags tags(List<String> names, List<String> values) {
+    Tags tags = Tags.empty();
+    for (int i = 0; i < names.size(); i++) {
+      tags = tags.and(names.get(i), values.get(i));
+    }
+    return tags;
+  }
+
+  private static void deadLetters(PoolReading reading, Map<List<String>, Double> counts) {
+    for (Stage stage : Stage.values()) {
+      counts.put(List.of(stage.text(), RejectionKind.OTHER.text()), 0.0);
+    }
+    for (DeadLetter letter : reading.deadLetters()) {
+      counts.merge(
+          List.of(known(letter.stage()), RejectionKind.of(letter.reason()).text()),
+          1.0,
+          Double::sum);
+    }
   }
 
   /** Anybody may write a dead letter's headers, and each text would be a series. */
@@ -120,11 +141,13 @@ public final class PoolMeters {
     return "unknown";
   }
 
-  private static void models(PoolReading reading, Map<Meter, Map<String, Double>> values) {
-    Map<String, Double> states = values.get(Meter.MODELS);
+  private static void models(PoolReading reading, Map<Meter, Map<List<String>, Double>> values) {
+    Map<List<String>, Double> states = values.get(Meter.MODELS);
     for (ModelState state : ModelState.values()) {
-      states.put(state.name(), 0.0);
+      states.put(List.of(state.name()), 0.0);
     }
+    Instant now = Instant.now();
+    double oldest = 0;
     double wanted = 0;
     double counted = 0;
     for (Map.Entry<String, NavigableMap<Long, PoolModel>> versions :
@@ -132,46 +155,48 @@ public final class PoolMeters {
       for (PoolModel model : versions.getValue().values()) {
         ModelManifest manifest = model.manifest();
         ModelState state = reading.status().stateOf(versions.getKey(), model);
-        states.merge(state.name(), 1.0, Double::sum);
+        states.merge(List.of(state.name()), 1.0, Double::sum);
+        ModelVersion version = new ModelVersion(versions.getKey(), manifest.getVersion());
+        if (state != ModelState.READY) {
+          oldest =
+              Math.max(oldest, seconds(reading.announced().getOrDefault(version, now), now));
+        }
         boolean isEstimated = manifest.getEstimation() != null;
         if (isEstimated && model.epoch().isEmpty()) {
           wanted += manifest.getExamples();
-          counted +=
-              reading
-                  .counted()
-                  .getOrDefault(new ModelVersion(versions.getKey(), manifest.getVersion()), 0L);
+          counted += reading.counted().getOrDefault(version, 0L);
         }
       }
     }
-    values.get(Meter.EXAMPLES_WANTED).put("", wanted);
-    values.get(Meter.EXAMPLES_COUNTED).put("", counted);
+    values.get(Meter.WAITING_AGE).put(List.of(), oldest);
+    values.get(Meter.EXAMPLES_WANTED).put(List.of(), wanted);
+    values.get(Meter.EXAMPLES_COUNTED).put(List.of(), counted);
   }
 
-  private static void releases(PoolReading reading, Map<Meter, Map<String, Double>> values) {
-    Map<String, Double> statuses = new TreeMap<>();
+  private static void releases(PoolReading reading, Map<Meter, Map<List<String>, Double>> values) {
+    Map<List<String>, Double> statuses = values.get(Meter.RELEASES);
     for (ReleaseStatus status : ReleaseStatus.values()) {
-      statuses.put(status.name(), 0.0);
+      statuses.put(List.of(status.name()), 0.0);
     }
     List<Release> releases = reading.status().releases();
     for (Release release : releases) {
-      statuses.merge(release.getStatus().name(), 1.0, Double::sum);
+      statuses.merge(List.of(release.getStatus().name()), 1.0, Double::sum);
       if (release.getVerdict() != null) { // the newest one is the last
         values.get(Meter.GATE_ACCURACY).clear();
         for (TaskAccuracy task : release.getVerdict().getTasks()) {
-          values.get(Meter.GATE_ACCURACY).put(task.getTask(), task.getAccuracy());
+          values.get(Meter.GATE_ACCURACY).put(List.of(task.getTask()), task.getAccuracy());
         }
       }
     }
-    values.get(Meter.RELEASES).putAll(statuses);
     reading.newestRelease().ifPresent(newest -> newest(reading, newest, values));
   }
 
   private static void newest(
-      PoolReading reading, Release newest, Map<Meter, Map<String, Double>> values) {
-    values.get(Meter.RELEASE_AGE).put("", seconds(newest.getAt(), Instant.now()));
+      PoolReading reading, Release newest, Map<Meter, Map<List<String>, Double>> values) {
+    values.get(Meter.RELEASE_AGE).put(List.of(), seconds(newest.getAt(), Instant.now()));
     values
         .get(Meter.PLAN_DURATION)
-        .put("", seconds(newest.getPlan().getCreatedAt(), newest.getAt()));
+        .put(List.of(), seconds(newest.getPlan().getCreatedAt(), newest.getAt()));
     newest.getPlan().getModels().stream()
         .map(model -> new ModelVersion(model.getModel(), model.getVersion()))
         .map(reading.announced()::get)
@@ -179,13 +204,13 @@ public final class PoolMeters {
         .max(Instant::compareTo)
         .ifPresent(
             announced ->
-                values.get(Meter.ARRIVAL_DURATION).put("", seconds(announced, newest.getAt())));
+                values.get(Meter.ARRIVAL_DURATION).put(List.of(), seconds(announced, newest.getAt())));
     newest.getPlan().getModels().stream()
         .mapToDouble(PlannedModel::getShare)
         .max()
-        .ifPresent(share -> values.get(Meter.LARGEST_SHARE).put("", share));
+        .ifPresent(share -> values.get(Meter.LARGEST_SHARE).put(List.of(), share));
     EpsilonShare.of(reading.status().view(), newest.getPlan())
-        .ifPresent(share -> values.get(Meter.EPSILON_SHARE).put("", share));
+        .ifPresent(share -> values.get(Meter.EPSILON_SHARE).put(List.of(), share));
   }
 
   private static double seconds(Instant from, Instant to) {

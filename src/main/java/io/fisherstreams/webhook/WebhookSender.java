@@ -15,18 +15,22 @@ final class WebhookSender {
   private static final Logger LOG = LoggerFactory.getLogger(WebhookSender.class);
 
   private static final int REMEMBERED = 1000;
+  private static final double NANOS = Duration.ofSeconds(1).toNanos();
 
   private final WebhookClient client;
   private final Webhook hook;
   private final Set<UUID> accepted = new LinkedHashSet<>();
   private final Counter acceptances;
   private final Counter failures;
+  // System.nanoTime of the event under way; 0 without one
+  private volatile long waitingSince;
 
   WebhookSender(WebhookClient client) {
     this.client = client;
     this.hook = client.hook();
     this.acceptances = Meter.WEBHOOK_ATTEMPTS.counter(hook.name(), "accepted");
     this.failures = Meter.WEBHOOK_ATTEMPTS.counter(hook.name(), "failed");
+    Meter.WEBHOOK_WAITING.gauge(this::waitingSeconds, hook.name());
   }
 
   /**
@@ -37,6 +41,20 @@ final class WebhookSender {
     if (accepted.contains(event.id())) {
       return;
     }
+    waitingSince = System.nanoTime();
+    try {
+      post(event);
+    } finally {
+      waitingSince = 0;
+    }
+  }
+
+  private double waitingSeconds() {
+    long since = waitingSince;
+    return since == 0 ? 0 : (System.nanoTime() - since) / NANOS;
+  }
+
+  private void post(ReleaseEvent event) throws InterruptedException {
     Backoff backoff = new Backoff(hook.firstWait(), hook.longestWait());
     while (true) {
       WebhookClient.Answer answer = client.post(event);

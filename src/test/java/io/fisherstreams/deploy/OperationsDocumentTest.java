@@ -2,6 +2,7 @@ package io.fisherstreams.deploy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -9,6 +10,10 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
@@ -98,5 +103,28 @@ class OperationsDocumentTest {
       quoted.results().forEach(result -> reasons.add(result.group(1)));
     }
     assertThat(reasons).hasSizeGreaterThan(30).allMatch(reason -> sources.indexOf(reason) >= 0);
+  }
+
+  @Test
+  void everyReasonOfTheRunbookIsOfTheKindThatItNames() {
+    Matcher rows =
+        Pattern.compile("(?m)^\\| (`[^|]*`) \\| `([a-z_]+)` \\|")
+            .matcher(document.substring(document.indexOf("| reason contains |")));
+    Map<String, Set<String>> kinds = new TreeMap<>();
+    while (rows.find()) {
+      Matcher reasons = Pattern.compile("`([^`]+)`").matcher(rows.group(1));
+      while (reasons.find()) {
+        kinds.computeIfAbsent(reasons.group(1), reason -> new TreeSet<>()).add(rows.group(2));
+      }
+    }
+    // A reason that two rows name is of one of their kinds.
+    assertThat(kinds)
+        .hasSizeGreaterThan(30)
+        .allSatisfy((reason, named) -> assertThat(named).contains(RejectionKind.of(reason).text()));
+    Set<String> all = new TreeSet<>();
+    kinds.values().forEach(all::addAll);
+    all.add(RejectionKind.OTHER.text());
+    assertThat(Stream.of(RejectionKind.values()).map(RejectionKind::text))
+        .containsExactlyInAnyOrderElementsOf(all);
   }
 }

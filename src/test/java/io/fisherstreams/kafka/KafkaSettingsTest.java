@@ -12,7 +12,7 @@ import org.junit.jupiter.api.Test;
 
 class KafkaSettingsTest {
   private static StreamsConfig streams(Map<String, String> client) {
-    try (RocksDbMemory memory = new RocksDbMemory()) {
+    try (RocksDbMemory memory = new RocksDbMemory(Stage.MERGE)) {
       return new StreamsConfig(
           new KafkaSettings("none:9092", client)
               .streams(

@@ -134,7 +134,7 @@ class RecordGuardIT {
     }
     Path state = directory.resolve("state");
     FailedRecords failures = FailedRecords.in(state);
-    RocksDbMemory memory = new RocksDbMemory();
+    RocksDbMemory memory = new RocksDbMemory(Stage.MERGE);
     ByteArrayDeserializer in = new ByteArrayDeserializer();
     ByteArraySerializer out = new ByteArraySerializer();
     Topology topology =
