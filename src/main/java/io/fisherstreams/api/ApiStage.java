@@ -50,7 +50,8 @@ public final class ApiStage implements StageInstance {
     Similarities similarities = owned(new Similarities(kafka, topics, directory));
     server = owned(new ApiServer(options, monitor));
     owned(page);
-    monitor.ifPresent(shown -> shown.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN))));
+    monitor.ifPresent(
+        shown -> shown.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN))));
     Downloads downloads = new Downloads(files, options.downloads());
     routes = new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
   }

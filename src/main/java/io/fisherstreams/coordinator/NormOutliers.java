@@ -28,7 +28,9 @@ final class NormOutliers {
    */
   record Outlier(String model, String message) {}
 
-  /** The outliers among the models of a plan, in its order; none when the method reads no Fisher. */
+  /**
+   * The outliers among the models of a plan, in its order; none when the method reads no Fisher.
+   */
   static List<Outlier> find(List<PlannedModel> planned) {
     List<PlannedModel> models =
         planned.stream().filter(m -> m.getWeight() != 0 && m.getFisherNorm() > 0).toList();

@@ -106,7 +106,12 @@ public enum Meter {
       "webhook"),
   /** Always 1; the tags tell the build of the process. */
   BUILD(
-      Kind.GAUGE, "fisherstreams.build.info", null, "The build of the process", "version", "commit"),
+      Kind.GAUGE,
+      "fisherstreams.build.info",
+      null,
+      "The build of the process",
+      "version",
+      "commit"),
   /** 1 while an instance has its work, 0 before and after. */
   STAGE_READY(
       Kind.GAUGE, "fisherstreams.stage.ready", null, "1 while the stage has its work", "stage"),

@@ -85,7 +85,10 @@ public final class PoolMeters {
         });
     try {
       for (PoolTraffic.StageTraffic stage : traffic.get().stages()) {
-        stage.lag().ifPresent(lag -> values.get(Meter.STAGE_LAG).put(List.of(stage.stage()), (double) lag));
+        stage
+            .lag()
+            .ifPresent(
+                lag -> values.get(Meter.STAGE_LAG).put(List.of(stage.stage()), (double) lag));
         stage
             .instances()
             .ifPresent(
@@ -105,8 +108,7 @@ public final class PoolMeters {
                     rows.entrySet().stream()
                         .<MultiGauge.Row<?>>map(
                             row ->
-                                MultiGauge.Row.of(
-                                    tags(meter.tags(), row.getKey()), row.getValue()))
+                                MultiGauge.Row.of(tags(meter.tags(), row.getKey()), row.getValue()))
                         .toList(),
                     true));
   }
@@ -158,8 +160,7 @@ public final class PoolMeters {
         states.merge(List.of(state.name()), 1.0, Double::sum);
         ModelVersion version = new ModelVersion(versions.getKey(), manifest.getVersion());
         if (state != ModelState.READY) {
-          oldest =
-              Math.max(oldest, seconds(reading.announced().getOrDefault(version, now), now));
+          oldest = Math.max(oldest, seconds(reading.announced().getOrDefault(version, now), now));
         }
         boolean isEstimated = manifest.getEstimation() != null;
         if (isEstimated && model.epoch().isEmpty()) {
@@ -204,7 +205,9 @@ public final class PoolMeters {
         .max(Instant::compareTo)
         .ifPresent(
             announced ->
-                values.get(Meter.ARRIVAL_DURATION).put(List.of(), seconds(announced, newest.getAt())));
+                values
+                    .get(Meter.ARRIVAL_DURATION)
+                    .put(List.of(), seconds(announced, newest.getAt())));
     newest.getPlan().getModels().stream()
         .mapToDouble(PlannedModel::getShare)
         .max()

@@ -40,7 +40,8 @@ public enum RejectionKind {
   /** A gradient batch that is not as the protocol says. */
   BATCH("unknown encoding", "indices are", "follows", "are reserved for the pipeline"),
   /** More batches or examples than the model accepts. */
-  NOT_WANTED("examples and accepts no more", "accepts no examples: its", "is beyond the", "index is"),
+  NOT_WANTED(
+      "examples and accepts no more", "accepts no examples: its", "is beyond the", "index is"),
   /** A manifest with settings or tensors that are not valid. */
   MANIFEST(
       "the pool's base model",
@@ -64,7 +65,11 @@ public enum RejectionKind {
       "; it has",
       ": input "),
   /** A request for an alias that is not valid. */
-  ALIAS("is not 1 to 100 letters", "asks for an unknown action", "has no verdict", "has no tombstones"),
+  ALIAS(
+      "is not 1 to 100 letters",
+      "asks for an unknown action",
+      "has no verdict",
+      "has no tombstones"),
   /** A report that no merge stage of the pool can have written. */
   REPORT("is not among the pool's", "are no decimal numbers"),
   /** No value of the topic's type. Last, since other reasons have such words too. */

@@ -35,7 +35,8 @@ class MonitorServerTest {
     List<Gauge> gauges = new ArrayList<>();
     List<Socket> clients = new ArrayList<>();
     try (Monitor monitor = new Monitor("pool", directory);
-        MonitorServer server = new MonitorServer(new MonitorOptions("127.0.0.1", 0), monitor, LIMIT)) {
+        MonitorServer server =
+            new MonitorServer(new MonitorOptions("127.0.0.1", 0), monitor, LIMIT)) {
       for (int i = 0; i < SERIES; i++) {
         gauges.add(
             Gauge.builder("a.gauge.with.a.name.that.makes.the.answer.long", () -> 1)
