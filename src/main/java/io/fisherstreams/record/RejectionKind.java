@@ -1,6 +1,6 @@
 package io.fisherstreams.record;
 
-import java.util.List;
+import com.google.common.collect.ImmutableList;
 import java.util.Locale;
 
 /**
@@ -85,10 +85,10 @@ public enum RejectionKind {
   /** Any other reason. */
   OTHER;
 
-  private final List<String> phrases;
+  private final ImmutableList<String> phrases;
 
   RejectionKind(String... phrases) {
-    this.phrases = List.of(phrases);
+    this.phrases = ImmutableList.copyOf(phrases);
   }
 
   /** The kind of a reason: the first of which it has a phrase. */
