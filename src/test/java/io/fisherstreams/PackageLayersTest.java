@@ -34,7 +34,7 @@ class PackageLayersTest {
   private static final List<List<String>> LAYERS =
       List.of(
           List.of(""),
-          List.of("tensor", "files", "text", "metrics"),
+          List.of("tensor", "files", "text", "metrics", "search"),
           List.of("checkpoint", "fisher", "record.serde"),
           List.of("record"),
           List.of("kafka", "gradient.example"),
@@ -47,7 +47,7 @@ class PackageLayersTest {
           List.of("api"),
           List.of("config"),
           List.of("oneshot", "simulate"),
-          List.of("bench", "demo"),
+          List.of("bench", "demo", "tuning"),
           List.of("cli.options", "cli.output"),
           List.of("cli"));
 

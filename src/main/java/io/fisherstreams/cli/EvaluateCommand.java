@@ -8,6 +8,7 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EvaluatedModel;
+import io.fisherstreams.cli.options.OutputFile;
 import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.cli.output.TerminalProgress;
@@ -123,19 +124,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   /** Checks the output before work that may take an hour. */
   private void requireWritable() {
-    requireWritable("--json", json);
-    requireWritable("--fusion-bench-json", fusionBench);
-  }
-
-  private static void requireWritable(String option, Path file) {
-    if (file == null) {
-      return;
-    }
-    Path folder = file.toAbsolutePath().getParent();
-    if (Files.isDirectory(file) || folder == null || !Files.isWritable(folder)) {
-      throw new InvalidInput(
-          "%s %s: expected a file in a folder that exists".formatted(option, file));
-    }
+    OutputFile.requireWritable("--json", json);
+    OutputFile.requireWritable("--fusion-bench-json", fusionBench);
   }
 
   private void evaluateModel(EvaluatedModel one) {
@@ -276,20 +266,7 @@ final class EvaluateCommand implements Callable<Integer> {
     Map<String, Path> merged = new LinkedHashMap<>();
     Path output = directory.resolve("merged.safetensors");
     merged.put("merged", output);
-    OneShotMerge.Inputs inputs =
-        new OneShotMerge.Inputs(
-            file,
-            output,
-            Long.MAX_VALUE,
-            Optional.empty(),
-            false,
-            false,
-            false,
-            OneShotMerge.Inputs.DEFAULT_PARTITIONS,
-            Runtime.getRuntime().availableProcessors(),
-            Optional.ofNullable(workDirectory),
-            connection.config().gradient(),
-            MergeCommand.cluster(connection));
+    OneShotMerge.Inputs inputs = MergeCommand.inputs(file, output, workDirectory, connection);
     OneShotMerge.Result result =
         OneShotMerge.run(
             inputs,

@@ -43,6 +43,7 @@ import picocli.CommandLine.Spec;
       MergeCommand.class,
       FisherCommand.class,
       EvaluateCommand.class,
+      TuneCommand.class,
       ServeCommand.class,
       RunCommand.class,
       BenchCommand.class,

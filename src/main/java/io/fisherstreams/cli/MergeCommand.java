@@ -130,6 +130,28 @@ final class MergeCommand implements Callable<Integer> {
         : Optional.empty();
   }
 
+  /**
+   * A merge inside another command, with the options that only {@code merge} has at their defaults.
+   *
+   * @param workDirectory null for the system's temporary folder
+   */
+  static OneShotMerge.Inputs inputs(
+      MergeFile file, Path output, Path workDirectory, Connection connection) {
+    return new OneShotMerge.Inputs(
+        file,
+        output,
+        Long.MAX_VALUE,
+        Optional.empty(),
+        false,
+        false,
+        false,
+        OneShotMerge.Inputs.DEFAULT_PARTITIONS,
+        Runtime.getRuntime().availableProcessors(),
+        Optional.ofNullable(workDirectory),
+        connection.config().gradient(),
+        cluster(connection));
+  }
+
   /** Prints the models with their shares, the checksum and the output. */
   static void print(OneShotMerge.Result result, PrintWriter out) {
     MergePlan plan = result.release().getPlan();

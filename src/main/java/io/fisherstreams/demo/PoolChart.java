@@ -1,5 +1,6 @@
 package io.fisherstreams.demo;
 
+import io.fisherstreams.text.SvgWriter;
 import java.util.List;
 import java.util.Locale;
 

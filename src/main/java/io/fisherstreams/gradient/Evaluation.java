@@ -7,6 +7,7 @@ import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.Output;
 import io.fisherstreams.gradient.model.TokenPass;
 import io.fisherstreams.gradient.model.TokenScores;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
@@ -53,12 +54,42 @@ public record Evaluation(
         logLikelihood + more.logLikelihood);
   }
 
+  /**
+   * Evaluates a model on a source's examples, item by item: an item is one example, or, of a model
+   * that predicts tokens, one batch.
+   *
+   * @throws InvalidInput as {@link #of}
+   */
+  public static List<Evaluation> items(
+      ModelRuntime runtime, ExampleSource source, int batchSize, ExampleProgress progress) {
+    List<Evaluation> items = new ArrayList<>();
+    for (long first = 0; first < source.count(); first += batchSize) {
+      int examples = (int) Math.min(batchSize, source.count() - first);
+      items.addAll(itemsOf(runtime, source.read(first, examples)));
+      progress.examples(first + examples, source.count());
+    }
+    return items;
+  }
+
   private static Evaluation batch(ModelRuntime runtime, List<Example> batch) {
+    Evaluation all = new Evaluation(runtime.output(), 0, 0, 0, 0);
+    for (Evaluation item : itemsOf(runtime, batch)) {
+      all = all.plus(item);
+    }
+    return all;
+  }
+
+  private static List<Evaluation> itemsOf(ModelRuntime runtime, List<Example> batch) {
     if (runtime.output() == Output.TOKENS) {
       try (TokenPass pass = runtime.forwardTokens(batch)) {
         TokenScores scores = pass.scores();
-        return new Evaluation(
-            Output.TOKENS, batch.size(), scores.tokens(), scores.correct(), scores.logLikelihood());
+        return List.of(
+            new Evaluation(
+                Output.TOKENS,
+                batch.size(),
+                scores.tokens(),
+                scores.correct(),
+                scores.logLikelihood()));
       }
     }
     return runtime.output() == Output.VALUE
@@ -66,24 +97,27 @@ public record Evaluation(
         : classes(Predictions.of(batch, runtime.logits(batch)));
   }
 
-  private static Evaluation values(Values values) {
-    double logLikelihood = 0;
+  private static List<Evaluation> values(Values values) {
+    List<Evaluation> items = new ArrayList<>();
     for (int i = 0; i < values.size(); i++) {
-      logLikelihood += values.logLikelihood(i);
+      items.add(new Evaluation(Output.VALUE, 1, 1, 0, values.logLikelihood(i)));
     }
-    return new Evaluation(Output.VALUE, values.size(), values.size(), 0, logLikelihood);
+    return items;
   }
 
-  private static Evaluation classes(Predictions predictions) {
-    long correct = 0;
-    double logLikelihood = 0;
+  private static List<Evaluation> classes(Predictions predictions) {
+    List<Evaluation> items = new ArrayList<>();
     for (int i = 0; i < predictions.size(); i++) {
       int label = predictions.labels()[i];
-      correct += predictions.mostLikely(i) == label ? 1 : 0;
-      logLikelihood += predictions.logProbabilities()[i][label];
+      items.add(
+          new Evaluation(
+              Output.CLASSES,
+              1,
+              1,
+              predictions.mostLikely(i) == label ? 1 : 0,
+              predictions.logProbabilities()[i][label]));
     }
-    return new Evaluation(
-        Output.CLASSES, predictions.size(), predictions.size(), correct, logLikelihood);
+    return items;
   }
 
   /** The share of correct predictions, 0 to 1; empty when the model predicts a value. */

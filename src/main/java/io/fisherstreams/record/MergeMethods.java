@@ -5,7 +5,9 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /** The merge methods of manifests and plans, and the formulas that they stand for. */
@@ -70,6 +72,23 @@ public final class MergeMethods {
       method.setPrior(matching.prior());
     }
     return method.build();
+  }
+
+  /** The name and the settings of a formula by their keys in files, in the order of the files. */
+  public static Map<String, String> keys(MergeFormula formula) {
+    Map<String, String> keys = new LinkedHashMap<>();
+    keys.put("name", formula.name());
+    keys.put("scale", Double.toString(formula.scale()));
+    if (formula instanceof FisherAverage average) {
+      keys.put("fisher_exponent", Double.toString(average.exponent()));
+      if (average.unit() != Unit.MEAN) {
+        keys.put("normalize_fisher_weight", Boolean.toString(average.unit() == Unit.NORM));
+      }
+    }
+    if (formula.readsFishers()) {
+      keys.put(formula.constantName(), Double.toString(formula.constant()));
+    }
+    return keys;
   }
 
   /**

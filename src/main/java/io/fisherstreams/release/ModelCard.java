@@ -121,18 +121,10 @@ final class ModelCard {
       }
       card.append("    coefficient: ").append(model.getCoefficient()).append('\n');
     }
-    card.append("method:\n  name: ").append(formula.name()).append('\n');
-    card.append("  scale: ").append(formula.scale()).append('\n');
-    if (formula instanceof FisherAverage average) {
-      card.append("  fisher_exponent: ").append(average.exponent()).append('\n');
-      if (average.unit() != Unit.MEAN) {
-        boolean normalize = average.unit() == Unit.NORM;
-        card.append("  normalize_fisher_weight: ").append(normalize).append('\n');
-      }
-    }
-    if (formula.readsFishers()) {
-      card.append("  " + formula.constantName() + ": " + formula.constant() + "\n");
-    }
+    card.append("method:\n");
+    MergeMethods.keys(formula)
+        .forEach(
+            (key, value) -> card.append("  ").append(key).append(": ").append(value).append('\n'));
     List<String> excluded = plan.getMethod().getExcludeParamNamesRegex();
     if (!excluded.isEmpty()) {
       card.append("  exclude_param_names_regex: ").append(quoted(excluded)).append('\n');

@@ -1,8 +1,6 @@
 package io.fisherstreams.cli.output;
 
 import io.fisherstreams.fisher.EpsilonShares;
-import io.fisherstreams.fisher.FisherAverage;
-import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
@@ -16,16 +14,14 @@ public final class MethodText {
 
   /** Name and settings, such as {@code gradient_matching, scale 1.0, prior 0.3}. */
   public static String of(MergeFormula formula) {
-    List<String> parts = new ArrayList<>(List.of(formula.name(), "scale " + formula.scale()));
-    if (formula instanceof FisherAverage average) {
-      parts.add("fisher_exponent " + average.exponent());
-      if (average.unit() != Unit.MEAN) {
-        parts.add("normalize_fisher_weight " + (average.unit() == Unit.NORM));
-      }
-    }
-    if (formula.readsFishers()) {
-      parts.add(formula.constantName() + " " + formula.constant());
-    }
+    List<String> parts = new ArrayList<>(List.of(formula.name()));
+    MergeMethods.keys(formula)
+        .forEach(
+            (key, value) -> {
+              if (!key.equals("name")) {
+                parts.add(key + " " + value);
+              }
+            });
     return String.join(", ", parts);
   }
 

@@ -1,4 +1,4 @@
-package io.fisherstreams.demo;
+package io.fisherstreams.text;
 
 import java.io.StringWriter;
 import java.util.Locale;
@@ -7,7 +7,9 @@ import javax.xml.stream.XMLStreamException;
 import javax.xml.stream.XMLStreamWriter;
 
 /** Writes one SVG drawing. It escapes all texts and attribute values. */
-final class SvgWriter {
+public final class SvgWriter {
+  private static final String NAMESPACE = "http://www.w3.org/2000/svg";
+
   private final StringWriter text = new StringWriter();
   private final XMLStreamWriter xml;
 
@@ -23,14 +25,14 @@ final class SvgWriter {
    * @param height in the drawing's own units
    * @param title for readers who do not see it
    */
-  SvgWriter(String style, double width, double height, String title) {
+  public SvgWriter(String style, double width, double height, String title) {
     try {
       xml = XMLOutputFactory.newDefaultFactory().createXMLStreamWriter(text);
     } catch (XMLStreamException e) {
       throw new IllegalStateException(e);
     }
     String viewBox = String.format(Locale.ROOT, "0 0 %.0f %.0f", width, height);
-    open("svg", "class", style, "viewBox", viewBox, "role", "img");
+    open("svg", "xmlns", NAMESPACE, "class", style, "viewBox", viewBox, "role", "img");
     element("title", title);
   }
 
@@ -39,7 +41,7 @@ final class SvgWriter {
    *
    * @param attributes names and values in turn; numbers get one decimal
    */
-  SvgWriter empty(String element, Object... attributes) {
+  public SvgWriter empty(String element, Object... attributes) {
     run(
         () -> {
           xml.writeEmptyElement(element);
@@ -50,14 +52,14 @@ final class SvgWriter {
   }
 
   /** Writes an element that contains a text; attributes as for {@link #empty}. */
-  SvgWriter element(String element, String content, Object... attributes) {
+  public SvgWriter element(String element, String content, Object... attributes) {
     open(element, attributes);
     run(() -> xml.writeCharacters(content));
     return close();
   }
 
   /** Begins an element; attributes as for {@link #empty}. */
-  SvgWriter open(String element, Object... attributes) {
+  public SvgWriter open(String element, Object... attributes) {
     run(
         () -> {
           xml.writeStartElement(element);
@@ -67,7 +69,7 @@ final class SvgWriter {
   }
 
   /** Ends the element that was begun last. */
-  SvgWriter close() {
+  public SvgWriter close() {
     run(
         () -> {
           xml.writeEndElement();
@@ -77,7 +79,7 @@ final class SvgWriter {
   }
 
   /** Ends the drawing and returns it. */
-  String svg() {
+  public String svg() {
     run(
         () -> {
           xml.writeEndElement();
