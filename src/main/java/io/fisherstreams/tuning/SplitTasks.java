@@ -30,12 +30,12 @@ final class SplitTasks implements AutoCloseable {
     HELD_OUT
   }
 
-  private record Split(TunedTask task, ExampleSource source, Map<Part, List<Long>> indices) {
-    ExampleSource examples(Part part) {
-      return new SelectedExamples(source, indices.get(part));
-    }
-  }
+  /** Bytes of validation examples that stay in memory, of all tasks together. */
+  private static final long KEPT_BYTES = 256L << 20;
 
+  private record Split(TunedTask task, Map<Part, ExampleSource> parts) {}
+
+  private final List<ExampleSource> opened = new ArrayList<>();
   private final List<Split> splits = new ArrayList<>();
   private final int batchSize;
 
@@ -51,7 +51,9 @@ final class SplitTasks implements AutoCloseable {
     try {
       for (TunedTask task : tasks) {
         ExampleSource source = task.examples();
-        splits.add(new Split(task, source, split(task.name(), source.count(), heldOut, seed)));
+        opened.add(source);
+        splits.add(
+            new Split(task, parts(task.name(), source, heldOut, seed, KEPT_BYTES / tasks.size())));
       }
     } catch (RuntimeException e) {
       close();
@@ -59,7 +61,9 @@ final class SplitTasks implements AutoCloseable {
     }
   }
 
-  private static Map<Part, List<Long>> split(String task, long count, double heldOut, long seed) {
+  private static Map<Part, ExampleSource> parts(
+      String task, ExampleSource source, double heldOut, long seed, long room) {
+    long count = source.count();
     int held = (int) Math.round(count * heldOut);
     if (held < 2 || count - held < 2) {
       throw new InvalidInput(
@@ -74,13 +78,17 @@ final class SplitTasks implements AutoCloseable {
     List<Long> order = LongStream.range(0, count).boxed().collect(Collectors.toList());
     Collections.shuffle(order, new Random(seed));
     return Map.of(
-        Part.HELD_OUT, order.subList(0, held).stream().sorted().toList(),
-        Part.VALIDATION, order.subList(held, order.size()).stream().sorted().toList());
+        Part.HELD_OUT, selected(source, order.subList(0, held), 0),
+        Part.VALIDATION, selected(source, order.subList(held, order.size()), room));
+  }
+
+  private static ExampleSource selected(ExampleSource source, List<Long> indices, long room) {
+    return new SelectedExamples(source, indices.stream().sorted().toList(), room);
   }
 
   /** How many examples of all tasks a part has. */
   long examples(Part part) {
-    return splits.stream().mapToLong(split -> split.indices.get(part).size()).sum();
+    return splits.stream().mapToLong(split -> split.parts.get(part).count()).sum();
   }
 
   /**
@@ -94,7 +102,7 @@ final class SplitTasks implements AutoCloseable {
     for (Split split : splits) {
       try (ModelRuntime runtime = split.task.load(merged)) {
         List<Evaluation> items =
-            Evaluation.items(runtime, split.examples(part), batchSize, ExampleProgress.SILENT);
+            Evaluation.items(runtime, split.parts.get(part), batchSize, ExampleProgress.SILENT);
         if (needsAccuracy && items.get(0).accuracy().isEmpty()) {
           throw new InvalidInput(
               "%s: the model predicts a value, which has no accuracy; measure the log-likelihood"
@@ -116,6 +124,6 @@ final class SplitTasks implements AutoCloseable {
 
   @Override
   public void close() {
-    splits.forEach(split -> split.source.close());
+    opened.forEach(ExampleSource::close);
   }
 }

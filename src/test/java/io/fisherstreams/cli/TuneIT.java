@@ -1,0 +1,263 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.config.MergeFileWriter;
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.fisher.TaskArithmetic;
+import io.fisherstreams.oneshot.EvaluationTasks;
+import io.fisherstreams.oneshot.MergeListener;
+import io.fisherstreams.oneshot.OneShotMerge;
+import io.fisherstreams.search.Measure;
+import io.fisherstreams.tuning.MergedFileTask;
+import io.fisherstreams.tuning.Settings;
+import io.fisherstreams.tuning.Trial;
+import io.fisherstreams.tuning.Tuner;
+import io.fisherstreams.tuning.TuningOptions;
+import io.fisherstreams.tuning.TuningOptions.Strategy;
+import io.fisherstreams.tuning.TuningResult;
+import java.io.IOException;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import picocli.CommandLine;
+
+/** The {@code tune} command on models whose best settings are known. */
+final class TuneIT {
+  @TempDir private Path directory;
+
+  private record Output(int exit, String out, String err) {}
+
+  private static Output run(String... arguments) {
+    StringWriter out = new StringWriter();
+    StringWriter err = new StringWriter();
+    CommandLine line = Main.commandLine();
+    int exit = line.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(arguments);
+    return new Output(exit, out.toString(), err.toString());
+  }
+
+  private String file(String name) {
+    return directory.resolve(name).toString();
+  }
+
+  @Test
+  void findsTheScaleThatTheLabelsComeFrom() throws IOException {
+    Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.15}");
+
+    Output output =
+        run(
+            "tune",
+            yaml.toString(),
+            "--output=" + file("tuned.yaml"),
+            "--csv=" + file("trials.csv"),
+            "--json=" + file("trials.json"),
+            "--svg=" + file("search.svg"));
+
+    assertThat(output.exit).as(output.err).isZero();
+    assertThat(output.out)
+        .containsPattern("trial \\d+ is better than the start: mean accuracy \\+")
+        .contains("on the held-out examples, which the search did not see: +")
+        .contains("100 validation examples, 100 held out");
+    MergeFile found = MergeFile.read(directory.resolve("tuned.yaml"));
+    double scale = ((TaskArithmetic) found.method().formula()).scale();
+    assertThat(scale).isCloseTo(0.5, within(0.1));
+    assertThat(found.models().get(0).evaluationExamples()).isPresent();
+
+    JsonNode json = new ObjectMapper().readTree(directory.resolve("trials.json").toFile());
+    assertThat(json.get("beats_start").asBoolean()).isTrue();
+    JsonNode trials = json.get("trials");
+    JsonNode best = trials.get(json.get("best_trial").asInt());
+    assertThat(best.get("method").get("scale").asDouble()).isEqualTo(scale);
+    assertThat(best.get("value").asDouble())
+        .isGreaterThan(0.95)
+        .isEqualTo(best.get("tasks").get("model-a").get("accuracy").asDouble());
+    assertThat(trials.get(0).get("difference").asDouble()).isZero();
+    assertThat(json.get("held_out").get("best_value").asDouble()).isGreaterThan(0.9);
+
+    List<String> csv = Files.readAllLines(directory.resolve("trials.csv"));
+    assertThat(csv).hasSize(1 + trials.size());
+    assertThat(csv.get(0))
+        .isEqualTo(
+            "trial,value,difference,standard_error,seconds,name,scale,coefficient model-a,"
+                + "accuracy model-a,log_likelihood model-a,failure");
+    assertThat(Files.readString(directory.resolve("search.svg")))
+        .startsWith("<svg xmlns=\"http://www.w3.org/2000/svg\"")
+        .contains("mean accuracy in %")
+        .endsWith("</svg>\n");
+  }
+
+  @Test
+  void theSeedGivesTheTrials() throws IOException {
+    Path yaml = new TunedModels(directory, 3, 0.5).yaml("{name: gradient_matching}");
+    List<List<String>> runs = new ArrayList<>();
+    for (String seed : List.of("1", "1", "2")) {
+      Output output =
+          run(
+              "tune",
+              yaml.toString(),
+              "--output=" + file("tuned.yaml"),
+              "--csv=" + file("trials.csv"),
+              "--strategy=random",
+              "--trials=5",
+              "--seed=" + seed);
+      assertThat(output.exit).as(output.err).isZero();
+      runs.add(
+          Files.readAllLines(directory.resolve("trials.csv")).stream()
+              .map(line -> line.replaceFirst("(,[^,]*,[^,]*,[^,]*),[^,]*", "$1"))
+              .collect(Collectors.toList()));
+    }
+    assertThat(runs.get(0)).hasSize(7).isEqualTo(runs.get(1)).isNotEqualTo(runs.get(2));
+  }
+
+  @Test
+  void saysWhenNoTrialIsBetter() throws IOException {
+    Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.5}");
+    Output output =
+        run("tune", yaml.toString(), "--output=" + file("tuned.yaml"), "--trials=10");
+    assertThat(output.exit).as(output.err).isZero();
+    assertThat(output.out).contains("no trial is better than the start in mean accuracy");
+    assertThat(MergeFile.read(directory.resolve("tuned.yaml")).method().formula())
+        .isEqualTo(new TaskArithmetic(0.5));
+  }
+
+  @Test
+  void saysWhenADifferenceIsNoise() throws IOException {
+    Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.47}");
+    Output output =
+        run(
+            "tune",
+            yaml.toString(),
+            "--output=" + file("tuned.yaml"),
+            "--search=scale",
+            "--trials=40");
+    assertThat(output.exit).as(output.err).isZero();
+    assertThat(output.out).contains("no trial beats the start beyond noise; the best, trial ");
+  }
+
+  /** Each trial's file against the file of {@code merge} with the trial's settings. */
+  @ParameterizedTest
+  @CsvSource({
+    "1, '{name: gradient_matching}'",
+    "3, '{name: gradient_matching}'",
+    "7, '{name: gradient_matching}'",
+    "3, '{scale: 1.2}'",
+    "7, '{relative_fisher_weight: 1e-3, fisher_exponent: 0.5}'",
+    "7, '{normalize_fisher_weight: false}'",
+    "6, '{name: task_arithmetic}'"
+  })
+  void aTrialHasTheBytesOfTheMerge(int models, String method) throws IOException {
+    MergeFile file = MergeFile.read(new TunedModels(directory, models, 0.5).yaml(method));
+    Settings start =
+        Settings.of(
+            file.method().formula(),
+            file.models().stream()
+                .collect(Collectors.toMap(MergeFile.Model::name, file::coefficient)));
+    TuningOptions options =
+        new TuningOptions(
+            Measure.MEAN_LOG_LIKELIHOOD,
+            Strategy.COORDINATE,
+            Set.of(),
+            20,
+            Optional.empty(),
+            0.5,
+            0,
+            32);
+    List<byte[]> merged = new ArrayList<>();
+    List<Trial> trials = new ArrayList<>();
+    try (EvaluationTasks tasks = EvaluationTasks.open(file, Optional.empty())) {
+      OneShotMerge.run(
+          inputs(file),
+          MergeListener.NONE,
+          session -> {
+            TuningResult result =
+                Tuner.run(
+                    (formula, coefficients, output) -> {
+                      session.merge(formula, coefficients, output);
+                      merged.add(bytes(output));
+                    },
+                    start,
+                    tasks.tasks().stream().map(MergedFileTask::new).toList(),
+                    directory,
+                    options,
+                    (trial, best) -> {});
+            trials.addAll(result.trials());
+          });
+    }
+    assertThat(trials).hasSizeGreaterThan(10);
+    for (Trial trial : trials) {
+      Settings settings = trial.settings();
+      Path yaml = directory.resolve("trial.yaml");
+      MergeFileWriter.write(file, settings.formula(), settings.coefficients(), "a trial", yaml);
+      Output output = run("merge", yaml.toString(), "--output=" + file("again.safetensors"));
+      assertThat(output.exit).as(output.err).isZero();
+      assertThat(bytes(directory.resolve("again.safetensors")))
+          .as(settings.toString())
+          .isEqualTo(merged.get(trial.number()));
+    }
+  }
+
+  private OneShotMerge.Inputs inputs(MergeFile file) {
+    return new OneShotMerge.Inputs(
+        file,
+        directory.resolve("start.safetensors"),
+        Long.MAX_VALUE,
+        Optional.empty(),
+        false,
+        false,
+        false,
+        2,
+        2,
+        Optional.empty(),
+        GradientOptions.standard(),
+        Optional.empty());
+  }
+
+  private static byte[] bytes(Path file) {
+    try {
+      return Files.readAllBytes(file);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  @Test
+  void faultsAreToldBeforeAnyMerge() throws IOException {
+    TunedModels models = new TunedModels(directory, 2, 0.5);
+    Path yaml = models.yaml("{name: task_arithmetic}");
+    String output = "--output=" + file("tuned.yaml");
+    assertThat(run("tune", yaml.toString(), output, "--held-out=1").exit).isEqualTo(2);
+    assertThat(run("tune", yaml.toString(), output, "--trials=0").exit).isEqualTo(2);
+    assertThat(run("tune", yaml.toString(), output, "--minutes=-1").exit).isEqualTo(2);
+    Output unknown = run("tune", yaml.toString(), output, "--measure=best");
+    assertThat(unknown.exit).isEqualTo(2);
+    assertThat(unknown.err).contains("mean-accuracy, worst-accuracy, mean-log-likelihood");
+    Output prior = run("tune", yaml.toString(), output, "--search=prior");
+    assertThat(prior.exit).isEqualTo(1);
+    assertThat(prior.err).contains("prior cannot be searched: task_arithmetic does not have it");
+    Output few = run("tune", yaml.toString(), output, "--held-out=0.001");
+    assertThat(few.exit).isEqualTo(1);
+    assertThat(few.err).contains("model-a: 200 examples give 200 for validation and 0 held out");
+    Output same = run("tune", yaml.toString(), "--output=" + yaml);
+    assertThat(same.exit).isEqualTo(1);
+    assertThat(same.err).contains("merge.yaml is one of the inputs");
+    Output nowhere = run("tune", yaml.toString(), "--output=" + file("no/tuned.yaml"));
+    assertThat(nowhere.exit).isEqualTo(1);
+    assertThat(nowhere.err).contains("expected a file in a folder that exists");
+    assertThat(directory.resolve("tuned.yaml")).doesNotExist();
+  }
+}
