@@ -132,10 +132,7 @@ final class TuneCommand implements Callable<Integer> {
       AtomicReference<TuningResult> result = new AtomicReference<>();
       OneShotMerge.run(
           MergeCommand.inputs(
-              file,
-              directory.path().resolve("start.safetensors"),
-              workDirectory,
-              connection),
+              file, directory.path().resolve("start.safetensors"), workDirectory, connection),
           new TerminalListener(spec),
           session ->
               result.set(

@@ -19,7 +19,8 @@ public final class MergeFileWriter {
   private static final ObjectMapper JSON = new ObjectMapper();
 
   /** Texts that mean the same without quotes. */
-  private static final Pattern PLAIN = Pattern.compile("(?!null\\b|Null\\b|NULL\\b)[A-Za-z0-9._/][-A-Za-z0-9._/]*");
+  private static final Pattern PLAIN =
+      Pattern.compile("(?!null\\b|Null\\b|NULL\\b)[A-Za-z0-9._/][-A-Za-z0-9._/]*");
 
   private final StringBuilder yaml = new StringBuilder();
   private final Path folder;

@@ -37,8 +37,7 @@ public final class CoordinateSearch implements SearchStrategy {
    * @param startValue the value of the start
    * @param seed the same seed gives the same points for the same values
    */
-  public CoordinateSearch(
-      List<Dimension> dimensions, int inOrder, double startValue, long seed) {
+  public CoordinateSearch(List<Dimension> dimensions, int inOrder, double startValue, long seed) {
     this.dimensions = List.copyOf(dimensions);
     this.inOrder = inOrder;
     this.random = new Random(seed);

@@ -17,10 +17,7 @@ public enum Measure {
   private final Function<Scores, Double> figure;
   private final Function<Scores, List<Double>> items;
 
-  Measure(
-      boolean isWorst,
-      Function<Scores, Double> figure,
-      Function<Scores, List<Double>> items) {
+  Measure(boolean isWorst, Function<Scores, Double> figure, Function<Scores, List<Double>> items) {
     this.isWorst = isWorst;
     this.figure = figure;
     this.items = items;
@@ -89,8 +86,8 @@ public enum Measure {
   }
 
   /**
-   * The variance of the figure's difference between two models with the same items: that of the mean
-   * of the items' residuals. The figure is a ratio of sums.
+   * The variance of the figure's difference between two models with the same items: that of the
+   * mean of the items' residuals. The figure is a ratio of sums.
    */
   private double pairedVariance(Scores model, Scores reference) {
     double difference = figure.apply(model) - figure.apply(reference);

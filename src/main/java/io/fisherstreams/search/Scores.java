@@ -11,8 +11,7 @@ import java.util.OptionalDouble;
  * @param logLikelihoods by item, the sum of log p(label), in nats
  * @param predictions by item, how many there were; at least 1
  */
-public record Scores(
-    List<Double> correct, List<Double> logLikelihoods, List<Double> predictions) {
+public record Scores(List<Double> correct, List<Double> logLikelihoods, List<Double> predictions) {
   /** Copies the lists, which have the same length. */
   public Scores {
     correct = List.copyOf(correct);

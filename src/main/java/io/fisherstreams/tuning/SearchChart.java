@@ -6,8 +6,8 @@ import java.util.List;
 import java.util.Locale;
 
 /**
- * A search as an SVG picture that needs no style sheet: a dot for each trial, a line for the best so
- * far, the start's value, and the strip around it that is noise.
+ * A search as an SVG picture that needs no style sheet: a dot for each trial, a line for the best
+ * so far, the start's value, and the strip around it that is noise.
  */
 public final class SearchChart {
   private static final double WIDTH = 900;
@@ -38,11 +38,7 @@ public final class SearchChart {
   }
 
   private static List<Double> values(TuningResult result) {
-    return result.trials().stream()
-        .map(Trial::value)
-        .filter(Double::isFinite)
-        .sorted()
-        .toList();
+    return result.trials().stream().map(Trial::value).filter(Double::isFinite).sorted().toList();
   }
 
   /** The picture. */
@@ -51,12 +47,18 @@ public final class SearchChart {
   }
 
   private String draw() {
-    String measure =
-        result.options().measure().name().toLowerCase(Locale.ROOT).replace('_', ' ');
+    String measure = result.options().measure().name().toLowerCase(Locale.ROOT).replace('_', ' ');
     SvgWriter svg =
-        new SvgWriter("search", WIDTH, HEIGHT, "Search of merge settings: " + measure + " by trial");
+        new SvgWriter(
+            "search", WIDTH, HEIGHT, "Search of merge settings: " + measure + " by trial");
     svg.empty("rect", "x", 0, "y", 0, "width", WIDTH, "height", HEIGHT, "fill", "#ffffff");
-    text(svg, LEFT, 20, "start", "#1c2430", measure + (isAccuracy ? " in %" : "") + " on the validation examples, by trial");
+    text(
+        svg,
+        LEFT,
+        20,
+        "start",
+        "#1c2430",
+        measure + (isAccuracy ? " in %" : "") + " on the validation examples, by trial");
     grid(svg);
     double start = result.start().value();
     noise(svg, start);
@@ -64,7 +66,14 @@ public final class SearchChart {
     for (Trial trial : result.trials()) {
       if (trial.value() >= lowest) {
         svg.open(
-                "circle", "cx", x(trial.number()), "cy", y(trial.value()), "r", 3, "fill",
+                "circle",
+                "cx",
+                x(trial.number()),
+                "cy",
+                y(trial.value()),
+                "r",
+                3,
+                "fill",
                 trial.number() == result.best().number() ? "#b85c00" : "#1f5fbf")
             .element("title", "trial " + trial.number() + ": " + shown(trial.value()))
             .close();
@@ -101,12 +110,20 @@ public final class SearchChart {
         .filter(difference -> difference.error() > 0)
         .ifPresent(
             difference -> {
-              double reach =
-                  Difference.NOISE * difference.error();
+              double reach = Difference.NOISE * difference.error();
               double upper = y(Math.min(highest, start + reach));
               svg.empty(
-                  "rect", "x", LEFT, "y", upper, "width", WIDTH - LEFT - RIGHT, "height",
-                  Math.max(0, y(start) - upper), "fill", "#e9eff8");
+                  "rect",
+                  "x",
+                  LEFT,
+                  "y",
+                  upper,
+                  "width",
+                  WIDTH - LEFT - RIGHT,
+                  "height",
+                  Math.max(0, y(start) - upper),
+                  "fill",
+                  "#e9eff8");
             });
   }
 
@@ -119,21 +136,49 @@ public final class SearchChart {
       points.append(format("%.1f,%.1f ", x(trial.number()), y(best)));
     }
     svg.empty(
-        "polyline", "points", points.toString().trim(), "fill", "none", "stroke", "#b85c00",
-        "stroke-width", 1.5);
+        "polyline",
+        "points",
+        points.toString().trim(),
+        "fill",
+        "none",
+        "stroke",
+        "#b85c00",
+        "stroke-width",
+        1.5);
   }
 
   private static void line(
       SvgWriter svg, String colour, String dashes, double x1, double y1, double x2, double y2) {
     svg.empty(
-        "line", "x1", x1, "y1", y1, "x2", x2, "y2", y2, "stroke", colour, "stroke-dasharray",
+        "line",
+        "x1",
+        x1,
+        "y1",
+        y1,
+        "x2",
+        x2,
+        "y2",
+        y2,
+        "stroke",
+        colour,
+        "stroke-dasharray",
         dashes);
   }
 
   private static void text(
       SvgWriter svg, double x, double y, String anchor, String colour, String text) {
     svg.element(
-        "text", text, "x", x, "y", y, "text-anchor", anchor, "fill", colour, "style",
+        "text",
+        text,
+        "x",
+        x,
+        "y",
+        y,
+        "text-anchor",
+        anchor,
+        "fill",
+        colour,
+        "style",
         "font: " + FONT);
   }
 

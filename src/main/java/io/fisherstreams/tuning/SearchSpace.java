@@ -137,7 +137,6 @@ final class SearchSpace {
         scale,
         average.exponent(),
         average.unit(),
-        values.getOrDefault(
-            "whole " + Searched.RELATIVE_FISHER_WEIGHT.text(), average.constant()));
+        values.getOrDefault("whole " + Searched.RELATIVE_FISHER_WEIGHT.text(), average.constant()));
   }
 }

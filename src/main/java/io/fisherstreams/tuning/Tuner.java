@@ -37,11 +37,7 @@ public final class Tuner {
   }
 
   private Tuner(
-      MergeSession session,
-      SplitTasks tasks,
-      Path file,
-      TuningOptions options,
-      Listener listener) {
+      MergeSession session, SplitTasks tasks, Path file, TuningOptions options, Listener listener) {
     this.session = session;
     this.tasks = tasks;
     this.file = file;
@@ -114,8 +110,7 @@ public final class Tuner {
   }
 
   private boolean hasTime(long began) {
-    return options.time().isEmpty()
-        || System.nanoTime() - began < options.time().get().toNanos();
+    return options.time().isEmpty() || System.nanoTime() - began < options.time().get().toNanos();
   }
 
   private void add(Trial trial) {

@@ -61,8 +61,7 @@ public record TuningData(String origin, TuningResult result) {
     for (int i = 0; i < cells.size(); i++) {
       String cell = cells.get(i);
       csv.append(i == 0 ? "" : ",");
-      csv.append(
-          cell.matches("[^,\"\r\n]*") ? cell : "\"" + cell.replace("\"", "\"\"") + "\"");
+      csv.append(cell.matches("[^,\"\r\n]*") ? cell : "\"" + cell.replace("\"", "\"\"") + "\"");
     }
     csv.append('\n');
   }
@@ -78,10 +77,7 @@ public record TuningData(String origin, TuningResult result) {
         .put("best_trial", result.best().number())
         .put("beats_start", result.beatsStart());
     ObjectNode validation = root.putObject("validation").put("examples", result.validation());
-    result
-        .best()
-        .difference()
-        .ifPresent(difference -> put(difference, validation));
+    result.best().difference().ifPresent(difference -> put(difference, validation));
     ObjectNode heldOut = root.putObject("held_out").put("examples", result.heldOut().examples());
     heldOut.put("start_value", result.heldOut().startValue());
     heldOut.put("best_value", result.heldOut().bestValue());

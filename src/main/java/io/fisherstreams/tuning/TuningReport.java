@@ -32,8 +32,7 @@ public record TuningReport(TuningResult result) {
     if (measure().isAccuracy()) {
       text.append(figures("accuracy in %", TuningReport::percent, "%.2f"));
     } else {
-      text.append(
-          figures("log-likelihood", its -> OptionalDouble.of(its.logLikelihood()), "%.4f"));
+      text.append(figures("log-likelihood", its -> OptionalDouble.of(its.logLikelihood()), "%.4f"));
     }
     return text.append(System.lineSeparator()).append(verdict()).toString();
   }
@@ -57,8 +56,7 @@ public record TuningReport(TuningResult result) {
     return table.toString();
   }
 
-  private String figures(
-      String title, Function<Figures, OptionalDouble> figure, String pattern) {
+  private String figures(String title, Function<Figures, OptionalDouble> figure, String pattern) {
     TextTable table = new TextTable().left();
     List<String> head = new ArrayList<>(List.of(title));
     result.start().tasks().keySet().forEach(head::add);
@@ -96,7 +94,8 @@ public record TuningReport(TuningResult result) {
 
   /** Whether the best trial is better than the start, in a few lines. */
   public String verdict() {
-    String name = measure().name().toLowerCase(Locale.ROOT).replace('_', ' ').replace("log ", "log-");
+    String name =
+        measure().name().toLowerCase(Locale.ROOT).replace('_', ' ').replace("log ", "log-");
     if (result.best().number() == 0) {
       return format("no trial is better than the start in %s%n", name);
     }
@@ -108,14 +107,11 @@ public record TuningReport(TuningResult result) {
             ? format("trial %d is better than the start: %s", result.best().number(), name)
             : format(
                 "no trial beats the start beyond noise; the best, trial %d: %s",
-                result.best().number(),
-                name);
+                result.best().number(), name);
     return format(
         "%s %s (standard error) on the validation examples%n"
             + "on the held-out examples, which the search did not see: %s%n",
-        begin,
-        amount,
-        heldOut);
+        begin, amount, heldOut);
   }
 
   private String shown(Difference difference) {

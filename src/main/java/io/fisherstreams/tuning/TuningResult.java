@@ -15,7 +15,11 @@ import java.util.Map;
  * @param heldOut the held-out examples
  */
 public record TuningResult(
-    TuningOptions options, List<Trial> trials, Trial best, boolean hasEnded, long validation,
+    TuningOptions options,
+    List<Trial> trials,
+    Trial best,
+    boolean hasEnded,
+    long validation,
     HeldOut heldOut) {
   /**
    * The start and the best trial on examples that the search did not see.

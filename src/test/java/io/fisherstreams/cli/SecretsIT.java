@@ -67,7 +67,8 @@ final class SecretsIT {
           "merge", List.of(CASE.resolve("merge.yaml").toString()),
           "evaluate", List.of(CASE.resolve("merge.yaml").toString()),
           "tune",
-              List.of(CASE.resolve("merge.yaml").toString(), "--output=target/tuned-by-a-test.yaml"),
+              List.of(
+                  CASE.resolve("merge.yaml").toString(), "--output=target/tuned-by-a-test.yaml"),
           "run", List.of("--all"),
           "method set", List.of("fisher"),
           "webhooks replay", List.of("hook-of-a-test", "--release", "1"),

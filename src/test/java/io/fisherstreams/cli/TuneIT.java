@@ -127,8 +127,7 @@ final class TuneIT {
   @Test
   void saysWhenNoTrialIsBetter() throws IOException {
     Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.5}");
-    Output output =
-        run("tune", yaml.toString(), "--output=" + file("tuned.yaml"), "--trials=10");
+    Output output = run("tune", yaml.toString(), "--output=" + file("tuned.yaml"), "--trials=10");
     assertThat(output.exit).as(output.err).isZero();
     assertThat(output.out).contains("no trial is better than the start in mean accuracy");
     assertThat(MergeFile.read(directory.resolve("tuned.yaml")).method().formula())

@@ -147,10 +147,7 @@ final class TunedModels {
   }
 
   private static double[] layer(
-      Map<String, float[]> network,
-      int layer,
-      int inputs,
-      IntToDoubleFunction input) {
+      Map<String, float[]> network, int layer, int inputs, IntToDoubleFunction input) {
     float[] weight = network.get("layers." + layer + ".weight");
     float[] bias = network.get("layers." + layer + ".bias");
     double[] sums = new double[bias.length];
@@ -176,7 +173,9 @@ final class TunedModels {
       yaml.append("    checkpoint: ").append(name).append(".safetensors\n");
       yaml.append("    fisher: ").append(name).append(".fisher.safetensors\n");
     }
-    yaml.insert(yaml.indexOf("model-a.fisher.safetensors\n") + 27, "    evaluation_examples: test.safetensors\n");
+    yaml.insert(
+        yaml.indexOf("model-a.fisher.safetensors\n") + 27,
+        "    evaluation_examples: test.safetensors\n");
     yaml.append("method: ").append(method).append('\n');
     return Files.writeString(folder.resolve("merge.yaml"), yaml.toString());
   }

@@ -106,8 +106,7 @@ class CoordinateSearchTest {
   @Test
   void aFailedPointIsNeverTheBest() {
     List<List<Double>> points =
-        points(
-            point -> point.get(0) > 1.2 ? Double.NEGATIVE_INFINITY : hill(point), 1000, 1);
+        points(point -> point.get(0) > 1.2 ? Double.NEGATIVE_INFINITY : hill(point), 1000, 1);
     assertThat(best(points, point -> point.get(0) > 1.2 ? -1e9 : hill(point)).get(0))
         .isBetween(1.1, 1.2);
   }

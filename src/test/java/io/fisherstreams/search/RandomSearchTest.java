@@ -24,9 +24,7 @@ class RandomSearchTest {
       Dimension dimension = DIMENSIONS.get(i);
       double span = Math.log(dimension.reach());
       List<Double> parts =
-          points.stream()
-              .map(point -> Math.log(point.get(at) / dimension.start()) / span)
-              .toList();
+          points.stream().map(point -> Math.log(point.get(at) / dimension.start()) / span).toList();
       assertThat(parts).allSatisfy(part -> assertThat(part).isBetween(-1.001, 1.001));
       // An even distribution over (−1, 1) has mean 0 and mean square 1/3.
       assertThat(parts.stream().mapToDouble(p -> p).average().orElseThrow())
@@ -47,7 +45,6 @@ class RandomSearchTest {
         .allSatisfy(
             point ->
                 assertThat(point)
-                    .allSatisfy(
-                        value -> assertThat(Dimension.rounded(value)).isEqualTo(value)));
+                    .allSatisfy(value -> assertThat(Dimension.rounded(value)).isEqualTo(value)));
   }
 }

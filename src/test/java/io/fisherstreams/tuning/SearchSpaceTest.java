@@ -50,8 +50,7 @@ class SearchSpaceTest {
     assertThat(space(RELATIVE, COEFFICIENTS).settings(List.of(1.5, 0.1, 0.7, 0.8)))
         .isEqualTo(
             Settings.of(new FisherAverage(1.5, 0.5, Unit.MEAN, 0.1), Map.of("a", 0.7, "b", 0.8)));
-    assertThat(
-            space(FisherAverage.of(1e-4, false), COEFFICIENTS).settings(List.of(2.0, 0.7, 0.8)))
+    assertThat(space(FisherAverage.of(1e-4, false), COEFFICIENTS).settings(List.of(2.0, 0.7, 0.8)))
         .isEqualTo(
             Settings.of(new FisherAverage(2, 1, Unit.ONE, 1e-4), Map.of("a", 0.7, "b", 0.8)));
   }
@@ -88,16 +87,13 @@ class SearchSpaceTest {
         .hasMessage("prior cannot be searched: task_arithmetic does not have it");
     assertThatThrownBy(
             () ->
-                space(
-                    FisherAverage.of(1e-6, true), COEFFICIENTS, Searched.RELATIVE_FISHER_WEIGHT))
+                space(FisherAverage.of(1e-6, true), COEFFICIENTS, Searched.RELATIVE_FISHER_WEIGHT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("set relative_fisher_weight: 1e-3 in its place");
-    assertThatThrownBy(
-            () -> space(new TaskArithmetic(0), Map.of("a", 1.0), Searched.SCALE))
+    assertThatThrownBy(() -> space(new TaskArithmetic(0), Map.of("a", 1.0), Searched.SCALE))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("nothing to search");
-    assertThatThrownBy(
-            () -> space(new TaskArithmetic(1), Map.of("a", 1.0), Searched.COEFFICIENT))
+    assertThatThrownBy(() -> space(new TaskArithmetic(1), Map.of("a", 1.0), Searched.COEFFICIENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("nothing to search");
   }

@@ -7,8 +7,8 @@ import java.util.List;
 import java.util.Map;
 
 /**
- * Some of a source's examples, in the source's order, for many passes: what fits into a given memory
- * is read once. The source stays the caller's.
+ * Some of a source's examples, in the source's order, for many passes: what fits into a given
+ * memory is read once. The source stays the caller's.
  */
 public final class SelectedExamples implements ExampleSource {
   private final ExampleSource source;
