@@ -3,24 +3,21 @@ package io.fisherstreams.search;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Map;
-import java.util.function.Function;
 import java.util.function.IntToDoubleFunction;
 
 /** What a search makes as large as it can: a figure of the tasks, their mean or the worst. */
 public enum Measure {
-  MEAN_ACCURACY(false, Measure::accuracy, Scores::correct),
-  WORST_ACCURACY(true, Measure::accuracy, Scores::correct),
-  MEAN_LOG_LIKELIHOOD(false, Scores::meanLogLikelihood, Scores::logLikelihoods),
-  WORST_LOG_LIKELIHOOD(true, Scores::meanLogLikelihood, Scores::logLikelihoods);
+  MEAN_ACCURACY(false, true),
+  WORST_ACCURACY(true, true),
+  MEAN_LOG_LIKELIHOOD(false, false),
+  WORST_LOG_LIKELIHOOD(true, false);
 
   private final boolean isWorst;
-  private final Function<Scores, Double> figure;
-  private final Function<Scores, List<Double>> items;
+  private final boolean isAccuracy;
 
-  Measure(boolean isWorst, Function<Scores, Double> figure, Function<Scores, List<Double>> items) {
+  Measure(boolean isWorst, boolean isAccuracy) {
     this.isWorst = isWorst;
-    this.figure = figure;
-    this.items = items;
+    this.isAccuracy = isAccuracy;
   }
 
   /**
@@ -41,23 +38,27 @@ public enum Measure {
 
   /** Whether it counts right predictions, so that every task needs classes or tokens. */
   public boolean isAccuracy() {
-    return this == MEAN_ACCURACY || this == WORST_ACCURACY;
+    return isAccuracy;
   }
 
-  private static double accuracy(Scores scores) {
-    return scores.accuracy().orElseThrow();
+  private double figure(Scores scores) {
+    return isAccuracy ? scores.accuracy().orElseThrow() : scores.meanLogLikelihood();
+  }
+
+  private List<Double> items(Scores scores) {
+    return isAccuracy ? scores.correct() : scores.logLikelihoods();
   }
 
   /** The measure of a model, from its scores by task, at least one. */
   public double of(Map<String, Scores> byTask) {
     return isWorst
-        ? figure.apply(byTask.get(worst(byTask)))
+        ? figure(byTask.get(worst(byTask)))
         : byTask.values().stream().mapToDouble(figure::apply).average().orElseThrow();
   }
 
   private String worst(Map<String, Scores> byTask) {
     return byTask.entrySet().stream()
-        .min(Comparator.comparing(task -> figure.apply(task.getValue())))
+        .min(Comparator.comparing(task -> figure(task.getValue())))
         .orElseThrow()
         .getKey();
   }
@@ -90,13 +91,13 @@ public enum Measure {
    * mean of the items' residuals. The figure is a ratio of sums.
    */
   private double pairedVariance(Scores model, Scores reference) {
-    double difference = figure.apply(model) - figure.apply(reference);
+    double difference = figure(model) - figure(reference);
     return variance(
-        model, item -> items.apply(model).get(item) - items.apply(reference).get(item), difference);
+        model, item -> items(model).get(item) - items(reference).get(item), difference);
   }
 
   private double variance(Scores model) {
-    return variance(model, items.apply(model)::get, figure.apply(model));
+    return variance(model, items(model)::get, figure(model));
   }
 
   private static double variance(Scores model, IntToDoubleFunction item, double ratio) {
