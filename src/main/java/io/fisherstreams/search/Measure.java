@@ -53,7 +53,7 @@ public enum Measure {
   public double of(Map<String, Scores> byTask) {
     return isWorst
         ? figure(byTask.get(worst(byTask)))
-        : byTask.values().stream().mapToDouble(figure::apply).average().orElseThrow();
+        : byTask.values().stream().mapToDouble(this::figure).average().orElseThrow();
   }
 
   private String worst(Map<String, Scores> byTask) {
@@ -92,8 +92,7 @@ public enum Measure {
    */
   private double pairedVariance(Scores model, Scores reference) {
     double difference = figure(model) - figure(reference);
-    return variance(
-        model, item -> items(model).get(item) - items(reference).get(item), difference);
+    return variance(model, item -> items(model).get(item) - items(reference).get(item), difference);
   }
 
   private double variance(Scores model) {
