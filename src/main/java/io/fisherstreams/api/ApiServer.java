@@ -36,16 +36,16 @@ final class ApiServer implements AutoCloseable {
   private final Access access;
   private final ThreadPoolExecutor threads;
   private final SlowClients slow;
-  private final Optional<Monitor> monitor;
+  private final Monitor monitor;
   private volatile List<Route> routes = List.of();
 
   /**
    * A server that has its port and is not started.
    *
-   * @param monitor whose health and metrics it shows too, if there is one
+   * @param monitor whose health and metrics it shows too
    * @throws InvalidInput when the address or port cannot be used
    */
-  ApiServer(ApiOptions options, Optional<Monitor> monitor) {
+  ApiServer(ApiOptions options, Monitor monitor) {
     this(options, monitor, SlowClients.LIMIT);
   }
 
@@ -54,7 +54,7 @@ final class ApiServer implements AutoCloseable {
    *
    * @param longest time that a client has for each block of an answer
    */
-  ApiServer(ApiOptions options, Optional<Monitor> monitor, Duration longest) {
+  ApiServer(ApiOptions options, Monitor monitor, Duration longest) {
     this.monitor = monitor;
     this.access = new Access(options);
     try {
@@ -159,7 +159,7 @@ final class ApiServer implements AutoCloseable {
       }
       methods.add(route.method());
     }
-    Optional<Monitor.Answer> health = monitor.flatMap(shown -> shown.answer(path));
+    Optional<Monitor.Answer> health = monitor.answer(path);
     if (health.isPresent() && !method.equals("OPTIONS")) {
       request(exchange).bytes(health.get().status(), health.get().type(), health.get().bytes());
       return;

@@ -41,7 +41,7 @@ public final class ApiStage implements StageInstance {
       ApiOptions options,
       Map<String, String> groups,
       Path directory,
-      Optional<Monitor> monitor,
+      Monitor monitor,
       Deque<AutoCloseable> resources) {
     this.resources = resources;
     ReleaseFiles files = owned(new ReleaseFiles(kafka, topics, directory));
@@ -50,10 +50,10 @@ public final class ApiStage implements StageInstance {
     Similarities similarities = owned(new Similarities(kafka, topics, directory));
     server = owned(new ApiServer(options, monitor));
     owned(page);
-    monitor.ifPresent(
-        shown -> shown.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN))));
+    monitor.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN)));
     Downloads downloads = new Downloads(files, options.downloads());
-    routes = new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities).all();
+    routes =
+        new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities, monitor).all();
   }
 
   private <T extends AutoCloseable> T owned(T resource) {
@@ -66,7 +66,7 @@ public final class ApiStage implements StageInstance {
    *
    * @param groups consumer groups of gate and webhooks, by stage; their lag is shown too
    * @param directory for the releases that clients download, and for comparisons
-   * @param monitor that it shows too and to which it adds the pool's meters, if there is one
+   * @param monitor of this process, which it shows too and to which it adds the pool's meters
    * @throws InvalidInput when it cannot listen, or its token cannot be read
    */
   public static ApiStage create(
@@ -75,7 +75,7 @@ public final class ApiStage implements StageInstance {
       ApiOptions options,
       Map<String, String> groups,
       Path directory,
-      Optional<Monitor> monitor) {
+      Monitor monitor) {
     options.token(); // a wrong one shows at the start, not at the first change
     Deque<AutoCloseable> resources = new ArrayDeque<>();
     try {

@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.LayerShares;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.DeadLetter;
@@ -50,6 +51,7 @@ final class PoolRoutes {
   private final ReleaseFiles files;
   private final Downloads downloads;
   private final Similarities similarities;
+  private final Monitor monitor;
 
   PoolRoutes(
       KafkaSettings kafka,
@@ -58,7 +60,8 @@ final class PoolRoutes {
       LivePage page,
       ReleaseFiles files,
       Downloads downloads,
-      Similarities similarities) {
+      Similarities similarities,
+      Monitor monitor) {
     this.kafka = kafka;
     this.topics = topics;
     this.follower = follower;
@@ -66,6 +69,7 @@ final class PoolRoutes {
     this.files = files;
     this.downloads = downloads;
     this.similarities = similarities;
+    this.monitor = monitor;
   }
 
   /** All routes. */
@@ -89,6 +93,7 @@ final class PoolRoutes {
         new Route("PUT", "/v1/aliases/{alias}", this::setAlias),
         new Route("GET", "/v1/dead-letters", this::deadLetters),
         new Route("GET", "/v1/events", this::events),
+        new Route("GET", "/v1/process", request -> request.json(200, json -> monitor.write(json))),
         new Route("GET", "/v1/openapi.yaml", PoolRoutes::document));
   }
 

@@ -31,6 +31,7 @@ public final class BenchCommand implements Callable<Integer> {
     START_UP,
     ACCUMULATION,
     ARRIVAL,
+    PAGE,
     RESTART,
     MERGE,
     GRADIENT;
@@ -96,6 +97,7 @@ public final class BenchCommand implements Callable<Integer> {
           }
         }
       }
+      case PAGE -> new PageBench(directory, out, models).run(repetitions);
       case RESTART -> new RestartBench(directory, out, models).run();
       case GRADIENT -> new GradientBench(directory, out).run();
       case MERGE -> new MergeBench(directory, out).run(new int[] {models, 4 * models});

@@ -123,7 +123,7 @@ final class RunningStages implements AutoCloseable {
               config.api().orElse(ApiOptions.standard()),
               groups(config, topics),
               own,
-              monitor);
+              monitor.orElseThrow());
     };
   }
 

@@ -75,7 +75,7 @@ public final class ServedPools implements MergedModels.Opener, AutoCloseable {
             ApiOptions.standard().withPort(0),
             Map.of(),
             state.resolve("api"),
-            Optional.of(monitor));
+            monitor);
     monitor.add(Stage.API, page);
     page.start();
     first = new StreamedPool(kafka, topics, state, base, method);

@@ -1,5 +1,6 @@
 package io.fisherstreams.monitor;
 
+import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.Build;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StageRunner;
@@ -133,6 +134,23 @@ public final class Monitor implements AutoCloseable {
           Optional.of(new Answer(200, "text/plain; version=0.0.4; charset=utf-8", scrape()));
       default -> Optional.empty();
     };
+  }
+
+  /** Writes the fields of this process: its stages, memory, disk, files and clients. */
+  public void write(JsonGenerator json) throws IOException {
+    ProcessView view = new ProcessView(registry);
+    json.writeStringField("build", Build.current().text());
+    json.writeArrayFieldStart("stages");
+    for (Map.Entry<String, StageInstance> stage : stages.entrySet()) {
+      json.writeStartObject();
+      json.writeStringField("stage", stage.getKey());
+      json.writeBooleanField("ready", isReady(stage.getValue()));
+      json.writeBooleanField("ended", stage.getValue().ended().isDone());
+      view.writeStage(json, stage.getKey());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
+    view.write(json);
   }
 
   private String scrape() {

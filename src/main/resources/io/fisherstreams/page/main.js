@@ -5,6 +5,7 @@ import { startMatrices } from "./matrices.js";
 import { startModels } from "./models.js";
 import { startOperation } from "./operation.js";
 import { connect, connectionText, newestComplete, onAnnouncement, onChange, pool } from "./pool.js";
+import { startProcess } from "./process.js";
 import { startReleases } from "./releases.js";
 import { ago, count, number, tick } from "./text.js";
 
@@ -31,15 +32,16 @@ function renderTiles() {
   const models = [...pool.models.values()].filter((model) => model.role !== "BASE");
   const ready = models.filter((model) => model.state === "READY").length;
   const rejected = models.filter((model) => model.state === "REJECTED").length;
-  const waits = models.length - ready - rejected;
-  const states = [waits > 0 ? `… ${number(waits)} waiting` : null, rejected > 0 ? `✕ ${number(rejected)} rejected` : null];
+  const leftOut = models.filter((model) => model.state === "LEFT_OUT").length;
+  const waits = models.length - ready - rejected - leftOut;
+  const states = [waits > 0 ? `… ${number(waits)} waiting` : null, leftOut > 0 ? `✕ ${number(leftOut)} left out` : null, rejected > 0 ? `✕ ${number(rejected)} rejected` : null];
   const newest = newestComplete();
   const lags = (summary?.stages ?? []).map((stage) => stage.lag_records).filter((lag) => lag !== null);
   const lag = lags.reduce((sum, value) => sum + value, 0);
   const absent = (summary?.stages ?? []).filter((stage) => stage.instances?.length === 0).map((stage) => stage.stage);
   const rate = (summary?.topics ?? []).reduce((sum, topic) => sum + topic.records_per_second, 0);
   const tiles = [
-    { name: "models ready", value: `${number(ready)} of ${number(models.length)}`, note: states.filter(Boolean).join(", "), style: rejected > 0 ? "bad" : waits > 0 ? "wait" : "" },
+    { name: "models ready", value: `${number(ready)} of ${number(models.length)}`, note: states.filter(Boolean).join(", "), style: rejected + leftOut > 0 ? "bad" : waits > 0 ? "wait" : "" },
     { name: "newest release", value: newest ? String(newest.id) : "none", note: newest ? `${ago(Date.parse(newest.at))}: ${newest.plan.cause}` : "" },
     { name: "records behind", value: lags.length === 0 ? "–" : number(lag), note: absent.length > 0 ? `✕ no instance of ${absent.join(", ")}` : "all stages together", style: absent.length > 0 ? "bad" : "" },
     { name: "records a second", value: summary === null ? "–" : number(Math.round(rate)), note: "written, all topics" },
@@ -96,6 +98,7 @@ startModels();
 startReleases();
 startMatrices();
 startOperation();
+startProcess();
 renderTiles();
 setInterval(() => {
   tick();

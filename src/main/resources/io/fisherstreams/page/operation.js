@@ -23,6 +23,9 @@ function stageRow() {
   };
 }
 
+/** The part of our own client ids that differs between processes; another client id as it is. */
+const shortClient = (client) => /-([0-9a-f]{8})-[0-9a-f-]{27}-build-/.exec(client)?.[1] ?? client;
+
 function describe(instances) {
   if (instances === null) {
     return "This server may not read them.";
@@ -35,7 +38,7 @@ function describe(instances) {
       "div",
       { class: "wrap" },
       `✓ ${instance.host}, ${count(instance.partitions, "partition", "partitions")}`,
-      h("small", {}, [instance.build ? `version ${instance.build}` : null, instance.client].filter(Boolean).join(" · ")),
+      h("small", { title: instance.client }, [instance.build ? `version ${instance.build}` : null, shortClient(instance.client)].filter(Boolean).join(" · ")),
     ),
   );
 }
@@ -81,6 +84,7 @@ function renderSummary() {
 const LETTERS = [{ text: "Reason" }, { text: "Came from" }, { text: "Rejected by" }, { text: "When" }];
 const letters = table("The newest dead letters", LETTERS, "stack");
 const letterCard = h("div", { class: "card" }, letters.element);
+const kinds = h("div");
 const noLetters = h("div");
 const letterHelp = h("div");
 
@@ -105,9 +109,19 @@ function letterRow() {
   };
 }
 
+function renderKinds() {
+  const counts = new Map();
+  pool.deadLetters.forEach(({ kind }) => counts.set(kind, (counts.get(kind) ?? 0) + 1));
+  const sorted = [...counts].sort((a, b) => b[1] - a[1]);
+  replaceWhen(kinds, JSON.stringify(sorted), () =>
+    sorted.length === 0 ? [] : [h("p", {}, `The newest ${count(pool.deadLetters.length, "dead letter", "dead letters")} by kind: ${sorted.map(([kind, n]) => `${kind.replaceAll("_", " ")} ${number(n)}`).join(", ")}.`)],
+  );
+}
+
 function renderLetters() {
   keyed(letters.body, pool.deadLetters, (letter) => letter.offset, letterRow);
   letterCard.hidden = pool.deadLetters.length === 0;
+  renderKinds();
   replaceWhen(noLetters, String(pool.loaded && pool.deadLetters.length === 0), () => (pool.loaded && pool.deadLetters.length === 0 ? empty("No record was rejected.") : []));
   const newest = pool.deadLetters[0]?.offset;
   replaceWhen(letterHelp, String(newest), () =>
@@ -182,7 +196,7 @@ function renderActivity() {
 export function startOperation() {
   document.getElementById("stages-body").append(h("div", { class: "card" }, stages.element));
   document.getElementById("traffic-body").append(h("div", { class: "card" }, traffic.element));
-  document.getElementById("dead-letters-body").append(noLetters, letterCard, letterHelp);
+  document.getElementById("dead-letters-body").append(noLetters, kinds, letterCard, letterHelp);
   document.getElementById("aliases-body").append(aliasCard, noAliases);
   document.getElementById("activity-body").append(quiet, feed);
   aliasCard.hidden = letterCard.hidden = feed.hidden = true;

@@ -26,6 +26,7 @@ export const pool = {
   similarity: null,
   activity: [],
   rates: new Map(),
+  process: null,
 };
 
 const listeners = [];
@@ -110,6 +111,7 @@ async function load() {
     pool.loaded = true;
     touch("problem", "releases", "aliases", "dead letters");
     loadShares();
+    readProcess();
   } catch (error) {
     if (loading === mine) {
       pool.problem = error.message;
@@ -146,6 +148,16 @@ async function reloadModels() {
     setModels((await read("v1/models")).body.models);
   } catch {
     // The next event or connection brings them.
+  }
+}
+
+/** Reads how the process is that serves this page. */
+export async function readProcess() {
+  try {
+    pool.process = (await read("v1/process")).body;
+    touch("process");
+  } catch {
+    // The connection says so, or the next time brings it.
   }
 }
 

@@ -34,6 +34,38 @@ function verdictText(verdict) {
   return `Gate: ${verdict.passed ? "passed" : "failed"}. Accuracy ${percent(verdict.accuracy)}${reference}${verdict.held ? "; the alias was held" : ""}${suspects}${leftOut}`;
 }
 
+/** How a plan merges; settings that have no effect are left out. */
+function methodFacts(method) {
+  const facts = [["Method", method.name]];
+  if (method.name === "fisher") {
+    const isRelative = method.relative_fisher_weight !== null;
+    facts.push(isRelative ? ["relative_fisher_weight", String(method.relative_fisher_weight)] : ["ε", String(method.minimal_fisher_weight)]);
+    if (!isRelative) {
+      facts.push(["Normalised", method.normalize_fisher_weight ? "yes" : "no"]);
+    }
+    if (method.fisher_exponent !== 1) {
+      facts.push(["Exponent of the Fisher", String(method.fisher_exponent)]);
+    }
+  }
+  if (method.prior !== null) {
+    facts.push(["Prior", String(method.prior)]);
+  }
+  if (method.scale !== 1) {
+    facts.push(["Scale", String(method.scale)]);
+  }
+  return facts;
+}
+
+/** From the newest manifest to the release, while the pool still has all versions in it. */
+function arrival(release) {
+  const announced = release.plan.models.map(({ model, version }) => pool.models.get(`${model}@${version}`)?.announced_at);
+  if (release.status !== "COMPLETE" || announced.length === 0 || announced.includes(undefined)) {
+    return [];
+  }
+  const seconds = (Date.parse(release.at) - Math.max(...announced.map(Date.parse))) / 1000;
+  return seconds < 0 ? [] : [["From the newest manifest to release", duration(seconds)]];
+}
+
 function details(release) {
   const models = table(`Models of release ${release.id}`, DETAILS, "stack");
   for (const model of [...release.plan.models].sort((a, b) => b.share - a.share)) {
@@ -48,8 +80,9 @@ function details(release) {
   }
   const facts = [
     ["Base", `${release.plan.base.model}, version ${release.plan.base.version}`],
-    ["ε", String(release.plan.method.minimal_fisher_weight)],
-    ["Normalised", release.plan.method.normalize_fisher_weight ? "yes" : "no"],
+    ...methodFacts(release.plan.method),
+    ...arrival(release),
+    ["Constant's part of the weights", percent(release.plan.epsilon_share)],
     ["From plan to release", duration((Date.parse(release.at) - Date.parse(release.plan.created_at)) / 1000)],
     ["Shards", number(release.shards)],
     ["Checksum", release.checksum || "none"],

@@ -25,7 +25,7 @@ class ApiContractTest {
   }
 
   private static List<Route> routes() {
-    return new PoolRoutes(null, null, null, null, null, null, null).all();
+    return new PoolRoutes(null, null, null, null, null, null, null, null).all();
   }
 
   @Test

@@ -1,10 +1,5 @@
 package io.fisherstreams.cli;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.assertj.core.api.Assertions.within;
-import static org.awaitility.Awaitility.await;
-
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -16,8 +11,10 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Stage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -47,6 +44,11 @@ import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+import static org.awaitility.Awaitility.await;
+
 
 /** The API of a running pool over HTTP. Each test leaves the pool with a and b in a release. */
 class ApiIT {
@@ -59,6 +61,7 @@ class ApiIT {
   @TempDir private static Path directory;
   private static CommandPool pool;
   private static ApiStage api;
+  private static Monitor monitor;
   private static JsonNode document;
   private static long release;
 
@@ -75,6 +78,8 @@ class ApiIT {
     }
     release =
         pool.awaitRelease("the release", r -> r.getStatus() == ReleaseStatus.COMPLETE).getRelease();
+    monitor = new Monitor("pool", directory);
+    monitor.add(Stage.MERGE, pool.stage(Stage.MERGE));
     Path token = Files.writeString(directory.resolve("token"), TOKEN + "\n");
     api = stage("api", Optional.of(token), 1);
     await().atMost(PATIENCE).until(() -> api.ready().isDone());
@@ -84,6 +89,7 @@ class ApiIT {
   @AfterAll
   static void stop() {
     api.close();
+    monitor.close();
     pool.close();
   }
 
@@ -103,7 +109,7 @@ class ApiIT {
                 streams),
             Map.of(),
             directory.resolve(name),
-            Optional.empty());
+            monitor);
     stage.start();
     return stage;
   }
@@ -204,7 +210,7 @@ class ApiIT {
         checked++;
       }
     }
-    assertThat(checked).isEqualTo(11);
+    assertThat(checked).isEqualTo(12);
   }
 
   private static JsonNode awaitJson(String path, Predicate<JsonNode> condition) {

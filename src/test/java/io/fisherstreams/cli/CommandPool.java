@@ -5,11 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;
 import io.fisherstreams.tensor.DType;
@@ -55,6 +57,11 @@ final class CommandPool implements AutoCloseable {
 
   private void startStages() {
     stages = PoolRunner.start(kafka, topics, directory.resolve("state"), 1, policy);
+  }
+
+  /** Merge stage or coordinator. */
+  StageInstance stage(Stage stage) {
+    return stages.stages().get(stage);
   }
 
   /** Ends merge stage and coordinator. */

@@ -1,9 +1,5 @@
 package io.fisherstreams.cli;
 
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -12,7 +8,9 @@ import io.fisherstreams.estimation.GradientStage;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gate.GateStage;
 import io.fisherstreams.kafka.StageInstance;
+import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.page.Chromium;
+import io.fisherstreams.record.Stage;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -28,6 +26,10 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 
 /** The page of a running pool in a browser: the real stages, the real API, a real Chromium. */
 class PageIT {
@@ -37,6 +39,7 @@ class PageIT {
   @TempDir private Path directory;
   private CommandPool pool;
   private Chromium browser;
+  private Monitor monitor;
 
   @BeforeAll
   static void needsChromium() {
@@ -57,8 +60,12 @@ class PageIT {
         StageInstance gate =
             GateStage.create(
                 started.kafka, started.topics, gateOptions(), directory.resolve("gate"));
+        Monitor shown = new Monitor("pool", directory);
         Chromium chromium = Chromium.start(directory.resolve("profile"))) {
       pool = started;
+      monitor = shown;
+      monitor.add(Stage.MERGE, pool.stage(Stage.MERGE));
+      monitor.add(Stage.GRADIENT, gradient);
       browser = chromium;
       gradient.start();
       int port;
@@ -97,7 +104,7 @@ class PageIT {
             ApiOptions.standard().withPort(port),
             Map.of("gate", "pool-gate"),
             directory.resolve("api"),
-            Optional.empty());
+            monitor);
     stage.start();
     return stage;
   }
@@ -186,8 +193,14 @@ class PageIT {
     browser.awaitText("#shares", "Release 2");
     browser.awaitText("#stages", "merge");
     browser.awaitText("#traffic", "checkpoint-shards");
+    browser.awaitText("#process tbody", "merge");
+    browser.awaitText("#process tbody", "✓ ready");
+    browser.awaitText("#process .facts", "Stores (RocksDB)");
+    browser.awaitText("#process .facts", "Longest time between polls");
     browser.evaluate("document.querySelector(\"[data-release='2'] summary\").click()");
     browser.awaitText("[data-release='2'] dl", "From plan to release");
+    browser.awaitText("[data-release='2'] dl", "Method");
+    browser.awaitText("[data-release='2'] dl", "Constant's part of the weights");
     browser.awaitText("[data-release='2'] a", "Download as safetensors");
   }
 
@@ -214,6 +227,7 @@ class PageIT {
     browser.awaitText("#dead-letters tbody", MARKUP);
     browser.awaitText("#dead-letters tbody", "pool.gradient-batches, partition 0");
     browser.awaitText("#dead-letters code", "dead-letters show 0");
+    browser.awaitText("#dead-letters", "The newest 1 dead letter by kind: unreadable 1.");
     browser.awaitText("#tiles", "see the reasons below");
     assertThat(browser.evaluate("document.querySelectorAll('main img').length").intValue())
         .isZero();

@@ -29,6 +29,7 @@ import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.local.RecordingAuthorizer.Call;
 import io.fisherstreams.merge.MergeStage;
+import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.record.ChangedBy;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Topic;
@@ -89,6 +90,7 @@ class AccessRightsIT {
   private Admin admin;
   private PoolTopics topics;
   private URI page;
+  private Monitor monitor;
 
   @BeforeEach
   void start() throws Exception {
@@ -115,6 +117,7 @@ class AccessRightsIT {
   void stop() {
     stages.forEach(StageInstance::close);
     receiver.stop(0);
+    monitor.close();
     admin.close();
     registry.close();
     broker.close();
@@ -429,6 +432,7 @@ class AccessRightsIT {
               own);
       case "gate" -> GateStage.create(kafka, topics, gate(), own);
       case "api" -> {
+        monitor = new Monitor(POOL, directory);
         ApiStage api =
             ApiStage.create(
                 kafka,
@@ -444,7 +448,7 @@ class AccessRightsIT {
                     8),
                 Map.of("gate", POOL + "-gate", "webhook-chat", POOL + "-webhook-chat"),
                 own,
-                Optional.empty());
+                monitor);
         page = api.url();
         yield api;
       }

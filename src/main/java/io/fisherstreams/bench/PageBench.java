@@ -1,0 +1,184 @@
+package io.fisherstreams.bench;
+
+import com.sun.management.OperatingSystemMXBean;
+import io.fisherstreams.api.ApiOptions;
+import io.fisherstreams.api.ApiStage;
+import io.fisherstreams.monitor.Monitor;
+import io.fisherstreams.record.Stage;
+import io.fisherstreams.tensor.DType;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintWriter;
+import java.lang.management.ManagementFactory;
+import java.net.URI;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import java.util.concurrent.Executors;
+import java.util.concurrent.ScheduledExecutorService;
+import java.util.concurrent.TimeUnit;
+import org.apache.kafka.clients.admin.Admin;
+
+/**
+ * What page and metrics cost: CPU seconds of an arrival with the stage {@code api}, an open page
+ * and a Prometheus that scrapes, and of one without them. Both take turns in one process, which
+ * also has the broker, the other stages and the publisher.
+ */
+final class PageBench {
+  private static final int WARM_UP_ARRIVALS = 20;
+  private static final Duration SCRAPE_EVERY = Duration.ofSeconds(5);
+  private static final double NANOS = Duration.ofSeconds(1).toNanos();
+
+  private final Path directory;
+  private final PrintWriter out;
+  private final int models;
+  private long version;
+
+  PageBench(Path directory, PrintWriter out, int models) {
+    this.directory = directory;
+    this.out = out;
+    this.models = models;
+  }
+
+  /** CPU seconds with page and metrics divided by those without, median of all pairs. */
+  double run(int repetitions) throws Exception {
+    try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), DType.BF16);
+        Admin admin = pool.kafka().admin()) {
+      PayloadTopics read = new PayloadTopics(admin, pool.topics(), ArrivalPool.PARTITIONS);
+      for (int model = 1; model <= models; model++) {
+        pool.write(model);
+        pool.arrive("model-" + model, 1);
+        read.delete();
+      }
+      for (int i = 0; i < WARM_UP_ARRIVALS / 2; i++) {
+        arrive(pool, read);
+        with(pool, read);
+      }
+      double[] ratios = new double[repetitions];
+      double[] pages = new double[repetitions];
+      double[] plains = new double[repetitions];
+      for (int i = 0; i < repetitions; i++) {
+        // each is the second of a pair as often as the first
+        boolean isFirst = i % 2 == 0;
+        pages[i] = isFirst ? with(pool, read) : 0;
+        plains[i] = arrive(pool, read);
+        pages[i] = isFirst ? pages[i] : with(pool, read);
+        ratios[i] = pages[i] / plains[i];
+        out.printf(
+            Locale.ROOT,
+            "  with page and metrics %.3f CPU seconds, without %.3f, ratio %.3f%n",
+            pages[i],
+            plains[i],
+            ratios[i]);
+        out.flush();
+      }
+      double[] sorted = ratios.clone();
+      Arrays.sort(sorted);
+      out.printf(
+          Locale.ROOT,
+          "arrival of model %d of BF16 with page and metrics: %.3f CPU seconds, without %.3f; ratio %.3f, half of the %d pairs from %.3f to %.3f (medians)%n",
+          models + 1,
+          Median.of(pages),
+          Median.of(plains),
+          Median.of(ratios),
+          repetitions,
+          sorted[repetitions / 4],
+          sorted[repetitions - 1 - repetitions / 4]);
+      out.flush();
+      return Median.of(ratios);
+    }
+  }
+
+  private double with(ArrivalPool pool, PayloadTopics read) throws Exception {
+    Path own = Files.createDirectories(directory.resolve("api"));
+    try (Monitor monitor = new Monitor(pool.topics().pool(), own);
+        ApiStage page =
+            ApiStage.create(
+                pool.kafka(),
+                pool.topics(),
+                ApiOptions.standard().withPort(0),
+                Map.of(),
+                own,
+                monitor)) {
+      monitor.add(Stage.API, page);
+      page.start();
+      page.ready().join();
+      try (Visitor visitor = new Visitor(page.url())) {
+        double seconds = arrive(pool, read);
+        visitor.requireEvents();
+        return seconds;
+      }
+    }
+  }
+
+  private double arrive(ArrivalPool pool, PayloadTopics read) throws Exception {
+    version++;
+    pool.write(models + version);
+    read.awaitDeleted();
+    try (WarmMemory memory =
+        new WarmMemory(directory, List.of(pool.weights(), pool.fisher(), pool.state()))) {
+      System.gc(); // the one before must not be cleaned up in this one's time
+      OperatingSystemMXBean process =
+          (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+      long before = process.getProcessCpuTime();
+      pool.arrive("arrival", version);
+      double seconds = (process.getProcessCpuTime() - before) / NANOS;
+      read.delete();
+      return seconds;
+    }
+  }
+
+  /** An open page and a Prometheus. */
+  private static final class Visitor implements AutoCloseable {
+    private final InputStream events;
+    private final Thread reader;
+    private final ScheduledExecutorService prometheus =
+        Executors.newSingleThreadScheduledExecutor();
+    private volatile long bytes;
+
+    Visitor(URI page) throws IOException {
+      events = page.resolve("/v1/events").toURL().openStream();
+      reader = new Thread(this::read, "visitor");
+      reader.start();
+      URI metrics = page.resolve(Monitor.METRICS);
+      var unused =
+          prometheus.scheduleAtFixedRate(
+              () -> scrape(metrics), 0, SCRAPE_EVERY.toMillis(), TimeUnit.MILLISECONDS);
+    }
+
+    private void read() {
+      byte[] block = new byte[8 << 10];
+      try {
+        for (int count = events.read(block); count >= 0; count = events.read(block)) {
+          bytes += count;
+        }
+      } catch (IOException e) {
+        // closed
+      }
+    }
+
+    private static void scrape(URI metrics) {
+      try (InputStream answer = metrics.toURL().openStream()) {
+        answer.readAllBytes();
+      } catch (IOException e) {
+        throw new IllegalStateException("no metrics", e);
+      }
+    }
+
+    void requireEvents() {
+      if (bytes == 0) {
+        throw new IllegalStateException("the page had no event");
+      }
+    }
+
+    @Override
+    public void close() throws IOException {
+      prometheus.shutdownNow();
+      events.close();
+    }
+  }
+}
