@@ -53,7 +53,8 @@ public final class ApiStage implements StageInstance {
     monitor.add(new PoolMeters(follower, () -> page.traffic(METERS_WITHIN)));
     Downloads downloads = new Downloads(files, options.downloads());
     routes =
-        new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities, monitor).all();
+        new PoolRoutes(kafka, topics, follower, page, files, downloads, similarities, monitor)
+            .all();
   }
 
   private <T extends AutoCloseable> T owned(T resource) {

@@ -73,8 +73,7 @@ final class ProcessView {
   /** Writes what is counted of one stage. */
   void writeStage(JsonGenerator json, String stage) throws IOException {
     number(json, "replaced_threads", sum(Meter.REPLACED_THREADS.id(), "stage", stage));
-    number(
-        json, "restore_remaining_records", sum(Meter.RESTORE_REMAINING.id(), "stage", stage));
+    number(json, "restore_remaining_records", sum(Meter.RESTORE_REMAINING.id(), "stage", stage));
     number(json, "rejected_records", sum(Meter.REJECTED_RECORDS.id(), "stage", stage));
   }
 

@@ -1,5 +1,9 @@
 package io.fisherstreams.api;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
+
 import io.fisherstreams.monitor.Monitor;
 import java.io.IOException;
 import java.io.InputStream;
@@ -13,10 +17,6 @@ import java.util.Optional;
 import java.util.concurrent.Semaphore;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import static java.nio.charset.StandardCharsets.US_ASCII;
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.awaitility.Awaitility.await;
-
 
 /** A client that takes an answer byte by byte holds its slot no longer than the limit. */
 class SlowClientsTest {

@@ -1,5 +1,9 @@
 package io.fisherstreams.cli;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.api.ApiStage;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -26,10 +30,6 @@ import org.apache.kafka.clients.producer.RecordMetadata;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import static java.nio.charset.StandardCharsets.UTF_8;
-import static org.assertj.core.api.Assertions.assertThat;
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 
 /** The page of a running pool in a browser: the real stages, the real API, a real Chromium. */
 class PageIT {
