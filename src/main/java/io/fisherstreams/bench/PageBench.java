@@ -21,6 +21,7 @@ import java.util.Map;
 import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.LongAdder;
 import org.apache.kafka.clients.admin.Admin;
 
 /**
@@ -115,6 +116,7 @@ final class PageBench {
     }
   }
 
+  @SuppressWarnings("try") // the memory is only there
   private double arrive(ArrivalPool pool, PayloadTopics read) throws Exception {
     version++;
     pool.write(models + version);
@@ -138,7 +140,7 @@ final class PageBench {
     private final Thread reader;
     private final ScheduledExecutorService prometheus =
         Executors.newSingleThreadScheduledExecutor();
-    private volatile long bytes;
+    private final LongAdder bytes = new LongAdder();
 
     Visitor(URI page) throws IOException {
       events = page.resolve("/v1/events").toURL().openStream();
@@ -154,7 +156,7 @@ final class PageBench {
       byte[] block = new byte[8 << 10];
       try {
         for (int count = events.read(block); count >= 0; count = events.read(block)) {
-          bytes += count;
+          bytes.add(count);
         }
       } catch (IOException e) {
         // closed
@@ -170,7 +172,7 @@ final class PageBench {
     }
 
     void requireEvents() {
-      if (bytes == 0) {
+      if (bytes.sum() == 0) {
         throw new IllegalStateException("the page had no event");
       }
     }
