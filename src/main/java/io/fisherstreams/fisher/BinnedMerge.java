@@ -10,6 +10,15 @@ import java.nio.ByteOrder;
  * are those that the formula's {@link MergeSums} compute. Not thread-safe.
  */
 public final class BinnedMerge {
+  /**
+   * From so many models on a merge uses these sums. With fewer, reading all models again and adding
+   * them in order takes less time than reading and writing sums.
+   */
+  public static final int MIN_MODELS = 16;
+
+  /** The most bytes of an element's sums. */
+  public static final int MAX_BYTES = 3 * Bins.MAX_BINS * Long.BYTES;
+
   /** Terms and sums of so many entries stay in a core's own cache. */
   private static final int CHUNK = 4096;
 

@@ -1,5 +1,7 @@
 package io.fisherstreams.fisher;
 
+import java.util.Collection;
+
 /**
  * A merge method with its settings. It says what a model adds to sums over the models, and how the
  * sums give the result. A result depends on the sums alone, so a model can be added and taken out
@@ -79,6 +81,30 @@ public interface MergeFormula {
    * @param ofFisher {@link Factors#ofFisher}
    */
   Factors planned(double coefficient, double ofFisher);
+
+  /**
+   * A factor that all λ may be divided by without a change of the result. Where a default λ depends
+   * on the number of models, it is that default: without it, one more model would change the terms
+   * of all others.
+   *
+   * @param coefficients λ of every model
+   */
+  default double commonCoefficient(Collection<Double> coefficients) {
+    return 1;
+  }
+
+  /**
+   * The factors of a model whose terms are {@linkplain BinnedMerge kept}: as {@link #planned}, with
+   * λ divided by {@link #commonCoefficient}.
+   *
+   * @param coefficient λ
+   * @param norm N of the model
+   * @param ofFisher {@link Factors#ofFisher}
+   * @param common what λ is divided by
+   */
+  default Factors kept(double coefficient, double norm, double ofFisher, double common) {
+    return planned(coefficient, ofFisher);
+  }
 
   /** The factors when λ is the weight: the unit is what the plan's factor lacks. */
   static Factors byUnit(double coefficient, double ofFisher) {

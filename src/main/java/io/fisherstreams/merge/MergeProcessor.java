@@ -99,6 +99,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
             payloads,
             new Recovery(topics, log, payloads, this::lose, number),
             new EpochSums(payloads),
+            new KeptSums(context.getStateStore(MergeTopology.SUMS), payloads),
             new BatchPayload(),
             new Outbox(context));
     removeLeftovers();
@@ -115,12 +116,14 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     context.schedule(LEFTOVERS_INTERVAL, PunctuationType.WALL_CLOCK_TIME, now -> removeLeftovers());
   }
 
-  /** Removes the files of versions that this partition does not have. */
+  /** Removes the files of versions that this partition does not have, and of sums likewise. */
   private void removeLeftovers() {
     partition.payloads().dropAllExcept(partition.ledger().heldVersions());
+    partition.kept().removeLeftovers();
   }
 
   private void lose(KnownModel model, Slot slot, boolean isCheckpoint) {
+    partition.kept().forget(); // other content may come under the same version and epoch
     if (isCheckpoint) {
       ShardCheckpoint.load(partition, model, slot).lose();
     } else {

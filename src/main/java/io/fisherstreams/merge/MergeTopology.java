@@ -5,6 +5,7 @@ import io.fisherstreams.merge.Outbox.RejectedKey;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
+import io.fisherstreams.merge.state.KeptSet;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
@@ -44,7 +45,7 @@ import org.apache.kafka.streams.state.Stores;
  *                          │    └─▶ checkpoint-shards, gradient-batches (sealed sums, tombstones,
  *                          │        accepted content after a rejected record of its key, or that
  *                          │        record's tombstone)
- *      manifests, shards, folded, counts, plans
+ *      manifests, shards, folded, counts, plans, sums
  * </pre>
  *
  * One processor reads all three topics, so that a shard's checkpoint, its Fisher and the plan that
@@ -66,6 +67,9 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** The newest plan and its progress. */
   public static final String PLANS = "plans";
+
+  /** The models that the kept sums hold. */
+  public static final String SUMS = "sums";
 
   static final String MERGE = "merge";
   static final String TO_MERGED_TENSORS = "to-merged-tensors";
@@ -137,7 +141,8 @@ public final class MergeTopology implements Supplier<Topology> {
         .addStateStore(store(SHARDS, StateSerde.of(ShardState.class)), MERGE)
         .addStateStore(store(FOLDED, StateSerde.of(FoldedBatches.class)), MERGE)
         .addStateStore(store(COUNTS, StateSerde.of(ModelCounts.class)), MERGE)
-        .addStateStore(store(PLANS, StateSerde.of(PlanState.class)), MERGE);
+        .addStateStore(store(PLANS, StateSerde.of(PlanState.class)), MERGE)
+        .addStateStore(store(SUMS, StateSerde.of(KeptSet.class)), MERGE);
     sink(topology, TO_MERGED_TENSORS, topics.mergedTensors());
     sink(topology, TO_PROGRESS, topics.progress());
     sink(topology, TO_DEAD_LETTERS, topics.deadLetters());

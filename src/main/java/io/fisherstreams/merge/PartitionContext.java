@@ -12,6 +12,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * @param payloads the local payload files
  * @param recovery restores payloads from the topics
  * @param sums sums the batches of open epochs
+ * @param kept the sums over models that are kept
  * @param scratch converts the payload of the current gradient batch
  * @param outbox where records are sent
  */
@@ -21,5 +22,6 @@ record PartitionContext(
     PartitionPayloads payloads,
     Recovery recovery,
     EpochSums sums,
+    KeptSums kept,
     BatchPayload scratch,
     Outbox outbox) {}

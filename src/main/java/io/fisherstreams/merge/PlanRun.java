@@ -1,21 +1,17 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.fisher.MergeSums;
+import io.fisherstreams.fisher.BinnedMerge;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PayloadFile;
-import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.PlanState;
-import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.MergedTensor;
-import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
-import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Optional;
@@ -40,8 +36,11 @@ final class PlanRun implements AutoCloseable {
 
   private PlanState state;
   private ResolvedPlan plan;
-  private MergeSums sums;
+  private ShardMerge.Sums sums;
+  private ShardInputs inputs;
   private PlanPreparation preparation;
+  private PlanPreparation ofOne;
+  private BitSet full;
   private boolean isBlocked;
   private long arrivals;
   private long losses;
@@ -55,6 +54,10 @@ final class PlanRun implements AutoCloseable {
     this.partition = partition;
     this.nanoTime = nanoTime;
     retirement = new Retirement(partition);
+  }
+
+  private KeptSums kept() {
+    return partition.kept();
   }
 
   /** Starts a plan, or continues one, where its state says. */
@@ -129,12 +132,17 @@ final class PlanRun implements AutoCloseable {
       abandonPreparation();
       plan = null;
     }
-    if (plan == null && !prepare(isOver)) {
+    if ((plan == null && !prepare(isOver)) || (ofOne != null && !prepareOne(isOver))) {
       return state.getDone();
     }
     List<Slot> slots = plan.base().checkpoint().slots();
     while (state.getNext() < slots.size()) {
-      Optional<String> fault = merge(slots.get(state.getNext()));
+      Slot slot = slots.get(state.getNext());
+      if (!merge(slot)) {
+        ofOne = PlanPreparation.ofAll(partition, plan, state.getNext());
+        return true;
+      }
+      Optional<String> fault = send(slot.shard());
       if (fault.isPresent()) {
         done(fault.get());
         return true;
@@ -149,6 +157,11 @@ final class PlanRun implements AutoCloseable {
   }
 
   private void done(String fault) {
+    if (fault == null) {
+      kept().complete();
+    } else {
+      kept().forget(); // what the plan retires would stay in the shards that it has not reached
+    }
     state.setDone(true);
     report(0, fault);
   }
@@ -182,24 +195,46 @@ final class PlanRun implements AutoCloseable {
       isBlocked = false;
       Optional<ResolvedPlan> resolved = ResolvedPlan.of(state.getPlan(), ledger);
       if (resolved.isEmpty()) {
+        kept().forget();
         done(null); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
-      preparation =
-          new PlanPreparation(resolved.get(), ledger, partition.recovery(), state.getNext());
+      sums = ShardMerge.sums(resolved.get().formula());
+      kept().begin(resolved.get(), sums.bytes());
+      preparation = PlanPreparation.ofRest(partition, resolved.get(), state.getNext());
     }
     if (!preparation.step(isOver)) {
       return false;
     }
-    isBlocked = !preparation.isComplete();
     losses = ledger.losses();
-    if (isBlocked) {
-      LOG.error("release {} cannot be made now: payloads are lost", state.getPlan().getRelease());
-    } else {
+    if (isComplete(preparation)) {
       plan = preparation.plan();
-      sums = ShardMerge.sums(plan.formula());
+      full = preparation.full();
+      inputs = new ShardInputs(partition, plan);
     }
     preparation = null;
+    return !isBlocked;
+  }
+
+  /** Makes all models of the next shard available: its sums have turned out not to be enough. */
+  private boolean prepareOne(BooleanSupplier isOver) {
+    if (!ofOne.step(isOver)) {
+      return false;
+    }
+    if (isComplete(ofOne)) {
+      full.set(state.getNext());
+    } else {
+      plan = null;
+    }
+    ofOne = null;
+    return !isBlocked;
+  }
+
+  private boolean isComplete(PlanPreparation ended) {
+    isBlocked = !ended.isComplete();
+    if (isBlocked) {
+      LOG.error("release {} cannot be made now: payloads are lost", state.getPlan().getRelease());
+    }
     return !isBlocked;
   }
 
@@ -208,17 +243,26 @@ final class PlanRun implements AutoCloseable {
       preparation.close();
       preparation = null;
     }
+    if (ofOne != null) {
+      ofOne.close();
+      ofOne = null;
+    }
   }
 
-  /** Merges or copies one shard and sends it; or returns why the release cannot have it. */
-  private Optional<String> merge(Slot slot) {
+  /** Merges or copies one shard; false when all models must be made available first. */
+  private boolean merge(Slot slot) {
     Shard shard = slot.shard();
     DType dtype = plan.outputDtype(shard);
     if (plan.merges(shard)) {
-      mergeModels(slot, dtype);
-    } else {
-      arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
+      return mergeModels(slot, dtype);
     }
+    arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
+    return true;
+  }
+
+  /** Sends the shard that was merged last, or returns why the release cannot have it. */
+  private Optional<String> send(Shard shard) {
+    DType dtype = plan.outputDtype(shard);
     Optional<String> fault =
         arithmetic.misfit().map(misfit -> misfit.text(shard, dtype, state.getPlan().getModels()));
     if (fault.isPresent()) {
@@ -243,77 +287,46 @@ final class PlanRun implements AutoCloseable {
     return Optional.empty();
   }
 
-  private void mergeModels(Slot slot, DType dtype) {
+  private boolean mergeModels(Slot slot, DType dtype) {
     Shard shard = slot.shard();
-    List<ShardMerge.Input> inputs = new ArrayList<>(plan.participants().size());
-    List<Runnable> retirements = new ArrayList<>(plan.participants().size());
-    for (Participant participant : plan.participants()) {
-      Optional<KnownModel> owner = participant.owner(shard);
-      if (owner.isEmpty()) {
-        if (plan.countsUnchanged()) {
-          inputs.add(unchanged(participant.planned(), slot));
-        }
-        continue;
-      }
-      KnownModel model = owner.get();
-      ShardState shardState = partition.ledger().shard(model, shard);
-      inputs.add(input(participant.planned(), model, shard, shardState));
-      Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
-      int epoch = participant.planned().getEpoch();
-      retirements.add(
-          () -> new FisherShard(partition, model, fisher, shardState).retireBefore(epoch));
-    }
-    if (inputs.isEmpty()) {
-      arithmetic.copy(checkpoint(plan.base(), slot), shard.elements(), dtype);
-      return;
+    List<Participant> members = plan.members(shard);
+    if (members.isEmpty()) {
+      arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
+      return true;
     }
     Optional<ShardMerge.Payload> base =
-        plan.formula().readsBase() ? Optional.of(checkpoint(plan.base(), slot)) : Optional.empty();
-    state.setUnweighted(
-        state.getUnweighted() + arithmetic.merge(sums, base, inputs, shard.elements(), dtype));
-    retirements.forEach(Runnable::run);
+        plan.formula().readsBase()
+            ? Optional.of(inputs.checkpoint(plan.base(), slot))
+            : Optional.empty();
+    long unweighted =
+        kept().areKept() && members.size() >= BinnedMerge.MIN_MODELS
+            ? arithmetic.merge(
+                sums,
+                base,
+                new KeptShard(kept(), inputs, slot, members, full.get(state.getNext())),
+                shard.elements(),
+                dtype)
+            : arithmetic.merge(sums, base, inputs.of(members, slot), shard.elements(), dtype);
+    if (unweighted < 0) {
+      return false;
+    }
+    state.setUnweighted(state.getUnweighted() + unweighted);
+    for (Participant participant : kept().areKept() ? kept().refined() : plan.participants()) {
+      retireEarlierEpochs(participant, shard);
+    }
+    return true;
   }
 
-  /** The part of a model that leaves a shard as the base has it. */
-  private ShardMerge.Input unchanged(PlannedModel planned, Slot slot) {
-    return ShardMerge.Input.unchanged(checkpoint(plan.base(), slot), plan.formula(), planned);
-  }
-
-  private ShardMerge.Payload checkpoint(KnownModel model, Slot slot) {
-    return new ShardMerge.Payload(
-        partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
-        slot.firstByte(),
-        slot.shard().tensor().dtype());
-  }
-
-  private ShardMerge.Input input(
-      PlannedModel planned, KnownModel model, Shard shard, ShardState shardState) {
-    String parameter = shard.tensor().name();
-    MergeFormula.Factors factors =
-        plan.formula().planned(planned.getCoefficient(), planned.getWeight());
-    return new ShardMerge.Input(
-        checkpoint(model, model.checkpointSlot(parameter, shard.index())),
-        plan.formula().readsFishers()
-            ? Optional.of(
-                new ShardMerge.Fisher(
-                    new ShardMerge.Payload(
-                        partition
-                            .payloads()
-                            .file(model.version(), PayloadName.fisher(planned.getEpoch())),
-                        model.fisherSlot(parameter, shard.index()).firstElement() * Float.BYTES,
-                        DType.F32),
-                    divisor(model, planned.getEpoch(), shardState),
-                    factors.unit()))
-            : Optional.empty(),
-        factors.weight());
-  }
-
-  private static double divisor(KnownModel model, int epoch, ShardState shardState) {
-    return FisherShard.sealed(shardState, epoch)
-        .orElseThrow(
-            () ->
-                new IllegalStateException(
-                    model.id() + " has no epoch " + epoch + " in a shard that was reported sealed"))
-        .getDivisor();
+  private void retireEarlierEpochs(Participant participant, Shard shard) {
+    int epoch = participant.planned().getEpoch();
+    if (epoch > 1) {
+      participant
+          .owner(shard)
+          .ifPresent(
+              model ->
+                  FisherShard.load(
+                          partition, model, model.fisherSlot(shard.tensor().name(), shard.index()))
+                      .retireBefore(epoch));
+    }
   }
 }

@@ -27,6 +27,7 @@ import java.util.Optional;
  * @param mergeSet which parameters are merged; the others are copied from the base
  * @param outputDtype the type of mergeable parameters in the release, null for the base's own
  * @param participants the models that are merged
+ * @param factors of the models
  */
 record ResolvedPlan(
     MergePlan plan,
@@ -34,7 +35,8 @@ record ResolvedPlan(
     MergeFormula formula,
     MergeSet mergeSet,
     DType outputDtype,
-    List<Participant> participants) {
+    List<Participant> participants,
+    PlanFactors factors) {
 
   /** Rejects a plan that no coordinator makes with {@link RejectedRecord}. */
   static void check(MergePlan plan) {
@@ -79,6 +81,10 @@ record ResolvedPlan(
     Optional<KnownModel> owner(Shard shard) {
       return held.filter(model -> !model.isUnchanged(shard.tensor().name()));
     }
+
+    ModelVersion version() {
+      return new ModelVersion(planned.getModel(), planned.getVersion());
+    }
   }
 
   /** Finds the plan's models in the ledger; empty when this partition has nothing of the base. */
@@ -102,8 +108,15 @@ record ResolvedPlan(
           new Participant(
               planned, ledger.held(new ModelVersion(planned.getModel(), planned.getVersion()))));
     }
+    MergeFormula formula = MergeMethods.formula(plan.getMethod());
     return new ResolvedPlan(
-        plan, base, MergeMethods.formula(plan.getMethod()), mergeSet, outputDtype, participants);
+        plan,
+        base,
+        formula,
+        mergeSet,
+        outputDtype,
+        participants,
+        new PlanFactors(formula, plan.getModels()));
   }
 
   /** Whether a shard is merged, or copied from the base. */
@@ -114,6 +127,16 @@ record ResolvedPlan(
   /** Whether a model has a say in the shards that it leaves as the base has them. */
   boolean countsUnchanged() {
     return plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON;
+  }
+
+  /**
+   * The models that have a say in a shard, in the order of their names: those that have it, and
+   * under {@link #countsUnchanged} also the others.
+   */
+  List<Participant> members(Shard shard) {
+    return countsUnchanged()
+        ? participants
+        : participants.stream().filter(model -> model.owner(shard).isPresent()).toList();
   }
 
   /** Whether a shard of the release is made from the base's. */

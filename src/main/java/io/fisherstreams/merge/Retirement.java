@@ -79,6 +79,7 @@ final class Retirement {
   }
 
   private boolean remove(KnownModel model, BooleanSupplier isOver) {
+    partition.kept().forget(model.version()); // no plan without it was carried out
     List<Slot> slots = model.checkpoint().slots();
     while (nextSlot < slots.size()) {
       remove(model, slots.get(nextSlot++).shard());

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.BinnedMerge;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.fisher.MergeSums.Term;
@@ -18,8 +19,11 @@ import java.util.Optional;
 
 /**
  * The arithmetic of one shard of a release, from files to a buffer, block by block. The merge stage
- * and a merge without a pool use it, so both give the same bytes. The buffers are used again for
- * each shard. Used by one thread.
+ * and a merge without a pool use it, so both give the same bytes. With fewer than {@link
+ * BinnedMerge#MIN_MODELS} models it adds them in float64 in their order; with more it uses sums that
+ * can be kept, and adds in order only the blocks for which those are not precise enough. Which one
+ * it uses depends on the models alone. The buffers are used again for each shard. Used by one
+ * thread.
  */
 public final class ShardMerge {
   /**
@@ -32,6 +36,7 @@ public final class ShardMerge {
   private final double[] baseValues = new double[BLOCK];
   private final Block block = new Block();
   private final Block nextBlock = new Block();
+  private ByteBuffer binnedSums;
   private final ByteBuffer merged =
       ByteBuffer.allocate(Shard.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
 
@@ -144,9 +149,10 @@ public final class ShardMerge {
      * The part of a model that leaves the shard as the base has it: its Fisher there is 0.
      *
      * @param base the base's shard
+     * @param factors the model's
      */
-    public static Input unchanged(Elements base, MergeFormula formula, PlannedModel planned) {
-      MergeFormula.Factors factors = formula.planned(planned.getCoefficient(), planned.getWeight());
+    public static Input unchanged(
+        Elements base, MergeFormula formula, MergeFormula.Factors factors) {
       return new Input(
           base,
           formula.readsFishers()
@@ -172,9 +178,101 @@ public final class ShardMerge {
     }
   }
 
+  /** The sums of a formula, of both kinds. */
+  public static final class Sums {
+    private final MergeSums ordered;
+    private final BinnedMerge binned;
+
+    private Sums(MergeFormula formula) {
+      ordered = formula.sums(BLOCK);
+      binned = new BinnedMerge(formula);
+    }
+
+    /** Bytes of an element in sums that are kept. */
+    int bytes() {
+      return binned.bytes();
+    }
+  }
+
   /** Sums for {@link #merge}. */
-  public static MergeSums sums(MergeFormula formula) {
-    return formula.sums(BLOCK);
+  public static Sums sums(MergeFormula formula) {
+    return new Sums(formula);
+  }
+
+  /**
+   * The models of a shard, and what is kept of their sums. The models are at least {@link
+   * BinnedMerge#MIN_MODELS}.
+   */
+  interface Models {
+    /** How many. */
+    int count();
+
+    /** The sum of their weights, in the order of their names. */
+    double weights();
+
+    /** All of them, in the order of their names; empty while they cannot be read. */
+    Optional<List<Input>> all();
+
+    /**
+     * Loads a block's sums.
+     *
+     * @param first element of the shard
+     * @param sums receives them; all bytes are 0 when the block is built from all models
+     * @return what must change in them; empty when all models must be read, but cannot be
+     */
+    Optional<Change> load(int first, ByteBuffer sums);
+
+    /**
+     * Keeps a block's sums.
+     *
+     * @param isPrecise whether the result can be computed from them
+     */
+    void keep(int first, ByteBuffer sums, long outside, boolean isPrecise);
+  }
+
+  /**
+   * What must change in sums that were loaded.
+   *
+   * @param isPrecise false when the sums hold the models, but the result must be computed from all
+   *     of them: the sums were not loaded
+   * @param outside of the loaded sums, as {@link BinnedMerge#outside} counts
+   * @param gone models to take out
+   * @param added models to add
+   */
+  record Change(boolean isPrecise, long outside, List<Input> gone, List<Input> added) {}
+
+  /** Models whose sums are built for this one merge. */
+  private record Anew(List<Input> inputs) implements Models {
+    @Override
+    public int count() {
+      return inputs.size();
+    }
+
+    @Override
+    public double weights() {
+      return inputs.stream().mapToDouble(Input::weight).reduce(0, Double::sum);
+    }
+
+    @Override
+    public Optional<List<Input>> all() {
+      return Optional.of(inputs);
+    }
+
+    @Override
+    public Optional<Change> load(int first, ByteBuffer sums) {
+      clear(sums);
+      return Optional.of(new Change(true, 0, List.of(), inputs));
+    }
+
+    @Override
+    public void keep(int first, ByteBuffer sums, long outside, boolean isPrecise) {}
+  }
+
+  /** Sets all bytes up to the limit to 0. */
+  static void clear(ByteBuffer sums) {
+    for (int at = 0; at < sums.limit(); at += Long.BYTES) {
+      sums.putLong(at, 0);
+    }
   }
 
   /** The shard that was computed last, little-endian, valid until the next one. */
@@ -211,15 +309,37 @@ public final class ShardMerge {
    * Merges a shard.
    *
    * @param base the base model's shard; empty when the formula does not read it
+   * @param inputs in the order of their names, with the factors of {@link PlanFactors}
    * @param dtype the type of the result
    * @return how many of its entries have no weight
    */
   public long merge(
-      MergeSums sums,
-      Optional<? extends Elements> base,
-      List<Input> inputs,
-      int elements,
-      DType dtype) {
+      Sums sums, Optional<? extends Elements> base, List<Input> inputs, int elements, DType dtype) {
+    if (inputs.size() >= BinnedMerge.MIN_MODELS) {
+      return merge(sums, base, new Anew(inputs), elements, dtype);
+    }
+    return forEachBlock(
+        base, elements, dtype, (first, count) -> inOrder(sums.ordered, inputs, first, count));
+  }
+
+  /**
+   * Merges a shard of many models.
+   *
+   * @return how many of its entries have no weight; −1 when all models must be read, but cannot be
+   */
+  long merge(
+      Sums sums, Optional<? extends Elements> base, Models models, int elements, DType dtype) {
+    return forEachBlock(
+        base, elements, dtype, (first, count) -> binned(sums, models, first, count));
+  }
+
+  private interface BlockMerge {
+    /** Computes the result of a block; returns how many entries have no weight, or −1. */
+    int apply(int first, int count);
+  }
+
+  private long forEachBlock(
+      Optional<? extends Elements> base, int elements, DType dtype, BlockMerge merge) {
     merged.clear().limit(elements * dtype.bytes());
     misfit = null;
     long unweighted = 0;
@@ -229,19 +349,55 @@ public final class ShardMerge {
         ByteBuffer own = base.get().read(first, count, block.theta);
         FloatCodec.toDouble(base.get().type(), own, 0, baseValues, 0, count);
       }
-      sums.begin(count, baseValues);
-      int pairs = inputs.size() / 2 * 2;
-      for (int i = 0; i < pairs; i += 2) {
-        sums.add(
-            inputs.get(i).read(first, count, block),
-            inputs.get(i + 1).read(first, count, nextBlock));
+      int ofBlock = merge.apply(first, count);
+      if (ofBlock < 0) {
+        return -1;
       }
-      if (pairs < inputs.size()) {
-        sums.add(inputs.get(pairs).read(first, count, block));
-      }
-      unweighted += sums.finish(result);
+      unweighted += ofBlock;
       FloatCodec.fromDouble(dtype, result, 0, count, merged, first * dtype.bytes());
       check(dtype, first, count, false);
+    }
+    return unweighted;
+  }
+
+  private int inOrder(MergeSums sums, List<Input> inputs, int first, int count) {
+    sums.begin(count, baseValues);
+    int pairs = inputs.size() / 2 * 2;
+    for (int i = 0; i < pairs; i += 2) {
+      sums.add(
+          inputs.get(i).read(first, count, block),
+          inputs.get(i + 1).read(first, count, nextBlock));
+    }
+    if (pairs < inputs.size()) {
+      sums.add(inputs.get(pairs).read(first, count, block));
+    }
+    return sums.finish(result);
+  }
+
+  private int binned(Sums sums, Models models, int first, int count) {
+    if (binnedSums == null) {
+      binnedSums =
+          ByteBuffer.allocateDirect(BLOCK * BinnedMerge.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    }
+    binnedSums.clear().limit(count * sums.bytes());
+    Optional<Change> loaded = models.load(first, binnedSums);
+    if (loaded.isEmpty()) {
+      return -1;
+    }
+    Change change = loaded.get();
+    int unweighted = change.isPrecise() ? apply(change, sums.binned, models, first, count) : -1;
+    return unweighted >= 0
+        ? unweighted
+        : models.all().map(all -> inOrder(sums.ordered, all, first, count)).orElse(-1);
+  }
+
+  private int apply(Change change, BinnedMerge sums, Models models, int first, int count) {
+    sums.begin(binnedSums, count, change.outside(), baseValues);
+    change.gone().forEach(gone -> sums.subtract(gone.read(first, count, block)));
+    change.added().forEach(added -> sums.add(added.read(first, count, block)));
+    int unweighted = sums.finish(models.count(), models.weights(), result);
+    if (!change.gone().isEmpty() || !change.added().isEmpty()) {
+      models.keep(first, binnedSums, sums.outside(), unweighted >= 0);
     }
     return unweighted;
   }

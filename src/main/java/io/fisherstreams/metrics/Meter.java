@@ -57,6 +57,15 @@ public enum Meter {
       "fisherstreams.coordinator.plans.open",
       null,
       "Plans that the merge stage carries out"),
+  /** Bytes that the merge stage has read from its payload files. */
+  PAYLOADS_READ(
+      Kind.COUNTER,
+      "fisherstreams.merge.payloads.read",
+      "bytes",
+      "Bytes read from local payload files"),
+  /** Bytes that the merge stage has read from its kept sums. */
+  SUMS_READ(
+      Kind.COUNTER, "fisherstreams.merge.sums.read", "bytes", "Bytes read from local kept sums"),
   /** Examples that the gradient stage has counted. */
   COUNTED_EXAMPLES(
       Kind.COUNTER, "fisherstreams.gradient.examples", null, "Examples counted in Fishers"),

@@ -4,7 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.fisher.MergeSums;
+import io.fisherstreams.merge.PlanFactors;
 import io.fisherstreams.merge.ShardMerge;
 import io.fisherstreams.merge.ShardMerge.Elements;
 import io.fisherstreams.merge.payload.PayloadFile;
@@ -220,7 +220,8 @@ final class FileMerge {
     private final float[] scratch = new float[ShardMerge.BLOCK];
     private final MergePlan plan;
     private final MergeFormula formula;
-    private final MergeSums sums;
+    private final PlanFactors factors;
+    private final ShardMerge.Sums sums;
     private final Checkpoint baseFile;
     private final OpenModels models;
 
@@ -229,6 +230,7 @@ final class FileMerge {
       this.baseFile = baseFile;
       this.models = models;
       formula = MergeMethods.formula(plan.getMethod());
+      factors = new PlanFactors(formula, plan.getModels());
       sums = ShardMerge.sums(formula);
     }
 
@@ -246,8 +248,7 @@ final class FileMerge {
       List<ShardMerge.Input> inputs = new ArrayList<>();
       for (int i = 0; i < plan.getModels().size(); i++) {
         PlannedModel planned = plan.getModels().get(i);
-        MergeFormula.Factors factors =
-            formula.planned(planned.getCoefficient(), planned.getWeight());
+        MergeFormula.Factors ofModel = factors.of(planned, plan.getModels().size());
         inputs.add(
             new ShardMerge.Input(
                 elements(models.checkpoints.get(i), shard),
@@ -255,8 +256,8 @@ final class FileMerge {
                     .fishers
                     .get(i)
                     .map(fisher -> asFloat32(elements(fisher, shard)))
-                    .map(entries -> new ShardMerge.Fisher(entries, 1, factors.unit())),
-                factors.weight()));
+                    .map(entries -> new ShardMerge.Fisher(entries, 1, ofModel.unit())),
+                ofModel.weight()));
       }
       return arithmetic.merge(
           sums,

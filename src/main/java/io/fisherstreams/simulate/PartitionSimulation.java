@@ -6,6 +6,7 @@ import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
+import io.fisherstreams.merge.state.KeptSet;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.PlanState;
 import io.fisherstreams.merge.state.ShardState;
@@ -66,7 +67,8 @@ final class PartitionSimulation implements AutoCloseable {
             .store(MergeTopology.SHARDS, ShardState.class)
             .store(MergeTopology.FOLDED, FoldedBatches.class)
             .store(MergeTopology.COUNTS, ModelCounts.class)
-            .store(MergeTopology.PLANS, PlanState.class);
+            .store(MergeTopology.PLANS, PlanState.class)
+            .store(MergeTopology.SUMS, KeptSet.class);
     stage.start(
         new MergeTopology(
                 topics,

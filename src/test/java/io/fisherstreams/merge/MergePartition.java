@@ -6,6 +6,7 @@ import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.FoldedBatches;
+import io.fisherstreams.merge.state.KeptSet;
 import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.CheckpointShard;
@@ -83,6 +84,7 @@ final class MergePartition implements AutoCloseable {
             payloads,
             new Recovery(topics, this::open, payloads, this::lose, 0),
             new EpochSums(payloads),
+            new KeptSums(store("sums", KeptSet.class), payloads),
             new BatchPayload(),
             new Outbox(processor));
   }

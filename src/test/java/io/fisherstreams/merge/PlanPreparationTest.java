@@ -63,8 +63,7 @@ class PlanPreparationTest {
   }
 
   private PlanPreparation preparation(PlannedModel... models) {
-    return new PlanPreparation(
-        plan(null, models), partition.context.ledger(), partition.context.recovery(), 0);
+    return PlanPreparation.ofRest(partition.context, plan(null, models), 0);
   }
 
   @Test

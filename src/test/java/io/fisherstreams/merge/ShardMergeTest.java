@@ -3,7 +3,6 @@ package io.fisherstreams.merge;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.fisher.FisherAverage;
-import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
@@ -66,7 +65,7 @@ class ShardMergeTest {
         source(checkpoint), Optional.of(new ShardMerge.Fisher(source(fisher), divisor, 1)), weight);
   }
 
-  private static MergeSums sums(double epsilon) {
+  private static ShardMerge.Sums sums(double epsilon) {
     return ShardMerge.sums(FisherAverage.of(epsilon, false));
   }
 

@@ -27,7 +27,7 @@ import java.util.stream.Stream;
 /**
  * The payload files of one partition: a folder for each model version, with {@code checkpoint},
  * {@code fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial-<block
- * size>}. The checkpoint and the Fisher of a retired version become recycled files, at most one of
+ * size>}; and the file of the kept sums. The checkpoint and the Fisher of a retired version become recycled files, at most one of
  * each kind, and the next version overwrites them: this costs half as much as writing a new file,
  * and a tenth where a virtual machine has returned the memory to its host. Used by one thread, the
  * one that runs the partition's task.
@@ -41,12 +41,14 @@ public final class PartitionPayloads implements AutoCloseable {
 
   private final Path directory;
   private final Path recycled;
+  private final Path sumsFolder;
   private final IntSupplier openFiles;
   private final Runnable onClose;
   private final ByteBuffer scratch = ByteBuffer.allocateDirect(SCRATCH_BYTES);
   private final Map<Path, PayloadFile> files = new HashMap<>();
   // Ordered by use.
   private final LinkedHashMap<PayloadFile, PayloadFile> open = new LinkedHashMap<>(16, 0.75f, true);
+  private SumsFile sums;
 
   /**
    * The files under a directory.
@@ -58,6 +60,7 @@ public final class PartitionPayloads implements AutoCloseable {
   PartitionPayloads(Path directory, IntSupplier openFiles, Runnable onClose) {
     this.directory = directory;
     recycled = directory.resolve("spare");
+    sumsFolder = directory.resolve("sums");
     this.openFiles = openFiles;
     this.onClose = onClose;
   }
@@ -67,6 +70,42 @@ public final class PartitionPayloads implements AutoCloseable {
     return files.computeIfAbsent(
         folder(version).resolve(name.file()),
         path -> new PayloadFile(path, this::takeRecycled, this::used, scratch));
+  }
+
+  /**
+   * The file of the kept sums; it is created by the first write. There is one: another one is
+   * closed.
+   */
+  public SumsFile sums(String name) {
+    Path path = sumsFolder.resolve(name);
+    if (sums == null || !sums.path().equals(path)) {
+      closeSums();
+      sums = new SumsFile(path);
+    }
+    return sums;
+  }
+
+  private void closeSums() {
+    if (sums != null) {
+      sums.close();
+      sums = null;
+    }
+  }
+
+  /** Removes all files of kept sums but those with these names. */
+  public void dropSumsExcept(Collection<String> names) {
+    if (!Files.exists(sumsFolder)) {
+      return;
+    }
+    if (sums != null && !names.contains(sums.path().getFileName().toString())) {
+      closeSums();
+    }
+    try (Stream<Path> all = Files.list(sumsFolder)) {
+      all.filter(file -> !names.contains(file.getFileName().toString()))
+          .forEach(FileTree::delete);
+    } catch (IOException e) {
+      throw new UncheckedIOException("cannot list " + sumsFolder, e);
+    }
   }
 
   private void used(PayloadFile file) {
@@ -87,7 +126,7 @@ public final class PartitionPayloads implements AutoCloseable {
     if (!Files.exists(directory)) {
       return;
     }
-    Set<Path> kept = new HashSet<>(Set.of(recycled));
+    Set<Path> kept = new HashSet<>(Set.of(recycled, sumsFolder));
     versions.forEach(version -> kept.add(folder(version)));
     try (Stream<Path> folders = Files.list(directory)) {
       folders.filter(folder -> !kept.contains(folder)).forEach(this::drop);
@@ -199,6 +238,7 @@ public final class PartitionPayloads implements AutoCloseable {
     files.values().forEach(PayloadFile::release);
     files.clear();
     open.clear();
+    closeSums();
     onClose.run();
   }
 }

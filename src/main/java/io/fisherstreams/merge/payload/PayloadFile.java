@@ -1,5 +1,6 @@
 package io.fisherstreams.merge.payload;
 
+import io.fisherstreams.metrics.Meter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -110,6 +111,7 @@ public final class PayloadFile {
         read = channel().read(target, position);
         position += read;
       }
+      Meter.PAYLOADS_READ.counter().increment(target.position());
       return read >= 0;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);

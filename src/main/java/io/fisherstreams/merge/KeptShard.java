@@ -1,0 +1,99 @@
+package io.fisherstreams.merge;
+
+import io.fisherstreams.merge.KeptSums.Difference;
+import io.fisherstreams.merge.ResolvedPlan.Participant;
+import io.fisherstreams.merge.ShardMerge.Change;
+import io.fisherstreams.merge.ShardMerge.Input;
+import io.fisherstreams.merge.payload.SumsFile;
+import io.fisherstreams.tensor.PartitionLayout.Slot;
+import java.nio.ByteBuffer;
+import java.util.List;
+import java.util.Optional;
+
+/** One shard of a plan whose sums are kept. */
+final class KeptShard implements ShardMerge.Models {
+  private final KeptSums kept;
+  private final ShardInputs inputs;
+  private final Slot slot;
+  private final List<Participant> members;
+  private final boolean isPrepared;
+  private List<Input> all;
+
+  /**
+   * A shard.
+   *
+   * @param members the models that are merged in it, in the order of their names
+   * @param isPrepared whether the payloads of all members are available
+   */
+  KeptShard(
+      KeptSums kept,
+      ShardInputs inputs,
+      Slot slot,
+      List<Participant> members,
+      boolean isPrepared) {
+    this.kept = kept;
+    this.inputs = inputs;
+    this.slot = slot;
+    this.members = members;
+    this.isPrepared = isPrepared;
+  }
+
+  @Override
+  public int count() {
+    return members.size();
+  }
+
+  @Override
+  public double weights() {
+    return inputs.weights(members);
+  }
+
+  @Override
+  public Optional<List<Input>> all() {
+    if (!isPrepared) {
+      return Optional.empty();
+    }
+    if (all == null) {
+      all = inputs.of(members, slot);
+    }
+    return Optional.of(all);
+  }
+
+  @Override
+  public Optional<Change> load(int first, ByteBuffer sums) {
+    int bytes = sums.limit();
+    Optional<Change> change =
+        kept.header(slot, first).flatMap(header -> change(header, first, sums));
+    if (change.isPresent()) {
+      return change;
+    }
+    sums.clear().limit(bytes);
+    ShardMerge.clear(sums);
+    return all().map(models -> new Change(true, 0, List.of(), models));
+  }
+
+  private Optional<Change> change(SumsFile.Header header, int first, ByteBuffer sums) {
+    Difference difference = kept.difference(header.set()).orElseThrow();
+    if (difference.isNone() && !header.isPrecise()) {
+      return Optional.of(new Change(false, 0, List.of(), List.of()));
+    }
+    if (!difference.gone().stream().allMatch(gone -> inputs.canTakeOut(gone, slot))
+        || !kept.read(slot, first, sums)) {
+      return Optional.empty();
+    }
+    return Optional.of(
+        new Change(
+            true,
+            header.outside(),
+            inputs.toTakeOut(difference.gone(), slot),
+            members.stream()
+                .filter(member -> difference.added().containsKey(member.version()))
+                .map(added -> inputs.of(added, slot, members.size()))
+                .toList()));
+  }
+
+  @Override
+  public void keep(int first, ByteBuffer sums, long outside, boolean isPrecise) {
+    kept.write(slot, first, sums, outside, isPrecise);
+  }
+}
