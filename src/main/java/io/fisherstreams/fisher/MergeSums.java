@@ -6,7 +6,8 @@ import java.nio.ByteBuffer;
 /**
  * The sums of a merge over one run of elements, in float64: what each model adds, and the result.
  * Each sum is over the models, entry by entry. The caller adds the models in the order of their
- * names, so that the rounding of the sums is always the same. Not thread-safe.
+ * names, so that the rounding of the sums is always the same; {@link BinnedMerge} needs no order.
+ * Not thread-safe.
  */
 public interface MergeSums {
   /**

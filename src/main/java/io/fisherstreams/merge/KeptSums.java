@@ -90,8 +90,6 @@ final class KeptSums {
       forget();
       return;
     }
-    plan = newPlan;
-    bytes = elementBytes;
     String terms = terms(newPlan);
     Map<String, KeptSet> sets = sets();
     Optional<String> name =
@@ -104,6 +102,8 @@ final class KeptSums {
       forget();
       sets.clear();
     }
+    plan = newPlan;
+    bytes = elementBytes;
     String fileName = name.orElseGet(() -> UUID.randomUUID().toString());
     file = payloads.sums(fileName);
     List<KeptModel> models = newPlan.participants().stream().map(this::kept).toList();

@@ -2,6 +2,9 @@ package io.fisherstreams.deploy;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.fisher.BinnedMerge;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.Shard;
 import java.io.IOException;
@@ -24,6 +27,8 @@ import org.junit.jupiter.api.Test;
 class OperationsDocumentTest {
   private static final long CHECKPOINT_BYTES = 2;
   private static final long FISHER_BYTES = 4;
+  private static final long SUMS_BYTES =
+      new BinnedMerge(FisherAverage.of(ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, true)).bytes();
   private static final long REPLICATION = 3;
   private static final long KEPT_RELEASES = 10;
   private static final double MAX_PER_PARTITION = 64e9;
@@ -63,11 +68,12 @@ class OperationsDocumentTest {
     double disk = REPLICATION * (payload + (KEPT_RELEASES + 1) * parameters * CHECKPOINT_BYTES);
     return String.format(
         Locale.ROOT,
-        "%,d | %d | %s | %s | %s | %s | %s | %s |",
+        "%,d | %d | %s | %s | %s | %s | %s | %s | %s |",
         shards,
         partitions,
         bytes(payload),
         bytes(payload / partitions),
+        models < BinnedMerge.MIN_MODELS ? "none" : bytes(parameters * SUMS_BYTES),
         bytes(disk),
         bytes(models * shards * 250.0),
         bytes(models * partitions * tensors * 56.0),
