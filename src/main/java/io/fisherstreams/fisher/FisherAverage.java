@@ -118,14 +118,13 @@ public record FisherAverage(double scale, double exponent, Unit unit, double con
     return switch (unit) {
       case ONE -> new Factors(lambda, 1);
       case NORM -> factors(new Model(lambda, 0, norm, 0));
-      case MEAN ->
-          new Factors(lambda, ofFisher == 0 ? 1 : withoutLastBits(coefficient / ofFisher));
+      case MEAN -> new Factors(lambda, ofFisher == 0 ? 1 : withoutLastBits(coefficient / ofFisher));
     };
   }
 
   /**
-   * A number rounded to 42 binary digits. The last bits of a mean that was computed from a plan come
-   * from λ; the others are the model's own.
+   * A number rounded to 42 binary digits. The last bits of a mean that was computed from a plan
+   * come from λ; the others are the model's own.
    */
   private static double withoutLastBits(double mean) {
     return Double.longBitsToDouble((Double.doubleToRawLongBits(mean) + (1L << 10)) & -(1L << 11));

@@ -26,11 +26,7 @@ final class KeptShard implements ShardMerge.Models {
    * @param isPrepared whether the payloads of all members are available
    */
   KeptShard(
-      KeptSums kept,
-      ShardInputs inputs,
-      Slot slot,
-      List<Participant> members,
-      boolean isPrepared) {
+      KeptSums kept, ShardInputs inputs, Slot slot, List<Participant> members, boolean isPrepared) {
     this.kept = kept;
     this.inputs = inputs;
     this.slot = slot;

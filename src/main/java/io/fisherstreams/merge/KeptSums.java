@@ -177,8 +177,7 @@ final class KeptSums {
         .filter(participant -> participant.planned().getEpoch() > 1)
         .filter(
             participant ->
-                participant.planned().getEpoch()
-                    != epochs.getOrDefault(participant.version(), 0))
+                participant.planned().getEpoch() != epochs.getOrDefault(participant.version(), 0))
         .toList();
   }
 
@@ -267,10 +266,8 @@ final class KeptSums {
   }
 
   /** Keeps a block, as sums of the plan's models. */
-  void write(
-      Slot slot, int first, ByteBuffer sums, long outside, boolean isPrecise) {
-    file.write(
-        position(slot, first), new SumsFile.Header(current, outside, isPrecise), sums);
+  void write(Slot slot, int first, ByteBuffer sums, long outside, boolean isPrecise) {
+    file.write(position(slot, first), new SumsFile.Header(current, outside, isPrecise), sums);
   }
 
   /** What changes from a set to the plan's; empty when building anew is no more work. */

@@ -18,8 +18,7 @@ public final class PlanFactors {
    */
   public PlanFactors(MergeFormula formula, List<PlannedModel> models) {
     this.formula = formula;
-    common =
-        formula.commonCoefficient(models.stream().map(PlannedModel::getCoefficient).toList());
+    common = formula.commonCoefficient(models.stream().map(PlannedModel::getCoefficient).toList());
   }
 
   /**
@@ -30,7 +29,6 @@ public final class PlanFactors {
   public Factors of(PlannedModel model, int members) {
     return members < BinnedMerge.MIN_MODELS
         ? formula.planned(model.getCoefficient(), model.getWeight())
-        : formula.kept(
-            model.getCoefficient(), model.getFisherNorm(), model.getWeight(), common);
+        : formula.kept(model.getCoefficient(), model.getFisherNorm(), model.getWeight(), common);
   }
 }

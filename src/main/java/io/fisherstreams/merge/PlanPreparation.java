@@ -17,8 +17,8 @@ import java.util.function.BooleanSupplier;
 
 /**
  * Looks for all payloads that a plan's shards need, and restores those that are not available
- * locally: first the base model's that are needed, then model by model, because a model's shards are
- * neighbours in their topics. A shard of which sums are kept needs the models that are added to
+ * locally: first the base model's that are needed, then model by model, because a model's shards
+ * are neighbours in their topics. A shard of which sums are kept needs the models that are added to
  * them, others need all models.
  */
 final class PlanPreparation implements AutoCloseable {
@@ -73,8 +73,7 @@ final class PlanPreparation implements AutoCloseable {
 
   /** A preparation of one shard that is built from all models. */
   static PlanPreparation ofAll(PartitionContext partition, ResolvedPlan plan, int slot) {
-    return new PlanPreparation(
-        partition, plan, Optional.empty(), slot, slot + 1);
+    return new PlanPreparation(partition, plan, Optional.empty(), slot, slot + 1);
   }
 
   ResolvedPlan plan() {

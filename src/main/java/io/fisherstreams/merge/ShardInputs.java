@@ -140,8 +140,7 @@ final class ShardInputs {
                 sealed.get().getCrc());
   }
 
-  private ShardMerge.Input input(
-      KnownModel model, Shard shard, int epoch, Factors own) {
+  private ShardMerge.Input input(KnownModel model, Shard shard, int epoch, Factors own) {
     String parameter = shard.tensor().name();
     return new ShardMerge.Input(
         checkpoint(model, model.checkpointSlot(parameter, shard.index())),

@@ -20,9 +20,9 @@ import java.util.Optional;
 /**
  * The arithmetic of one shard of a release, from files to a buffer, block by block. The merge stage
  * and a merge without a pool use it, so both give the same bytes. With fewer than {@link
- * BinnedMerge#MIN_MODELS} models it adds them in float64 in their order; with more it uses sums that
- * can be kept, and adds in order only the blocks for which those are not precise enough. Which one
- * it uses depends on the models alone. The buffers are used again for each shard. Used by one
+ * BinnedMerge#MIN_MODELS} models it adds them in float64 in their order; with more it uses sums
+ * that can be kept, and adds in order only the blocks for which those are not precise enough. Which
+ * one it uses depends on the models alone. The buffers are used again for each shard. Used by one
  * thread.
  */
 public final class ShardMerge {
@@ -365,8 +365,7 @@ public final class ShardMerge {
     int pairs = inputs.size() / 2 * 2;
     for (int i = 0; i < pairs; i += 2) {
       sums.add(
-          inputs.get(i).read(first, count, block),
-          inputs.get(i + 1).read(first, count, nextBlock));
+          inputs.get(i).read(first, count, block), inputs.get(i + 1).read(first, count, nextBlock));
     }
     if (pairs < inputs.size()) {
       sums.add(inputs.get(pairs).read(first, count, block));

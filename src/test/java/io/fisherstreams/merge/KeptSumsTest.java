@@ -257,14 +257,16 @@ class KeptSumsTest {
     pool.stage.stage().restart(() -> FileTree.delete(sums()));
     pool.withdraw("m2");
     pool.release();
-    pool.stage.stage().restart(
-        () -> {
-          try {
-            Files.move(old, file);
-          } catch (IOException e) {
-            throw new UncheckedIOException(e);
-          }
-        });
+    pool.stage
+        .stage()
+        .restart(
+            () -> {
+              try {
+                Files.move(old, file);
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
     assertThat(file).doesNotExist();
     pool.arrive(new Model("d", 1, 1, null));
     assertReads(read(pool::release), 1);
@@ -306,11 +308,13 @@ class KeptSumsTest {
       for (int step = 0; step < steps; step++) {
         pool.step();
       }
-      pool.stage.stage().restart(
-          () -> {
-            FileTree.delete(stores);
-            copy(snapshot, stores);
-          });
+      pool.stage
+          .stage()
+          .restart(
+              () -> {
+                FileTree.delete(stores);
+                copy(snapshot, stores);
+              });
       pool.withdraw("m" + (17 - steps % 5));
       pool.arrive(new Model("m" + (17 - steps % 5), 1 + steps, 1, null));
       pool.plan();
@@ -362,8 +366,7 @@ class KeptSumsTest {
     List<String> names = new ArrayList<>(pool.models().keySet());
     if (names.size() < 15 + number % 6) {
       pool.arrive(
-          new Model(
-              "a" + number, 1, 1 + random.nextInt(2), random.nextInt(4) == 0 ? 0.3 : null));
+          new Model("a" + number, 1, 1 + random.nextInt(2), random.nextInt(4) == 0 ? 0.3 : null));
       return;
     }
     String name = names.get(random.nextInt(names.size()));

@@ -67,10 +67,7 @@ final class SumsPool implements AutoCloseable {
     this.formula = formula;
     stage = new MergeStageDriver(directory, 1);
     stage.announce(
-        stage
-            .manifest("base", 1, PARAMETERS.toArray(Parameter[]::new))
-            .setRole(Role.BASE)
-            .build());
+        stage.manifest("base", 1, PARAMETERS.toArray(Parameter[]::new)).setRole(Role.BASE).build());
     checkpoint("base", 1);
   }
 
@@ -105,8 +102,7 @@ final class SumsPool implements AutoCloseable {
 
   private void checkpoint(String name, long version) {
     for (Parameter parameter : PARAMETERS) {
-      double[] theta =
-          random(name + version + parameter.getName(), elements(parameter), -1.5, 1.5);
+      double[] theta = random(name + version + parameter.getName(), elements(parameter), -1.5, 1.5);
       DType type = DType.valueOf(parameter.getDtype());
       stage.checkpoint(name, version, parameter.getName(), 0, bytes(type, theta));
     }

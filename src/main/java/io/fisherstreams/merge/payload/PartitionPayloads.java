@@ -27,10 +27,10 @@ import java.util.stream.Stream;
 /**
  * The payload files of one partition: a folder for each model version, with {@code checkpoint},
  * {@code fisher-<epoch>}, and while an epoch is open {@code open-<n>} and {@code partial-<block
- * size>}; and the file of the kept sums. The checkpoint and the Fisher of a retired version become recycled files, at most one of
- * each kind, and the next version overwrites them: this costs half as much as writing a new file,
- * and a tenth where a virtual machine has returned the memory to its host. Used by one thread, the
- * one that runs the partition's task.
+ * size>}; and the file of the kept sums. The checkpoint and the Fisher of a retired version become
+ * recycled files, at most one of each kind, and the next version overwrites them: this costs half
+ * as much as writing a new file, and a tenth where a virtual machine has returned the memory to its
+ * host. Used by one thread, the one that runs the partition's task.
  */
 public final class PartitionPayloads implements AutoCloseable {
   // A file name has 255 bytes; a digest and the version need the rest.
@@ -101,8 +101,7 @@ public final class PartitionPayloads implements AutoCloseable {
       closeSums();
     }
     try (Stream<Path> all = Files.list(sumsFolder)) {
-      all.filter(file -> !names.contains(file.getFileName().toString()))
-          .forEach(FileTree::delete);
+      all.filter(file -> !names.contains(file.getFileName().toString())).forEach(FileTree::delete);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot list " + sumsFolder, e);
     }
