@@ -23,6 +23,7 @@ import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.oneshot.ComparisonChart;
 import io.fisherstreams.oneshot.EvaluationReport;
 import io.fisherstreams.oneshot.FusionBenchReport;
 import io.fisherstreams.oneshot.OneShotMerge;
@@ -88,6 +89,12 @@ final class EvaluateCommand implements Callable<Integer> {
   private Path fusionBench;
 
   @Option(
+      names = "--svg",
+      paramLabel = "FILE",
+      description = "For a MERGE.YAML: also draws the models and their results.")
+  private Path svg;
+
+  @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description =
@@ -125,6 +132,10 @@ final class EvaluateCommand implements Callable<Integer> {
   private void requireWritable() {
     OutputFile.requireWritable("--json", json);
     OutputFile.requireWritable("--fusion-bench-json", fusionBench);
+    OutputFile.requireWritable("--svg", svg);
+    if (svg != null && yaml == null) {
+      throw new ParameterException(spec.commandLine(), "--svg is for a MERGE.YAML");
+    }
   }
 
   private void evaluateModel(EvaluatedModel one) {
@@ -245,6 +256,9 @@ final class EvaluateCommand implements Callable<Integer> {
     if (fusionBench != null) {
       file.requireOther("--fusion-bench-json", fusionBench);
     }
+    if (svg != null) {
+      file.requireOther("--svg", svg);
+    }
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
         PoolEvaluation pool = PoolEvaluation.open(file, torchScript.file(), this::evaluate)) {
       pool.evaluateOwnTasks();
@@ -254,6 +268,9 @@ final class EvaluateCommand implements Callable<Integer> {
       }
       if (json != null) {
         WholeFile.write(json, report.json().toPrettyString() + "\n");
+      }
+      if (svg != null) {
+        WholeFile.write(svg, ComparisonChart.svg(report));
       }
       spec.commandLine().getOut().print(report.tables());
       spec.commandLine().getOut().flush();

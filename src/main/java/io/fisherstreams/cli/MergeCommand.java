@@ -7,6 +7,8 @@ import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.config.MergekitFile;
+import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -25,6 +27,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -37,9 +40,17 @@ import picocli.CommandLine.Spec;
     })
 final class MergeCommand implements Callable<Integer> {
   @Parameters(
+      arity = "0..1",
       paramLabel = "MERGE.YAML",
       description = "The file that names base, models and method (docs/merge-yaml.md).")
   private Path yaml;
+
+  @Option(
+      names = "--mergekit",
+      paramLabel = "CONFIG.YML",
+      description =
+          "Instead of MERGE.YAML: a configuration of mergekit with a linear merge or task_arithmetic (docs/from-mergekit.md).")
+  private Path mergekit;
 
   @Mixin private OutputOptions output;
 
@@ -101,12 +112,19 @@ final class MergeCommand implements Callable<Integer> {
     output.requireFolder("--trust-remote-code", trustsCode);
     connection.requireOneShot();
     long partBytes = output.partBytes();
+    if ((yaml == null) == (mergekit == null)) {
+      throw new ParameterException(
+          spec.commandLine(), "give MERGE.YAML or --mergekit, one of them");
+    }
+    Optional<MergekitFile> foreign = Optional.ofNullable(mergekit).map(MergekitFile::read);
     OneShotMerge.Inputs inputs =
         new OneShotMerge.Inputs(
-            MergeFile.read(yaml),
+            foreign.map(MergekitFile::merge).orElseGet(() -> MergeFile.read(yaml)),
             output.path(),
             partBytes,
-            Optional.ofNullable(dtype).map(type -> DType.valueOf(type.name())),
+            Optional.ofNullable(dtype)
+                .map(type -> DType.valueOf(type.name()))
+                .or(() -> foreign.flatMap(MergekitFile::dtype)),
             strict,
             trustsCode,
             streams,
@@ -137,19 +155,47 @@ final class MergeCommand implements Callable<Integer> {
    */
   static OneShotMerge.Inputs inputs(
       MergeFile file, Path output, Path workDirectory, Connection connection) {
+    return inputs(
+        file, output, Optional.empty(), workDirectory, connection.config(), cluster(connection));
+  }
+
+  /**
+   * A merge of files inside another command, without a cluster.
+   *
+   * @param dtype of all floating tensors, null for the base's
+   * @param workDirectory null for the system's temporary folder
+   */
+  static OneShotMerge.Inputs inputs(
+      MergeFile file, Path output, String dtype, Path workDirectory) {
+    return inputs(
+        file,
+        output,
+        Optional.ofNullable(dtype).map(DType::valueOf),
+        workDirectory,
+        ServiceConfig.defaults(),
+        Optional.empty());
+  }
+
+  private static OneShotMerge.Inputs inputs(
+      MergeFile file,
+      Path output,
+      Optional<DType> dtype,
+      Path workDirectory,
+      ServiceConfig config,
+      Optional<OneShotMerge.Cluster> cluster) {
     return new OneShotMerge.Inputs(
         file,
         output,
         Long.MAX_VALUE,
-        Optional.empty(),
+        dtype,
         false,
         false,
         false,
         OneShotMerge.Inputs.DEFAULT_PARTITIONS,
         Runtime.getRuntime().availableProcessors(),
         Optional.ofNullable(workDirectory),
-        connection.config().gradient(),
-        cluster(connection));
+        config.gradient(),
+        cluster);
   }
 
   /** Prints the models with their shares, the checksum and the output. */

@@ -1,13 +1,22 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.OutputFile;
+import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.oneshot.FusionBenchReport;
+import io.fisherstreams.publish.PoolModels;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.release.ReleaseFeed;
 import io.fisherstreams.release.ReleaseJson;
+import io.fisherstreams.tensor.TensorInfo;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,13 +50,24 @@ final class ReleasesCommand implements Callable<Integer> {
           "Goes on and prints each new release, and each release again when it is judged, until ^C.")
   private boolean watch;
 
+  @Option(
+      names = "--fusion-bench-json",
+      paramLabel = "FILE",
+      description =
+          "Also writes what the gate measured of the newest release that it judged, in the shape of FusionBench's reports.")
+  private Path fusionBench;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
+    OutputFile.requireWritable("--fusion-bench-json", fusionBench);
     PrintWriter out = spec.commandLine().getOut();
     try (ReleaseFeed feed = new ReleaseFeed(connection.kafka(), connection.topics())) {
       Map<Long, Release> releases = feed.upToDate();
+      if (fusionBench != null) {
+        report(releases.values());
+      }
       if (watch) {
         watch(feed, out);
       } else if (json) {
@@ -107,5 +127,21 @@ final class ReleasesCommand implements Callable<Integer> {
     }
     release.getPlan().getWarnings().forEach(warning -> parts.add("warning: " + warning));
     return String.join("; ", parts);
+  }
+
+  private void report(Collection<Release> releases) {
+    Release judged =
+        releases.stream()
+            .filter(release -> release.getVerdict() != null)
+            .filter(release -> !release.getVerdict().getTasks().isEmpty())
+            .reduce((first, second) -> second)
+            .orElseThrow(() -> new InvalidInput("no gate has measured a release of this pool"));
+    long parameters =
+        PoolModels.base(connection.kafka(), connection.topics())
+            .map(base -> ManifestTensors.all(base).stream().mapToLong(TensorInfo::elements).sum())
+            .orElse(0L);
+    WholeFile.write(
+        fusionBench,
+        FusionBenchReport.of(judged.getVerdict().getTasks(), parameters).toPrettyString() + "\n");
   }
 }

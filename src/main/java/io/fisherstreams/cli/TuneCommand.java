@@ -1,20 +1,38 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputFile;
+import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.options.SearchOptions;
 import io.fisherstreams.cli.options.TorchScriptOption;
+import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.cli.output.TerminalListener;
+import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.cli.output.TrialProgress;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFileWriter;
+import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.merge.StoredModels;
 import io.fisherstreams.oneshot.EvaluationTasks;
 import io.fisherstreams.oneshot.OneShotMerge;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.release.NamedRelease;
+import io.fisherstreams.release.ReleaseReader;
+import io.fisherstreams.tuning.GateTask;
 import io.fisherstreams.tuning.MergedFileTask;
+import io.fisherstreams.tuning.PoolFiles;
+import io.fisherstreams.tuning.PoolSettings;
 import io.fisherstreams.tuning.SearchChart;
 import io.fisherstreams.tuning.Settings;
+import io.fisherstreams.tuning.TunedTask;
 import io.fisherstreams.tuning.Tuner;
 import io.fisherstreams.tuning.TuningData;
 import io.fisherstreams.tuning.TuningOptions;
@@ -30,22 +48,30 @@ import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.stream.Collectors;
+import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
 @Command(
     name = "tune",
     mixinStandardHelpOptions = true,
+    customSynopsis = {
+      "fisher-streams tune MERGE.YAML --output=FILE [OPTIONS]",
+      "fisher-streams tune --config=FILE [--apply] [OPTIONS]"
+    },
     description = {
       "Searches better settings of a merge on labelled examples: the models' coefficients, the scale, and the method's constant.",
-      "It compares trials on a part of each task's examples, and measures the best one on the held-out part."
+      "It compares trials on a part of each task's examples, and measures the best one on the held-out part.",
+      "Without MERGE.YAML it tunes the newest release of a pool, on the gate's tasks in its configuration."
     })
 final class TuneCommand implements Callable<Integer> {
   @Parameters(
+      arity = "0..1",
       paramLabel = "MERGE.YAML",
       description =
           "The merge to begin with; at least one model has evaluation_examples (docs/merge-yaml.md).")
@@ -53,10 +79,17 @@ final class TuneCommand implements Callable<Integer> {
 
   @Option(
       names = {"-o", "--output"},
-      required = true,
       paramLabel = "FILE",
-      description = "Where the found settings go, as a merge.yaml.")
+      description = "For MERGE.YAML: where the found settings go, as a merge.yaml.")
   private Path output;
+
+  @Option(
+      names = "--apply",
+      description =
+          "For a pool: changes its method and coefficients to the found ones, in one plan, if they are better beyond noise.")
+  private boolean applies;
+
+  @Mixin private ReleaseWait release;
 
   @Mixin private SearchOptions search;
 
@@ -75,7 +108,8 @@ final class TuneCommand implements Callable<Integer> {
   @Option(
       names = "--work-directory",
       paramLabel = "DIR",
-      description = "Where merged models are kept. Default: the system's temporary folder.")
+      description =
+          "Where merged models, and the models of a pool, are kept during the search. Default: the system's temporary folder.")
   private Path workDirectory;
 
   @Mixin private TorchScriptOption torchScript;
@@ -87,25 +121,13 @@ final class TuneCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     TuningOptions options = search.options();
-    connection.requireOneShot();
-    MergeFile file = MergeFile.read(yaml);
-    outputs()
-        .forEach(
-            (option, path) -> {
-              OutputFile.requireWritable(option, path);
-              file.requireOther(option, path);
-            });
-    Settings start = start(file);
-    Tuner.check(start, options);
-    TuningResult result = tune(file, start, options);
-    Settings found = result.best().settings();
-    MergeFileWriter.write(
-        file, found.formula(), found.coefficients(), comment(result, options), output);
-    write(result);
-    PrintWriter out = spec.commandLine().getOut();
-    out.print(new TuningReport(result).text());
-    out.println("wrote " + output);
-    out.flush();
+    outputs().forEach(OutputFile::requireWritable);
+    if (yaml == null) {
+      tunePool(options);
+    } else {
+      tuneFile(options);
+    }
+    spec.commandLine().getOut().flush();
     return 0;
   }
 
@@ -119,32 +141,140 @@ final class TuneCommand implements Callable<Integer> {
     return outputs;
   }
 
+  private void tuneFile(TuningOptions options) {
+    if (output == null) {
+      throw wrong("--output is missing: where the found merge.yaml goes");
+    }
+    if (applies || release.isGiven()) {
+      throw wrong("--apply and --wait are for a pool; a MERGE.YAML gets --output");
+    }
+    connection.requireOneShot();
+    MergeFile file = MergeFile.read(yaml);
+    outputs().forEach(file::requireOther);
+    Settings start = start(file);
+    Tuner.check(start, options);
+    TuningResult result;
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
+        EvaluationTasks tasks = EvaluationTasks.open(file, torchScript.file())) {
+      OneShotMerge.Inputs inputs =
+          MergeCommand.inputs(file, merged(directory), workDirectory, connection);
+      result =
+          tune(
+              inputs,
+              start,
+              tasks.tasks().stream().map(MergedFileTask::new).toList(),
+              directory.path(),
+              options);
+    }
+    Settings found = result.best().settings();
+    MergeFileWriter.write(
+        file, found.formula(), found.coefficients(), comment(result, options), output);
+    report(yaml.toString(), result);
+    spec.commandLine().getOut().println("wrote " + output);
+  }
+
+  private static Path merged(TemporaryDirectory directory) {
+    return directory.path().resolve("start.safetensors");
+  }
+
   private static Settings start(MergeFile file) {
     return Settings.of(
         file.method().formula(),
         file.models().stream().collect(Collectors.toMap(MergeFile.Model::name, file::coefficient)));
   }
 
-  private TuningResult tune(MergeFile file, Settings start, TuningOptions options) {
-    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        EvaluationTasks tasks = EvaluationTasks.open(file, torchScript.file())) {
-      List<MergedFileTask> tuned = tasks.tasks().stream().map(MergedFileTask::new).toList();
-      AtomicReference<TuningResult> result = new AtomicReference<>();
-      OneShotMerge.run(
-          MergeCommand.inputs(
-              file, directory.path().resolve("start.safetensors"), workDirectory, connection),
-          new TerminalListener(spec),
-          session ->
-              result.set(
-                  Tuner.run(
-                      session,
-                      start,
-                      tuned,
-                      directory.path(),
-                      options,
-                      new TrialProgress(options, spec.commandLine().getErr()))));
-      return result.get();
+  private TuningResult tune(
+      OneShotMerge.Inputs inputs,
+      Settings start,
+      List<? extends TunedTask> tasks,
+      Path directory,
+      TuningOptions options) {
+    AtomicReference<TuningResult> result = new AtomicReference<>();
+    OneShotMerge.run(
+        inputs,
+        new TerminalListener(spec),
+        session ->
+            result.set(
+                Tuner.run(
+                    session,
+                    start,
+                    tasks,
+                    directory,
+                    options,
+                    new TrialProgress(options, spec.commandLine().getErr()))));
+    return result.get();
+  }
+
+  private void tunePool(TuningOptions options) {
+    if (output != null || torchScript.file().isPresent()) {
+      throw wrong(
+          "--output and --torchscript are for a MERGE.YAML; a pool gets --apply, and its gate's tasks name modules");
     }
+    if (release.isGiven() && !applies) {
+      throw wrong("--wait is for --apply");
+    }
+    GateOptions gate =
+        connection
+            .config()
+            .gate()
+            .orElseThrow(
+                () ->
+                    new InvalidInput(
+                        "a pool is tuned on the tasks of its gate: give a MERGE.YAML, or a --config with gate (docs/releases.md)"));
+    KafkaSettings kafka = connection.kafka();
+    PoolTopics topics = connection.topics();
+    MergePlan plan =
+        NamedRelease.find(null, new ReleaseReader(kafka, topics), kafka, topics).getPlan();
+    List<GateTask> tasks = gate.tasks().stream().map(GateTask::new).toList();
+    TuningResult result;
+    try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
+      MergeFile file = read(kafka, topics, plan, directory.path());
+      Settings start = start(file);
+      Tuner.check(start, options);
+      OneShotMerge.Inputs inputs =
+          MergeCommand.inputs(
+              file, merged(directory), plan.getMethod().getOutputDtype(), workDirectory);
+      result = tune(inputs, start, tasks, directory.path(), options);
+    }
+    report("pool " + topics.pool() + ", release " + plan.getRelease(), result);
+    if (applies) {
+      apply(kafka, topics, plan, result);
+    }
+  }
+
+  private MergeFile read(KafkaSettings kafka, PoolTopics topics, MergePlan plan, Path directory) {
+    int partitions;
+    try (Admin admin = kafka.admin()) {
+      partitions = new PoolAdmin(admin, topics).check();
+    }
+    StoredModels models = new StoredModels(kafka, topics, partitions, plan);
+    // The payloads of one partition are there twice.
+    DiskSpace.require(
+        directory, models.bytes() + models.bytes() / partitions, "the search", "--work-directory");
+    try (TerminalProgress progress = TerminalProgress.of(spec, "read the pool's models")) {
+      progress.total(models.bytes());
+      MergeFile file = PoolFiles.write(models, plan, directory, progress::add);
+      progress.done();
+      return file;
+    }
+  }
+
+  private void apply(KafkaSettings kafka, PoolTopics topics, MergePlan plan, TuningResult result) {
+    PrintWriter out = spec.commandLine().getOut();
+    if (!result.beatsStart()) {
+      out.println("the pool stays as it is");
+      return;
+    }
+    Settings found = result.best().settings();
+    MergeMethod method =
+        PoolSettings.apply(
+            kafka,
+            topics,
+            plan,
+            found,
+            note -> spec.commandLine().getErr().println("note: " + note));
+    out.println("pool " + topics.pool() + " now merges by " + MethodText.of(found.formula()));
+    release.forSettings(kafka, topics, plan.getBaseModel(), method, found.coefficients(), out);
   }
 
   private String comment(TuningResult result, TuningOptions options) {
@@ -157,8 +287,8 @@ final class TuneCommand implements Callable<Integer> {
         options.seed());
   }
 
-  private void write(TuningResult result) {
-    TuningData data = new TuningData(yaml.toString(), result);
+  private void report(String origin, TuningResult result) {
+    TuningData data = new TuningData(origin, result);
     if (csv != null) {
       WholeFile.write(csv, data.csv());
     }
@@ -168,5 +298,10 @@ final class TuneCommand implements Callable<Integer> {
     if (svg != null) {
       WholeFile.write(svg, SearchChart.svg(result));
     }
+    spec.commandLine().getOut().print(new TuningReport(result).text());
+  }
+
+  private ParameterException wrong(String message) {
+    return new ParameterException(spec.commandLine(), message);
   }
 }

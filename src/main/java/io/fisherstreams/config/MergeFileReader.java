@@ -6,8 +6,10 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Compared;
 import io.fisherstreams.config.MergeFile.Method;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelName;
@@ -27,10 +29,14 @@ final class MergeFileReader {
       Set.of(
           "name", "checkpoint", "fisher", "examples", "coefficient", "head", "evaluation_examples");
 
+  /** FusionBench's name of task arithmetic's scale. */
+  private static final String SCALING_FACTOR = "scaling_factor";
+
   private static final Set<String> FORMULA_KEYS =
       Set.of(
           "name",
           "scale",
+          SCALING_FACTOR,
           "fisher_exponent",
           "relative_fisher_weight",
           "prior",
@@ -123,7 +129,7 @@ final class MergeFileReader {
     MethodSettings settings =
         new MethodSettings(
             yaml.has("name") ? yaml.text("name") : null,
-            number(yaml, "scale"),
+            scale(yaml),
             number(yaml, "fisher_exponent"),
             yaml.has("normalize_fisher_weight") ? yaml.flag("normalize_fisher_weight", true) : null,
             number(yaml, "minimal_fisher_weight"),
@@ -135,6 +141,20 @@ final class MergeFileReader {
         () ->
             settings.formula(
                 CaseFormat.LOWER_CAMEL.converterTo(CaseFormat.LOWER_UNDERSCORE)::convert));
+  }
+
+  private static Double scale(StrictYaml yaml) {
+    if (!yaml.has(SCALING_FACTOR)) {
+      return number(yaml, "scale");
+    }
+    if (yaml.has("scale")) {
+      throw yaml.invalid(SCALING_FACTOR, "means the same as scale: remove one of them");
+    }
+    if (!yaml.text("name", FisherAverage.NAME).equals(TaskArithmetic.NAME)) {
+      throw yaml.invalid(
+          SCALING_FACTOR, "is a key of task_arithmetic; write scale for other methods");
+    }
+    return number(yaml, SCALING_FACTOR);
   }
 
   private static Double number(StrictYaml yaml, String key) {

@@ -25,9 +25,19 @@ public record MethodChange(SortedMap<String, String> lost, List<String> warnings
    * @param base the base model's manifest with the other method
    */
   public static MethodChange of(PoolView view, ModelManifest base) {
+    return of(view, List.of(base));
+  }
+
+  /**
+   * Tries a method and coefficients on a pool.
+   *
+   * @param view the pool, which is changed
+   * @param manifests that would be announced
+   */
+  public static MethodChange of(PoolView view, List<ModelManifest> manifests) {
     SortedSet<String> merged = new TreeSet<>();
     view.propose().ifPresent(before -> merged.addAll(before.versions().keySet()));
-    view.announce(base.getModel(), base);
+    manifests.forEach(manifest -> view.announce(manifest.getModel(), manifest));
     Optional<Proposal> after = view.propose();
     after.ifPresent(proposal -> merged.removeAll(proposal.versions().keySet()));
     SortedMap<String, String> rejections = view.rejections();

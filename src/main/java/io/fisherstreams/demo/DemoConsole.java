@@ -12,6 +12,7 @@ import java.util.function.Function;
 /** Prints the demo's progress and, after each change of the pool, a table of plain text. */
 public final class DemoConsole implements DemoListener {
   private static final int LABEL = 14;
+  private static final int METHOD_LABEL = 35;
   private static final int CELL = 6;
   private static final int WIDE_CELL = 9;
 
@@ -84,10 +85,33 @@ public final class DemoConsole implements DemoListener {
         "Each model alone on its own task: %s. The whole run took %s.",
         percent(result.aloneMean()), seconds(result.took()));
     print("%s", DemoFindings.of(result).sentence());
+    print("");
+    print("All %d models merged by each method, with its default coefficients:", DigitTask.values().length);
+    methods(result).print(out);
+  }
+
+  private static TextTable methods(DemoResult result) {
+    TextTable table = headed(METHOD_LABEL);
+    table.rule();
+    result.methods().forEach(method -> scores(table, method.name(), method.scores()));
+    scores(table, "plain average", result.full().average());
+    scores(table, "base model", result.base());
+    return table;
   }
 
   private static TextTable accuracies(PoolChange change, Scores base) {
-    TextTable table = new TextTable(1).left(LABEL);
+    TextTable table = headed(LABEL);
+    table.rule();
+    row(table, "in the pool", cells(task -> change.holds(task) ? "yes" : "-"), "", "");
+    scores(table, "Fisher merge", change.fisher());
+    scores(table, "plain average", change.average());
+    scores(table, "base model", base);
+    return table;
+  }
+
+  /** A table with the test sets' names above it. */
+  private static TextTable headed(int label) {
+    TextTable table = new TextTable(1).left(label);
     List<String> upper = new ArrayList<>();
     List<String> lower = new ArrayList<>();
     for (DigitTask task : DigitTask.values()) {
@@ -99,11 +123,6 @@ public final class DemoConsole implements DemoListener {
     table.right(WIDE_CELL).right(WIDE_CELL);
     row(table, "", upper, "", "original");
     row(table, "accuracy in %", lower, "average", "digits");
-    table.rule();
-    row(table, "in the pool", cells(task -> change.holds(task) ? "yes" : "-"), "", "");
-    scores(table, "Fisher merge", change.fisher());
-    scores(table, "plain average", change.average());
-    scores(table, "base model", base);
     return table;
   }
 

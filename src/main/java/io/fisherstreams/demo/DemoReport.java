@@ -2,6 +2,7 @@ package io.fisherstreams.demo;
 
 import io.fisherstreams.Build;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collection;
 import java.util.HashMap;
 import java.util.List;
@@ -70,8 +71,11 @@ public final class DemoReport {
     model.put("changes", changes());
     model.put("fullRelease", result.full().release());
     model.put("panels", panels());
+    model.put(
+        "tasks", Arrays.stream(DigitTask.values()).map(DigitTask::model).toList());
     model.put("groups", groups());
     model.put("rows", rows());
+    model.put("methods", methods());
     model.put("overlapModels", overlap.models());
     model.put("overlaps", overlaps(overlap));
     model.put("pool", new PoolChart(result.changes(), PoolChart.Size.PAGE).svg());
@@ -211,6 +215,24 @@ public final class DemoReport {
     rows.add(row("average", Scores::mean, percent(result.aloneMean())));
     rows.add(row("original digits", Scores::originals, ""));
     return rows;
+  }
+
+  /** A row a method: its accuracy on each task, their average, and the original digits. */
+  private List<Row> methods() {
+    List<Row> rows = new ArrayList<>();
+    result.methods().forEach(method -> rows.add(methodRow(method.name(), method.scores())));
+    rows.add(methodRow("plain average", result.full().average()));
+    return rows;
+  }
+
+  private static Row methodRow(String name, Scores scores) {
+    List<Cell> cells = new ArrayList<>();
+    for (DigitTask task : DigitTask.values()) {
+      cells.add(new Cell(percent(scores.of(task)), false));
+    }
+    cells.add(new Cell(percent(scores.mean()), false));
+    cells.add(new Cell(percent(scores.originals()), false));
+    return new Row(name, cells);
   }
 
   /** A test set's accuracies; the better one of the two merges of a release is marked. */

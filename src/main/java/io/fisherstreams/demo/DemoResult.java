@@ -17,6 +17,7 @@ import java.util.Map;
  * @param base the base model's scores
  * @param alone every fine-tuned model's accuracy on its own task
  * @param changes the pool's changes, in order; the last is the withdrawal
+ * @param methods all models merged by each of several methods
  * @param withdrawalExact whether the last release is bit-identical to that of a pool that never had
  *     the withdrawn model
  * @param merged the last release's parameters
@@ -31,6 +32,7 @@ public record DemoResult(
     Scores base,
     Map<DigitTask, Double> alone,
     List<PoolChange> changes,
+    List<MethodComparison.Result> methods,
     boolean withdrawalExact,
     DigitParameters merged,
     Duration took) {
@@ -38,6 +40,7 @@ public record DemoResult(
     alone = Collections.unmodifiableMap(new EnumMap<>(alone));
     models = List.copyOf(models);
     changes = List.copyOf(changes);
+    methods = List.copyOf(methods);
   }
 
   /** The change after which all models were in the pool. */

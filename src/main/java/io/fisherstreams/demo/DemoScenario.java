@@ -104,6 +104,7 @@ public final class DemoScenario {
               baseScores,
               alone,
               changes,
+              MethodComparison.of(base.parameters(), models, fishers, tests),
               exact,
               merged,
               Duration.ofNanos(System.nanoTime() - start));

@@ -39,7 +39,7 @@ public record GateOptions(
   public record Task(
       String name, Path model, Path examples, Optional<Path> head, Optional<Path> torchScript) {
     /** The files that run a checkpoint on this task. */
-    ModelFiles files(Path checkpoint) {
+    public ModelFiles files(Path checkpoint) {
       return new ModelFiles(checkpoint, model, head, torchScript);
     }
   }

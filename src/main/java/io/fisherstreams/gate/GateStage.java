@@ -153,7 +153,8 @@ public final class GateStage {
                         new InvalidInput(
                             "%s: the model predicts a value; a task of the gate needs classes"
                                 .formatted(task.name())));
-        return new TaskAccuracy(task.name(), found.examples(), accuracy);
+        return new TaskAccuracy(
+            task.name(), found.examples(), accuracy, -found.meanLogLikelihood());
       }
     }
   }

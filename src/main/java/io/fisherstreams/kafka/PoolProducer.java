@@ -14,6 +14,7 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.Shard;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicReference;
@@ -51,8 +52,13 @@ public final class PoolProducer {
    * coordinator would reject by itself with {@link io.fisherstreams.InvalidInput}.
    */
   public void announce(ModelManifest manifest) {
-    ManifestRules.check(manifest);
-    send(topics.models(), manifest.getModel(), 0, manifest);
+    announce(List.of(manifest));
+  }
+
+  /** Announces several versions at once, which the coordinator reads one right after another. */
+  public void announce(List<ModelManifest> manifests) {
+    manifests.forEach(ManifestRules::check);
+    manifests.forEach(manifest -> send(topics.models(), manifest.getModel(), 0, manifest));
     flush();
   }
 

@@ -185,6 +185,7 @@ public final class ReleaseJson {
       json.writeStringField("task", task.getTask());
       json.writeNumberField("examples", task.getExamples());
       json.writeNumberField("accuracy", task.getAccuracy());
+      writeNumber(json, "loss", task.getLoss());
       json.writeEndObject();
     }
     json.writeEndArray();

@@ -4,8 +4,11 @@ import java.util.List;
 import java.util.Optional;
 import java.util.SplittableRandom;
 
-/** Draws every dimension from its whole reach, evenly on a logarithmic scale. */
+/** Draws every dimension within two of its steps from the start, evenly on a logarithmic scale. */
 public final class RandomSearch implements SearchStrategy {
+  /** With many dimensions, most points of a wider space are far from any good one. */
+  private static final double STEPS = 2;
+
   private final List<Dimension> dimensions;
   private final SplittableRandom random;
 
@@ -28,7 +31,7 @@ public final class RandomSearch implements SearchStrategy {
   private double draw(Dimension dimension) {
     double exponent = 2 * random.nextDouble() - 1;
     // StrictMath gives the same bits on every machine, and with them the same trials.
-    return dimension.allowed(dimension.start() * StrictMath.pow(dimension.reach(), exponent));
+    return dimension.allowed(dimension.start() * StrictMath.pow(dimension.step(), STEPS * exponent));
   }
 
   @Override

@@ -18,7 +18,7 @@ public final class SvgWriter {
   }
 
   /**
-   * Begins a drawing.
+   * Begins a drawing in a page.
    *
    * @param style its class in the style sheet
    * @param width in the drawing's own units
@@ -26,14 +26,27 @@ public final class SvgWriter {
    * @param title for readers who do not see it
    */
   public SvgWriter(String style, double width, double height, String title) {
+    this(style, width, height, title, false);
+  }
+
+  private SvgWriter(String style, double width, double height, String title, boolean isFile) {
     try {
       xml = XMLOutputFactory.newDefaultFactory().createXMLStreamWriter(text);
     } catch (XMLStreamException e) {
       throw new IllegalStateException(e);
     }
     String viewBox = String.format(Locale.ROOT, "0 0 %.0f %.0f", width, height);
-    open("svg", "xmlns", NAMESPACE, "class", style, "viewBox", viewBox, "role", "img");
+    if (isFile) {
+      open("svg", "xmlns", NAMESPACE, "viewBox", viewBox, "role", "img");
+    } else {
+      open("svg", "class", style, "viewBox", viewBox, "role", "img");
+    }
     element("title", title);
+  }
+
+  /** Begins a drawing that is a file of its own; a page does not need the namespace. */
+  public static SvgWriter file(double width, double height, String title) {
+    return new SvgWriter("", width, height, title, true);
   }
 
   /**

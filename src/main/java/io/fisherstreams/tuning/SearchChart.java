@@ -49,8 +49,7 @@ public final class SearchChart {
   private String draw() {
     String measure = result.options().measure().name().toLowerCase(Locale.ROOT).replace('_', ' ');
     SvgWriter svg =
-        new SvgWriter(
-            "search", WIDTH, HEIGHT, "Search of merge settings: " + measure + " by trial");
+        SvgWriter.file(WIDTH, HEIGHT, "Search of merge settings: " + measure + " by trial");
     svg.empty("rect", "x", 0, "y", 0, "width", WIDTH, "height", HEIGHT, "fill", "#ffffff");
     text(
         svg,

@@ -130,6 +130,11 @@ final class CommandPool implements AutoCloseable {
     }
   }
 
+  /** All releases so far, by id. */
+  Map<Long, Release> releases() {
+    return feed.upToDate();
+  }
+
   /** Waits for the first release that is as asked. */
   Release awaitRelease(String what, Predicate<Release> asked) {
     Instant deadline = Instant.now().plus(PATIENCE);

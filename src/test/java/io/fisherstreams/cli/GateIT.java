@@ -2,6 +2,8 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.gate.GateOptions;
@@ -60,6 +62,18 @@ class GateIT {
       assertThat(first.getRelease()).as("the newest, when the gate first starts").isEqualTo(2);
       assertThat(first.getStatus()).isEqualTo(ReleaseStatus.COMPLETE);
       assertThat(first.getVerdict().getAccuracy()).isEqualTo(1);
+      Path report = directory.resolve("report.json");
+      pool.output("releases", "--fusion-bench-json", report.toString());
+      JsonNode figures = new ObjectMapper().readTree(report.toFile());
+      assertThat(figures.fieldNames())
+          .toIterable()
+          .containsExactly("model_info", "sign", "average");
+      assertThat(figures.at("/model_info/all_params").asLong()).isEqualTo(6);
+      assertThat(figures.at("/sign/accuracy").asDouble()).isEqualTo(1);
+      assertThat(figures.at("/sign/loss").asDouble())
+          .isEqualTo(first.getVerdict().getTasks().get(0).getLoss())
+          .isBetween(0.0, Math.log(2))
+          .isEqualTo(figures.at("/average/loss").asDouble());
       assertThat(pool.output("alias")).containsPattern("production +2 ");
 
       publish(pool, "bad", -1, 1e6f);

@@ -193,6 +193,7 @@ class DemoReportTest {
                 scores(0.4, 0.7),
                 scores(0.4, 0.7),
                 Duration.ofMillis(200))),
+        List.of(new MethodComparison.Result("gradient_matching", scores(0.65, 0.75))),
         exact,
         parameters,
         Duration.ofSeconds(30));

@@ -54,7 +54,7 @@ class GateTest {
           }
           List<TaskAccuracy> tasks = new ArrayList<>();
           for (double accuracy : found) {
-            tasks.add(new TaskAccuracy("task" + tasks.size(), 100L, accuracy));
+            tasks.add(new TaskAccuracy("task" + tasks.size(), 100L, accuracy, null));
           }
           return Optional.of(tasks);
         }

@@ -75,7 +75,7 @@ final class ReleaseJsonTest {
             6L,
             0.875,
             0.05,
-            List.of(new TaskAccuracy("t", 4L, 0.75)),
+            List.of(new TaskAccuracy("t", 4L, 0.75, 0.5)),
             false,
             List.of("m@1"),
             List.of(new LeftOutModel("m", 1L, "it fell", true)));
@@ -93,7 +93,7 @@ final class ReleaseJsonTest {
                 + "\"verdict\":{\"passed\":false,\"held\":false,\"reason\":\"too low\",\"accuracy\":0.75,"
                 + "\"reference_release\":6,\"reference_accuracy\":0.875,\"largest_drop\":0.05,\"suspects\":[\"m@1\"],"
                 + "\"leave_out\":[{\"model\":\"m\",\"version\":1,\"reason\":\"it fell\",\"by_gate\":true}],"
-                + "\"tasks\":[{\"task\":\"t\",\"examples\":4,\"accuracy\":0.75}]}}");
+                + "\"tasks\":[{\"task\":\"t\",\"examples\":4,\"accuracy\":0.75,\"loss\":0.5}]}}");
     assertThat(new ObjectMapper().readTree(text).path("verdict").path("passed").isBoolean())
         .isTrue();
   }

@@ -9,7 +9,7 @@ import org.junit.jupiter.api.Test;
 
 class RandomSearchTest {
   private static final List<Dimension> DIMENSIONS =
-      List.of(new Dimension("scale", 2, 10, 1.5), new Dimension("prior", 0.3, 100, 3));
+      List.of(new Dimension("scale", 2, 10, 1.5), new Dimension("prior", 0.3, 1000, 3));
 
   private static List<List<Double>> points(long seed) {
     RandomSearch search = new RandomSearch(DIMENSIONS, seed);
@@ -22,7 +22,7 @@ class RandomSearchTest {
     for (int i = 0; i < DIMENSIONS.size(); i++) {
       int at = i;
       Dimension dimension = DIMENSIONS.get(i);
-      double span = Math.log(dimension.reach());
+      double span = 2 * Math.log(dimension.step());
       List<Double> parts =
           points.stream().map(point -> Math.log(point.get(at) / dimension.start()) / span).toList();
       assertThat(parts).allSatisfy(part -> assertThat(part).isBetween(-1.001, 1.001));

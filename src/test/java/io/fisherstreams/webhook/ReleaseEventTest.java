@@ -50,7 +50,7 @@ class ReleaseEventTest {
         6L,
         0.5,
         0.1,
-        List.of(new TaskAccuracy("signs", 8L, 0.75)),
+        List.of(new TaskAccuracy("signs", 8L, 0.75, 0.5)),
         false,
         List.of(),
         List.of());

@@ -94,6 +94,41 @@ public final class ReleaseWait {
     until(kafka, topics, base, plan -> plan.getMethod().equals(method), out);
   }
 
+  /**
+   * Waits, if the user asked for it, until the newest release is merged by a method with these
+   * coefficients.
+   *
+   * @param base the base model's name
+   * @param coefficients by model
+   */
+  public void forSettings(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      String base,
+      MergeMethod method,
+      Map<String, Double> coefficients,
+      PrintWriter out) {
+    until(
+        kafka,
+        topics,
+        base,
+        plan ->
+            plan.getMethod().equals(method)
+                && coefficients.entrySet().stream()
+                    .allMatch(
+                        wanted ->
+                            find(plan, wanted.getKey())
+                                .filter(
+                                    found -> found.getCoefficient() == wanted.getValue())
+                                .isPresent()),
+        out);
+  }
+
+  /** Whether the user asked for it. */
+  public boolean isGiven() {
+    return waiting != null;
+  }
+
   /** Waits, if the user asked for it, until the newest release is one without a model. */
   public void forWithdrawal(KafkaSettings kafka, PoolTopics topics, String model, PrintWriter out) {
     until(

@@ -1,0 +1,154 @@
+package io.fisherstreams.tuning;
+
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.merge.StoredModels;
+import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.release.PackedCompanions;
+import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.Shard;
+import io.fisherstreams.tensor.TensorInfo;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.function.LongConsumer;
+
+/**
+ * The models of a pool's plan as files, for merges beside the pool. A Fisher file has means, rounded
+ * to float32, where the pool has sums, so a merge of the files may differ from the pool's release in
+ * the last bit.
+ */
+public final class PoolFiles {
+  private PoolFiles() {}
+
+  /**
+   * Reads the models from the topics and writes their files.
+   *
+   * @param directory an empty folder
+   * @param progress gets the number of bytes that were read
+   * @return the merge that the plan is, whose own file does not exist
+   */
+  public static MergeFile write(
+      StoredModels models, MergePlan plan, Path directory, LongConsumer progress) {
+    for (ModelManifest manifest : models.manifests()) {
+      if (!ManifestTensors.unchangedNames(manifest).isEmpty()) {
+        throw new InvalidInput(
+            "%s leaves parameters as the base has them, such as an adapter; a pool with such a model cannot be tuned"
+                .formatted(manifest.getModel()));
+      }
+    }
+    Path base = directory.resolve("base");
+    try {
+      Files.createDirectories(base);
+    } catch (IOException e) {
+      throw InvalidInput.unwritable(base, e);
+    }
+    PackedCompanions.unpack(models.base().getCompanions(), base);
+    List<MergeFile.Model> merged = new ArrayList<>();
+    try (Writers files = new Writers()) {
+      files.add(
+          files.checkpoints,
+          models.base(),
+          base.resolve("model.safetensors"),
+          ManifestTensors.all(models.base()));
+      for (int i = 0; i < models.manifests().size(); i++) {
+        ModelManifest manifest = models.manifests().get(i);
+        Path checkpoint = directory.resolve("model-" + i + ".safetensors");
+        Path fisher = directory.resolve("model-" + i + ".fisher.safetensors");
+        List<TensorInfo> tensors = ManifestTensors.merged(manifest);
+        files.add(files.checkpoints, manifest, checkpoint, tensors);
+        if (models.readsFishers()) {
+          files.add(files.fishers, manifest, fisher, tensors.stream().map(PoolFiles::f32).toList());
+        }
+        merged.add(
+            model(
+                plan.getModels().get(i),
+                checkpoint,
+                models.readsFishers() ? Optional.of(fisher) : Optional.empty()));
+      }
+      models.read(directory.resolve("payloads"), files, progress);
+      files.commit();
+    }
+    MergeFile.Method standard = MergeFile.Method.DEFAULT;
+    return new MergeFile(
+        directory.resolve("merge.yaml"),
+        base,
+        merged,
+        new MergeFile.Method(
+            plan.getMethod().getExcludeParamNamesRegex(),
+            MergeMethods.formula(plan.getMethod()),
+            standard.numFisherExamples(),
+            standard.estimator(),
+            standard.samples(),
+            standard.seed(),
+            standard.batchSize()),
+        List.of());
+  }
+
+  private static MergeFile.Model model(
+      PlannedModel planned, Path checkpoint, Optional<Path> fisher) {
+    return new MergeFile.Model(
+        planned.getModel(),
+        checkpoint,
+        fisher,
+        Optional.empty(),
+        OptionalDouble.of(planned.getCoefficient()),
+        Optional.empty(),
+        Optional.empty());
+  }
+
+  private static TensorInfo f32(TensorInfo tensor) {
+    return new TensorInfo(tensor.name(), DType.F32, tensor.shape());
+  }
+
+  /** The files that are being written, by the names of the models. */
+  private static final class Writers implements StoredModels.Sink, AutoCloseable {
+    private final Map<String, CheckpointWriter> checkpoints = new HashMap<>();
+    private final Map<String, CheckpointWriter> fishers = new HashMap<>();
+
+    void add(
+        Map<String, CheckpointWriter> writers,
+        ModelManifest manifest,
+        Path file,
+        List<TensorInfo> tensors) {
+      writers.put(manifest.getModel(), CheckpointWriter.file(file, tensors, Map.of()));
+    }
+
+    @Override
+    public void checkpoint(String model, Shard shard, ByteBuffer bytes) {
+      write(checkpoints.get(model), shard, bytes);
+    }
+
+    @Override
+    public void fisher(String model, Shard shard, ByteBuffer means) {
+      write(fishers.get(model), shard, means);
+    }
+
+    private static void write(CheckpointWriter writer, Shard shard, ByteBuffer bytes) {
+      writer.write(shard.tensor().name(), shard.firstElement(), bytes);
+    }
+
+    void commit() {
+      checkpoints.values().forEach(CheckpointWriter::commit);
+      fishers.values().forEach(CheckpointWriter::commit);
+    }
+
+    @Override
+    public void close() {
+      checkpoints.values().forEach(CheckpointWriter::close);
+      fishers.values().forEach(CheckpointWriter::close);
+    }
+  }
+}

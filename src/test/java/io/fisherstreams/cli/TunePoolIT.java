@@ -1,0 +1,186 @@
+package io.fisherstreams.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import com.fasterxml.jackson.databind.JsonNode;
+import com.fasterxml.jackson.databind.ObjectMapper;
+import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.config.MergeFileWriter;
+import io.fisherstreams.coordinator.PlanPolicy;
+import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.Release;
+import io.fisherstreams.record.ReleaseStatus;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.stream.Collectors;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code tune} of a pool on its gate's tasks. */
+final class TunePoolIT {
+  private static final List<String> MODELS = List.of("model-a", "model-b", "model-c");
+
+  @TempDir private Path directory;
+
+  private TunedModels models;
+
+  @BeforeEach
+  void writeModels() throws IOException {
+    models = new TunedModels(directory, MODELS.size(), 0.5);
+  }
+
+  private String file(String name) {
+    return directory.resolve(name).toString();
+  }
+
+  private void publish(CommandPool pool, String... method) {
+    List<String> base =
+        new ArrayList<>(
+            List.of("publish", "checkpoint", file("base.safetensors"), "--model=base", "--base"));
+    base.addAll(List.of(method));
+    pool.output(base.toArray(String[]::new));
+    for (String model : MODELS) {
+      pool.output("publish", "checkpoint", file(model + ".safetensors"), "--model=" + model);
+      pool.output("publish", "fisher", file(model + ".fisher.safetensors"), "--model=" + model);
+    }
+    pool.awaitRelease("all models", TunePoolIT::isWhole);
+  }
+
+  private static boolean isWhole(Release release) {
+    return release.getStatus() == ReleaseStatus.COMPLETE
+        && release.getPlan().getModels().size() == MODELS.size();
+  }
+
+  private Path config(CommandPool pool) throws IOException {
+    Path folder = Files.createDirectories(directory.resolve("task"));
+    Files.copy(directory.resolve("config.json"), folder.resolve("config.json"));
+    List<String> connection = pool.connection();
+    return Files.writeString(
+        directory.resolve("pool.yaml"),
+        """
+        pool: pool
+        bootstrap_servers: %s
+        schema_registry: %s
+        state_directory: %s
+        gate:
+          alias: production
+          tasks:
+            - {name: digits, model: %s, examples: %s}
+        """
+            .formatted(
+                connection.get(3),
+                connection.get(5),
+                file("state"),
+                folder,
+                models.examples()));
+  }
+
+  @Test
+  void theFoundSettingsAreAppliedInOnePlan() throws IOException {
+    try (CommandPool pool = new CommandPool(directory, 3, PlanPolicy.standard())) {
+      publish(pool, "--method=gradient_matching", "--prior=2");
+      Path config = config(pool);
+      long before = newest(pool).getRelease();
+
+      String printed =
+          pool.output(
+              "tune",
+              "--config=" + config,
+              "--apply",
+              "--wait",
+              "--measure=mean-log-likelihood",
+              "--trials=30",
+              "--json=" + file("trials.json"));
+
+      assertThat(printed)
+          .contains("is better than the start: mean log-likelihood +")
+          .contains("pool pool now merges by gradient_matching, scale ")
+          .contains("release " + (before + 1) + " has it");
+      Release release = newest(pool);
+      assertThat(release.getRelease()).as("one plan").isEqualTo(before + 1);
+      JsonNode json = new ObjectMapper().readTree(directory.resolve("trials.json").toFile());
+      JsonNode best = json.get("trials").get(json.get("best_trial").asInt());
+      MergePlan plan = release.getPlan();
+      assertThat(plan.getMethod().getPrior()).isEqualTo(best.at("/method/prior").asDouble());
+      assertThat(plan.getMethod().getScale()).isEqualTo(best.at("/method/scale").asDouble());
+      Map<String, Double> coefficients =
+          plan.getModels().stream()
+              .collect(
+                  Collectors.toMap(PlannedModel::getModel, PlannedModel::getCoefficient));
+      coefficients.forEach(
+          (model, coefficient) ->
+              assertThat(best.at("/coefficients/" + model).asDouble()).isEqualTo(coefficient));
+      assertThat(json.at("/trials/0/method/prior").asDouble()).isEqualTo(2);
+
+      // The pool's release is the merge of the found settings.
+      MergeFile merge = MergeFile.read(models.yaml("{name: gradient_matching}"));
+      Path again = directory.resolve("again.yaml");
+      MergeFileWriter.write(
+          merge,
+          MergeMethods.formula(plan.getMethod()),
+          coefficients,
+          "the pool's",
+          again);
+      pool.output("export", "--output=" + file("release.safetensors"));
+      assertThat(Main.run("merge", again.toString(), "--output=" + file("merged.safetensors")))
+          .isZero();
+      String id = "\"fisherstreams.release\":\"%d\"";
+      assertThat(
+              text("release.safetensors")
+                  .replace(id.formatted(release.getRelease()), id.formatted(1)))
+          .isEqualTo(text("merged.safetensors"));
+      // On the task it has the figures of the trial.
+      pool.output(
+          "evaluate",
+          "--model=" + release.getRelease(),
+          "--folder=" + file("task"),
+          "--examples=" + models.examples(),
+          "--json=" + file("release.json"));
+      double parts =
+          (best.at("/tasks/digits/mean_log_likelihood").asDouble()
+                  + json.at("/held_out/best/digits/mean_log_likelihood").asDouble())
+              / 2;
+      assertThat(
+              new ObjectMapper()
+                  .readTree(directory.resolve("release.json").toFile())
+                  .get("mean_log_likelihood")
+                  .asDouble())
+          .isCloseTo(parts, within(1e-4));
+    }
+  }
+
+  /** A file's bytes, as characters. */
+  private String text(String name) throws IOException {
+    return Files.readString(directory.resolve(name), StandardCharsets.ISO_8859_1);
+  }
+
+  private static Release newest(CommandPool pool) {
+    return pool.releases().values().stream().reduce((first, second) -> second).orElseThrow();
+  }
+
+  @Test
+  void aPoolThatNothingImprovesStaysAsItIs() throws IOException {
+    try (CommandPool pool = new CommandPool(directory, 2, PlanPolicy.standard())) {
+      publish(pool, "--method=task_arithmetic", "--scale=0.5");
+      pool.output("withdraw", "model-b");
+      pool.output("withdraw", "model-c", "--wait");
+      Path config = config(pool);
+      long before = newest(pool).getRelease();
+      assertThat(pool.output("tune", "--config=" + config, "--apply", "--trials=5"))
+          .contains("no trial is better than the start")
+          .contains("the pool stays as it is");
+      assertThat(newest(pool).getRelease()).isEqualTo(before);
+      assertThat(pool.run("tune", "--trials=5")).as("without a gate").isEqualTo(1);
+      assertThat(pool.run("tune", "--config=" + config, "--output=x.yaml")).isEqualTo(2);
+    }
+  }
+}
