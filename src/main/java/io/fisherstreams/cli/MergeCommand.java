@@ -165,8 +165,7 @@ final class MergeCommand implements Callable<Integer> {
    * @param dtype of all floating tensors, null for the base's
    * @param workDirectory null for the system's temporary folder
    */
-  static OneShotMerge.Inputs inputs(
-      MergeFile file, Path output, String dtype, Path workDirectory) {
+  static OneShotMerge.Inputs inputs(MergeFile file, Path output, String dtype, Path workDirectory) {
     return inputs(
         file,
         output,

@@ -16,8 +16,8 @@ import java.util.Set;
 
 /**
  * A configuration of mergekit that names a linear merge or task arithmetic. Both are the method
- * {@code task_arithmetic} here: a linear merge is the base plus the differences from it, weighted so
- * that the weights sum to 1, whatever the base is.
+ * {@code task_arithmetic} here: a linear merge is the base plus the differences from it, weighted
+ * so that the weights sum to 1, whatever the base is.
  *
  * @param merge the merge that it is
  * @param dtype the type of the output; empty for the base's
@@ -52,7 +52,8 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
           default ->
               throw yaml.invalid(
                   "merge_method",
-                  "is '%s'; linear and task_arithmetic are read".formatted(yaml.text("merge_method")));
+                  "is '%s'; linear and task_arithmetic are read"
+                      .formatted(yaml.text("merge_method")));
         };
     Optional<StrictYaml> parameters =
         yaml.mapping(
@@ -78,8 +79,7 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
     if (models.isEmpty()) {
       throw yaml.invalid("models", "there is no model to merge");
     }
-    boolean normalizes =
-        parameters.map(all -> all.flag("normalize", isLinear)).orElse(isLinear);
+    boolean normalizes = parameters.map(all -> all.flag("normalize", isLinear)).orElse(isLinear);
     double scale = parameters.map(all -> all.number("lambda", 1, 0)).orElse(1.0);
     MergeFile.Method standard = MergeFile.Method.DEFAULT;
     MergeFile merge =
@@ -188,8 +188,7 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
     DType type = TYPES.get(yaml.text(key));
     if (type == null) {
       throw yaml.invalid(
-          key,
-          "is '%s', expected one of bfloat16, float16, float32".formatted(yaml.text(key)));
+          key, "is '%s', expected one of bfloat16, float16, float32".formatted(yaml.text(key)));
     }
     return Optional.of(type);
   }

@@ -86,7 +86,9 @@ public final class DemoConsole implements DemoListener {
         percent(result.aloneMean()), seconds(result.took()));
     print("%s", DemoFindings.of(result).sentence());
     print("");
-    print("All %d models merged by each method, with its default coefficients:", DigitTask.values().length);
+    print(
+        "All %d models merged by each method, with its default coefficients:",
+        DigitTask.values().length);
     methods(result).print(out);
   }
 

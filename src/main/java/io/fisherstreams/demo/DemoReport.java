@@ -71,8 +71,7 @@ public final class DemoReport {
     model.put("changes", changes());
     model.put("fullRelease", result.full().release());
     model.put("panels", panels());
-    model.put(
-        "tasks", Arrays.stream(DigitTask.values()).map(DigitTask::model).toList());
+    model.put("tasks", Arrays.stream(DigitTask.values()).map(DigitTask::model).toList());
     model.put("groups", groups());
     model.put("rows", rows());
     model.put("methods", methods());

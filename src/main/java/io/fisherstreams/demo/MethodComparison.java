@@ -27,12 +27,10 @@ public final class MethodComparison {
       List.of(
           Map.entry(
               "fisher",
-              FisherAverage.of(
-                  DemoScenario.METHOD.epsilon(), DemoScenario.METHOD.normalized())),
+              FisherAverage.of(DemoScenario.METHOD.epsilon(), DemoScenario.METHOD.normalized())),
           Map.entry(
               "fisher, relative_fisher_weight 1e-3", new FisherAverage(1, 1, Unit.MEAN, 1e-3)),
-          Map.entry(
-              "gradient_matching", new GradientMatching(1, GradientMatching.DEFAULT_PRIOR)),
+          Map.entry("gradient_matching", new GradientMatching(1, GradientMatching.DEFAULT_PRIOR)),
           Map.entry("task_arithmetic", new TaskArithmetic(TaskArithmetic.DEFAULT_SCALE)));
 
   private MethodComparison() {}
@@ -67,9 +65,7 @@ public final class MethodComparison {
             .map(
                 model ->
                     formula.factors(
-                        sums(
-                            fishers.get(model.name()),
-                            formula.defaultCoefficient(models.size()))))
+                        sums(fishers.get(model.name()), formula.defaultCoefficient(models.size()))))
             .toList();
     for (TensorInfo tensor : base.tensors()) {
       int elements = Math.toIntExact(tensor.elements());

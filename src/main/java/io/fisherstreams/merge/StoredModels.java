@@ -79,8 +79,7 @@ public final class StoredModels {
 
   /** Bytes that {@link #read} passes on. */
   public long bytes() {
-    long bytes =
-        ManifestTensors.all(stored.base()).stream().mapToLong(TensorInfo::bytes).sum();
+    long bytes = ManifestTensors.all(stored.base()).stream().mapToLong(TensorInfo::bytes).sum();
     for (ModelManifest model : stored.manifests()) {
       for (TensorInfo tensor : ManifestTensors.merged(model)) {
         bytes += tensor.bytes() + (readsFishers ? tensor.elements() * Float.BYTES : 0);

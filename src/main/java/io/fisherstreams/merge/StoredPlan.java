@@ -136,7 +136,9 @@ final class StoredPlan {
             () -> PlannedModels.gone(plan, "epoch " + planned.getEpoch() + " of " + model.id()));
   }
 
-  /** Reads payloads of one partition; one that its topic no longer has is an {@link InvalidInput}. */
+  /**
+   * Reads payloads of one partition; one that its topic no longer has is an {@link InvalidInput}.
+   */
   Recovery recovery(PartitionPayloads payloads, int partition) {
     return new Recovery(
         topics,
@@ -147,9 +149,7 @@ final class StoredPlan {
               plan,
               "%s of %s of %s"
                   .formatted(
-                      checkpoint ? "the checkpoint" : "the Fisher",
-                      slot.shard().id(),
-                      model.id()));
+                      checkpoint ? "the checkpoint" : "the Fisher", slot.shard().id(), model.id()));
         },
         partition);
   }

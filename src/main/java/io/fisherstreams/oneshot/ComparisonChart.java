@@ -3,15 +3,14 @@ package io.fisherstreams.oneshot;
 import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.oneshot.EvaluationReport.ModelResult;
 import io.fisherstreams.text.SvgWriter;
-import java.util.List;
 import java.util.Locale;
 import java.util.OptionalDouble;
 import java.util.stream.DoubleStream;
 
 /**
  * The models of an evaluation as an SVG picture that needs no style sheet: a row a model, a bar for
- * the average over the tasks, a dot for each task. It shows accuracies; log-likelihoods where a task
- * has no accuracy.
+ * the average over the tasks, a dot for each task. It shows accuracies; log-likelihoods where a
+ * task has no accuracy.
  */
 public final class ComparisonChart {
   private static final double WIDTH = 900;
@@ -38,7 +37,8 @@ public final class ComparisonChart {
     lowest =
         isAccuracy
             ? 0
-            : Math.min(-1e-9, report.models().stream().flatMapToDouble(this::values).min().orElse(-1));
+            : Math.min(
+                -1e-9, report.models().stream().flatMapToDouble(this::values).min().orElse(-1));
   }
 
   /** The picture. */
@@ -61,11 +61,21 @@ public final class ComparisonChart {
     String title = isAccuracy ? "accuracy in %" : "mean log-likelihood";
     SvgWriter svg = SvgWriter.file(WIDTH, height, title + " by model and task");
     svg.empty("rect", "x", 0, "y", 0, "width", WIDTH, "height", height, "fill", "#ffffff");
-    text(svg, NAMES, 18, "start", "#1c2430", title + ": bar, average of the tasks; dots, the tasks");
+    text(
+        svg, NAMES, 18, "start", "#1c2430", title + ": bar, average of the tasks; dots, the tasks");
     for (int i = 0; i <= GRID; i++) {
       double value = lowest + (highest - lowest) * i / GRID;
       svg.empty(
-          "line", "x1", x(value), "y1", TOP, "x2", x(value), "y2", TOP + rows * ROW, "stroke",
+          "line",
+          "x1",
+          x(value),
+          "y1",
+          TOP,
+          "x2",
+          x(value),
+          "y2",
+          TOP + rows * ROW,
+          "stroke",
           "#dfe3e8");
       text(svg, x(value), TOP + rows * ROW + 18, "middle", "#5b6675", shown(value));
     }
@@ -84,7 +94,16 @@ public final class ComparisonChart {
     double mean = values(model).average().orElseThrow();
     double from = Math.min(x(lowest), x(mean));
     svg.open(
-            "rect", "x", from, "y", y + 6, "width", x(mean) - from, "height", ROW - 12, "fill",
+            "rect",
+            "x",
+            from,
+            "y",
+            y + 6,
+            "width",
+            x(mean) - from,
+            "height",
+            ROW - 12,
+            "fill",
             model.kind().equals("merged") ? "#7fa8e0" : "#c9ced6")
         .element("title", "%s, average: %s".formatted(model.name(), shown(mean)))
         .close();
@@ -99,8 +118,7 @@ public final class ComparisonChart {
 
   private static void text(
       SvgWriter svg, double x, double y, String anchor, String colour, String text) {
-    svg.element(
-        "text", text, "x", x, "y", y, "text-anchor", anchor, "fill", colour, "style", FONT);
+    svg.element("text", text, "x", x, "y", y, "text-anchor", anchor, "fill", colour, "style", FONT);
   }
 
   private double x(double value) {

@@ -53,9 +53,7 @@ public final class FusionBenchReport {
           task.getTask(),
           new Figures(
               OptionalDouble.of(task.getAccuracy()),
-              task.getLoss() == null
-                  ? OptionalDouble.empty()
-                  : OptionalDouble.of(task.getLoss())));
+              task.getLoss() == null ? OptionalDouble.empty() : OptionalDouble.of(task.getLoss())));
     }
     return ofFigures(figures, parameters);
   }
@@ -67,10 +65,7 @@ public final class FusionBenchReport {
         .put("all_params", parameters)
         .put("trainable_percentage", 1.0);
     byTask.forEach((task, figures) -> put(root, task, figures));
-    put(
-        root,
-        "average",
-        new Figures(mean(byTask, Figures::accuracy), mean(byTask, Figures::loss)));
+    put(root, "average", new Figures(mean(byTask, Figures::accuracy), mean(byTask, Figures::loss)));
     return root;
   }
 

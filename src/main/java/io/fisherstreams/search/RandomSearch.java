@@ -31,7 +31,8 @@ public final class RandomSearch implements SearchStrategy {
   private double draw(Dimension dimension) {
     double exponent = 2 * random.nextDouble() - 1;
     // StrictMath gives the same bits on every machine, and with them the same trials.
-    return dimension.allowed(dimension.start() * StrictMath.pow(dimension.step(), STEPS * exponent));
+    return dimension.allowed(
+        dimension.start() * StrictMath.pow(dimension.step(), STEPS * exponent));
   }
 
   @Override

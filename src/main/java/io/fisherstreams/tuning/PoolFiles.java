@@ -26,9 +26,9 @@ import java.util.OptionalDouble;
 import java.util.function.LongConsumer;
 
 /**
- * The models of a pool's plan as files, for merges beside the pool. A Fisher file has means, rounded
- * to float32, where the pool has sums, so a merge of the files may differ from the pool's release in
- * the last bit.
+ * The models of a pool's plan as files, for merges beside the pool. A Fisher file has means,
+ * rounded to float32, where the pool has sums, so a merge of the files may differ from the pool's
+ * release in the last bit.
  */
 public final class PoolFiles {
   private PoolFiles() {}

@@ -24,14 +24,14 @@ public final class PoolSettings {
   private PoolSettings() {}
 
   /**
-   * Sends the change in one go, so that the coordinator makes one plan of it, and waits until it has
-   * accepted it.
+   * Sends the change in one go, so that the coordinator makes one plan of it, and waits until it
+   * has accepted it.
    *
    * @param plan for which the settings were found
    * @param notes receives what the user should know
    * @return the pool's method from now on
-   * @throws InvalidInput when the pool has changed since the plan, or would lose a model; nothing is
-   *     sent then
+   * @throws InvalidInput when the pool has changed since the plan, or would lose a model; nothing
+   *     is sent then
    */
   public static MergeMethod apply(
       KafkaSettings kafka,
@@ -53,8 +53,7 @@ public final class PoolSettings {
   }
 
   /** The base's manifest with the method, and the models' with their coefficients. */
-  private static List<ModelManifest> changes(
-      PoolModels models, MergePlan plan, Settings settings) {
+  private static List<ModelManifest> changes(PoolModels models, MergePlan plan, Settings settings) {
     ModelManifest base = models.requireBase();
     requireVersion(base, plan.getBaseVersion());
     MergeMethod before = base.getMethod();
@@ -65,7 +64,8 @@ public final class PoolSettings {
     List<ModelManifest> changes = new ArrayList<>();
     changes.add(
         ModelManifest.newBuilder(base)
-            .setMethod(MergeMethods.of(
+            .setMethod(
+                MergeMethods.of(
                     settings.formula(),
                     before.getExcludeParamNamesRegex(),
                     before.getOutputDtype(),

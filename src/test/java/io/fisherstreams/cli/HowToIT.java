@@ -91,8 +91,7 @@ final class HowToIT {
     FloatBuffer svhn = values("models/svhn");
     for (int j = 0; j < 8; j++) {
       double start = base.get(j);
-      double expected =
-          start + 0.8 * (0.5 * (cars.get(j) - start) - 0.2 * (svhn.get(j) - start));
+      double expected = start + 0.8 * (0.5 * (cars.get(j) - start) - 0.2 * (svhn.get(j) - start));
       assertThat((double) merged.get(j)).isEqualTo(expected, within(1e-6 * Math.abs(expected)));
     }
     assertThat(directory.resolve("merged/config.json")).exists();
@@ -100,11 +99,9 @@ final class HowToIT {
 
   @Test
   void fromFusionBench() throws IOException {
-    Files.writeString(
-        directory.resolve("merge.yaml"), block("from-fusion-bench.md", "yaml"));
+    Files.writeString(directory.resolve("merge.yaml"), block("from-fusion-bench.md", "yaml"));
     runAll("from-fusion-bench.md", List.of("merge.yaml", "merged.safetensors", "report.json"));
-    JsonNode report =
-        new ObjectMapper().readTree(directory.resolve("report.json").toFile());
+    JsonNode report = new ObjectMapper().readTree(directory.resolve("report.json").toFile());
     assertThat(report.fieldNames())
         .toIterable()
         .containsExactly("merged", "task_arithmetic scaling_factor 0.3");

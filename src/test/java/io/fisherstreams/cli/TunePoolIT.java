@@ -77,11 +77,7 @@ final class TunePoolIT {
             - {name: digits, model: %s, examples: %s}
         """
             .formatted(
-                connection.get(3),
-                connection.get(5),
-                file("state"),
-                folder,
-                models.examples()));
+                connection.get(3), connection.get(5), file("state"), folder, models.examples()));
   }
 
   @Test
@@ -114,8 +110,7 @@ final class TunePoolIT {
       assertThat(plan.getMethod().getScale()).isEqualTo(best.at("/method/scale").asDouble());
       Map<String, Double> coefficients =
           plan.getModels().stream()
-              .collect(
-                  Collectors.toMap(PlannedModel::getModel, PlannedModel::getCoefficient));
+              .collect(Collectors.toMap(PlannedModel::getModel, PlannedModel::getCoefficient));
       coefficients.forEach(
           (model, coefficient) ->
               assertThat(best.at("/coefficients/" + model).asDouble()).isEqualTo(coefficient));
@@ -125,11 +120,7 @@ final class TunePoolIT {
       MergeFile merge = MergeFile.read(models.yaml("{name: gradient_matching}"));
       Path again = directory.resolve("again.yaml");
       MergeFileWriter.write(
-          merge,
-          MergeMethods.formula(plan.getMethod()),
-          coefficients,
-          "the pool's",
-          again);
+          merge, MergeMethods.formula(plan.getMethod()), coefficients, "the pool's", again);
       pool.output("export", "--output=" + file("release.safetensors"));
       assertThat(Main.run("merge", again.toString(), "--output=" + file("merged.safetensors")))
           .isZero();

@@ -30,14 +30,11 @@ class MergekitFileTest {
 
   private MergekitFile read(String yaml) throws IOException {
     return MergekitFile.read(
-        Files.writeString(
-            directory.resolve("config.yml"), yaml.replace("@", directory + "/")));
+        Files.writeString(directory.resolve("config.yml"), yaml.replace("@", directory + "/")));
   }
 
   private static List<Double> coefficients(MergekitFile file) {
-    return file.merge().models().stream()
-        .map(model -> model.coefficient().orElseThrow())
-        .toList();
+    return file.merge().models().stream().map(model -> model.coefficient().orElseThrow()).toList();
   }
 
   @Test

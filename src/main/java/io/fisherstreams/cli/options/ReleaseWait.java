@@ -118,8 +118,7 @@ public final class ReleaseWait {
                     .allMatch(
                         wanted ->
                             find(plan, wanted.getKey())
-                                .filter(
-                                    found -> found.getCoefficient() == wanted.getValue())
+                                .filter(found -> found.getCoefficient() == wanted.getValue())
                                 .isPresent()),
         out);
   }
