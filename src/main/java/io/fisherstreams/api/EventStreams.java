@@ -13,7 +13,8 @@ import java.util.function.Supplier;
 /** Sends events to every client that listens. */
 final class EventStreams implements AutoCloseable {
   private static final Duration COMMENT_EVERY = Duration.ofSeconds(15);
-  private static final int MAX_WAITING = 1000;
+  // A release changes each of its models: several times the models of a large pool.
+  private static final int MAX_WAITING = 10_000;
 
   private static final class Stream {
     private final BlockingQueue<Event> waiting = new ArrayBlockingQueue<>(MAX_WAITING);

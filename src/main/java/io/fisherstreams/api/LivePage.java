@@ -3,6 +3,7 @@ package io.fisherstreams.api;
 import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.coordinator.PoolModel;
+import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.DeadLetter;
@@ -126,25 +127,25 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
     if (streams.count() == 0) {
       return;
     }
-    for (ModelVersion version : versions) {
-      follower
-          .read(
-              reading ->
-                  find(reading.status().view().models(), version)
-                      .map(
-                          model ->
-                              Event.of(
-                                  "model.changed",
-                                  topics.pool(),
-                                  json ->
-                                      Event.object(
-                                          json,
-                                          "model",
-                                          fields ->
-                                              PoolJson.model(
-                                                  fields, reading, version.model(), model)))))
-          .ifPresent(streams::send);
-    }
+    // One reading for all: a release changes each of its models.
+    List<Event> events =
+        follower.read(
+            reading ->
+                versions.stream()
+                    .flatMap(
+                        version ->
+                            find(reading.status().view().models(), version).stream()
+                                .map(model -> changed(reading, version.model(), model)))
+                    .toList());
+    events.forEach(streams::send);
+  }
+
+  private Event changed(PoolReading reading, String name, PoolModel model) {
+    return Event.of(
+        "model.changed",
+        topics.pool(),
+        json ->
+            Event.object(json, "model", fields -> PoolJson.model(fields, reading, name, model)));
   }
 
   private static Optional<PoolModel> find(

@@ -22,7 +22,6 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.LongAdder;
-import org.apache.kafka.clients.admin.Admin;
 
 /**
  * What page and metrics cost: CPU seconds of an arrival with the stage {@code api}, an open page
@@ -37,6 +36,7 @@ final class PageBench {
   private final Path directory;
   private final PrintWriter out;
   private final int models;
+  private final PageThreads threads = new PageThreads();
   private long version;
 
   PageBench(Path directory, PrintWriter out, int models) {
@@ -47,32 +47,32 @@ final class PageBench {
 
   /** CPU seconds with page and metrics divided by those without, median of all pairs. */
   double run(int repetitions) throws Exception {
-    try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), DType.BF16);
-        Admin admin = pool.kafka().admin()) {
-      PayloadTopics read = new PayloadTopics(admin, pool.topics(), ArrivalPool.PARTITIONS);
+    try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), DType.BF16)) {
       for (int model = 1; model <= models; model++) {
         pool.write(model);
         pool.arrive("model-" + model, 1);
-        read.delete();
       }
       for (int i = 0; i < WARM_UP_ARRIVALS / 2; i++) {
-        arrive(pool, read);
-        with(pool, read);
+        arrive(pool);
+        with(pool);
       }
       double[] ratios = new double[repetitions];
+      double[] own = new double[repetitions];
       double[] pages = new double[repetitions];
       double[] plains = new double[repetitions];
       for (int i = 0; i < repetitions; i++) {
         // each is the second of a pair as often as the first
         boolean isFirst = i % 2 == 0;
-        pages[i] = isFirst ? with(pool, read) : 0;
-        plains[i] = arrive(pool, read);
-        pages[i] = isFirst ? pages[i] : with(pool, read);
+        pages[i] = isFirst ? with(pool) : 0;
+        plains[i] = arrive(pool);
+        pages[i] = isFirst ? pages[i] : with(pool);
         ratios[i] = pages[i] / plains[i];
+        own[i] = threads.seconds() / plains[i];
         out.printf(
             Locale.ROOT,
-            "  with page and metrics %.3f CPU seconds, without %.3f, ratio %.3f%n",
+            "  with page and metrics %.3f CPU seconds, %.3f of them on their own threads; without %.3f, ratio %.3f%n",
             pages[i],
+            threads.seconds(),
             plains[i],
             ratios[i]);
         out.flush();
@@ -81,21 +81,23 @@ final class PageBench {
       Arrays.sort(sorted);
       out.printf(
           Locale.ROOT,
-          "arrival of model %d of BF16 with page and metrics: %.3f CPU seconds, without %.3f; ratio %.3f, half of the %d pairs from %.3f to %.3f (medians)%n",
+          "arrival of model %d of BF16 with page and metrics: %.3f CPU seconds, without %.3f; ratio %.3f, half of the %d pairs from %.3f to %.3f; their own threads take %.4f of an arrival (medians)%n",
           models + 1,
           Median.of(pages),
           Median.of(plains),
           Median.of(ratios),
           repetitions,
           sorted[repetitions / 4],
-          sorted[repetitions - 1 - repetitions / 4]);
+          sorted[repetitions - 1 - repetitions / 4],
+          Median.of(own));
       out.flush();
       return Median.of(ratios);
     }
   }
 
-  private double with(ArrivalPool pool, PayloadTopics read) throws Exception {
+  private double with(ArrivalPool pool) throws Exception {
     Path own = Files.createDirectories(directory.resolve("api"));
+    threads.begin();
     try (Monitor monitor = new Monitor(pool.topics().pool(), own);
         ApiStage page =
             ApiStage.create(
@@ -109,7 +111,9 @@ final class PageBench {
       page.start();
       page.ready().join();
       try (Visitor visitor = new Visitor(page.url())) {
-        double seconds = arrive(pool, read);
+        threads.arrives();
+        double seconds = arrive(pool);
+        threads.end();
         visitor.requireEvents();
         return seconds;
       }
@@ -117,10 +121,9 @@ final class PageBench {
   }
 
   @SuppressWarnings("try") // the memory is only there
-  private double arrive(ArrivalPool pool, PayloadTopics read) throws Exception {
+  private double arrive(ArrivalPool pool) throws Exception {
     version++;
     pool.write(models + version);
-    read.awaitDeleted();
     try (WarmMemory memory =
         new WarmMemory(directory, List.of(pool.weights(), pool.fisher(), pool.state()))) {
       System.gc(); // the one before must not be cleaned up in this one's time
@@ -129,7 +132,6 @@ final class PageBench {
       long before = process.getProcessCpuTime();
       pool.arrive("arrival", version);
       double seconds = (process.getProcessCpuTime() - before) / NANOS;
-      read.delete();
       return seconds;
     }
   }
@@ -139,12 +141,12 @@ final class PageBench {
     private final InputStream events;
     private final Thread reader;
     private final ScheduledExecutorService prometheus =
-        Executors.newSingleThreadScheduledExecutor();
+        Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, PageThreads.VISITOR));
     private final LongAdder bytes = new LongAdder();
 
     Visitor(URI page) throws IOException {
       events = page.resolve("/v1/events").toURL().openStream();
-      reader = new Thread(this::read, "visitor");
+      reader = new Thread(this::read, PageThreads.VISITOR);
       reader.start();
       URI metrics = page.resolve(Monitor.METRICS);
       var unused =

@@ -27,6 +27,14 @@ import java.util.function.LongFunction;
 
 /** The release to which each alias points, and the answers to requests that move an alias. */
 final class Aliases {
+  /**
+   * An answer that moves an alias.
+   *
+   * @param at when
+   * @param by the user who asked; null when unknown
+   */
+  private record Move(Instant at, String by) {}
+
   /** Earlier releases that an alias remembers. */
   static final int REMEMBERED = 10;
 
@@ -43,6 +51,8 @@ final class Aliases {
    *
    * @param kept complete releases whose tensors are kept, without those that a gate rejected
    * @param whyNotKept why another release is not among them
+   * @param at the time of the answer
+   * @param by the user who asks, if known
    * @throws RejectedRecord when the request cannot be answered at all
    */
   Alias answer(
@@ -50,8 +60,10 @@ final class Aliases {
       AliasRequest request,
       Set<Long> kept,
       LongFunction<String> whyNotKept,
-      Instant at)
+      Instant at,
+      Optional<String> by)
       throws RejectedRecord {
+    Move move = new Move(at, by.orElse(null));
     try {
       new AliasName(name);
     } catch (InvalidInput e) {
@@ -69,12 +81,12 @@ final class Aliases {
         switch (request.getAction()) {
           case SET ->
               kept.contains(request.getRelease())
-                  ? set(before, request, 0, at)
+                  ? set(before, request, 0, move)
                   : rejected(before, request, whyNotKept.apply(request.getRelease()));
-          case ROLLBACK -> rollback(before, request, kept, at);
-          case REMOVE -> remove(before, request, at);
+          case ROLLBACK -> rollback(before, request, kept, move);
+          case REMOVE -> remove(before, request, move);
           case HOLD, UNHOLD -> hold(before, request);
-          case JUDGE -> judge(before, request, kept, whyNotKept, at);
+          case JUDGE -> judge(before, request, kept, whyNotKept, move);
           case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
         };
     aliases.put(name, answer);
@@ -110,7 +122,7 @@ final class Aliases {
     }
   }
 
-  private static Alias set(Alias before, AliasRequest request, long baseline, Instant at) {
+  private static Alias set(Alias before, AliasRequest request, long baseline, Move move) {
     long release = request.getRelease();
     List<Long> earlier = new ArrayList<>(before.getEarlier());
     if (before.getRelease() != 0 && before.getRelease() != release) {
@@ -122,7 +134,7 @@ final class Aliases {
         release,
         List.copyOf(earlier.subList(0, Math.min(earlier.size(), REMEMBERED))),
         baseline,
-        at);
+        move);
   }
 
   private static Alias moved(
@@ -131,17 +143,18 @@ final class Aliases {
       long release,
       List<Long> earlier,
       long baseline,
-      Instant at) {
+      Move move) {
     return new Alias(
         before.getAlias(),
         release,
         earlier,
         baseline,
-        at,
+        move.at,
         request.getRequest(),
         "",
         release != 0 && (before.getHeld() || request.getHold()),
-        request.getAction());
+        request.getAction(),
+        move.by);
   }
 
   /** The alias where it is, with its time. */
@@ -155,7 +168,8 @@ final class Aliases {
         request.getRequest(),
         rejection,
         held,
-        request.getAction());
+        request.getAction(),
+        before.getBy());
   }
 
   private static Alias hold(Alias before, AliasRequest request) {
@@ -169,7 +183,7 @@ final class Aliases {
       AliasRequest request,
       Set<Long> kept,
       LongFunction<String> whyNotKept,
-      Instant at)
+      Move move)
       throws RejectedRecord {
     GateVerdict verdict = request.getVerdict();
     long release = request.getRelease();
@@ -192,7 +206,7 @@ final class Aliases {
     if (before.getHeld()) {
       return rejected(before, request, "release " + release + " passed, but " + heldAt(before));
     }
-    return set(before, request, baseline(verdict), at);
+    return set(before, request, baseline(verdict), move);
   }
 
   private static String heldAt(Alias alias) {
@@ -249,13 +263,13 @@ final class Aliases {
         : 0;
   }
 
-  private static Alias remove(Alias before, AliasRequest request, Instant at) {
+  private static Alias remove(Alias before, AliasRequest request, Move move) {
     return before.getRelease() == 0
         ? rejected(before, request, "there is no alias " + before.getAlias())
-        : moved(before, request, 0, List.of(), 0, at);
+        : moved(before, request, 0, List.of(), 0, move);
   }
 
-  private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Instant at) {
+  private static Alias rollback(Alias before, AliasRequest request, Set<Long> kept, Move move) {
     List<Long> earlier = before.getEarlier();
     Optional<Long> target = newestKept(before, kept);
     if (target.isEmpty()) {
@@ -270,7 +284,7 @@ final class Aliases {
         target.get(),
         List.copyOf(earlier.subList(earlier.indexOf(target.get()) + 1, earlier.size())),
         0,
-        at);
+        move);
   }
 
   private static Optional<Long> newestKept(Alias alias, Set<Long> kept) {

@@ -263,9 +263,9 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void alias(String key, AliasRequest request, Headers headers) throws RejectedRecord {
     Set<Long> usable = releases.usable();
     boolean judges = aliases.judges(key, request);
-    Alias answer = aliases.answer(key, request, usable, releases::whyUnusable, now());
-    aliasStore.put(key, answer);
     Optional<String> by = ChangedBy.of(headers);
+    Alias answer = aliases.answer(key, request, usable, releases::whyUnusable, now(), by);
+    aliasStore.put(key, answer);
     events.answered(answer, by);
     Record<String, Alias> change = new Record<>(key, answer, now().toEpochMilli());
     by.ifPresent(user -> ChangedBy.set(change.headers(), user));

@@ -59,9 +59,11 @@ public final class PoolStatus {
             ? verdict.getLeaveOut()
             : newest.getPlan().getLeftOut().stream().filter(LeftOutModel::getByGate).toList();
     Map<ModelVersion, String> reasons = new HashMap<>();
-    view.propose(ShareLimits.of(newest.getPlan()), byGate)
-        .map(Proposal::leftOut)
-        .orElse(byGate)
+    ShareLimits limits = ShareLimits.of(newest.getPlan());
+    // Without limits only the gate leaves models out; to weigh all of them would take long.
+    (limits.equals(ShareLimits.NONE)
+            ? byGate
+            : view.propose(limits, byGate).map(Proposal::leftOut).orElse(byGate))
         .forEach(
             model ->
                 reasons.put(

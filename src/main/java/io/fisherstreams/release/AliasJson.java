@@ -31,6 +31,7 @@ public final class AliasJson {
     json.writeBooleanField("held", alias.getHeld());
     json.writeNumberField("baseline", alias.getBaseline());
     json.writeStringField("at", alias.getAt().toString());
+    json.writeStringField("by", alias.getBy());
     json.writeArrayFieldStart("earlier");
     for (long earlier : alias.getEarlier()) {
       json.writeNumber(earlier);

@@ -3,6 +3,9 @@ import { count, isPlain, number, percent, setTime, short, timeAgo } from "./text
 import { newestComplete, onChange, pool } from "./pool.js";
 
 const FILTER_FROM = 8;
+// More rows than that are no list to read; those that need somebody come first then.
+const SHOWN = 50;
+const MORE = 200;
 
 const STATES = {
   READY: { sign: "✓", text: "ready", style: "good" },
@@ -29,7 +32,9 @@ const list = h("div", { class: "card" }, rows.element);
 const search = h("input", { type: "search", "aria-label": "Show only models whose name contains", placeholder: "Name contains …", oninput: () => render() });
 const waitingOnly = h("input", { type: "checkbox", onchange: () => render() });
 const controls = h("div", { class: "controls" }, search, h("label", {}, waitingOnly, " only those that wait"), h("span", { class: "muted", role: "status" }));
+const more = h("button", { type: "button", onclick: () => { limit += MORE; render(); } });
 const nothing = h("div");
+let limit = SHOWN;
 const note = h("p", { class: "muted" }, "n is the number of models in a release.");
 
 function bar(label) {
@@ -145,13 +150,17 @@ function modelRow() {
 }
 
 function render() {
-  const all = [...pool.models.values()].sort(
-    (a, b) => (a.role === "BASE" ? 0 : 1) - (b.role === "BASE" ? 0 : 1) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.version - b.version),
-  );
+  const isLong = pool.models.size > SHOWN;
+  const rank = ({ role, state }) => (role === "BASE" ? 0 : isLong && state !== "READY" ? 1 : 2);
+  const all = [...pool.models.values()].sort((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : a.name > b.name ? 1 : a.version - b.version));
   controls.hidden = all.length < FILTER_FROM;
   const wanted = search.value.toLowerCase();
-  const shown = all.filter((model) => model.name.toLowerCase().includes(wanted) && (!waitingOnly.checked || model.state !== "READY"));
-  setText(controls.lastElementChild, shown.length === all.length ? "" : `${count(shown.length, "model", "models")} of ${number(all.length)}`);
+  const found = all.filter((model) => model.name.toLowerCase().includes(wanted) && (!waitingOnly.checked || model.state !== "READY"));
+  const shown = found.slice(0, limit);
+  setText(controls.lastElementChild, found.length === all.length ? "" : `${count(found.length, "model", "models")} of ${number(all.length)}`);
+  const left = found.length - shown.length;
+  more.hidden = left === 0;
+  setText(more, `Show ${number(Math.min(MORE, left))} more of ${count(left, "model", "models")}`);
   keyed(rows.body, shown, (model) => model.name + "@" + model.version, modelRow);
   list.hidden = shown.length === 0;
   note.hidden = !shown.some((model) => model.role !== "BASE" && model.coefficient === null);
@@ -186,7 +195,7 @@ function hints(key) {
 }
 
 export function startModels() {
-  list.append(note);
+  list.append(more, note);
   body.append(controls, list, nothing);
   onChange(["models", "problem"], render);
   narrow.addEventListener("change", render);

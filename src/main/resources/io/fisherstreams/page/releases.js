@@ -9,6 +9,8 @@ const STATUS = {
 };
 const SHOWN = 8;
 const COLUMNS_OF_MEMBERS = 12;
+// More models than that are no table to read; the command and the API have all.
+const MAX_MODELS = 50;
 const DETAILS = [{ text: "Model" }, { text: "Coefficient", style: "number" }, { text: "Norm", style: "number" }, { text: "Share", style: "number" }];
 
 const timeline = h("ol", { class: "timeline" });
@@ -56,19 +58,29 @@ function methodFacts(method) {
   return facts;
 }
 
-/** From the newest manifest to the release, while the pool still has all versions in it. */
-function arrival(release) {
+/** Seconds from the newest manifest to the release; null when the pool no longer has all versions in it. */
+function arrivalSeconds(release) {
   const announced = release.plan.models.map(({ model, version }) => pool.models.get(`${model}@${version}`)?.announced_at);
   if (release.status !== "COMPLETE" || announced.length === 0 || announced.includes(undefined)) {
-    return [];
+    return null;
   }
-  const seconds = (Date.parse(release.at) - Math.max(...announced.map(Date.parse))) / 1000;
-  return seconds < 0 ? [] : [["From the newest manifest to release", duration(seconds)]];
+  const seconds = (Date.parse(release.at) - announced.reduce((last, at) => Math.max(last, Date.parse(at)), 0)) / 1000;
+  return seconds < 0 ? null : seconds;
+}
+
+function arrival(release) {
+  const seconds = arrivalSeconds(release);
+  return seconds === null ? [] : [["From the newest manifest to release", duration(seconds)]];
+}
+
+/** Says that a table is cut, if it is. */
+function cut(all) {
+  return all > MAX_MODELS ? h("p", { class: "muted" }, `Shown: the ${MAX_MODELS} models with the largest shares, of ${number(all)}. The command releases --json has all.`) : null;
 }
 
 function details(release) {
   const models = table(`Models of release ${release.id}`, DETAILS, "stack");
-  for (const model of [...release.plan.models].sort((a, b) => b.share - a.share)) {
+  for (const model of [...release.plan.models].sort((a, b) => b.share - a.share).slice(0, MAX_MODELS)) {
     models.body.append(
       row(DETAILS, [
         [h("span", { class: "wrap" }, model.model), h("small", {}, `version ${model.version}, epoch ${model.epoch}`)],
@@ -88,7 +100,7 @@ function details(release) {
     ["Checksum", release.checksum || "none"],
   ];
   const file = release.status === "COMPLETE" ? h("p", {}, h("a", { href: `v1/releases/${release.id}/safetensors`, download: `release-${release.id}.safetensors` }, "Download as safetensors")) : null;
-  return h("div", {}, models.element, h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])), file);
+  return h("div", {}, models.element, cut(release.plan.models.length), h("dl", {}, facts.map(([name, value]) => [h("dt", {}, name), h("dd", {}, value)])), file);
 }
 
 function item() {
@@ -164,16 +176,18 @@ function renderMembers(all) {
     if (releases.length === 0) {
       return empty("The first release fills this table.");
     }
-    const names = [...new Set(releases.flatMap((release) => release.plan.models.map((model) => model.model)))].sort();
+    const shares = releases.map((release) => new Map(release.plan.models.map((model) => [model.model, model.share])));
+    const largest = new Map();
+    shares.forEach((map) => map.forEach((share, name) => largest.set(name, Math.max(share, largest.get(name) ?? 0))));
+    const names = [...largest.keys()].sort((a, b) => largest.get(b) - largest.get(a)).slice(0, MAX_MODELS).sort();
     const columns = [{ text: "Model" }, ...releases.map((release) => ({ text: `Release ${release.id}${release.status === "REJECTED" ? " ✕" : ""}`, title: release.plan.cause }))];
     const heat = table("Share of each model in the newest releases", columns, "heat");
     for (const name of names) {
-      heat.body.append(
-        row(columns, [h("span", { title: name }, name), ...releases.map((release) => release.plan.models.find((model) => model.model === name)?.share ?? null)].map((cell, i) => (i === 0 ? cell : cell === null ? "–" : percent(cell)))),
-      );
-      shade(heat.body.lastElementChild, releases.map((release) => release.plan.models.find((model) => model.model === name)?.share ?? null));
+      const parts = shares.map((map) => map.get(name) ?? null);
+      heat.body.append(row(columns, [h("span", { title: name }, name), ...parts.map((part) => (part === null ? "–" : percent(part)))]));
+      shade(heat.body.lastElementChild, parts);
     }
-    return scroll("Share of each model in the newest releases", heat.element);
+    return [scroll("Share of each model in the newest releases", heat.element), cut(largest.size)].filter(Boolean);
   });
 }
 

@@ -6,14 +6,18 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.api.ApiStage;
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gate.GateStage;
+import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.page.Chromium;
+import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.record.Stage;
 import java.io.IOException;
 import java.nio.file.Path;
@@ -81,6 +85,7 @@ class PageIT {
         theFishersAreComparedOnDemand();
         aDeadLetterShowsAndItsMarkupIsText();
         aWithdrawalShows();
+        aLargePoolIsCutToWhatCanBeRead();
         theKeyboardReachesTheContentFirst();
         assertThat(browser.accessibilityViolations()).isEmpty();
         assertThat(browser.complaints()).isEmpty();
@@ -92,6 +97,7 @@ class PageIT {
         browser.awaitText("#connection", "Live");
         pool.output("alias", "set", "canary", "1");
         browser.awaitText("#aliases", "canary");
+        browser.awaitText("#aliases", "by os:");
       }
     }
   }
@@ -241,6 +247,32 @@ class PageIT {
     browser.await("document.querySelector('[data-model=cars]') === null");
     browser.awaitText("[data-release='3']", "✓ complete");
     browser.awaitText("[data-release='3']", "cars");
+  }
+
+  private void aLargePoolIsCutToWhatCanBeRead() {
+    try (Checkpoint cars = Checkpoint.open(EXAMPLES.resolve("cars"));
+        Producer<byte[], byte[]> producer = pool.kafka.newProducer()) {
+      MergeSet mergeSet = MergeSet.of(List.copyOf(cars.tensors().values()), List.of());
+      PoolProducer announcer = new PoolProducer(pool.topics, producer);
+      for (int i = 0; i < 60; i++) {
+        announcer.announce(
+            Manifests.fineTuned("many/" + i, 1, cars.tensors().values(), mergeSet, false).build());
+      }
+      producer.flush();
+    }
+    // base, svhn and the 60, of which 50 are shown: first those that wait for somebody
+    browser.awaitText("#models button", "Show 12 more of 12 models");
+    browser.await("document.querySelectorAll('#models tbody tr').length === 50");
+    browser.await("document.querySelector('[data-model=svhn]') === null");
+    browser.evaluate("document.querySelector('#models button').click()");
+    browser.await("document.querySelectorAll('#models tbody tr').length === 62");
+    browser.awaitText("[data-model=svhn]", "ready");
+    browser.evaluate(
+        "{ const search = document.querySelector('input[type=search]');"
+            + " search.value = 'many/5'; search.dispatchEvent(new Event('input')); }");
+    // 5 and 50 to 59
+    browser.await("document.querySelectorAll('#models tbody tr').length === 11");
+    browser.awaitText("#models [role=status]", "11 models of 62");
   }
 
   private void theKeyboardReachesTheContentFirst() {
