@@ -16,7 +16,8 @@ public record AliasName(String value) {
 
   /** An alias of this name that points to no release. */
   public static Alias unset(String name) {
-    return new Alias(name, 0L, List.of(), 0L, Instant.EPOCH, "", "", false, AliasAction.UNKNOWN, null);
+    return new Alias(
+        name, 0L, List.of(), 0L, Instant.EPOCH, "", "", false, AliasAction.UNKNOWN, null);
   }
 
   /** Rejects other names with {@link InvalidInput}. */

@@ -35,7 +35,8 @@ class AliasesTest {
   }
 
   private Alias answer(AliasAction action, long release, Set<Long> kept) {
-    return aliases.answer("production", request(action, release), kept, AliasesTest::why, NOW, Optional.empty());
+    return aliases.answer(
+        "production", request(action, release), kept, AliasesTest::why, NOW, Optional.empty());
   }
 
   /** A verdict found while the alias pointed to {@code expected}. */
@@ -85,11 +86,18 @@ class AliasesTest {
   @Test
   void anAnswerThatIsReadBackIsGivenAgainForTheSameRequest() {
     AliasRequest request = request(AliasAction.SET, 2);
-    Alias first = aliases.answer("production", request, KEPT, AliasesTest::why, NOW, Optional.empty());
+    Alias first =
+        aliases.answer("production", request, KEPT, AliasesTest::why, NOW, Optional.empty());
     Aliases restarted = new Aliases();
     restarted.put(first);
     assertThat(
-            restarted.answer("production", request, Set.of(), AliasesTest::why, NOW.plusSeconds(9), Optional.empty()))
+            restarted.answer(
+                "production",
+                request,
+                Set.of(),
+                AliasesTest::why,
+                NOW.plusSeconds(9),
+                Optional.empty()))
         .isEqualTo(first);
   }
 
@@ -101,7 +109,9 @@ class AliasesTest {
     assertThat(aliases.judges("production", verdict(2, true, 1, 3))).isFalse();
     assertThat(aliases.judges("production", request(AliasAction.SET, 1))).isFalse();
     assertThat(aliases.judges("production", null)).isFalse();
-    Alias stays = aliases.answer("production", verdict(2, true, 3, 0), KEPT, AliasesTest::why, NOW, Optional.empty());
+    Alias stays =
+        aliases.answer(
+            "production", verdict(2, true, 3, 0), KEPT, AliasesTest::why, NOW, Optional.empty());
     assertThat(stays.getRelease()).isEqualTo(1);
     assertThat(stays.getRefusal()).contains("alias production was moved while release 2");
   }
@@ -110,11 +120,13 @@ class AliasesTest {
   void aReleaseThatPassedBelowItsReferenceLeavesTheReferenceAsBaseline() {
     answer(AliasAction.SET, 1);
     Alias passed =
-        aliases.answer("production", verdict(2, true, 1, 0), KEPT, AliasesTest::why, NOW, Optional.empty());
+        aliases.answer(
+            "production", verdict(2, true, 1, 0), KEPT, AliasesTest::why, NOW, Optional.empty());
     assertThat(passed.getRelease()).isEqualTo(2);
     assertThat(passed.getBaseline()).as("0.8 after 0.9").isEqualTo(1);
     Alias failed =
-        aliases.answer("production", verdict(3, false, 2, 1), KEPT, AliasesTest::why, NOW, Optional.empty());
+        aliases.answer(
+            "production", verdict(3, false, 2, 1), KEPT, AliasesTest::why, NOW, Optional.empty());
     assertThat(failed.getRelease()).isEqualTo(2);
     assertThat(failed.getBaseline()).isEqualTo(1);
     assertThat(failed.getRefusal()).isEqualTo("release 3 is rejected: worse");
@@ -131,7 +143,8 @@ class AliasesTest {
 
   private void assertRejected(String name, AliasRequest request, String reason) {
     assertThatExceptionOfType(RejectedRecord.class)
-        .isThrownBy(() -> aliases.answer(name, request, KEPT, AliasesTest::why, NOW, Optional.empty()))
+        .isThrownBy(
+            () -> aliases.answer(name, request, KEPT, AliasesTest::why, NOW, Optional.empty()))
         .withMessageContaining(reason);
   }
 
@@ -149,7 +162,8 @@ class AliasesTest {
             request(AliasAction.HOLD, 0),
             verdict(2, true, 1, 0),
             request(AliasAction.UNHOLD, 0))) {
-      Alias answer = aliases.answer("production", request, KEPT, AliasesTest::why, later, Optional.empty());
+      Alias answer =
+          aliases.answer("production", request, KEPT, AliasesTest::why, later, Optional.empty());
       assertThat(answer.getAt()).as("%s", request).isEqualTo(NOW);
       assertThat(answer.getRelease()).isEqualTo(1);
       assertThat(answer.getEarlier()).isEqualTo(set.getEarlier());
@@ -157,7 +171,13 @@ class AliasesTest {
     }
     assertThat(
             aliases
-                .answer("production", request(AliasAction.SET, 2), KEPT, AliasesTest::why, later, Optional.empty())
+                .answer(
+                    "production",
+                    request(AliasAction.SET, 2),
+                    KEPT,
+                    AliasesTest::why,
+                    later,
+                    Optional.empty())
                 .getAt())
         .isEqualTo(later);
   }
@@ -167,7 +187,13 @@ class AliasesTest {
     assertThat(answer(AliasAction.SET, 9).getRefusal()).isEqualTo("release 9 is gone");
     assertThat(
             aliases
-                .answer("production", verdict(9, true, 0, 0), KEPT, AliasesTest::why, NOW, Optional.empty())
+                .answer(
+                    "production",
+                    verdict(9, true, 0, 0),
+                    KEPT,
+                    AliasesTest::why,
+                    NOW,
+                    Optional.empty())
                 .getRefusal())
         .isEqualTo("release 9 is gone");
   }
@@ -183,7 +209,8 @@ class AliasesTest {
     assertThat(held.getHeld()).isTrue();
     AliasRequest passes = verdict(3, true, 1, 0);
     assertThat(aliases.judges("production", passes)).as("the release is judged").isTrue();
-    Alias stays = aliases.answer("production", passes, KEPT, AliasesTest::why, NOW, Optional.empty());
+    Alias stays =
+        aliases.answer("production", passes, KEPT, AliasesTest::why, NOW, Optional.empty());
     assertThat(stays.getRelease()).isEqualTo(1);
     assertThat(stays.getBaseline()).isZero();
     assertThat(stays.getRefusal())
@@ -198,7 +225,13 @@ class AliasesTest {
     assertThat(aliases.recorded("production", passes.getVerdict())).isEqualTo(passes.getVerdict());
     assertThat(
             aliases
-                .answer("production", verdict(3, true, 2, 0), KEPT, AliasesTest::why, NOW, Optional.empty())
+                .answer(
+                    "production",
+                    verdict(3, true, 2, 0),
+                    KEPT,
+                    AliasesTest::why,
+                    NOW,
+                    Optional.empty())
                 .getRelease())
         .isEqualTo(3);
   }
@@ -208,7 +241,11 @@ class AliasesTest {
     assertThat(answer(AliasAction.HOLD, 0).getRefusal()).isEqualTo("there is no alias production");
     AliasRequest set = request(AliasAction.SET, 1);
     set.setHold(true);
-    assertThat(aliases.answer("production", set, KEPT, AliasesTest::why, NOW, Optional.empty()).getHeld()).isTrue();
+    assertThat(
+            aliases
+                .answer("production", set, KEPT, AliasesTest::why, NOW, Optional.empty())
+                .getHeld())
+        .isTrue();
     assertThat(answer(AliasAction.REMOVE, 0).getHeld()).isFalse();
     assertThat(answer(AliasAction.SET, 1).getHeld()).isFalse();
   }
@@ -218,20 +255,40 @@ class AliasesTest {
     Aliases aliases = new Aliases();
     Alias set =
         aliases.answer(
-            "production", request(AliasAction.SET, 2), KEPT, AliasesTest::why, NOW, Optional.of("a"));
+            "production",
+            request(AliasAction.SET, 2),
+            KEPT,
+            AliasesTest::why,
+            NOW,
+            Optional.of("a"));
     assertThat(set.getBy()).isEqualTo("a");
     Alias held =
         aliases.answer(
-            "production", request(AliasAction.HOLD, 0), KEPT, AliasesTest::why, NOW, Optional.of("b"));
+            "production",
+            request(AliasAction.HOLD, 0),
+            KEPT,
+            AliasesTest::why,
+            NOW,
+            Optional.of("b"));
     assertThat(held.getBy()).isEqualTo("a");
     Alias rejected =
         aliases.answer(
-            "production", request(AliasAction.SET, 99), KEPT, AliasesTest::why, NOW, Optional.of("b"));
+            "production",
+            request(AliasAction.SET, 99),
+            KEPT,
+            AliasesTest::why,
+            NOW,
+            Optional.of("b"));
     assertThat(rejected.getRefusal()).isNotEmpty();
     assertThat(rejected.getBy()).isEqualTo("a");
     Alias unknown =
         aliases.answer(
-            "production", request(AliasAction.SET, 3), KEPT, AliasesTest::why, NOW, Optional.empty());
+            "production",
+            request(AliasAction.SET, 3),
+            KEPT,
+            AliasesTest::why,
+            NOW,
+            Optional.empty());
     assertThat(unknown.getBy()).isNull();
   }
 }
