@@ -9,7 +9,6 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
@@ -42,46 +41,55 @@ public final class Checkpoint implements AutoCloseable {
   private final Optional<Path> folder;
   private final SortedMap<String, TensorInfo> tensors;
   private final Map<String, String> metadata;
-  private final Map<String, Source> sources = new HashMap<>();
-  private final List<SafetensorsFile> parts;
-
+  private final Map<String, TensorSlices> sources;
+  private final CheckpointParts parts;
   private final Optional<String> renaming;
+  private final Optional<Expansion> expansion;
 
-  private record Source(SafetensorsFile part, SafetensorsHeader.Tensor tensor) {}
+  /**
+   * What makes an adapter a whole model.
+   *
+   * @param base the open base
+   * @param unchanged the names of the tensors that are the base's
+   */
+  private record Expansion(Checkpoint base, Set<String> unchanged) {
+    Expansion renamed(Map<String, String> names) {
+      Set<String> others = new HashSet<>();
+      names.forEach(
+          (name, own) -> {
+            if (unchanged.contains(own)) {
+              others.add(name);
+            }
+          });
+      return new Expansion(base, others);
+    }
+  }
 
-  private Checkpoint(Path path, Optional<Path> folder, List<SafetensorsFile> parts) {
-    this(path, folder, parts, sources(parts), Optional.empty());
+  private Checkpoint(Path path, Optional<Path> folder, CheckpointParts parts) {
+    this(path, folder, parts, parts.tensors(), Optional.empty(), Optional.empty());
   }
 
   private Checkpoint(
       Path path,
       Optional<Path> folder,
-      List<SafetensorsFile> parts,
-      Map<String, Source> sources,
-      Optional<String> renaming) {
+      CheckpointParts parts,
+      Map<String, TensorSlices> sources,
+      Optional<String> renaming,
+      Optional<Expansion> expansion) {
     this.path = path;
     this.folder = folder;
     this.parts = parts;
+    this.sources = Map.copyOf(sources);
     this.renaming = renaming;
+    this.expansion = expansion;
     SortedMap<String, TensorInfo> infos = new TreeMap<>();
     sources.forEach(
         (name, source) -> {
-          TensorInfo found = source.tensor.info();
+          TensorInfo found = source.info();
           infos.put(name, new TensorInfo(name, found.dtype(), found.shape()));
         });
-    this.sources.putAll(sources);
     this.tensors = Collections.unmodifiableSortedMap(infos);
-    this.metadata = commonMetadata(parts);
-  }
-
-  private static Map<String, Source> sources(List<SafetensorsFile> parts) {
-    Map<String, Source> sources = new HashMap<>();
-    for (SafetensorsFile part : parts) {
-      part.header()
-          .tensors()
-          .forEach((name, tensor) -> sources.put(name, new Source(part, tensor)));
-    }
-    return sources;
+    this.metadata = expansion.isPresent() ? Map.of() : parts.metadata();
   }
 
   /**
@@ -90,21 +98,25 @@ public final class Checkpoint implements AutoCloseable {
    * names of a norm. Without exactly one such way the names stay as they are.
    *
    * @param wanted names that the caller looks for
-   * @throws InvalidInput as {@link #open}, and for a LoRA adapter
+   * @throws InvalidInput as {@link #open(Path)}
    */
   public static Checkpoint openAs(Path fileOrFolder, Collection<String> wanted) {
-    return openAs(fileOrFolder, wanted, wanted);
+    return openAs(fileOrFolder, Optional.empty(), wanted, wanted);
   }
 
   /**
    * As {@link #openAs(Path, Collection)}; further names change in the same way where that gives a
    * known one.
    *
+   * @param base the base of a LoRA adapter; not used otherwise
    * @param known the wanted names and others that the file may have
    */
   public static Checkpoint openAs(
-      Path fileOrFolder, Collection<String> wanted, Collection<String> known) {
-    Checkpoint file = open(fileOrFolder);
+      Path fileOrFolder,
+      Optional<Path> base,
+      Collection<String> wanted,
+      Collection<String> known) {
+    Checkpoint file = open(fileOrFolder, base);
     try {
       if (!file.tensors.keySet().containsAll(wanted)) {
         file.requireNoAdapter();
@@ -119,10 +131,29 @@ public final class Checkpoint implements AutoCloseable {
   }
 
   private Checkpoint renamed(NameMatch match) {
-    Map<String, Source> renamed = new HashMap<>();
+    Map<String, TensorSlices> renamed = new HashMap<>();
     match.names().forEach((name, own) -> renamed.put(name, sources.get(own)));
     String both = renaming.map(before -> before + ", then ").orElse("") + match.description();
-    return new Checkpoint(path, folder, parts, renamed, Optional.of(both));
+    return new Checkpoint(
+        path,
+        folder,
+        parts,
+        renamed,
+        Optional.of(both),
+        expansion.map(from -> from.renamed(match.names())));
+  }
+
+  /**
+   * Of a LoRA adapter: the names of the tensors that it leaves as its base has them. Of a whole
+   * model: empty.
+   */
+  public Set<String> unchanged() {
+    return expansion.map(Expansion::unchanged).orElse(Set.of());
+  }
+
+  /** Whether this is a LoRA adapter that is read as the whole model which it makes of its base. */
+  public boolean isExpanded() {
+    return expansion.isPresent();
   }
 
   /** Rejects the file of a LoRA adapter, which has no whole weights. */
@@ -155,35 +186,83 @@ public final class Checkpoint implements AutoCloseable {
 
   private Optional<ModelConfig> config() {
     Optional<Path> file = folder.map(f -> f.resolve("config.json")).filter(Files::exists);
-    return file.map(path -> ModelConfig.parse(path.toString(), TextFile.read(path)));
+    return file.map(path -> ModelConfig.parse(path.toString(), TextFile.read(path)))
+        .or(() -> expansion.flatMap(from -> from.base.config()));
   }
 
   /**
    * Opens a safetensors file or a Hugging Face folder.
    *
    * @throws InvalidInput when there is no such file, when a file is not what the safetensors format
-   *     defines, or when a folder's index and parts disagree; the message names file and tensor
+   *     defines, or when a folder's index and parts disagree; the message names file and tensor.
+   *     Also for a LoRA adapter, which needs its base
    */
   public static Checkpoint open(Path fileOrFolder) {
+    return open(fileOrFolder, Optional.empty());
+  }
+
+  /**
+   * Opens a safetensors file or a Hugging Face folder, or the folder of a LoRA adapter as the whole
+   * model that it makes of its base. The changed tensors are computed when they are read.
+   *
+   * @param base the base of an adapter: a whole model; not used otherwise
+   * @throws InvalidInput as {@link #open(Path)}; for an adapter without its base, one that does not
+   *     fit the base, and one of a kind that is not implemented
+   */
+  public static Checkpoint open(Path fileOrFolder, Optional<Path> base) {
+    if (base.isPresent() && isAdapter(fileOrFolder)) {
+      return expanded(fileOrFolder, base.get());
+    }
     if (!Files.isDirectory(fileOrFolder)) {
       return unwrapped(
-          new Checkpoint(fileOrFolder, Optional.empty(), openAll(List.of(fileOrFolder))));
+          new Checkpoint(fileOrFolder, Optional.empty(), CheckpointParts.open(List.of(fileOrFolder))));
     }
     Path single = fileOrFolder.resolve(SINGLE_FILE);
     if (Files.exists(single)) {
       return unwrapped(
-          new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), openAll(List.of(single))));
+          new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), CheckpointParts.open(List.of(single))));
     }
     if (!Files.exists(fileOrFolder.resolve(FolderIndex.NAME))) {
       throw new InvalidInput(ForeignFormat.folder(fileOrFolder));
     }
     FolderIndex index = FolderIndex.read(fileOrFolder);
-    List<SafetensorsFile> parts = openAll(new TreeSet<>(index.parts().values()));
+    CheckpointParts parts = CheckpointParts.open(new TreeSet<>(index.parts().values()));
     try {
-      checkIndex(fileOrFolder.resolve(FolderIndex.NAME), index, parts);
+      index.check(fileOrFolder.resolve(FolderIndex.NAME), parts.files());
       return unwrapped(new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), parts));
     } catch (RuntimeException e) {
-      parts.forEach(SafetensorsFile::close);
+      parts.close();
+      throw e;
+    }
+  }
+
+  /** Whether a path is the folder of a LoRA adapter, which needs its base. */
+  public static boolean isAdapter(Path folder) {
+    return Adapter.isIn(folder);
+  }
+
+  private static Checkpoint expanded(Path folder, Path basePath) {
+    AdapterConfig config = AdapterConfig.read(folder);
+    if (!Files.exists(folder.resolve(Adapter.FILE))) {
+      throw new InvalidInput(ForeignFormat.adapterWithoutFile(folder));
+    }
+    CheckpointParts parts = CheckpointParts.open(List.of(folder.resolve(Adapter.FILE)));
+    Checkpoint base = null;
+    try {
+      base = open(basePath);
+      Adapter.Expanded found = Adapter.expand(config, parts.files().get(0), base);
+      return new Checkpoint(
+          folder,
+          Optional.of(folder),
+          parts,
+          found.tensors(),
+          Optional.empty(),
+          Optional.of(new Expansion(base, found.unchanged())));
+    } catch (RuntimeException e) {
+      parts.close();
+      if (base != null) {
+        base.close();
+      }
       throw e;
     }
   }
@@ -200,9 +279,11 @@ public final class Checkpoint implements AutoCloseable {
         || Files.exists(fileOrFolder.resolve(FolderIndex.NAME));
   }
 
-  /** The files that hold the tensors, in the order of their names. */
+  /** The files that hold the tensors, in the order of their names; of an adapter its own two. */
   public List<Path> files() {
-    return parts.stream().map(SafetensorsFile::path).sorted().toList();
+    Stream<Path> config =
+        expansion.stream().map(from -> folder.orElseThrow().resolve(AdapterConfig.NAME));
+    return Stream.concat(config, parts.files().stream().map(SafetensorsFile::path)).sorted().toList();
   }
 
   /**
@@ -249,11 +330,16 @@ public final class Checkpoint implements AutoCloseable {
    * @throws InvalidInput when the file has become shorter since it was opened
    */
   public ByteBuffer slice(String name, long firstElement, int elements) {
-    Source source = sources.get(name);
+    return slices(name).slice(firstElement, elements);
+  }
+
+  /** One tensor. */
+  TensorSlices slices(String name) {
+    TensorSlices source = sources.get(name);
     if (source == null) {
       throw new IllegalArgumentException("%s has no tensor '%s'".formatted(path, shown(name)));
     }
-    return source.part.slice(source.tensor, firstElement, elements);
+    return source;
   }
 
   /**
@@ -277,67 +363,7 @@ public final class Checkpoint implements AutoCloseable {
   /** Unmaps everything and closes the files. Slices are invalid from now on. */
   @Override
   public void close() {
-    parts.forEach(SafetensorsFile::close);
-  }
-
-  private static List<SafetensorsFile> openAll(Collection<Path> files) {
-    List<SafetensorsFile> parts = new ArrayList<>();
-    try {
-      for (Path file : files) {
-        parts.add(SafetensorsFile.open(file));
-      }
-      return List.copyOf(parts);
-    } catch (RuntimeException e) {
-      parts.forEach(SafetensorsFile::close);
-      throw e;
-    }
-  }
-
-  private static void checkIndex(Path indexFile, FolderIndex index, List<SafetensorsFile> parts) {
-    Map<Path, SafetensorsFile> byFile = new HashMap<>();
-    parts.forEach(part -> byFile.put(part.path(), part));
-    index
-        .parts()
-        .forEach(
-            (tensor, file) -> {
-              if (!byFile.get(file).header().tensors().containsKey(tensor)) {
-                throw new InvalidInput(
-                    "%s says that tensor '%s' is in %s, but it is not"
-                        .formatted(indexFile, shown(tensor), file.getFileName()));
-              }
-            });
-    for (SafetensorsFile part : parts) {
-      for (String tensor : part.header().tensors().keySet()) {
-        Path listed = index.parts().get(tensor);
-        if (listed == null) {
-          throw new InvalidInput(
-              "%s: tensor '%s' is not listed in %s"
-                  .formatted(part.path(), shown(tensor), indexFile.getFileName()));
-        }
-        if (!listed.equals(part.path())) {
-          throw new InvalidInput(
-              "tensor '%s' is in two parts, %s and %s: only one may have it"
-                  .formatted(shown(tensor), listed, part.path()));
-        }
-      }
-    }
-  }
-
-  private static Map<String, String> commonMetadata(List<SafetensorsFile> parts) {
-    Map<String, String> common = new TreeMap<>();
-    Set<String> disputed = new HashSet<>();
-    for (SafetensorsFile part : parts) {
-      part.header()
-          .metadata()
-          .forEach(
-              (key, value) -> {
-                String other = common.putIfAbsent(key, value);
-                if (other != null && !other.equals(value)) {
-                  disputed.add(key);
-                }
-              });
-    }
-    common.keySet().removeAll(disputed);
-    return Collections.unmodifiableMap(common);
+    parts.close();
+    expansion.ifPresent(from -> from.base.close());
   }
 }

@@ -15,6 +15,8 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.SortedMap;
@@ -122,5 +124,39 @@ record FolderIndex(SortedMap<String, Path> parts) {
       throw new UncheckedIOException(e); // writing to memory does not fail
     }
     return bytes.toByteArray();
+  }
+
+  /**
+   * Rejects parts that have other tensors than the index says.
+   *
+   * @param indexFile for messages
+   * @param parts the open files that it names
+   */
+  void check(Path indexFile, List<SafetensorsFile> parts) {
+    Map<Path, SafetensorsFile> byFile = new HashMap<>();
+    parts.forEach(part -> byFile.put(part.path(), part));
+    this.parts.forEach(
+        (tensor, file) -> {
+          if (!byFile.get(file).header().tensors().containsKey(tensor)) {
+            throw new InvalidInput(
+                "%s says that tensor '%s' is in %s, but it is not"
+                    .formatted(indexFile, shown(tensor), file.getFileName()));
+          }
+        });
+    for (SafetensorsFile part : parts) {
+      for (String tensor : part.header().tensors().keySet()) {
+        Path listed = this.parts.get(tensor);
+        if (listed == null) {
+          throw new InvalidInput(
+              "%s: tensor '%s' is not listed in %s"
+                  .formatted(part.path(), shown(tensor), indexFile.getFileName()));
+        }
+        if (!listed.equals(part.path())) {
+          throw new InvalidInput(
+              "tensor '%s' is in two parts, %s and %s: only one may have it"
+                  .formatted(shown(tensor), listed, part.path()));
+        }
+      }
+    }
   }
 }

@@ -17,8 +17,9 @@ final class ForeignFormat {
   private static final String SAVE =
       "save the model with save_pretrained(folder, safe_serialization=True)";
   private static final String ADAPTER =
-      "is a LoRA adapter, not a whole model: merge it into its base first"
-          + " (PEFT: model.merge_and_unload().save_pretrained(folder))";
+      "is a LoRA adapter, not a whole model: it is read together with its base where a base is"
+          + " known (docs/adapters.md); else merge it into its base first (PEFT:"
+          + " model.merge_and_unload().save_pretrained(folder))";
 
   private ForeignFormat() {}
 
@@ -77,6 +78,20 @@ final class ForeignFormat {
       return Optional.of("is a JSON text, not weights");
     }
     return Optional.empty();
+  }
+
+  /** Says that an adapter has no file of tensors that can be read. */
+  static String adapterWithoutFile(Path folder) {
+    List<String> names = names(folder);
+    return "%s has %s but no %s%s"
+        .formatted(
+            folder,
+            AdapterConfig.NAME,
+            Adapter.FILE,
+            names.contains("adapter_model.bin")
+                ? ": adapter_model.bin is a Python pickle; load the adapter with PEFT and save it"
+                    + " with save_pretrained(folder, safe_serialization=True)"
+                : "");
   }
 
   /** What a folder without safetensors weights holds, with the next step. */

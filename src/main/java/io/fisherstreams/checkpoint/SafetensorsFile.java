@@ -99,8 +99,25 @@ final class SafetensorsFile implements AutoCloseable {
     return header;
   }
 
+  /** One of its tensors, by its name in the file. */
+  TensorSlices slices(String name) {
+    return new FileTensor(this, header.tensors().get(name));
+  }
+
+  private record FileTensor(SafetensorsFile file, Tensor tensor) implements TensorSlices {
+    @Override
+    public TensorInfo info() {
+      return tensor.info();
+    }
+
+    @Override
+    public ByteBuffer slice(long firstElement, int elements) {
+      return file.slice(tensor, firstElement, elements);
+    }
+  }
+
   /** See {@link Checkpoint#slice}. */
-  ByteBuffer slice(Tensor tensor, long firstElement, int elements) {
+  private ByteBuffer slice(Tensor tensor, long firstElement, int elements) {
     TensorInfo info = tensor.info();
     if (firstElement < 0 || elements < 0 || firstElement > info.elements() - elements) {
       throw new IndexOutOfBoundsException(

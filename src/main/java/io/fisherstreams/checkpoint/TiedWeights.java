@@ -58,7 +58,7 @@ public record TiedWeights(SortedMap<String, String> sources) {
     return new TiedWeights(Collections.unmodifiableSortedMap(sources));
   }
 
-  private static boolean isUntied(Checkpoint file) {
+  static boolean isUntied(Checkpoint file) {
     return file.configFlag(FLAG)
         .map(tied -> !tied)
         .orElseGet(() -> file.configText("model_type").map(TiedWeights::isUntied).orElse(false));
