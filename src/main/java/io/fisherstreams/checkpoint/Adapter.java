@@ -63,6 +63,21 @@ final class Adapter {
         && !Files.exists(folder.resolve(FolderIndex.NAME));
   }
 
+  /** An adapter's files, in the order of their names. */
+  static List<Path> files(Path folder) {
+    return List.of(folder.resolve(AdapterConfig.NAME), folder.resolve(FILE));
+  }
+
+  /** Checks an adapter's config and opens its file. */
+  static CheckpointParts open(Path folder) {
+    AdapterConfig.read(folder);
+    Path file = folder.resolve(FILE);
+    if (!Files.exists(file)) {
+      throw new InvalidInput(ForeignFormat.adapterWithoutFile(folder));
+    }
+    return CheckpointParts.open(List.of(file));
+  }
+
   /**
    * The tensors of a whole model.
    *
@@ -74,13 +89,14 @@ final class Adapter {
   /**
    * Applies an adapter.
    *
+   * @param folder the adapter's
    * @param file the adapter's open file
    * @param base a whole model
    * @throws InvalidInput when adapter and base do not fit, or something is not implemented
    */
-  static Expanded expand(AdapterConfig config, SafetensorsFile file, Checkpoint base) {
+  static Expanded expand(Path folder, SafetensorsFile file, Checkpoint base) {
     QuantizedWeights.reject("base", base, name -> false);
-    return new Adapter(config, file, base).expand();
+    return new Adapter(AdapterConfig.read(folder), file, base).expand();
   }
 
   private Expanded expand() {
@@ -202,7 +218,7 @@ final class Adapter {
                   config.file(),
                   module,
                   rank,
-                  config.patterns().map(p -> " (" + p + " are read as PEFT 0.15 and later read them)").orElse(""),
+                  config.hasPatterns() ? " (patterns are read as PEFT 0.15 and later do)" : "",
                   ownA,
                   file.path(),
                   left));

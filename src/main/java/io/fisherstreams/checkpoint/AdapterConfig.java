@@ -8,11 +8,8 @@ import com.google.re2j.PatternSyntaxException;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.TextFile;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -216,14 +213,8 @@ final class AdapterConfig {
     }
   }
 
-  /** The patterns of ranks and alphas, for messages. */
-  Optional<String> patterns() {
-    List<String> found = new ArrayList<>();
-    for (String key : List.of("rank_pattern", "alpha_pattern")) {
-      if (isUsed(root.path(key)) && !root.path(key).isMissingNode()) {
-        found.add(key);
-      }
-    }
-    return found.isEmpty() ? Optional.empty() : Optional.of(String.join(" and ", found));
+  /** Whether ranks or alphas differ from module to module. */
+  boolean hasPatterns() {
+    return !root.path("rank_pattern").isEmpty() || !root.path("alpha_pattern").isEmpty();
   }
 }

@@ -151,6 +151,12 @@ public final class Checkpoint implements AutoCloseable {
     return expansion.map(Expansion::unchanged).orElse(Set.of());
   }
 
+  /** The tensors, in the order of their names, without those that an adapter leaves alone. */
+  public List<TensorInfo> ownTensors() {
+    Set<String> ofBase = unchanged();
+    return tensors.values().stream().filter(tensor -> !ofBase.contains(tensor.name())).toList();
+  }
+
   /** Whether this is a LoRA adapter that is read as the whole model which it makes of its base. */
   public boolean isExpanded() {
     return expansion.isPresent();
@@ -236,21 +242,34 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
+  /**
+   * Rejects a file or folder that cannot be opened. Of an adapter it reads config and header, for
+   * which no base is needed.
+   */
+  public static void requireReadable(Path fileOrFolder) {
+    if (isAdapter(fileOrFolder)) {
+      Adapter.open(fileOrFolder).close();
+    } else {
+      open(fileOrFolder).close();
+    }
+  }
+
+  /** The SHA-256 of an adapter's two files, as {@link #sha256}; no base is needed for it. */
+  public static String sha256OfAdapter(Path folder) {
+    return Sha256.of(folder, Adapter.files(folder));
+  }
+
   /** Whether a path is the folder of a LoRA adapter, which needs its base. */
   public static boolean isAdapter(Path folder) {
     return Adapter.isIn(folder);
   }
 
   private static Checkpoint expanded(Path folder, Path basePath) {
-    AdapterConfig config = AdapterConfig.read(folder);
-    if (!Files.exists(folder.resolve(Adapter.FILE))) {
-      throw new InvalidInput(ForeignFormat.adapterWithoutFile(folder));
-    }
-    CheckpointParts parts = CheckpointParts.open(List.of(folder.resolve(Adapter.FILE)));
+    CheckpointParts parts = Adapter.open(folder);
     Checkpoint base = null;
     try {
       base = open(basePath);
-      Adapter.Expanded found = Adapter.expand(config, parts.files().get(0), base);
+      Adapter.Expanded found = Adapter.expand(folder, parts.files().get(0), base);
       return new Checkpoint(
           folder,
           Optional.of(folder),
@@ -281,9 +300,9 @@ public final class Checkpoint implements AutoCloseable {
 
   /** The files that hold the tensors, in the order of their names; of an adapter its own two. */
   public List<Path> files() {
-    Stream<Path> config =
-        expansion.stream().map(from -> folder.orElseThrow().resolve(AdapterConfig.NAME));
-    return Stream.concat(config, parts.files().stream().map(SafetensorsFile::path)).sorted().toList();
+    return expansion.isPresent()
+        ? Adapter.files(folder.orElseThrow())
+        : parts.files().stream().map(SafetensorsFile::path).sorted().toList();
   }
 
   /**

@@ -35,6 +35,10 @@ public final class InputFiles {
 
   private static List<Path> files(Path input) {
     List<Path> files = new ArrayList<>(List.of(input));
+    if (Checkpoint.isAdapter(input)) {
+      files.addAll(Adapter.files(input));
+      COMPANIONS.forEach(companion -> files.add(input.resolve(companion)));
+    }
     if (Files.isDirectory(input) && Checkpoint.isIn(input)) {
       try (Checkpoint checkpoint = Checkpoint.open(input)) {
         files.addAll(checkpoint.files());

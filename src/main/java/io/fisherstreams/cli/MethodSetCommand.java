@@ -76,12 +76,10 @@ final class MethodSetCommand implements Callable<Integer> {
     return 0;
   }
 
-  private static ModelManifest changed(ModelManifest base, MergeFormula formula) {
-    MergeMethod before = base.getMethod();
-    return ModelManifest.newBuilder(base)
-        .setMethod(
-            MergeMethods.of(formula, before.getExcludeParamNamesRegex(), before.getOutputDtype()))
-        .build();
+  private ModelManifest changed(ModelManifest base, MergeFormula formula) {
+    MergeMethod method = MergeMethods.with(base.getMethod(), formula);
+    settings.unchangedParameters().ifPresent(method::setUnchangedParameters);
+    return ModelManifest.newBuilder(base).setMethod(method).build();
   }
 
   private void check(MethodChange change) {

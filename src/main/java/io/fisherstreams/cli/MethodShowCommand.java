@@ -31,6 +31,8 @@ final class MethodShowCommand implements Callable<Integer> {
       out.println(
           "output dtype "
               + (method.getOutputDtype() == null ? "the base's" : method.getOutputDtype()));
+      out.println(
+          "unchanged parameters " + MergeMethods.unchanged(method.getUnchangedParameters()));
       out.flush();
     }
     return 0;

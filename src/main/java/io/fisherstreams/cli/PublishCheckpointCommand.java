@@ -9,6 +9,7 @@ import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.TerminalProgress;
+import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.kafka.KafkaSettings;
@@ -17,6 +18,7 @@ import io.fisherstreams.publish.ContentHash;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
+import io.fisherstreams.publish.PoolBase;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.Receipt;
@@ -30,6 +32,7 @@ import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.UnchangedParameters;
 import io.fisherstreams.release.Companions;
 import io.fisherstreams.release.PackedCompanions;
 import io.fisherstreams.tensor.TensorInfo;
@@ -39,9 +42,12 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Locale;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.concurrent.Callable;
+import java.util.stream.Collectors;
 import org.apache.kafka.clients.producer.Producer;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -56,7 +62,7 @@ import picocli.CommandLine.Spec;
     name = "checkpoint",
     mixinStandardHelpOptions = true,
     description =
-        "Announces a model and sends its checkpoint: a safetensors file or a Hugging Face folder.")
+        "Announces a model and sends its checkpoint: a safetensors file, a Hugging Face folder, or the folder of a LoRA adapter.")
 final class PublishCheckpointCommand implements Callable<Integer> {
   private static final int ROOM_FOR_NAMES = 64 << 10;
 
@@ -115,6 +121,13 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       description = "Factor in (0, 1] on the previous epoch. Default: ${DEFAULT-VALUE}.")
   private double decay;
 
+  @Option(
+      names = "--base-folder",
+      paramLabel = "CHECKPOINT",
+      description =
+          "For a LoRA adapter: the pool's base as a file or folder, which must have the same tensors. Default: the base is read from the pool.")
+  private Path baseFolder;
+
   @Spec private CommandSpec spec;
 
   @Override
@@ -134,19 +147,51 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     if (base != null) {
       baseMethod(); // before anything is read
     }
-    Checkpoint.open(path).close();
+    if (base != null) {
+      Checkpoint.open(path).close();
+    } else {
+      Checkpoint.requireReadable(path);
+    }
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     try (PoolModels models = PoolModels.open(kafka, topics)) {
       models.requireRole(model, base != null ? Role.BASE : Role.FINE_TUNED);
-      publish(model, kafka, topics, models);
+      if (base != null || !Checkpoint.isAdapter(path)) {
+        publish(model, kafka, topics, models, Optional.empty());
+      } else if (baseFolder != null) {
+        PoolBase.require("--base-folder", baseFolder, models.requireBase());
+        publish(model, kafka, topics, models, Optional.of(baseFolder));
+      } else {
+        publishFromPoolsBase(model, kafka, topics, models);
+      }
     }
     return 0;
   }
 
-  private void publish(String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
-    try (Checkpoint checkpoint = open(models);
-        EstimatedCheckpoint files = EstimatedCheckpoint.open(modelFiles(), checkpoint);
+  private void publishFromPoolsBase(
+      String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
+    ModelManifest poolBase = models.requireBase();
+    try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
+      note("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
+      PoolBase.fetch(kafka, topics, poolBase, directory.path());
+      publish(model, kafka, topics, models, Optional.of(directory.path()));
+    }
+  }
+
+  /**
+   * Publishes a model.
+   *
+   * @param ofAdapter the base of an adapter
+   */
+  private void publish(
+      String model,
+      KafkaSettings kafka,
+      PoolTopics topics,
+      PoolModels models,
+      Optional<Path> ofAdapter) {
+    try (Checkpoint checkpoint = open(models, ofAdapter);
+        EstimatedCheckpoint files =
+            EstimatedCheckpoint.open(modelFiles(ofAdapter), checkpoint);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelManifest manifest = manifest(model, models, checkpoint, files);
       ModelCheck.settings(manifest);
@@ -197,22 +242,26 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   }
 
   /** A fine-tuned model gets the base's names. */
-  private Checkpoint open(PoolModels models) {
-    Checkpoint checkpoint = base != null ? Checkpoint.open(path) : openAs(models.requireBase());
+  private Checkpoint open(PoolModels models, Optional<Path> ofAdapter) {
+    Checkpoint checkpoint =
+        base != null ? Checkpoint.open(path) : openAs(models.requireBase(), ofAdapter);
     checkpoint.renaming().ifPresent(how -> note("the tensors of " + path + " are read " + how));
     return checkpoint;
   }
 
-  private Checkpoint openAs(ModelManifest poolBase) {
+  private Checkpoint openAs(ModelManifest poolBase, Optional<Path> ofAdapter) {
     return Checkpoint.openAs(
         path,
+        ofAdapter,
         ModelCheck.mergeSet(poolBase).names(),
         ManifestTensors.all(poolBase).stream().map(TensorInfo::name).toList());
   }
 
-  private ModelFiles modelFiles() {
+  private ModelFiles modelFiles(Optional<Path> ofAdapter) {
     return ModelFiles.of(
-        path, Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
+        path,
+        ofAdapter,
+        Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
   }
 
   private MergeMethod baseMethod() {
@@ -246,12 +295,26 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         "--coefficient", coefficient, MergeMethods.formula(poolBase.getMethod()));
     MergeSet mergeSet = ModelCheck.mergeSet(poolBase);
     ModelCheck.checkpoint(checkpoint, poolBase, mergeSet);
+    Set<String> inBase =
+        ManifestTensors.all(poolBase).stream().map(TensorInfo::name).collect(Collectors.toSet());
+    Optional<UnchangedParameters> unchanged =
+        Manifests.unchanged(checkpoint, poolBase.getVersion(), inBase::contains);
+    unchanged.ifPresent(
+        found ->
+            note(
+                String.format(
+                    Locale.ROOT,
+                    "%s is a LoRA adapter: it changes %d tensors of the base, and leaves %d as they are",
+                    path,
+                    inBase.size() - found.getNames().size(),
+                    found.getNames().size())));
     ModelManifest.Builder manifest =
         estimated == null
-            ? Manifests.fineTuned(model, 0, checkpoint.tensors().values(), mergeSet, false)
+            ? Manifests.fineTuned(model, 0, checkpoint.ownTensors(), unchanged, mergeSet, false)
             : files.manifest(
                 model,
                 0,
+                unchanged,
                 mergeSet,
                 estimated.estimation(spec.commandLine()),
                 estimated.torchScript());

@@ -67,6 +67,13 @@ final class PublishExamplesCommand implements Callable<Integer> {
   private Path folder;
 
   @Option(
+      names = "--base",
+      paramLabel = "FOLDER",
+      description =
+          "If --model-folder is a LoRA adapter: the folder of its base, for what the adapter's folder lacks.")
+  private Path base;
+
+  @Option(
       names = "--head",
       paramLabel = "FILE",
       description = "The frozen head's file, for the names of its classes.")
@@ -106,7 +113,8 @@ final class PublishExamplesCommand implements Callable<Integer> {
     madeFor.requireReadable();
     Path files = folder != null ? folder : path.toAbsolutePath().getParent();
     ExampleSource whole =
-        new ModelFiles(files, files, Optional.ofNullable(head), Optional.empty()).examples(path);
+        new ModelFiles(
+                files, files, Optional.ofNullable(base), Optional.ofNullable(head), Optional.empty()).examples(path);
     try (ExampleSource source =
         maxLength == null ? whole : new ShortenedExamples(whole, maxLength)) {
       requireExamples(source);

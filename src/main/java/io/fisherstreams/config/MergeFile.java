@@ -8,6 +8,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelName;
+import io.fisherstreams.record.UnchangedWeight;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashSet;
@@ -127,6 +128,7 @@ public record MergeFile(
    * @param samples labels drawn per example, if the estimator draws labels
    * @param seed of those draws
    * @param batchSize examples that go through the model together
+   * @param unchangedParameters the weight of what a model leaves as the base has it
    */
   public record Method(
       List<String> excludeParamNamesRegex,
@@ -135,7 +137,8 @@ public record MergeFile(
       Optional<EstimatorName> estimator,
       int samples,
       long seed,
-      int batchSize) {
+      int batchSize,
+      UnchangedWeight unchangedParameters) {
     /** The values of keys that a {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
         new Method(
@@ -145,7 +148,8 @@ public record MergeFile(
             Optional.empty(),
             1,
             0,
-            ManifestRules.DEFAULT_BATCH_SIZE);
+            ManifestRules.DEFAULT_BATCH_SIZE,
+            UnchangedWeight.NO_SAY);
 
     /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {

@@ -11,6 +11,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
@@ -52,7 +53,8 @@ final class MergeFileReader {
               "estimator",
               "samples",
               "seed",
-              "batch_size"));
+              "batch_size",
+              "unchanged_parameters"));
 
   private MergeFileReader() {}
 
@@ -117,7 +119,13 @@ final class MergeFileReader {
         estimator.map(name -> checked(yaml, "estimator", () -> EstimatorName.of(name))),
         yaml.whole("samples", standard.samples(), 1),
         yaml.whole("seed", standard.seed(), Long.MIN_VALUE),
-        yaml.whole("batch_size", standard.batchSize(), 1));
+        yaml.whole("batch_size", standard.batchSize(), 1),
+        yaml.has("unchanged_parameters")
+            ? checked(
+                yaml,
+                "unchanged_parameters",
+                () -> MergeMethods.unchanged(yaml.text("unchanged_parameters")))
+            : standard.unchangedParameters());
   }
 
   private static Compared compared(StrictYaml yaml) {

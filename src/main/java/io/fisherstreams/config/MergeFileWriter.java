@@ -76,6 +76,9 @@ public final class MergeFileWriter {
     unless("samples", method.samples(), standard.samples());
     unless("seed", method.seed(), standard.seed());
     unless("batch_size", method.batchSize(), standard.batchSize());
+    if (method.unchangedParameters() != standard.unchangedParameters()) {
+      line("  ", "unchanged_parameters", MergeMethods.unchanged(method.unchangedParameters()));
+    }
   }
 
   private void compare(MergeFile merge) {

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
+import io.fisherstreams.kafka.CheckpointFetcher;
 import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
@@ -95,16 +96,17 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     this.options = options;
     this.listener = listener;
     this.failed = failed;
-    loader =
-        new ModelLoader(
-            new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions),
-            options,
-            directory);
     String group = Stage.GRADIENT.group(topics.pool());
     consumer = kafka.newGroupConsumer(group);
     producer = kafka.newTransactionalProducer(group + "-" + instance);
     admin = kafka.admin();
     catalog = TopicModelCatalog.open(kafka, topics.models());
+    loader =
+        new ModelLoader(
+            new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions),
+            catalog::base,
+            options,
+            directory);
     countedExamples = new CountedExamplesReader(topics, admin, kafka::newConsumer);
     decoder = new ExampleDecoder(topics, catalog, partitions);
     backlog = new Backlog(partitions);

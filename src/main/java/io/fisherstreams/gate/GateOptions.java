@@ -40,7 +40,7 @@ public record GateOptions(
       String name, Path model, Path examples, Optional<Path> head, Optional<Path> torchScript) {
     /** The files that run a checkpoint on this task. */
     public ModelFiles files(Path checkpoint) {
-      return new ModelFiles(checkpoint, model, head, torchScript);
+      return new ModelFiles(checkpoint, model, Optional.empty(), head, torchScript);
     }
   }
 }

@@ -16,17 +16,19 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Consumer;
 
 /**
  * Estimates one model's diagonal Fisher and writes it as a safetensors file: float32, one tensor of
- * the same name and shape for each parameter, the mean over the examples.
+ * the same name and shape for each parameter, the mean over the examples. Of a LoRA adapter it has
+ * the parameters that the adapter changes; their Fisher is that of the expanded model.
  *
  * <p>The file's metadata records its provenance: {@code estimator}, {@code examples}, {@code
  * batch_size} ({@code any}, unless the result depends on it), {@code samples} and {@code seed} when
  * labels are drawn, {@code max_length} when texts are cut, {@code checkpoint_sha256}, {@code
- * examples_sha256} and, with a head, {@code head_sha256}.
+ * examples_sha256}, with a head {@code head_sha256}, and of a LoRA adapter {@code base_sha256}.
  *
  * @param model the model's files
  * @param examples the examples' file or folder
@@ -57,12 +59,15 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
       try (ModelRuntime runtime = model.load()) {
         runtime.note().ifPresent(notes);
         source.requireCount(settings.examples());
-        DiskSpace.requireForOutput(output, bytes(runtime.parameters()));
+        Set<String> unchanged = model.unchanged();
+        List<TensorInfo> written =
+            runtime.parameters().stream().filter(p -> !unchanged.contains(p.name())).toList();
+        DiskSpace.requireForOutput(output, bytes(written));
         Map<String, String> provenance = provenance(source);
         try (SquaredSums sums = new SquaredSums(runtime);
-            CheckpointWriter writer = CheckpointWriter.file(output, tensors(sums), provenance)) {
+            CheckpointWriter writer = CheckpointWriter.file(output, tensors(written), provenance)) {
           estimate(runtime, source, sums, progress);
-          write(sums, writer);
+          write(sums, written, writer);
           if (source instanceof ShortenedExamples shortened) {
             shortened.note().ifPresent(notes);
           }
@@ -92,6 +97,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
         settings.estimator().dependsOnBatches() ? Integer.toString(settings.batchSize()) : "any");
     metadata.put(
         "checkpoint_sha256", Sha256.of(folderOf(model.checkpoint()), model.checkpointFiles()));
+    model.baseSha256().ifPresent(sha256 -> metadata.put("base_sha256", sha256));
     metadata.put("examples_sha256", Sha256.of(folderOf(examples), source.files()));
     model
         .head()
@@ -107,17 +113,18 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
     return parameters.stream().mapToLong(TensorInfo::elements).sum() * Float.BYTES;
   }
 
-  private static List<TensorInfo> tensors(SquaredSums sums) {
-    return sums.parameters().stream()
+  private static List<TensorInfo> tensors(List<TensorInfo> parameters) {
+    return parameters.stream()
         .map(parameter -> new TensorInfo(parameter.name(), DType.F32, parameter.shape()))
         .toList();
   }
 
-  private static void write(SquaredSums sums, CheckpointWriter writer) {
+  private static void write(
+      SquaredSums sums, List<TensorInfo> parameters, CheckpointWriter writer) {
     float[] values = new float[CHUNK_ELEMENTS];
     ByteBuffer bytes =
         ByteBuffer.allocate(CHUNK_ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
-    for (TensorInfo tensor : sums.parameters()) {
+    for (TensorInfo tensor : parameters) {
       for (long first = 0; first < tensor.elements(); first += CHUNK_ELEMENTS) {
         int elements = (int) Math.min(CHUNK_ELEMENTS, tensor.elements() - first);
         sums.copy(tensor.name(), first, values, 0, elements);

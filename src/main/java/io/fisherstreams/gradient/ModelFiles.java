@@ -32,15 +32,20 @@ import java.util.stream.Stream;
 /**
  * The files that make a model runnable.
  *
- * @param checkpoint a safetensors file or a Hugging Face folder
+ * @param checkpoint a safetensors file, a Hugging Face folder or a LoRA adapter's folder
  * @param folder the folder of {@code config.json}, {@code tokenizer.json} and {@code
  *     preprocessor_config.json}; the last two are read when examples need them
+ * @param base the base of an adapter, whose folder has what the adapter's lacks; not read otherwise
  * @param head a safetensors file with a frozen head, see {@link Head}
  * @param torchScript a module to run instead of one of the built-in architectures. It is code, so
  *     only the operator's own configuration may name it
  */
 public record ModelFiles(
-    Path checkpoint, Path folder, Optional<Path> head, Optional<Path> torchScript) {
+    Path checkpoint,
+    Path folder,
+    Optional<Path> base,
+    Optional<Path> head,
+    Optional<Path> torchScript) {
 
   /**
    * A model whose other files are in its folder, or beside its file.
@@ -48,6 +53,18 @@ public record ModelFiles(
    * @throws InvalidInput when there is neither folder nor file
    */
   public static ModelFiles of(Path checkpoint, Optional<Path> head, Optional<Path> torchScript) {
+    return of(checkpoint, Optional.empty(), head, torchScript);
+  }
+
+  /**
+   * A model or a LoRA adapter whose other files are in its folder, beside its file, or in its
+   * base's folder.
+   *
+   * @param base of an adapter
+   * @throws InvalidInput when there is neither folder nor file
+   */
+  public static ModelFiles of(
+      Path checkpoint, Optional<Path> base, Optional<Path> head, Optional<Path> torchScript) {
     if (!Files.exists(checkpoint)) {
       throw new InvalidInput(
           "%s does not exist; a model is a Hugging Face folder or a safetensors file"
@@ -57,7 +74,26 @@ public record ModelFiles(
         Files.isDirectory(checkpoint)
             ? checkpoint
             : checkpoint.toAbsolutePath().normalize().getParent();
-    return new ModelFiles(checkpoint, folder, head, torchScript);
+    return new ModelFiles(
+        checkpoint,
+        folder,
+        base.filter(path -> Checkpoint.isAdapter(checkpoint)),
+        head,
+        torchScript);
+  }
+
+  private Checkpoint open() {
+    return Checkpoint.open(checkpoint, base);
+  }
+
+  /** A file of the model's folder, or, if an adapter's lacks it, of the base's. */
+  private Path file(String name) {
+    Path own = folder.resolve(name);
+    if (base.isEmpty() || Files.exists(own)) {
+      return own;
+    }
+    Path ofBase = base.get();
+    return Files.isDirectory(ofBase) ? ofBase.resolve(name) : ofBase.resolveSibling(name);
   }
 
   /**
@@ -66,7 +102,7 @@ public record ModelFiles(
    * @throws InvalidInput when a file is missing or they do not belong together
    */
   public ModelRuntime load() {
-    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+    try (Checkpoint file = open()) {
       requireWhole(file);
       return load(TensorSource.of(file));
     }
@@ -79,7 +115,7 @@ public record ModelFiles(
 
   /** How the names of the checkpoint's tensors are changed as it is read; for people. */
   public Optional<String> renaming() {
-    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+    try (Checkpoint file = open()) {
       return file.renaming().map(how -> "the tensors of %s are read %s".formatted(checkpoint, how));
     }
   }
@@ -113,7 +149,7 @@ public record ModelFiles(
   public ModelRuntime load(TensorSource other, Predicate<String> names) {
     List<String> all = other.tensors().stream().map(TensorInfo::name).toList();
     List<String> replaced = all.stream().filter(names).toList();
-    try (Checkpoint file = Checkpoint.openAs(checkpoint, replaced, all)) {
+    try (Checkpoint file = Checkpoint.openAs(checkpoint, base, replaced, all)) {
       requireWhole(file);
       return load(TensorSource.of(file).with(other, names));
     }
@@ -146,7 +182,7 @@ public record ModelFiles(
   }
 
   private ExampleSource texts(Path path) {
-    Path tokenizer = folder.resolve("tokenizer.json");
+    Path tokenizer = file("tokenizer.json");
     return isLanguageModel()
         ? LanguageExamples.open(path, tokenizer, ModelRuntimes.hasEncoderAndDecoder(config()))
         : TextExamples.open(path, tokenizer, classNames(), ModelRuntimes.readsTokenTypes(config()));
@@ -160,11 +196,14 @@ public record ModelFiles(
       return false;
     }
     Set<String> names = new HashSet<>();
-    for (Path file : Stream.concat(Stream.of(checkpoint), head.stream()).toList()) {
-      if (Checkpoint.isIn(file)) {
-        try (Checkpoint opened = Checkpoint.open(file)) {
-          names.addAll(opened.tensors().keySet());
-        }
+    if (hasCheckpoint()) {
+      try (Checkpoint opened = open()) {
+        names.addAll(opened.tensors().keySet());
+      }
+    }
+    if (head.filter(Checkpoint::isIn).isPresent()) {
+      try (Checkpoint opened = Checkpoint.open(head.get())) {
+        names.addAll(opened.tensors().keySet());
       }
     }
     return ModelRuntimes.isLanguageModel(config(), names);
@@ -172,7 +211,7 @@ public record ModelFiles(
 
   /** Whether there is a checkpoint, and not only the files that accompany one. */
   public boolean hasCheckpoint() {
-    return Checkpoint.isIn(checkpoint);
+    return Checkpoint.isIn(checkpoint) || (base.isPresent() && Checkpoint.isAdapter(checkpoint));
   }
 
   /**
@@ -183,15 +222,33 @@ public record ModelFiles(
   public void requireOther(String name, Path output, ExampleSource examples) {
     List<Path> inputs = new ArrayList<>(examples.files());
     inputs.add(checkpoint);
-    inputs.add(folder.resolve("config.json"));
+    inputs.add(file("config.json"));
+    base.ifPresent(inputs::add);
     head.ifPresent(inputs::add);
     torchScript.ifPresent(inputs::add);
     InputFiles.requireOther(name, output, inputs);
   }
 
+  /** What an adapter leaves as its base has it; empty for a whole model. */
+  Set<String> unchanged() {
+    try (Checkpoint file = open()) {
+      return Set.copyOf(file.unchanged());
+    }
+  }
+
+  /** Of an adapter: the SHA-256 of its base. */
+  Optional<String> baseSha256() {
+    return base.map(
+        path -> {
+          try (Checkpoint file = Checkpoint.open(path)) {
+            return file.sha256();
+          }
+        });
+  }
+
   /** The checkpoint's files, in the order of their names. */
   List<Path> checkpointFiles() {
-    try (Checkpoint file = Checkpoint.open(checkpoint)) {
+    try (Checkpoint file = open()) {
       return file.files();
     }
   }
@@ -202,14 +259,14 @@ public record ModelFiles(
    * @throws InvalidInput when it cannot be read
    */
   public String configText() {
-    return TextFile.read(folder.resolve("config.json"));
+    return TextFile.read(file("config.json"));
   }
 
   private ModelConfig config() {
     if (torchScript.isPresent()) {
       return ModelConfig.parse("TorchScript module", "{\"model_type\": \"torchscript\"}");
     }
-    return read(folder.resolve("config.json"));
+    return read(file("config.json"));
   }
 
   private static ModelConfig read(Path file) {
@@ -217,7 +274,7 @@ public record ModelFiles(
   }
 
   private ImageProcessor imageProcessor() {
-    Path settings = folder.resolve("preprocessor_config.json");
+    Path settings = file("preprocessor_config.json");
     return ImageProcessor.of(
         config(), Files.exists(settings) ? Optional.of(read(settings)) : Optional.empty());
   }

@@ -104,7 +104,9 @@ public final class EvaluationTasks implements AutoCloseable {
       TensorSource own = TensorSource.of(open(model));
       models.put(model.name(), own);
       if (model.evaluationExamples().isPresent()) {
-        ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), torchScript);
+        ModelFiles files =
+            ModelFiles.of(
+                model.checkpoint(), Optional.of(merge.base()), model.head(), torchScript);
         Task task = new Task(model.name(), files, own, model.evaluationExamples().get());
         try (ExampleSource source = task.examples()) {
           source.count();

@@ -18,6 +18,7 @@ import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.release.ReleaseExporter.Output;
 import io.fisherstreams.release.ReleaseTensors;
 import io.fisherstreams.release.ReleaseWriter;
@@ -34,8 +35,10 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.function.LongConsumer;
 
@@ -73,8 +76,15 @@ final class FileMerge {
 
   private long bytes(MergeFormula formula, String name, long own, long elements) {
     long fisher = formula.readsFishers() ? elements * Float.BYTES : 0;
-    return own
-        + (report.base().mergeSet().merges(name) ? file.models().size() * (own + fisher) : 0);
+    long owners =
+        report.base().mergeSet().merges(name)
+            ? file.models().stream().filter(model -> !isUnchanged(model.name(), name)).count()
+            : 0;
+    return own + owners * (own + fisher);
+  }
+
+  private boolean isUnchanged(String model, String parameter) {
+    return report.models().get(model).unchanged().contains(parameter);
   }
 
   /** The tensors of a release by a method. */
@@ -145,7 +155,9 @@ final class FileMerge {
           coefficients.containsKey(model.name())
               ? coefficients.get(model.name())
               : model.coefficient().orElse(formula.defaultCoefficient(file.models().size()));
-      models.put(model.name(), sums(formula, model.name(), coefficient));
+      models.put(
+          model.name(),
+          sums(formula, model.name(), coefficient, method.getUnchangedParameters()));
     }
     List<PlannedModel> planned = PlannedModels.weigh(formula, models);
     if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
@@ -163,12 +175,14 @@ final class FileMerge {
         .build();
   }
 
-  private MergeFormula.Model sums(MergeFormula formula, String model, double coefficient) {
+  private MergeFormula.Model sums(
+      MergeFormula formula, String model, double coefficient, UnchangedWeight weight) {
+    long entries = report.entries(model, weight);
     if (!formula.readsFishers()) {
-      return new MergeFormula.Model(coefficient, 0, 0, report.elements());
+      return new MergeFormula.Model(coefficient, 0, 0, entries);
     }
     Preflight.FisherReport fisher = report.models().get(model).fisher().orElseThrow();
-    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm(), report.elements());
+    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm(), entries);
   }
 
   private static List<Shard> shards(Collection<TensorInfo> tensors) {
@@ -198,13 +212,19 @@ final class FileMerge {
           fishers.add(
               readsFishers
                   ? file.fisher(model)
-                      .map(path -> Checkpoint.openAs(path, baseModel.mergeSet().names()))
+                      .map(path -> Checkpoint.openAs(path, ownNames(model.name())))
                   : Optional.empty());
         }
       } catch (RuntimeException e) {
         close();
         throw e;
       }
+    }
+
+    private Set<String> ownNames(String model) {
+      Set<String> names = new TreeSet<>(report.base().mergeSet().names());
+      names.removeAll(report.models().get(model).unchanged());
+      return names;
     }
 
     @Override
@@ -238,6 +258,22 @@ final class FileMerge {
       return report.base().mergeSet().merges(shard.tensor().name());
     }
 
+    /** Whether a model has a say in what it leaves as the base has it. */
+    private boolean countsUnchanged() {
+      return plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON;
+    }
+
+    /** How many models have a say in a shard. */
+    private int members(Shard shard) {
+      return (int)
+          plan.getModels().stream()
+              .filter(
+                  model ->
+                      countsUnchanged()
+                          || !isUnchanged(model.getModel(), shard.tensor().name()))
+              .count();
+    }
+
     /** Merges or copies one shard; returns how many of its entries have no weight. */
     long merge(Shard shard, DType dtype) {
       Elements own = elements(baseFile, shard);
@@ -246,9 +282,18 @@ final class FileMerge {
         return 0;
       }
       List<ShardMerge.Input> inputs = new ArrayList<>();
+      int members = members(shard);
       for (int i = 0; i < plan.getModels().size(); i++) {
         PlannedModel planned = plan.getModels().get(i);
-        MergeFormula.Factors ofModel = factors.of(planned, plan.getModels().size());
+        boolean isOfBase = isUnchanged(planned.getModel(), shard.tensor().name());
+        if (isOfBase && !countsUnchanged()) {
+          continue;
+        }
+        MergeFormula.Factors ofModel = factors.of(planned, members);
+        if (isOfBase) {
+          inputs.add(ShardMerge.Input.unchanged(own, formula, ofModel));
+          continue;
+        }
         inputs.add(
             new ShardMerge.Input(
                 elements(models.checkpoints.get(i), shard),
@@ -258,6 +303,10 @@ final class FileMerge {
                     .map(fisher -> asFloat32(elements(fisher, shard)))
                     .map(entries -> new ShardMerge.Fisher(entries, 1, ofModel.unit())),
                 ofModel.weight()));
+      }
+      if (inputs.isEmpty()) {
+        arithmetic.copy(own, shard.elements(), dtype);
+        return 0;
       }
       return arithmetic.merge(
           sums,

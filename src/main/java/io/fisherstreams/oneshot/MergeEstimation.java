@@ -76,7 +76,8 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
   private void open(MergeFile.Model model, Use use) {
     MergeFile.Method method = file.method();
     Optional<Path> module = options.torchScript(model.name());
-    ModelFiles files = ModelFiles.of(model.checkpoint(), model.head(), module);
+    ModelFiles files =
+        ModelFiles.of(model.checkpoint(), Optional.of(base.path()), model.head(), module);
     try (Checkpoint checkpoint = base.open(model.checkpoint());
         EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
         ExampleSource examples = files.examples(model.examples().orElseThrow())) {
@@ -93,7 +94,13 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
               List.of());
       ModelManifest.Builder manifest =
           estimated
-              .manifest(model.name(), 1, base.mergeSet(), estimation, module.isPresent())
+              .manifest(
+                  model.name(),
+                  1,
+                  base.unchanged(checkpoint, 1),
+                  base.mergeSet(),
+                  estimation,
+                  module.isPresent())
               .setExamples(method.numFisherExamples());
       model.coefficient().ifPresent(manifest::setCoefficient);
       use.of(estimated, examples, manifest.build());

@@ -21,6 +21,7 @@ import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -183,10 +184,7 @@ public final class OneShotMerge {
     further.accept(
         (formula, coefficients, target) ->
             merge.run(
-                MergeMethods.of(
-                    formula,
-                    base.getMethod().getExcludeParamNamesRegex(),
-                    base.getMethod().getOutputDtype()),
+                MergeMethods.with(base.getMethod(), formula),
                 coefficients,
                 ReleaseExporter.Output.file(target),
                 bytes -> {}));
@@ -361,7 +359,8 @@ public final class OneShotMerge {
         MergeMethods.of(
             method.formula(),
             method.excludeParamNamesRegex(),
-            inputs.dtype().map(DType::name).orElse(null)),
+            inputs.dtype().map(DType::name).orElse(null),
+            method.unchangedParameters()),
         "");
   }
 
@@ -379,7 +378,13 @@ public final class OneShotMerge {
     MergeSet mergeSet = baseModel.mergeSet();
     try (Checkpoint checkpoint = baseModel.open(model.checkpoint())) {
       ModelManifest.Builder manifest =
-          Manifests.fineTuned(model.name(), 1, checkpoint.tensors().values(), mergeSet, false);
+          Manifests.fineTuned(
+              model.name(),
+              1,
+              checkpoint.ownTensors(),
+              baseModel.unchanged(checkpoint, 1),
+              mergeSet,
+              false);
       model.coefficient().ifPresent(manifest::setCoefficient);
       publish(publisher, manifest.build(), checkpoint, file.fisher(model));
     }
@@ -392,7 +397,7 @@ public final class OneShotMerge {
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {
-        try (Checkpoint entries = Checkpoint.openAs(fisher.get(), baseModel.mergeSet().names())) {
+        try (Checkpoint entries = Checkpoint.openAs(fisher.get(), ManifestTensors.mergedNames(manifest))) {
           publisher.fisher(
               manifest, entries, "file", ModelCheck.examples(entries).orElse(1), progress::add);
         }

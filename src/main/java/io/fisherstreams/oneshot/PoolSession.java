@@ -40,9 +40,7 @@ final class PoolSession implements MergeSession {
 
   @Override
   public void merge(MergeFormula formula, Map<String, Double> coefficients, Path output) {
-    MergeMethod before = base.getMethod();
-    MergeMethod method =
-        MergeMethods.of(formula, before.getExcludeParamNamesRegex(), before.getOutputDtype());
+    MergeMethod method = MergeMethods.with(base.getMethod(), formula);
     try (PoolModels models = PoolModels.open(runner.kafka(), runner.topics());
         Producer<byte[], byte[]> producer = runner.kafka().newProducer()) {
       PoolProducer pool = new PoolProducer(runner.topics(), producer);

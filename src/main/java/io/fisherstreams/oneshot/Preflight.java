@@ -15,14 +15,18 @@ import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.PlannedModels;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
+import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
 
@@ -71,15 +75,22 @@ public final class Preflight {
       long elements,
       SortedMap<String, ModelReport> models,
       List<Takeover> takeovers,
-      Optional<String> epsilonWarning) {}
+      Optional<String> epsilonWarning) {
+    /** J: the number of merged entries that have a weight in a model. */
+    long entries(String model, UnchangedWeight weight) {
+      return Preflight.entries(base, models.get(model).unchanged(), weight);
+    }
+  }
 
   /**
    * What was found of a model.
    *
    * @param coefficient λ
    * @param fisher its Fisher's sums; absent when it is to be estimated from examples
+   * @param unchanged the parameters that it leaves as the base has them; empty for a whole model
    */
-  public record ModelReport(double coefficient, Optional<FisherReport> fisher) {}
+  public record ModelReport(
+      double coefficient, Optional<FisherReport> fisher, Set<String> unchanged) {}
 
   /**
    * Sums over the merged entries of a diagonal Fisher. Each shard is summed in float64 and the
@@ -116,8 +127,11 @@ public final class Preflight {
     long elements = merged.values().stream().mapToLong(TensorInfo::elements).sum();
     // All headers before any data: a missing file of the last model is reported at once.
     long bytes = 0;
+    Map<String, Set<String>> unchanged = new HashMap<>();
     for (Model model : merge.models()) {
-      bytes += bytesToRead(model, merge.fisher(model), merged, baseModel, notes);
+      unchanged.put(model.name(), unchanged(model, baseModel, notes));
+      SortedMap<String, TensorInfo> own = own(merged, unchanged.get(model.name()));
+      bytes += bytesToRead(model, merge.fisher(model), own, baseModel, notes);
     }
     try (Checkpoint base = Checkpoint.open(merge.base())) {
       for (Model model : merge.models()) {
@@ -126,19 +140,22 @@ public final class Preflight {
       bytes += ModelCheck.floating(base).stream().mapToLong(TensorInfo::bytes).sum();
     }
     SortedMap<String, ModelReport> models = new TreeMap<>();
-    try (ValueReader reader = new ValueReader(merged, threads, listener, bytes)) {
+    try (ValueReader reader = new ValueReader(threads, listener, bytes)) {
       reader.checkBase(merge.base(), mergeSet);
       for (Model model : merge.models()) {
-        reader.checkParameters(model);
+        Set<String> ofBase = unchanged.get(model.name());
+        SortedMap<String, TensorInfo> own = own(merged, ofBase);
+        reader.checkParameters(model, baseModel, own);
         models.put(
             model.name(),
             new ModelReport(
                 merge.coefficient(model),
-                merge.fisher(model).map(fisher -> reader.sumFisher(model, fisher))));
+                merge.fisher(model).map(fisher -> reader.sumFisher(model, fisher, own)),
+                ofBase));
       }
     }
     MergeFormula formula = merge.method().formula();
-    SortedMap<String, MergeFormula.Model> known = known(merge, models, elements);
+    SortedMap<String, MergeFormula.Model> known = known(merge, models, baseModel);
     return new Report(
         baseModel,
         List.copyOf(notes),
@@ -147,6 +164,47 @@ public final class Preflight {
         Shares.takeovers(known, formula),
         EpsilonShares.warning(
             formula, PlannedModels.epsilonParts(PlannedModels.weigh(formula, known))));
+  }
+
+  private static SortedMap<String, TensorInfo> own(
+      SortedMap<String, TensorInfo> merged, Set<String> unchanged) {
+    SortedMap<String, TensorInfo> own = new TreeMap<>(merged);
+    own.keySet().removeAll(unchanged);
+    return own;
+  }
+
+  private static long entries(BaseModel base, Set<String> unchanged, UnchangedWeight weight) {
+    return base.tensors().stream()
+        .filter(tensor -> base.mergeSet().merges(tensor.name()))
+        .filter(
+            tensor -> weight == UnchangedWeight.EPSILON || !unchanged.contains(tensor.name()))
+        .mapToLong(TensorInfo::elements)
+        .sum();
+  }
+
+  /** What a model leaves as the base has it. */
+  private static Set<String> unchanged(Model model, BaseModel base, List<String> notes) {
+    try (Checkpoint checkpoint = base.open(model.checkpoint())) {
+      if (!checkpoint.isExpanded()) {
+        return Set.of();
+      }
+      Set<String> merged = base.mergeSet().names();
+      Set<String> ofBase = Set.copyOf(checkpoint.unchanged());
+      long own = merged.stream().filter(name -> !ofBase.contains(name)).count();
+      String what =
+          String.format(
+              Locale.ROOT,
+              "model '%s' (%s) is a LoRA adapter: it changes %d of the %d merged parameters",
+              model.name(),
+              model.checkpoint(),
+              own,
+              merged.size());
+      if (own == 0) {
+        throw new InvalidInput(what);
+      }
+      notes.add(what + "; the others are the base's");
+      return ofBase;
+    }
   }
 
   private static String renamed(String what, Checkpoint file, String how) {
@@ -239,7 +297,7 @@ public final class Preflight {
 
   /** The models with their Fishers' sums; none when a Fisher is still to be estimated. */
   private static SortedMap<String, MergeFormula.Model> known(
-      MergeFile merge, SortedMap<String, ModelReport> models, long elements) {
+      MergeFile merge, SortedMap<String, ModelReport> models, BaseModel base) {
     MergeFormula formula = merge.method().formula();
     SortedMap<String, MergeFormula.Model> known = new TreeMap<>();
     for (Model model : merge.models()) {
@@ -249,13 +307,18 @@ public final class Preflight {
         requireWeight(model, fisher, formula);
         known.put(
             model.name(),
-            new MergeFormula.Model(report.coefficient(), fisher.total(), fisher.norm(), elements));
+            new MergeFormula.Model(
+                report.coefficient(),
+                fisher.total(),
+                fisher.norm(),
+                entries(base, report.unchanged(), merge.method().unchangedParameters())));
       }
     }
     if (known.size() < models.size()) {
       return new TreeMap<>();
     }
-    if (elements > 0 && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
+    if (known.values().stream().anyMatch(model -> model.entries() > 0)
+        && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
           ("%s: all weights are zero: every model with a coefficient above 0 has a zero Fisher, and"
                   + " minimal_fisher_weight is %s")

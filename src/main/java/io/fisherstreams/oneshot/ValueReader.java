@@ -7,6 +7,7 @@ import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.oneshot.Preflight.FisherReport;
 import io.fisherstreams.oneshot.Preflight.ReadListener;
+import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
@@ -26,7 +27,6 @@ import java.util.SortedMap;
  * holds one shard a thread.
  */
 final class ValueReader implements AutoCloseable {
-  private final SortedMap<String, TensorInfo> merged;
   private final OrderedTasks tasks;
   private final ReadListener listener;
   private final long total;
@@ -35,12 +35,9 @@ final class ValueReader implements AutoCloseable {
   /**
    * Reads nothing yet.
    *
-   * @param merged the merged parameters, as the base has them
    * @param total bytes to read in all
    */
-  ValueReader(
-      SortedMap<String, TensorInfo> merged, int threads, ReadListener listener, long total) {
-    this.merged = merged;
+  ValueReader(int threads, ReadListener listener, long total) {
     this.tasks = new OrderedTasks(threads);
     this.listener = listener;
     this.total = total;
@@ -65,10 +62,14 @@ final class ValueReader implements AutoCloseable {
     }
   }
 
-  /** Rejects a model with a merged parameter that is not finite. */
-  void checkParameters(Model model) {
-    try (Checkpoint checkpoint = Checkpoint.openAs(model.checkpoint(), merged.keySet())) {
-      List<TensorInfo> tensors = tensors(checkpoint);
+  /**
+   * Rejects a model with a merged parameter that is not finite.
+   *
+   * @param own the merged parameters that are its own
+   */
+  void checkParameters(Model model, BaseModel base, SortedMap<String, TensorInfo> own) {
+    try (Checkpoint checkpoint = base.open(model.checkpoint())) {
+      List<TensorInfo> tensors = tensors(checkpoint, own);
       tasks.forEach(
           tensors.size(),
           () ->
@@ -81,10 +82,14 @@ final class ValueReader implements AutoCloseable {
     }
   }
 
-  /** Sums a Fisher; rejects entries that are negative, not finite or beyond float32. */
-  FisherReport sumFisher(Model model, Path path) {
-    try (Checkpoint fisher = Checkpoint.openAs(path, merged.keySet())) {
-      List<TensorInfo> tensors = tensors(fisher);
+  /**
+   * Sums a Fisher; rejects entries that are negative, not finite or beyond float32.
+   *
+   * @param own the merged parameters that are the model's own
+   */
+  FisherReport sumFisher(Model model, Path path, SortedMap<String, TensorInfo> own) {
+    try (Checkpoint fisher = Checkpoint.openAs(path, own.keySet())) {
+      List<TensorInfo> tensors = tensors(fisher, own);
       BigDecimal[] totals = new BigDecimal[tensors.size()];
       BigDecimal[] squares = new BigDecimal[tensors.size()];
       tasks.forEach(
@@ -135,10 +140,10 @@ final class ValueReader implements AutoCloseable {
     return FisherMoments.of(entries, shard.elements(), 1);
   }
 
-  private List<TensorInfo> tensors(Checkpoint file) {
+  private static List<TensorInfo> tensors(Checkpoint file, SortedMap<String, TensorInfo> own) {
     // The headers were checked, but the file was closed since.
-    ModelCheck.requireMerged("changed while it was checked:", file, merged.values());
-    return merged.keySet().stream().map(name -> file.tensors().get(name)).toList();
+    ModelCheck.requireMerged("changed while it was checked:", file, own.values());
+    return own.keySet().stream().map(name -> file.tensors().get(name)).toList();
   }
 
   private static List<Shard> shards(TensorInfo tensor) {

@@ -13,10 +13,12 @@ import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.UnchangedParameters;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.LongConsumer;
 
 /**
@@ -28,6 +30,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   private final Optional<Checkpoint> headFile;
   private final Optional<Head> head;
   private final TensorSource own;
+  private final Set<String> unchanged;
   private final TensorSource tensors;
 
   private EstimatedCheckpoint(
@@ -36,6 +39,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
     this.headFile = headFile;
     this.head = headFile.map(Head::of);
     this.own = TensorSource.of(checkpoint);
+    this.unchanged = checkpoint.unchanged();
     this.tensors = head.map(h -> own.with(h.tensors(), name -> true)).orElse(own);
   }
 
@@ -62,13 +66,19 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   /**
    * The model's manifest.
    *
+   * @param ofBase what the model leaves as its base has it; nothing for a whole model
    * @param torchScript whether the stage's operator has a module for the model, so that no {@code
    *     config.json} is needed
    * @throws InvalidInput when the head brings a parameter that the pool merges, or {@code
    *     config.json} cannot be read
    */
   public ModelManifest.Builder manifest(
-      String model, long version, MergeSet mergeSet, Estimation estimation, boolean torchScript) {
+      String model,
+      long version,
+      Optional<UnchangedParameters> ofBase,
+      MergeSet mergeSet,
+      Estimation estimation,
+      boolean torchScript) {
     List<String> frozen =
         head.map(h -> h.tensors().tensors().stream().map(TensorInfo::name).sorted().toList())
             .orElse(List.of());
@@ -80,8 +90,11 @@ public final class EstimatedCheckpoint implements AutoCloseable {
       }
     }
     List<TensorInfo> byName =
-        tensors.tensors().stream().sorted(Comparator.comparing(TensorInfo::name)).toList();
-    return Manifests.fineTuned(model, version, byName, mergeSet, true)
+        tensors.tensors().stream()
+            .filter(tensor -> !this.unchanged.contains(tensor.name()))
+            .sorted(Comparator.comparing(TensorInfo::name))
+            .toList();
+    return Manifests.fineTuned(model, version, byName, ofBase, mergeSet, true)
         .setConfig(torchScript ? null : files.configText())
         .setEstimation(Estimation.newBuilder(estimation).setFrozen(frozen).build());
   }

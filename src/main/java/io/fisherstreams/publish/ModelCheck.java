@@ -113,6 +113,12 @@ public final class ModelCheck {
     QuantizedWeights.reject("checkpoint", checkpoint, name -> false);
     requireMerged("checkpoint", checkpoint, wanted.values());
     TiedWeights.requireTied("checkpoint", checkpoint, inBase::contains);
+    wanted.keySet().removeAll(checkpoint.unchanged());
+    if (wanted.isEmpty()) {
+      throw new InvalidInput(
+          "%s: the adapter changes none of the %d parameters that the pool merges"
+              .formatted(checkpoint.path(), mergeSet.names().size()));
+    }
     for (String name : wanted.keySet()) {
       TensorInfo tensor = checkpoint.tensors().get(name);
       for (int index = 0; index < Shard.count(tensor); index++) {

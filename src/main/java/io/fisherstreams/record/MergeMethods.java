@@ -7,8 +7,10 @@ import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.function.UnaryOperator;
+import java.util.stream.Stream;
 
 /** The merge methods of manifests and plans, and the formulas that they stand for. */
 public final class MergeMethods {
@@ -89,6 +91,29 @@ public final class MergeMethods {
       keys.put(formula.constantName(), Double.toString(formula.constant()));
     }
     return keys;
+  }
+
+  /** Another formula with all else that a method says. */
+  public static MergeMethod with(MergeMethod method, MergeFormula formula) {
+    return of(
+        formula,
+        method.getExcludeParamNamesRegex(),
+        method.getOutputDtype(),
+        method.getUnchangedParameters());
+  }
+
+  /** The weight of what a model leaves as the base has it, by its name in files and options. */
+  public static UnchangedWeight unchanged(String name) {
+    return Stream.of(UnchangedWeight.values())
+        .filter(weight -> unchanged(weight).equals(name))
+        .findFirst()
+        .orElseThrow(
+            () -> new InvalidInput("'%s', expected no_say or epsilon".formatted(name)));
+  }
+
+  /** The name of a weight in files and options: {@code no_say}. */
+  public static String unchanged(UnchangedWeight weight) {
+    return weight.name().toLowerCase(Locale.ROOT);
   }
 
   /**

@@ -126,6 +126,9 @@ final class ModelCard {
         .forEach(
             (key, value) -> card.append("  ").append(key).append(": ").append(value).append('\n'));
     List<String> excluded = plan.getMethod().getExcludeParamNamesRegex();
+    card.append("  unchanged_parameters: ")
+        .append(MergeMethods.unchanged(plan.getMethod().getUnchangedParameters()))
+        .append('\n');
     if (!excluded.isEmpty()) {
       card.append("  exclude_param_names_regex: ").append(quoted(excluded)).append('\n');
     }

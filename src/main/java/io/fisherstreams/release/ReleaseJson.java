@@ -5,6 +5,7 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
@@ -103,6 +104,8 @@ public final class ReleaseJson {
     writeNumber(json, "relative_fisher_weight", method.getRelativeFisherWeight());
     writeNumber(json, "prior", method.getPrior());
     json.writeStringField("output_dtype", method.getOutputDtype());
+    json.writeStringField(
+        "unchanged_parameters", MergeMethods.unchanged(method.getUnchangedParameters()));
     json.writeEndObject();
     json.writeNumberField("epsilon_share", PlannedModels.epsilonShare(plan));
     json.writeArrayFieldStart("models");

@@ -14,6 +14,7 @@ import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.webhook.Webhook;
+import io.fisherstreams.record.UnchangedWeight;
 import java.io.IOException;
 import java.net.URI;
 import java.nio.file.Files;
@@ -160,7 +161,8 @@ final class DocumentedKeysTest {
                 Optional.of(EstimatorName.SAMPLED),
                 4,
                 7,
-                16));
+                16,
+                UnchangedWeight.EPSILON));
     assertThat(file.compare())
         .containsExactly(
             new MergeFile.Compared("gradient_matching", new GradientMatching(1, 0.3)),

@@ -12,6 +12,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ModelName;
+import io.fisherstreams.record.UnchangedWeight;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -103,7 +104,7 @@ class MergeFileTest {
     assertThat(merge.method())
         .isEqualTo(
             new MergeFile.Method(
-                List.of(), FisherAverage.of(1e-6, true), 256, Optional.empty(), 1, 0, 8));
+                List.of(), FisherAverage.of(1e-6, true), 256, Optional.empty(), 1, 0, 8, UnchangedWeight.NO_SAY));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }

@@ -6,6 +6,7 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.UnchangedWeight;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +37,7 @@ class MergeFileWriterTest {
         samples: 3
         seed: -4
         batch_size: 5
+        unchanged_parameters: epsilon
       compare: [gradient_matching, {name: fisher, relative_fisher_weight: 1e-3}]
       """;
 
@@ -84,6 +86,7 @@ class MergeFileWriterTest {
         assertThat(read.method().seed()).isEqualTo(-4);
         assertThat(read.method().samples()).isEqualTo(3);
         assertThat(read.method().batchSize()).isEqualTo(5);
+        assertThat(read.method().unchangedParameters()).isEqualTo(UnchangedWeight.EPSILON);
         assertThat(read.method().numFisherExamples()).isEqualTo(12);
         assertThat(read.compare().stream().map(MergeFile.Compared::formula))
             .isEqualTo(merge.compare().stream().map(MergeFile.Compared::formula).toList());

@@ -116,7 +116,7 @@ public final class EstimatedPool {
       boolean torchScript = existing(conformance, "config.json").isEmpty();
       ModelManifest manifest =
           estimated
-              .manifest(model, 1, mergeSet, how, torchScript)
+              .manifest(model, 1, Optional.empty(), mergeSet, how, torchScript)
               .setExamples(examples)
               .setRefineEvery(refineEvery)
               .build();

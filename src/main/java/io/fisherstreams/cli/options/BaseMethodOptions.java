@@ -2,6 +2,7 @@ package io.fisherstreams.cli.options;
 
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
+import io.fisherstreams.record.UnchangedWeight;
 import java.util.List;
 import picocli.CommandLine;
 import picocli.CommandLine.Option;
@@ -38,6 +39,10 @@ public final class BaseMethodOptions extends MethodOptions {
 
   /** The method; settings that it does not have, or that are out of range, are wrong usage. */
   public MergeMethod method(CommandLine line) {
-    return MergeMethods.of(formula(name, line), exclude, dtype == null ? null : dtype.name());
+    return MergeMethods.of(
+        formula(name, line),
+        exclude,
+        dtype == null ? null : dtype.name(),
+        unchangedParameters().orElse(UnchangedWeight.NO_SAY));
   }
 }

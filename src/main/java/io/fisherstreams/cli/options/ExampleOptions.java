@@ -18,6 +18,13 @@ public abstract class ExampleOptions {
   private Path head;
 
   @Option(
+      names = "--base",
+      paramLabel = "CHECKPOINT",
+      description =
+          "If the model is a LoRA adapter: its base, a Hugging Face folder or a safetensors file with its config.json beside it.")
+  private Path base;
+
+  @Option(
       names = "--max-length",
       converter = AtLeastOne.Int.class,
       paramLabel = "TOKENS",
@@ -35,6 +42,6 @@ public abstract class ExampleOptions {
   }
 
   public ModelFiles files(Path checkpoint, Optional<Path> torchScript) {
-    return ModelFiles.of(checkpoint, head(), torchScript);
+    return ModelFiles.of(checkpoint, Optional.ofNullable(base), head(), torchScript);
   }
 }

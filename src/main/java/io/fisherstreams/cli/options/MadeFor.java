@@ -38,7 +38,7 @@ public final class MadeFor {
   /** Rejects a checkpoint that cannot be opened, before anything else is asked. */
   public void requireReadable() {
     if (checkpoint != null) {
-      Checkpoint.open(checkpoint).close();
+      Checkpoint.requireReadable(checkpoint);
     }
   }
 
@@ -57,6 +57,9 @@ public final class MadeFor {
   }
 
   private static boolean isContent(Path path, ModelManifest manifest) {
+    if (Checkpoint.isAdapter(path)) {
+      return Checkpoint.sha256OfAdapter(path).equals(manifest.getCheckpointSha256());
+    }
     List<String> names = manifest.getParameters().stream().map(Parameter::getName).toList();
     try (Checkpoint file = Checkpoint.openAs(path, names)) {
       boolean hasSameTensors =

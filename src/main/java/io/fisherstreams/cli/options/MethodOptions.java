@@ -2,11 +2,16 @@ package io.fisherstreams.cli.options;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
+import io.fisherstreams.record.UnchangedWeight;
 import java.util.Locale;
+import java.util.Optional;
 import picocli.CommandLine;
+import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.ParameterException;
+import picocli.CommandLine.TypeConversionException;
 
 /** The settings of a merge method; a mixin, and part of {@link BaseMethodOptions}. */
 public class MethodOptions {
@@ -51,6 +56,31 @@ public class MethodOptions {
       description =
           "gradient_matching: weight of the base, in units of a model's mean Fisher. Default: 0.3.")
   private Double prior;
+
+  @Option(
+      names = "--unchanged-parameters",
+      paramLabel = "WEIGHT",
+      converter = UnchangedConverter.class,
+      description =
+          "What weight the base's value has in a model, such as a LoRA adapter, that leaves a parameter as the base has it: no_say or epsilon (docs/adapters.md). Default: no_say.")
+  private UnchangedWeight unchangedParameters;
+
+  /** The weight of what a model leaves as the base has it, if it is given. */
+  public Optional<UnchangedWeight> unchangedParameters() {
+    return Optional.ofNullable(unchangedParameters);
+  }
+
+  /** Reads a weight's name. */
+  static final class UnchangedConverter implements ITypeConverter<UnchangedWeight> {
+    @Override
+    public UnchangedWeight convert(String name) {
+      try {
+        return MergeMethods.unchanged(name);
+      } catch (InvalidInput e) {
+        throw new TypeConversionException(e.getMessage());
+      }
+    }
+  }
 
   /**
    * The formula; settings that it does not have, or that are out of range, are wrong usage.

@@ -1,4 +1,4 @@
-package io.fisherstreams.estimation;
+package io.fisherstreams.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -117,7 +117,7 @@ class CheckpointFetcherTest {
 
   private boolean fetch(String model) {
     read.clear();
-    return fetcher.fetch(manifest(model), directory.resolve(model), () -> false);
+    return fetcher.fetch(manifest(model), name -> true, directory.resolve(model), () -> false);
   }
 
   private void assertHolds(String model, float first) {

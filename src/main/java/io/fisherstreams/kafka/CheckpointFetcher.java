@@ -1,7 +1,6 @@
-package io.fisherstreams.estimation;
+package io.fisherstreams.kafka;
 
 import io.fisherstreams.checkpoint.CheckpointWriter;
-import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
@@ -17,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.function.BooleanSupplier;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.IntStream;
 import org.apache.kafka.clients.consumer.Consumer;
@@ -29,7 +29,7 @@ import org.apache.kafka.common.errors.SerializationException;
  * does not read records of other models again: it remembers between which offsets of each partition
  * a version's shards are. For one thread.
  */
-final class CheckpointFetcher {
+public final class CheckpointFetcher {
   private final PoolTopics topics;
   private final Supplier<Consumer<String, byte[]>> consumers;
   private final List<TopicPartition> partitions;
@@ -48,7 +48,7 @@ final class CheckpointFetcher {
    *
    * @param partitions of the topic
    */
-  CheckpointFetcher(
+  public CheckpointFetcher(
       PoolTopics topics, Supplier<Consumer<String, byte[]>> consumers, int partitions) {
     this.topics = topics;
     this.consumers = consumers;
@@ -62,13 +62,18 @@ final class CheckpointFetcher {
    * Reads a version's shards up to the present end of the topic. Records whose keys name other
    * models are skipped.
    *
+   * @param names which of its parameters are wanted
    * @param file for the tensors, a safetensors file that appears when they are complete
    * @param cancelled asked between reads
    * @return whether all shards are there
    */
-  boolean fetch(ModelManifest manifest, Path file, BooleanSupplier cancelled) {
+  public boolean fetch(
+      ModelManifest manifest, Predicate<String> names, Path file, BooleanSupplier cancelled) {
     Map<String, Shard> wanted = new HashMap<>();
-    List<TensorInfo> tensors = ManifestTensors.all(manifest);
+    List<TensorInfo> tensors =
+        ManifestTensors.all(manifest).stream()
+            .filter(tensor -> names.test(tensor.name()))
+            .toList();
     for (TensorInfo tensor : tensors) {
       for (int index = 0; index < Shard.count(tensor); index++) {
         Shard shard = new Shard(tensor, index);
