@@ -18,9 +18,9 @@ import java.util.SortedMap;
 import java.util.TreeMap;
 
 /**
- * A LoRA adapter as PEFT saves it, applied to its base: the tensors of the whole model, of which the
- * changed ones are computed when they are read. With a wrong transpose or scale the result would
- * have the right shapes, so every doubt is an error.
+ * A LoRA adapter as PEFT saves it, applied to its base: the tensors of the whole model, of which
+ * the changed ones are computed when they are read. With a wrong transpose or scale the result
+ * would have the right shapes, so every doubt is an error.
  */
 final class Adapter {
   /** The file with an adapter's tensors. */
@@ -223,8 +223,7 @@ final class Adapter {
                   file.path(),
                   left));
     }
-    boolean transposed =
-        isTransposed(module, weight, right.get(0), left.get(1), isEmbedding, ownA);
+    boolean transposed = isTransposed(module, weight, right.get(0), left.get(1), isEmbedding, ownA);
     add(weight, ownA, new Update(b, Optional.of(a), rank, config.scale(module), transposed));
   }
 

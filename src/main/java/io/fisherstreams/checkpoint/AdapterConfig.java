@@ -13,9 +13,9 @@ import java.util.Map;
 import java.util.Set;
 
 /**
- * The {@code adapter_config.json} of a LoRA adapter, as PEFT writes it. What changes the weights and
- * is not implemented is rejected by its key; so is a key that is not known, unless its value says
- * that it is not used.
+ * The {@code adapter_config.json} of a LoRA adapter, as PEFT writes it. What changes the weights
+ * and is not implemented is rejected by its key; so is a key that is not known, unless its value
+ * says that it is not used.
  */
 final class AdapterConfig {
   /** The file's name. */

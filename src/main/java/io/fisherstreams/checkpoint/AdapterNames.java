@@ -37,7 +37,8 @@ record AdapterNames(
       Pattern.compile(
           "(.+)\\.(lora_A\\.weight|lora_B\\.weight|lora_B\\.bias|lora_embedding_A|lora_embedding_B)");
   private static final Pattern BASE_LAYER = Pattern.compile("(.+\\.)base_layer\\.([^.]+)");
-  private static final Pattern SAVED = Pattern.compile("(.+\\.)modules_to_save\\.(?:default\\.)?(.+)");
+  private static final Pattern SAVED =
+      Pattern.compile("(.+\\.)modules_to_save\\.(?:default\\.)?(.+)");
 
   /**
    * Sorts a file's names.

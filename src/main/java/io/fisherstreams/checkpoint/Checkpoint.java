@@ -112,10 +112,7 @@ public final class Checkpoint implements AutoCloseable {
    * @param known the wanted names and others that the file may have
    */
   public static Checkpoint openAs(
-      Path fileOrFolder,
-      Optional<Path> base,
-      Collection<String> wanted,
-      Collection<String> known) {
+      Path fileOrFolder, Optional<Path> base, Collection<String> wanted, Collection<String> known) {
     Checkpoint file = open(fileOrFolder, base);
     try {
       if (!file.tensors.keySet().containsAll(wanted)) {
@@ -221,12 +218,14 @@ public final class Checkpoint implements AutoCloseable {
     }
     if (!Files.isDirectory(fileOrFolder)) {
       return unwrapped(
-          new Checkpoint(fileOrFolder, Optional.empty(), CheckpointParts.open(List.of(fileOrFolder))));
+          new Checkpoint(
+              fileOrFolder, Optional.empty(), CheckpointParts.open(List.of(fileOrFolder))));
     }
     Path single = fileOrFolder.resolve(SINGLE_FILE);
     if (Files.exists(single)) {
       return unwrapped(
-          new Checkpoint(fileOrFolder, Optional.of(fileOrFolder), CheckpointParts.open(List.of(single))));
+          new Checkpoint(
+              fileOrFolder, Optional.of(fileOrFolder), CheckpointParts.open(List.of(single))));
     }
     if (!Files.exists(fileOrFolder.resolve(FolderIndex.NAME))) {
       throw new InvalidInput(ForeignFormat.folder(fileOrFolder));

@@ -94,8 +94,7 @@ record ExpandedTensor(TensorInfo info, TensorSlices start, Optional<Update> upda
   @Override
   public ByteBuffer slice(long firstElement, int elements) {
     DType type = info.dtype();
-    ByteBuffer bytes =
-        ByteBuffer.allocate(elements * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+    ByteBuffer bytes = ByteBuffer.allocate(elements * type.bytes()).order(ByteOrder.LITTLE_ENDIAN);
     long columns = info.shape().isEmpty() ? 1 : info.shape().get(info.shape().size() - 1);
     for (int done = 0; done < elements; done += BLOCK) {
       int count = Math.min(BLOCK, elements - done);

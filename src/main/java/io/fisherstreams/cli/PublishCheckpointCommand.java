@@ -190,8 +190,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       PoolModels models,
       Optional<Path> ofAdapter) {
     try (Checkpoint checkpoint = open(models, ofAdapter);
-        EstimatedCheckpoint files =
-            EstimatedCheckpoint.open(modelFiles(ofAdapter), checkpoint);
+        EstimatedCheckpoint files = EstimatedCheckpoint.open(modelFiles(ofAdapter), checkpoint);
         TerminalProgress progress = TerminalProgress.of(spec, "publish " + model)) {
       ModelManifest manifest = manifest(model, models, checkpoint, files);
       ModelCheck.settings(manifest);
@@ -261,7 +260,8 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     return ModelFiles.of(
         path,
         ofAdapter,
-        Optional.ofNullable(estimated).flatMap(EstimationOptions::head), Optional.empty());
+        Optional.ofNullable(estimated).flatMap(EstimationOptions::head),
+        Optional.empty());
   }
 
   private MergeMethod baseMethod() {

@@ -114,7 +114,12 @@ final class PublishExamplesCommand implements Callable<Integer> {
     Path files = folder != null ? folder : path.toAbsolutePath().getParent();
     ExampleSource whole =
         new ModelFiles(
-                files, files, Optional.ofNullable(base), Optional.ofNullable(head), Optional.empty()).examples(path);
+                files,
+                files,
+                Optional.ofNullable(base),
+                Optional.ofNullable(head),
+                Optional.empty())
+            .examples(path);
     try (ExampleSource source =
         maxLength == null ? whole : new ShortenedExamples(whole, maxLength)) {
       requireExamples(source);

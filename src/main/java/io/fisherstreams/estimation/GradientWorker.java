@@ -2,9 +2,9 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.kafka.CheckpointFetcher;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;
-import io.fisherstreams.kafka.CheckpointFetcher;
 import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;

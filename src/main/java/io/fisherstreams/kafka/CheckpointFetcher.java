@@ -71,9 +71,7 @@ public final class CheckpointFetcher {
       ModelManifest manifest, Predicate<String> names, Path file, BooleanSupplier cancelled) {
     Map<String, Shard> wanted = new HashMap<>();
     List<TensorInfo> tensors =
-        ManifestTensors.all(manifest).stream()
-            .filter(tensor -> names.test(tensor.name()))
-            .toList();
+        ManifestTensors.all(manifest).stream().filter(tensor -> names.test(tensor.name())).toList();
     for (TensorInfo tensor : tensors) {
       for (int index = 0; index < Shard.count(tensor); index++) {
         Shard shard = new Shard(tensor, index);

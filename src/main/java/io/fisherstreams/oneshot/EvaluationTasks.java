@@ -105,8 +105,7 @@ public final class EvaluationTasks implements AutoCloseable {
       models.put(model.name(), own);
       if (model.evaluationExamples().isPresent()) {
         ModelFiles files =
-            ModelFiles.of(
-                model.checkpoint(), Optional.of(merge.base()), model.head(), torchScript);
+            ModelFiles.of(model.checkpoint(), Optional.of(merge.base()), model.head(), torchScript);
         Task task = new Task(model.name(), files, own, model.evaluationExamples().get());
         try (ExampleSource source = task.examples()) {
           source.count();

@@ -156,8 +156,7 @@ final class FileMerge {
               ? coefficients.get(model.name())
               : model.coefficient().orElse(formula.defaultCoefficient(file.models().size()));
       models.put(
-          model.name(),
-          sums(formula, model.name(), coefficient, method.getUnchangedParameters()));
+          model.name(), sums(formula, model.name(), coefficient, method.getUnchangedParameters()));
     }
     List<PlannedModel> planned = PlannedModels.weigh(formula, models);
     if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
@@ -211,8 +210,7 @@ final class FileMerge {
           checkpoints.add(baseModel.open(model.checkpoint()));
           fishers.add(
               readsFishers
-                  ? file.fisher(model)
-                      .map(path -> Checkpoint.openAs(path, ownNames(model.name())))
+                  ? file.fisher(model).map(path -> Checkpoint.openAs(path, ownNames(model.name())))
                   : Optional.empty());
         }
       } catch (RuntimeException e) {

@@ -397,7 +397,8 @@ public final class OneShotMerge {
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, progress::add);
       if (fisher.isPresent()) {
-        try (Checkpoint entries = Checkpoint.openAs(fisher.get(), ManifestTensors.mergedNames(manifest))) {
+        try (Checkpoint entries =
+            Checkpoint.openAs(fisher.get(), ManifestTensors.mergedNames(manifest))) {
           publisher.fisher(
               manifest, entries, "file", ModelCheck.examples(entries).orElse(1), progress::add);
         }

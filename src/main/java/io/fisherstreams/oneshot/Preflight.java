@@ -176,8 +176,7 @@ public final class Preflight {
   private static long entries(BaseModel base, Set<String> unchanged, UnchangedWeight weight) {
     return base.tensors().stream()
         .filter(tensor -> base.mergeSet().merges(tensor.name()))
-        .filter(
-            tensor -> weight == UnchangedWeight.EPSILON || !unchanged.contains(tensor.name()))
+        .filter(tensor -> weight == UnchangedWeight.EPSILON || !unchanged.contains(tensor.name()))
         .mapToLong(TensorInfo::elements)
         .sum();
   }

@@ -21,8 +21,7 @@ import java.util.stream.Collectors;
  * @param ties the tied ones
  * @param mergeSet the merged parameters; may be empty
  */
-public record BaseModel(
-    Path path, List<TensorInfo> tensors, TiedWeights ties, MergeSet mergeSet) {
+public record BaseModel(Path path, List<TensorInfo> tensors, TiedWeights ties, MergeSet mergeSet) {
   /** Looks at a base's tensors. */
   public static BaseModel of(Checkpoint base, List<String> patterns) {
     TiedWeights ties = TiedWeights.of(base);

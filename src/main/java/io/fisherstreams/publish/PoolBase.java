@@ -85,8 +85,7 @@ public final class PoolBase {
    * @param option what names the folder, for the message
    */
   public static void require(String option, Path folder, ModelManifest base) {
-    List<String> names =
-        ManifestTensors.all(base).stream().map(tensor -> tensor.name()).toList();
+    List<String> names = ManifestTensors.all(base).stream().map(tensor -> tensor.name()).toList();
     try (Checkpoint file = Checkpoint.openAs(folder, names)) {
       boolean isBase =
           file.tensors().keySet().containsAll(names)

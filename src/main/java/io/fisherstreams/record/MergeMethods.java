@@ -107,8 +107,7 @@ public final class MergeMethods {
     return Stream.of(UnchangedWeight.values())
         .filter(weight -> unchanged(weight).equals(name))
         .findFirst()
-        .orElseThrow(
-            () -> new InvalidInput("'%s', expected no_say or epsilon".formatted(name)));
+        .orElseThrow(() -> new InvalidInput("'%s', expected no_say or epsilon".formatted(name)));
   }
 
   /** The name of a weight in files and options: {@code no_say}. */

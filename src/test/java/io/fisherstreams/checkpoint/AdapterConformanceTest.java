@@ -29,8 +29,7 @@ class AdapterConformanceTest {
     TensorInfo tensor = file.tensors().get(name);
     int elements = (int) tensor.elements();
     double[] values = new double[elements];
-    FloatCodec.toDouble(
-        tensor.dtype(), file.slice(name, 0, elements), 0, values, 0, elements);
+    FloatCodec.toDouble(tensor.dtype(), file.slice(name, 0, elements), 0, values, 0, elements);
     return values;
   }
 
@@ -50,7 +49,9 @@ class AdapterConformanceTest {
   void everyTensorIsTheMergedOneRoundedOnce(String name) {
     boolean isBfloat16 = name.endsWith("bf16");
     Path reference =
-        CASES.resolve(name).resolve(isBfloat16 ? "expected-bf16.safetensors" : "expected-f32.safetensors");
+        CASES
+            .resolve(name)
+            .resolve(isBfloat16 ? "expected-bf16.safetensors" : "expected-f32.safetensors");
     try (Checkpoint model = expanded(name);
         Checkpoint base = Checkpoint.open(CASES.resolve(name).resolve("base"));
         Checkpoint expected = Checkpoint.open(reference)) {
@@ -58,7 +59,8 @@ class AdapterConformanceTest {
       Set<String> changed = new TreeSet<>();
       for (String tensor : model.tensors().keySet()) {
         assertThat(model.tensors().get(tensor)).isEqualTo(base.tensors().get(tensor));
-        assertThat(model.tensors().get(tensor).dtype()).isEqualTo(isBfloat16 ? DType.BF16 : DType.F32);
+        assertThat(model.tensors().get(tensor).dtype())
+            .isEqualTo(isBfloat16 ? DType.BF16 : DType.F32);
         assertThat(values(model, tensor)).as(tensor).isEqualTo(values(expected, tensor));
         if (!base.hasSameBytes(tensor, expected, tensor)) {
           changed.add(tensor);
@@ -81,7 +83,8 @@ class AdapterConformanceTest {
           double[] part = new double[count];
           FloatCodec.toDouble(
               tensor.dtype(), model.slice(tensor.name(), first, count), 0, part, 0, count);
-          assertThat(part).containsExactly(java.util.Arrays.copyOfRange(whole, first, first + count));
+          assertThat(part)
+              .containsExactly(java.util.Arrays.copyOfRange(whole, first, first + count));
         }
       }
     }

@@ -74,8 +74,7 @@ class AdapterIT {
             new TensorInfo("labels", DType.I64, List.of(EXAMPLES)));
     try (CheckpointWriter writer = CheckpointWriter.file(examples, infos, Map.of())) {
       for (TensorInfo info : infos) {
-        ByteBuffer data =
-            ByteBuffer.allocate((int) info.bytes()).order(ByteOrder.LITTLE_ENDIAN);
+        ByteBuffer data = ByteBuffer.allocate((int) info.bytes()).order(ByteOrder.LITTLE_ENDIAN);
         while (data.hasRemaining()) {
           data.putLong(
               switch (info.name()) {
@@ -201,7 +200,8 @@ class AdapterIT {
     // As a whole model with a Fisher of 0 where the adapter leaves the base alone.
     Map<String, float[]> entries = tensors(fisher());
     Path padded =
-        changed("padded.safetensors", WHOLE, (name, value) -> entries.containsKey(name) ? value : 0);
+        changed(
+            "padded.safetensors", WHOLE, (name, value) -> entries.containsKey(name) ? value : 0);
     Map<String, float[]> all = tensors(padded);
     all.putAll(entries);
     try (Checkpoint checkpoint = Checkpoint.open(WHOLE)) {
@@ -302,13 +302,21 @@ class AdapterIT {
       assertThat(release.getPlan().getModels().get(0).getShare()).isBetween(0.0, 1.0);
 
       // the same files again: the same version, of which nothing new is made
-      publish(pool, "a", "checkpoint", ADAPTER.toString(), "--base-folder", BASE.toString(),
-          "--estimator", "exact", "--num-examples", Long.toString(EXAMPLES));
+      publish(
+          pool,
+          "a",
+          "checkpoint",
+          ADAPTER.toString(),
+          "--base-folder",
+          BASE.toString(),
+          "--estimator",
+          "exact",
+          "--num-examples",
+          Long.toString(EXAMPLES));
       pool.output("method", "set", "fisher", "--unchanged-parameters", "epsilon");
       Release second =
           pool.awaitRelease(
-              "the other weight",
-              r -> isComplete(r, 2) && r.getRelease() > release.getRelease());
+              "the other weight", r -> isComplete(r, 2) && r.getRelease() > release.getRelease());
       assertThat(second.getPlan().getModels().get(0).getVersion())
           .isEqualTo(release.getPlan().getModels().get(0).getVersion());
       Path epsilon = directory.resolve("epsilon-pool.safetensors");

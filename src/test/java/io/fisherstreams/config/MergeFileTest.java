@@ -104,7 +104,14 @@ class MergeFileTest {
     assertThat(merge.method())
         .isEqualTo(
             new MergeFile.Method(
-                List.of(), FisherAverage.of(1e-6, true), 256, Optional.empty(), 1, 0, 8, UnchangedWeight.NO_SAY));
+                List.of(),
+                FisherAverage.of(1e-6, true),
+                256,
+                Optional.empty(),
+                1,
+                0,
+                8,
+                UnchangedWeight.NO_SAY));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }

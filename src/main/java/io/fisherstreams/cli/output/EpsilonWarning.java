@@ -34,8 +34,7 @@ public final class EpsilonWarning {
                 .sum();
     MergeFormula.Model whole =
         new MergeFormula.Model(fisher.coefficient(), fisher.total(), fisher.norm(), entries);
-    MergeFormula.Mass mass =
-        formula.mass(formula.factors(whole), whole.total(), whole.entries());
+    MergeFormula.Mass mass = formula.mass(formula.factors(whole), whole.total(), whole.entries());
     EpsilonShares.warning(
             formula,
             List.of(new EpsilonShares.Part(manifest.getModel(), 1, EpsilonShares.of(mass))))
