@@ -94,7 +94,8 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
                 standard.estimator(),
                 standard.samples(),
                 standard.seed(),
-                standard.batchSize()),
+                standard.batchSize(),
+                standard.unchangedParameters()),
             List.of());
     return new MergekitFile(merge, dtype(yaml));
   }

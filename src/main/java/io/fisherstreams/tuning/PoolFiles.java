@@ -65,6 +65,7 @@ public final class PoolFiles {
           ManifestTensors.all(models.base()));
       for (int i = 0; i < models.manifests().size(); i++) {
         ModelManifest manifest = models.manifests().get(i);
+        requireWhole(manifest);
         Path checkpoint = directory.resolve("model-" + i + ".safetensors");
         Path fisher = directory.resolve("model-" + i + ".fisher.safetensors");
         List<TensorInfo> tensors = ManifestTensors.merged(manifest);
@@ -93,8 +94,17 @@ public final class PoolFiles {
             standard.estimator(),
             standard.samples(),
             standard.seed(),
-            standard.batchSize()),
+            standard.batchSize(),
+            plan.getMethod().getUnchangedParameters()),
         List.of());
+  }
+
+  private static void requireWhole(ModelManifest manifest) {
+    if (manifest.getUnchanged() != null) {
+      throw new InvalidInput(
+          "%s is an adapter, of which the pool has only what it changes: tune the merge.yaml of its files instead"
+              .formatted(manifest.getModel()));
+    }
   }
 
   private static MergeFile.Model model(
