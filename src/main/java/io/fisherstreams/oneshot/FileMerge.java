@@ -267,8 +267,7 @@ final class FileMerge {
           plan.getModels().stream()
               .filter(
                   model ->
-                      countsUnchanged()
-                          || !isUnchanged(model.getModel(), shard.tensor().name()))
+                      countsUnchanged() || !isUnchanged(model.getModel(), shard.tensor().name()))
               .count();
     }
 
