@@ -213,7 +213,7 @@ final class Adapter {
     int rank = config.rank(module);
     if (left.get(0) != rank) {
       throw new InvalidInput(
-          "%s: %s has rank %d%s, but '%s' of %s has shape %s"
+          "%s: %s has rank %s%s, but '%s' of %s has shape %s"
               .formatted(
                   config.file(),
                   module,
@@ -245,10 +245,11 @@ final class Adapter {
       String module, TensorInfo weight, long outputs, long inputs, boolean embedding, String own) {
     boolean fits = weight.shape().equals(List.of(outputs, inputs));
     boolean fitsTransposed = weight.shape().equals(List.of(inputs, outputs));
-    boolean transposed = embedding || (fits && fitsTransposed ? isConv1d(module) : fitsTransposed);
+    boolean isSquare = fits && fitsTransposed;
+    boolean transposed = embedding || (isSquare ? isConv1d(module) : fitsTransposed);
     if (!(transposed ? fitsTransposed : fits)) {
       throw new InvalidInput(
-          "%s: '%s' and its lora_B are for %d inputs and %d outputs, the base's '%s' has shape %s"
+          "%s: '%s' and its lora_B are for %s inputs and %s outputs, the base's '%s' has shape %s"
               .formatted(file.path(), own, inputs, outputs, weight.name(), weight.shape()));
     }
     requireFloating(weight.name(), weight.dtype());
@@ -295,7 +296,7 @@ final class Adapter {
             .map(module -> module + ".bias")
             .filter(name -> baseNames.find(name).isPresent())
             .toList();
-    if (!biases.isEmpty() && biases.stream().noneMatch(names.values()::containsKey)) {
+    if (!biases.isEmpty() && biases.stream().noneMatch(name -> names.values().containsKey(name))) {
       throw new InvalidInput(
           "%s: bias is '%s', but %s has none of the trained biases, such as %s: some versions of PEFT (0.7 to 0.20) do not save them; save the adapter again with another one"
               .formatted(config.file(), config.bias(), file.path(), biases.get(0)));

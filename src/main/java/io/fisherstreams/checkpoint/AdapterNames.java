@@ -116,7 +116,7 @@ record AdapterNames(
       }
     }
     String other = values.putIfAbsent(parameter, own);
-    if (other != null && !same.areSame(other, own)) {
+    if (other != null && !same.areSame(own, other)) {
       throw new InvalidInput(
           "%s: tensors '%s' and '%s' are both %s, but they differ"
               .formatted(file, other, own, parameter));

@@ -116,7 +116,7 @@ public final class ModelCheck {
     wanted.keySet().removeAll(checkpoint.unchanged());
     if (wanted.isEmpty()) {
       throw new InvalidInput(
-          "%s: the adapter changes none of the %d parameters that the pool merges"
+          "%s: the adapter changes none of the %s parameters that the pool merges"
               .formatted(checkpoint.path(), mergeSet.names().size()));
     }
     for (String name : wanted.keySet()) {

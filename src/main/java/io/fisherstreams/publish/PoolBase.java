@@ -95,7 +95,7 @@ public final class PoolBase {
                   || file.sha256().equals(base.getCheckpointSha256()));
       if (!isBase) {
         throw new InvalidInput(
-            "%s %s: its tensors are not those of %s@%d, the pool's base"
+            "%s %s: its tensors are not those of %s@%s, the pool's base"
                 .formatted(option, folder, base.getModel(), base.getVersion()));
       }
     }

@@ -149,7 +149,7 @@ class AdapterIT {
             models:
               - {name: a, checkpoint: %s, %s}
               - {name: b, checkpoint: %s, fisher: %s}
-            method: {unchanged_parameters: %s, num_fisher_examples: %d}
+            method: {unchanged_parameters: %s, num_fisher_examples: %s}
             """
                 .formatted(
                     BASE.toAbsolutePath(),
