@@ -1,5 +1,7 @@
 package io.fisherstreams.bench;
 
+import static java.nio.charset.StandardCharsets.US_ASCII;
+
 import com.sun.management.OperatingSystemMXBean;
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.api.ApiStage;
@@ -10,12 +12,12 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintWriter;
 import java.lang.management.ManagementFactory;
+import java.net.Socket;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.Executors;
@@ -29,8 +31,8 @@ import java.util.concurrent.atomic.LongAdder;
  * also has the broker, the other stages and the publisher.
  */
 final class PageBench {
-  private static final int WARM_UP_ARRIVALS = 20;
-  private static final Duration SCRAPE_EVERY = Duration.ofSeconds(5);
+  private static final int WARM_UP_ARRIVALS = 10;
+  private static final Duration SCRAPE_EVERY = Duration.ofSeconds(15);
   private static final double NANOS = Duration.ofSeconds(1).toNanos();
 
   private final Path directory;
@@ -38,6 +40,7 @@ final class PageBench {
   private final int models;
   private final PageThreads threads = new PageThreads();
   private long version;
+  private double wall;
 
   PageBench(Path directory, PrintWriter out, int models) {
     this.directory = directory;
@@ -57,6 +60,7 @@ final class PageBench {
         with(pool);
       }
       double[] ratios = new double[repetitions];
+      double[] walls = new double[repetitions];
       double[] own = new double[repetitions];
       double[] pages = new double[repetitions];
       double[] plains = new double[repetitions];
@@ -64,15 +68,18 @@ final class PageBench {
         // each is the second of a pair as often as the first
         boolean isFirst = i % 2 == 0;
         pages[i] = isFirst ? with(pool) : 0;
+        walls[i] = wall;
         plains[i] = arrive(pool);
         pages[i] = isFirst ? pages[i] : with(pool);
+        walls[i] = isFirst ? walls[i] : wall;
         ratios[i] = pages[i] / plains[i];
         own[i] = threads.seconds() / plains[i];
         out.printf(
             Locale.ROOT,
-            "  with page and metrics %.3f CPU seconds, %.3f of them on their own threads; without %.3f, ratio %.3f%n",
+            "  with page and metrics %.3f CPU seconds, %.3f of them on their own threads, in %.1f s; without %.3f, ratio %.3f%n",
             pages[i],
             threads.seconds(),
+            walls[i],
             plains[i],
             ratios[i]);
         out.flush();
@@ -120,32 +127,30 @@ final class PageBench {
     }
   }
 
-  @SuppressWarnings("try") // the memory is only there
-  private double arrive(ArrivalPool pool) throws Exception {
+  private double arrive(ArrivalPool pool) {
     version++;
     pool.write(models + version);
-    try (WarmMemory memory =
-        new WarmMemory(directory, List.of(pool.weights(), pool.fisher(), pool.state()))) {
-      System.gc(); // the one before must not be cleaned up in this one's time
-      OperatingSystemMXBean process =
-          (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
-      long before = process.getProcessCpuTime();
-      pool.arrive("arrival", version);
-      double seconds = (process.getProcessCpuTime() - before) / NANOS;
-      return seconds;
-    }
+    System.gc(); // the one before must not be cleaned up in this one's time
+    OperatingSystemMXBean process =
+        (OperatingSystemMXBean) ManagementFactory.getOperatingSystemMXBean();
+    long before = process.getProcessCpuTime();
+    wall = pool.arrive("arrival", version).seconds();
+    return (process.getProcessCpuTime() - before) / NANOS;
   }
 
   /** An open page and a Prometheus. */
   private static final class Visitor implements AutoCloseable {
-    private final InputStream events;
+    private final Socket events; // its close ends a read at once
     private final Thread reader;
     private final ScheduledExecutorService prometheus =
         Executors.newSingleThreadScheduledExecutor(task -> new Thread(task, PageThreads.VISITOR));
     private final LongAdder bytes = new LongAdder();
 
     Visitor(URI page) throws IOException {
-      events = page.resolve("/v1/events").toURL().openStream();
+      events = new Socket(page.getHost(), page.getPort());
+      events
+          .getOutputStream()
+          .write("GET /v1/events HTTP/1.1\r\nHost: localhost\r\n\r\n".getBytes(US_ASCII));
       reader = new Thread(this::read, PageThreads.VISITOR);
       reader.start();
       URI metrics = page.resolve(Monitor.METRICS);
@@ -156,8 +161,8 @@ final class PageBench {
 
     private void read() {
       byte[] block = new byte[8 << 10];
-      try {
-        for (int count = events.read(block); count >= 0; count = events.read(block)) {
+      try (InputStream in = events.getInputStream()) {
+        for (int count = in.read(block); count >= 0; count = in.read(block)) {
           bytes.add(count);
         }
       } catch (IOException e) {

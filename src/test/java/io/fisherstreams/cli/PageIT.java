@@ -91,6 +91,7 @@ class PageIT {
         assertThat(browser.complaints()).isEmpty();
       }
       browser.awaitText("#connection", "Connection lost at");
+      assertThat(browser.accessibilityViolations()).isEmpty();
       // The port is free at once: the server closed its connections itself.
       try (ApiStage again = api(port)) {
         assertThat(again.url().getPort()).isEqualTo(port);
