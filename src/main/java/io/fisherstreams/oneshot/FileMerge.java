@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.merge.PlanFactors;
+import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.merge.ShardMerge;
 import io.fisherstreams.merge.ShardMerge.Elements;
 import io.fisherstreams.merge.payload.PayloadFile;
@@ -99,12 +100,18 @@ final class FileMerge {
    *
    * @param method its patterns must be those of the checked file
    * @param coefficients of the models that get another λ than the file gives them
+   * @param repeated sums that earlier merges have kept
    * @param progress receives the bytes of each shard after it was merged, from any thread
    * @throws InvalidInput when the merged model is not finite, or all weights are zero
    */
   Release run(
-      MergeMethod method, Map<String, Double> coefficients, Output output, LongConsumer progress) {
+      MergeMethod method,
+      Map<String, Double> coefficients,
+      Output output,
+      RepeatedSums repeated,
+      LongConsumer progress) {
     MergePlan plan = plan(method, coefficients);
+    repeated.begin(terms(method));
     List<TensorInfo> tensors = tensors(method);
     List<Shard> shards = shards(report.base().tensors());
     Map<String, DType> types = new TreeMap<>();
@@ -118,7 +125,7 @@ final class FileMerge {
       tasks.forEach(
           shards.size(),
           () -> {
-            Worker worker = new Worker(plan, baseFile, models);
+            Worker worker = new Worker(plan, baseFile, models, repeated);
             return index -> {
               Shard shard = shards.get(index);
               DType dtype = types.get(shard.tensor().name());
@@ -145,6 +152,13 @@ final class FileMerge {
       writer.finish(release);
       return release;
     }
+  }
+
+  /** The terms of a sum depend on all settings but the scale, which the result is moved by. */
+  private static String terms(MergeMethod method) {
+    Map<String, String> keys = MergeMethods.keys(MergeMethods.formula(method));
+    keys.remove("scale");
+    return keys.toString();
   }
 
   private MergePlan plan(MergeMethod method, Map<String, Double> coefficients) {
@@ -242,8 +256,10 @@ final class FileMerge {
     private final ShardMerge.Sums sums;
     private final Checkpoint baseFile;
     private final OpenModels models;
+    private final RepeatedSums repeated;
 
-    Worker(MergePlan plan, Checkpoint baseFile, OpenModels models) {
+    Worker(MergePlan plan, Checkpoint baseFile, OpenModels models, RepeatedSums repeated) {
+      this.repeated = repeated;
       this.plan = plan;
       this.baseFile = baseFile;
       this.models = models;
@@ -305,11 +321,12 @@ final class FileMerge {
         arithmetic.copy(own, shard.elements(), dtype);
         return 0;
       }
-      return arithmetic.merge(
+      return repeated.merge(
+          arithmetic,
           sums,
+          shard,
           formula.readsBase() ? Optional.of(own) : Optional.empty(),
           inputs,
-          shard.elements(),
           dtype);
     }
 

@@ -16,6 +16,7 @@ import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.oneshot.MergeListener.Unit;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.Manifests;
@@ -54,6 +55,9 @@ import org.apache.kafka.clients.producer.Producer;
 public final class OneShotMerge {
   /** Bytes of native libraries, stores and indexes, whatever the models' size. */
   private static final long STORES = 32 << 20;
+
+  /** Further merges keep sums in this part of the memory. */
+  private static final int KEPT_PART = 4;
 
   private final Inputs inputs;
   private final MergeFile file;
@@ -177,16 +181,19 @@ public final class OneShotMerge {
     Release release;
     try (TaskProgress progress = listener.begin("merge", Unit.BYTES)) {
       progress.total(merge.bytes(file.method().formula()));
-      release = merge.run(base.getMethod(), Map.of(), output(), progress::add);
+      release =
+          merge.run(base.getMethod(), Map.of(), output(), new RepeatedSums(0), progress::add);
       progress.done();
     }
     warnOfUnweighted(release);
+    RepeatedSums repeated = new RepeatedSums(Runtime.getRuntime().maxMemory() / KEPT_PART);
     further.accept(
         (formula, coefficients, target) ->
             merge.run(
                 MergeMethods.with(base.getMethod(), formula),
                 coefficients,
                 ReleaseExporter.Output.file(target),
+                repeated,
                 bytes -> {}));
     return new Result(release, inputs.output(), merged(merge.tensors(base.getMethod())));
   }

@@ -154,6 +154,8 @@ final class TuneIT {
     "1, '{name: gradient_matching}'",
     "3, '{name: gradient_matching}'",
     "7, '{name: gradient_matching}'",
+    "17, '{name: gradient_matching}'",
+    "18, '{relative_fisher_weight: 1e-3}'",
     "3, '{scale: 1.2}'",
     "7, '{relative_fisher_weight: 1e-3, fisher_exponent: 0.5}'",
     "7, '{normalize_fisher_weight: false}'",
