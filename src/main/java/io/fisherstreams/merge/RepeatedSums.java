@@ -16,10 +16,10 @@ import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Sums that stay in memory while the same models are merged again and again with other weights. A
- * merge in which a few weights changed reads those models alone. The bits of the sums depend only on
- * the models and weights that are in them, so the result is that of a merge from the start. With
- * fewer models than {@link BinnedMerge#MIN_MODELS}, and beyond the given memory, all models are read
- * each time. Threads may merge different shards at the same time.
+ * merge in which a few weights changed reads those models alone. The bits of the sums depend only
+ * on the models and weights that are in them, so the result is that of a merge from the start. With
+ * fewer models than {@link BinnedMerge#MIN_MODELS}, and beyond the given memory, all models are
+ * read each time. Threads may merge different shards at the same time.
  */
 public final class RepeatedSums {
   /** A block's sums, and the models as they are in them. */

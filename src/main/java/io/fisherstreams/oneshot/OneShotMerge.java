@@ -181,8 +181,7 @@ public final class OneShotMerge {
     Release release;
     try (TaskProgress progress = listener.begin("merge", Unit.BYTES)) {
       progress.total(merge.bytes(file.method().formula()));
-      release =
-          merge.run(base.getMethod(), Map.of(), output(), new RepeatedSums(0), progress::add);
+      release = merge.run(base.getMethod(), Map.of(), output(), new RepeatedSums(0), progress::add);
       progress.done();
     }
     warnOfUnweighted(release);

@@ -56,8 +56,7 @@ class MethodRejectionsTest {
   void ofACommand(String options, String message) {
     List<String> line = new ArrayList<>(List.of("method", "set"));
     line.addAll(List.of(options.strip().split(" ")));
-    line.addAll(
-        List.of("--bootstrap-servers=127.0.0.1:1", "--schema-registry=http://127.0.0.1:1"));
+    line.addAll(List.of("--bootstrap-servers=127.0.0.1:1", "--schema-registry=http://127.0.0.1:1"));
     Output output = run(line);
     assertThat(output.exit).as(output.err).isEqualTo(2);
     assertThat(output.err).contains(message.strip());

@@ -45,9 +45,7 @@ class RepeatedSumsTest {
     @Override
     public ByteBuffer read(int first, int count, ByteBuffer scratch) {
       reads++;
-      return bytes
-          .slice(first * Float.BYTES, count * Float.BYTES)
-          .order(ByteOrder.LITTLE_ENDIAN);
+      return bytes.slice(first * Float.BYTES, count * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     }
   }
 
@@ -77,12 +75,7 @@ class RepeatedSumsTest {
 
   private byte[] merge(RepeatedSums repeated, MergeFormula formula, double... weights) {
     repeated.merge(
-        arithmetic,
-        ShardMerge.sums(formula),
-        SHARD,
-        Optional.of(base),
-        inputs(weights),
-        DType.F32);
+        arithmetic, ShardMerge.sums(formula), SHARD, Optional.of(base), inputs(weights), DType.F32);
     byte[] merged = new byte[ELEMENTS * Float.BYTES];
     arithmetic.merged().get(0, merged);
     return merged;
