@@ -19,6 +19,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.publish.Receipt;
+import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
@@ -168,8 +169,9 @@ final class PublishExamplesCommand implements Callable<Integer> {
         Optional.ofNullable(manifest.getConfig())
             .flatMap(
                 config ->
-                    ModelRuntimes.inputs(
-                        ModelConfig.parse("config of " + manifest.getModel(), config)));
+                    ModelRuntimes.check(
+                        ModelConfig.parse("config of " + manifest.getModel(), config),
+                        ManifestTensors.all(manifest)));
     if (inputs.isPresent()) {
       source.forEach(count, inputs.get());
     } else {
@@ -178,8 +180,8 @@ final class PublishExamplesCommand implements Callable<Integer> {
           .println(
               "note: "
                   + manifest.getModel()
-                  + " runs as a TorchScript module of the gradient stage, so the names and shapes of the"
-                  + " inputs are checked there");
+                  + " runs as a TorchScript module of the gradient stage, so the inputs' names and shapes and"
+                  + " the labels are checked there");
     }
   }
 

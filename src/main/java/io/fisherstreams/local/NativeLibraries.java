@@ -1,6 +1,7 @@
 package io.fisherstreams.local;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.NativeFolder;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -20,12 +21,13 @@ public final class NativeLibraries {
   public static void load(Path folder, String remedy) {
     try {
       Files.createDirectories(folder);
+      NativeFolder.requireExecutable(folder, remedy);
       NativeLibraryLoader.getInstance().loadLibrary(folder.toString());
+    } catch (InvalidInput e) {
+      throw e;
     } catch (IOException | LinkageError | RuntimeException e) {
       throw new InvalidInput(
-          "native libraries cannot be loaded from %s: %s; if that disk is mounted noexec, %s"
-              .formatted(folder, e.getMessage(), remedy),
-          e);
+          "native libraries cannot be loaded from %s: %s".formatted(folder, e.getMessage()), e);
     }
   }
 }

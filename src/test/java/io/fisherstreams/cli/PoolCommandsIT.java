@@ -134,6 +134,9 @@ final class PoolCommandsIT {
       rejected(
           "example 0: has no input_ids; it has [pixel_values]",
           with(List.of("publish", "examples", images, "--model", "m", "--num-examples", "1")));
+      rejected(
+          "example 0: label 77 is not in 0 … ",
+          with(List.of("publish", "examples", wrongLabel(examples).toString(), "--model", "m")));
       assertThat(status()).as("nothing was sent").contains("dead letters: 0");
       assertThat(output(publish)).contains("published 7 examples of m@");
       await()
@@ -148,6 +151,13 @@ final class PoolCommandsIT {
         stages.destroyForcibly();
       }
     }
+  }
+
+  /** A copy whose first label is 77: the labels are the last seven int64. */
+  private Path wrongLabel(String examples) throws IOException {
+    byte[] file = Files.readAllBytes(Path.of(examples));
+    file[file.length - 7 * Long.BYTES] = 77;
+    return Files.write(directory.resolve("wrong.safetensors"), file);
   }
 
   private static String[] with(List<String> line, String... more) {

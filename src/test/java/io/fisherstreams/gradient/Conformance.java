@@ -14,9 +14,12 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /** The cases of conformance/gradient, computed elsewhere by float64 automatic differentiation. */
 public final class Conformance {
@@ -26,6 +29,26 @@ public final class Conformance {
 
   public static Path file(String model, String name) {
     return ROOT.resolve(model).resolve(name);
+  }
+
+  /** All cases. */
+  static List<String> models() throws IOException {
+    try (Stream<Path> folders = Files.list(ROOT)) {
+      return folders.map(folder -> folder.getFileName().toString()).sorted().toList();
+    }
+  }
+
+  /** Names, types and shapes of a model's tensors, its head's included. */
+  static List<TensorInfo> shapes(String model) {
+    List<TensorInfo> tensors = new ArrayList<>();
+    for (String name : List.of("model.safetensors", "head.safetensors")) {
+      if (Files.exists(file(model, name))) {
+        try (Checkpoint checkpoint = Checkpoint.open(file(model, name))) {
+          tensors.addAll(checkpoint.tensors().values());
+        }
+      }
+    }
+    return tensors;
   }
 
   static ModelRuntime load(String model) {

@@ -1,13 +1,21 @@
 package io.fisherstreams.gradient;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
+import io.fisherstreams.gradient.model.ModelRuntimes;
+import io.fisherstreams.tensor.TensorInfo;
 import java.util.Arrays;
+import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class ConformanceTest {
   private static final double TOLERANCE = 1e-4;
@@ -85,6 +93,26 @@ class ConformanceTest {
                   .isLessThan(TOLERANCE);
             }
           });
+    }
+  }
+
+  /** What a publisher checks: it has a manifest's tensors, and not their values. */
+  @ParameterizedTest
+  @MethodSource("io.fisherstreams.gradient.Conformance#models")
+  void theExamplesAreAcceptedByConfigAndShapes(String model) {
+    List<TensorInfo> tensors = Conformance.shapes(model);
+    Consumer<Example> check = ModelRuntimes.check(Conformance.config(model), tensors).orElseThrow();
+    try (ExampleSource source = Conformance.examples(model)) {
+      source.forEach(source.count(), check);
+      Example example = source.read(0, 1).get(0);
+      Example wrong = new Example("file", 0, 1_000, example.inputs());
+      if (example.inputs().containsKey(Example.LABELS) || model.matches(".*-lm.*|t5.*")) {
+        check.accept(wrong); // a language model's labels are tokens
+      } else {
+        assertThatThrownBy(() -> check.accept(wrong))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageContaining("label 1000 is not in 0 …");
+      }
     }
   }
 

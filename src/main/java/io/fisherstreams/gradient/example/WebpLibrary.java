@@ -2,12 +2,8 @@ package io.fisherstreams.gradient.example;
 
 import com.luciad.imageio.webp.WebPWrapper;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.NativeFolder;
 import io.fisherstreams.files.TemporaryDirectory;
-import java.io.IOException;
-import java.io.UncheckedIOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
-import java.nio.file.attribute.PosixFilePermissions;
 
 /**
  * libwebp, which Pillow uses too: a decoder in Java gives other pixels. It is unpacked when the
@@ -29,7 +25,7 @@ final class WebpLibrary {
       return;
     }
     try (TemporaryDirectory folder = TemporaryDirectory.create(null)) {
-      requireExecutable(folder.path());
+      NativeFolder.requireExecutable(folder.path(), "let TMPDIR name a folder on another disk");
       System.setProperty("com.luciad.imageio.webp.tmpdir", folder.path().toString());
       WebPWrapper.loadNativeLibrary();
       loaded = true;
@@ -38,23 +34,6 @@ final class WebpLibrary {
           "WebP needs a native library that cannot be loaded on this platform; convert the files to"
               + " PNG, which keeps all pixels",
           e);
-    }
-  }
-
-  /** The library's own loader would print a stack trace. */
-  private static void requireExecutable(Path folder) {
-    try {
-      Path file =
-          Files.createFile(
-              folder.resolve("executable"),
-              PosixFilePermissions.asFileAttribute(PosixFilePermissions.fromString("rwx------")));
-      if (!Files.isExecutable(file)) {
-        throw new InvalidInput(
-            "WebP needs a native library, which cannot be loaded from %s: the disk is mounted noexec; let TMPDIR name a folder on another disk"
-                .formatted(folder.getParent()));
-      }
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
     }
   }
 }

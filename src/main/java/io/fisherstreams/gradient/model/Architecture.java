@@ -15,18 +15,22 @@ import java.util.function.Function;
  * @param build builds a classifier from the config and loads its tensors from the parameters
  * @param language builds a language model; empty when the architecture has none
  * @param inputs rejects, by the config alone, an example whose inputs the model rejects
+ * @param lastLayer the tensor with a row for each output of a classifier; empty when only the
+ *     config says how many there are
  */
 record Architecture(
     Set<String> modelTypes,
     BiFunction<ModelConfig, Parameters, Network> build,
     Optional<BiFunction<ModelConfig, Parameters, LanguageNetwork>> language,
-    Function<ModelConfig, Consumer<Example>> inputs) {
+    Function<ModelConfig, Consumer<Example>> inputs,
+    Optional<String> lastLayer) {
 
   /** An architecture without language models. */
   Architecture(
       Set<String> modelTypes,
       BiFunction<ModelConfig, Parameters, Network> build,
-      Function<ModelConfig, Consumer<Example>> inputs) {
-    this(modelTypes, build, Optional.empty(), inputs);
+      Function<ModelConfig, Consumer<Example>> inputs,
+      Optional<String> lastLayer) {
+    this(modelTypes, build, Optional.empty(), inputs, lastLayer);
   }
 }

@@ -71,7 +71,7 @@ final class BertFamily implements Network {
         Activation.named(
             config.origin(), names.activation(), config.text(names.activation(), "gelu"));
     requireImplemented(config);
-    OutputHead head = OutputHead.of(config, parameters, names.classifier() + ".weight");
+    OutputHead head = OutputHead.of(config, parameters, classifier(names));
     output = head.kind();
 
     String anchor = "embeddings.word_embeddings.weight";
@@ -169,7 +169,12 @@ final class BertFamily implements Network {
     return new Architecture(
         Set.of(modelType),
         (config, parameters) -> new BertFamily(config, parameters, names),
-        config -> limits(config, names)::require);
+        config -> limits(config, names)::require,
+        Optional.of(classifier(names)));
+  }
+
+  private static String classifier(BertNames names) {
+    return names.classifier() + ".weight";
   }
 
   @Override

@@ -24,6 +24,8 @@ import java.util.Set;
  * <p>Input: {@code pixel_values} (channels, image_size, image_size), normalised.
  */
 final class ClipVision implements Network {
+  private static final String TEXT_EMBEDS = "text_embeds";
+
   private final PatchEmbedding embedding;
   private final LayerNorm preNorm;
   private final List<TransformerBlock> blocks;
@@ -88,7 +90,7 @@ final class ClipVision implements Network {
 
     TensorInfo text =
         parameters
-            .headTensor("text_embeds")
+            .headTensor(TEXT_EMBEDS)
             .filter(tensor -> tensor.shape().size() == 2)
             .orElseThrow(
                 () ->
@@ -98,7 +100,7 @@ final class ClipVision implements Network {
                                 + " hidden_size) and logit_scale")
                             .formatted(parameters.origin())));
     long classes = text.shape().get(0);
-    config.requireClasses(classes, "text_embeds of " + parameters.origin());
+    config.requireClasses(classes, TEXT_EMBEDS + " of " + parameters.origin());
     long projected = text.shape().get(1);
     projection =
         new Linear(
@@ -106,7 +108,7 @@ final class ClipVision implements Network {
             Optional.empty(),
             Linear.Layout.OUT_IN);
     logitFactor = (float) Math.exp(parameters.takeFrozen("logit_scale").value().getFloat());
-    NDArray embeddedText = parameters.takeFrozen("text_embeds", classes, projected).value();
+    NDArray embeddedText = parameters.takeFrozen(TEXT_EMBEDS, classes, projected).value();
     textDirections =
         Scratch.scoped(
             () -> embeddedText.div(embeddedText.square().sum(new int[] {1}, true).sqrt()));
@@ -128,7 +130,10 @@ final class ClipVision implements Network {
   /** The architecture for {@code model_type} "clip_vision_model" and, as a whole, "clip". */
   static Architecture architecture() {
     return new Architecture(
-        Set.of("clip_vision_model", "clip"), ClipVision::new, whole -> size(vision(whole))::pixels);
+        Set.of("clip_vision_model", "clip"),
+        ClipVision::new,
+        whole -> size(vision(whole))::pixels,
+        Optional.of(TEXT_EMBEDS));
   }
 
   @Override

@@ -18,7 +18,7 @@ import java.util.Set;
  * every position counts.
  */
 final class DecoderClassifier implements Network {
-  private static final String SCORE = "score.weight";
+  static final String SCORE = "score.weight";
 
   private final Decoder decoder;
 

@@ -98,7 +98,8 @@ final class FeedForward implements Network {
 
   /** The architecture for {@code model_type} "mlp" and "cnn". */
   static Architecture architecture() {
-    return new Architecture(Set.of("mlp", "cnn"), FeedForward::new, config -> Input.of(config)::of);
+    return new Architecture(
+        Set.of("mlp", "cnn"), FeedForward::new, config -> Input.of(config)::of, Optional.empty());
   }
 
   @Override

@@ -18,7 +18,8 @@ final class Gpt2 {
         Set.of("gpt2"),
         Gpt2::classifier,
         Optional.of(Gpt2::languageModel),
-        config -> limits(config)::require);
+        config -> limits(config)::require,
+        Optional.of(DecoderClassifier.SCORE));
   }
 
   private static TokenBatch.Limits limits(ModelConfig config) {

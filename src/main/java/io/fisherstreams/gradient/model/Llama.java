@@ -57,7 +57,8 @@ final class Llama {
               return new DecoderLanguageModel(
                   config, parameters, llama.decoder(parameters), llama.width, false);
             }),
-        config -> new Llama(config, kind).limits()::require);
+        config -> new Llama(config, kind).limits()::require,
+        Optional.of(DecoderClassifier.SCORE));
   }
 
   private TokenBatch.Limits limits() {

@@ -4,7 +4,9 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
@@ -12,6 +14,7 @@ import java.util.SortedSet;
 import java.util.TreeSet;
 import java.util.function.BiFunction;
 import java.util.function.Consumer;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 
 /** Chooses and builds the runtime of a model from its config. */
@@ -89,18 +92,48 @@ public final class ModelRuntimes {
   }
 
   /**
-   * A check of a model's examples, by its config alone: it rejects, with {@link InvalidInput}, an
-   * input that is missing or of another shape, or a token outside the vocabulary. It does not check
-   * labels.
+   * A check of a model's examples without its weights: it rejects, with {@link InvalidInput}, an
+   * input that is missing or of another shape, a token outside the vocabulary, and the label of a
+   * classifier or a regression that is no class or number. The labels of a language model are
+   * checked when it runs.
    *
    * @param config the model's {@code config.json}
+   * @param tensors the model's and its head's
    * @return empty when no architecture has this {@code model_type}
    */
-  public static Optional<Consumer<Example>> inputs(ModelConfig config) {
+  public static Optional<Consumer<Example>> check(
+      ModelConfig config, Collection<TensorInfo> tensors) {
     return ARCHITECTURES.stream()
         .filter(candidate -> candidate.modelTypes().contains(config.modelType()))
         .findFirst()
-        .map(architecture -> architecture.inputs().apply(config));
+        .map(
+            architecture ->
+                architecture
+                    .inputs()
+                    .apply(config)
+                    .andThen(labels(config, architecture.lastLayer(), tensors)));
+  }
+
+  private static Consumer<Example> labels(
+      ModelConfig config, Optional<String> lastLayer, Collection<TensorInfo> tensors) {
+    if (isLanguageModel(
+        config, tensors.stream().map(TensorInfo::name).collect(Collectors.toSet()))) {
+      return example -> {};
+    }
+    long outputs =
+        lastLayer
+            .flatMap(name -> rows(name, tensors))
+            .orElseGet(() -> Long.valueOf(config.classes()));
+    return outputs == 1 ? Example::value : example -> example.labelAmong((int) outputs);
+  }
+
+  /** A wrapper's prefix may be in front of the name. */
+  private static Optional<Long> rows(String name, Collection<TensorInfo> tensors) {
+    return tensors.stream()
+        .filter(tensor -> tensor.name().equals(name) || tensor.name().endsWith("." + name))
+        .filter(tensor -> !tensor.shape().isEmpty())
+        .map(tensor -> tensor.shape().get(0))
+        .findFirst();
   }
 
   /**

@@ -69,7 +69,8 @@ final class T5 implements LanguageNetwork {
                   .formatted(config.origin()));
         },
         Optional.of(T5::new),
-        config -> limits(config)::require);
+        config -> limits(config)::require,
+        Optional.empty());
   }
 
   private static TokenBatch.Limits limits(ModelConfig config) {

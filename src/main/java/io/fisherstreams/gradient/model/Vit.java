@@ -17,6 +17,8 @@ import java.util.Set;
  * <p>Input: {@code pixel_values} (channels, image_size, image_size), normalised.
  */
 final class Vit implements Network {
+  private static final String CLASSIFIER = "classifier.weight";
+
   private final PatchEmbedding embedding;
   private final List<TransformerBlock> blocks;
   private final LayerNorm finalNorm;
@@ -33,7 +35,7 @@ final class Vit implements Network {
     Activation activation =
         Activation.named(config.origin(), "hidden_act", config.text("hidden_act", "gelu"));
     PatchEmbedding.Size size = size(config);
-    OutputHead head = OutputHead.of(config, parameters, "classifier.weight");
+    OutputHead head = OutputHead.of(config, parameters, CLASSIFIER);
     output = head.kind();
 
     parameters.findPrefix("vit.embeddings.cls_token", "embeddings.cls_token");
@@ -84,7 +86,8 @@ final class Vit implements Network {
 
   /** The architecture for {@code model_type} "vit". */
   static Architecture architecture() {
-    return new Architecture(Set.of("vit"), Vit::new, config -> size(config)::pixels);
+    return new Architecture(
+        Set.of("vit"), Vit::new, config -> size(config)::pixels, Optional.of(CLASSIFIER));
   }
 
   @Override

@@ -8,10 +8,12 @@ import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.TensorInfo;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Consumer;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -29,7 +31,9 @@ class ModelInputsTest {
   }
 
   private static void check(String config, Map<String, InputTensor> inputs) {
-    ModelRuntimes.inputs(config(config)).orElseThrow().accept(new Example("file", 3, 0, inputs));
+    ModelRuntimes.check(config(config), List.of())
+        .orElseThrow()
+        .accept(new Example("file", 3, 0, inputs));
   }
 
   @ParameterizedTest
@@ -81,6 +85,53 @@ class ModelInputsTest {
 
   @Test
   void anotherArchitectureIsNotChecked() {
-    assertThat(ModelRuntimes.inputs(config("{'model_type': 'unknown'}"))).isEmpty();
+    assertThat(ModelRuntimes.check(config("{'model_type': 'unknown'}"), List.of())).isEmpty();
+  }
+
+  private static Example labelled(long label) {
+    return new Example("file", 3, label, Map.of("pixel_values", pixels(6)));
+  }
+
+  @Test
+  void aLabelIsOneOfTheConfigsClasses() {
+    Consumer<Example> check =
+        ModelRuntimes.check(
+                config("{'model_type': 'mlp', 'input_size': 6, 'num_labels': 3}"), List.of())
+            .orElseThrow();
+    check.accept(labelled(2));
+    for (long label : new long[] {3, -1, 1L << 32}) {
+      assertThatThrownBy(() -> check.accept(labelled(label)))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessage("file: example 3: label " + label + " is not in 0 … 2");
+    }
+  }
+
+  /** Configs leave out the default of two classes; a head has its own. */
+  @Test
+  void aLabelIsOneOfTheLastLayersRows() {
+    Consumer<Example> check =
+        ModelRuntimes.check(
+                config("{'model_type': 'vit', 'image_size': 4, 'patch_size': 2, 'num_labels': 2}"),
+                List.of(new TensorInfo("classifier.weight", DType.F32, List.of(5L, 768L))))
+            .orElseThrow();
+    Map<String, InputTensor> image = Map.of("pixel_values", pixels(3, 4, 4));
+    check.accept(new Example("file", 3, 4, image));
+    assertThatThrownBy(() -> check.accept(new Example("file", 3, 5, image)))
+        .hasMessage("file: example 3: label 5 is not in 0 … 4");
+  }
+
+  @Test
+  void aRegressionTakesAnyNumber() {
+    Consumer<Example> check =
+        ModelRuntimes.check(
+                config("{'model_type': 'bert', 'vocab_size': 10, 'num_labels': 1}"), List.of())
+            .orElseThrow();
+    InputTensor tokens = InputTensor.ofLongs(1, 2);
+    check.accept(new Example("file", 3, 7, Map.of("input_ids", tokens)));
+    InputTensor nan = InputTensor.ofFloats(List.of(), new float[] {Float.NaN});
+    assertThatThrownBy(
+            () ->
+                check.accept(new Example("file", 3, 0, Map.of("input_ids", tokens, "labels", nan))))
+        .hasMessageContaining("labels: expected a finite number");
   }
 }
