@@ -10,6 +10,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EvaluatedModel;
 import io.fisherstreams.cli.options.OutputFile;
 import io.fisherstreams.cli.options.TorchScriptOption;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.config.MergeFile;
@@ -150,10 +151,10 @@ final class EvaluateCommand implements Callable<Integer> {
               .formatted(checkpoint));
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
-    files.renaming().ifPresent(how -> spec.commandLine().getErr().println("note: " + how));
+    files.renaming().ifPresent(Notes.of(spec));
     try (ExampleSource examples = examples(files, one);
         ModelRuntime runtime = files.load()) {
-      runtime.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
+      runtime.note().ifPresent(Notes.of(spec));
       report(one, one.model(), runtime, evaluate(examples, runtime, "evaluate"));
     }
   }
@@ -225,7 +226,7 @@ final class EvaluateCommand implements Callable<Integer> {
       Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::upTo);
       progress.done();
       if (examples instanceof ShortenedExamples shortened) {
-        shortened.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
+        shortened.note().ifPresent(Notes.of(spec));
       }
       return evaluation;
     }

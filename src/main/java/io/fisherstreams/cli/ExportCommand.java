@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputOptions;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
@@ -108,7 +109,7 @@ final class ExportCommand implements Callable<Integer> {
     }
     if (baseFolder != null) {
       Companions companions = Companions.of(baseFolder, trustsCode);
-      companions.note().ifPresent(this::note);
+      companions.note().ifPresent(Notes.of(spec));
       return Optional.of(companions);
     }
     MergePlan plan = release.getPlan();
@@ -118,18 +119,15 @@ final class ExportCommand implements Callable<Integer> {
                 known.getModel().equals(plan.getBaseModel())
                     && known.getVersion() == plan.getBaseVersion());
     if (base.isEmpty() || base.get().getCompanions().isEmpty()) {
-      note(
-          base.isEmpty()
-              ? "the pool has another base now; --base-folder DIR copies the files of this one"
-              : "the base was published without config.json and tokenizer; --base-folder DIR copies them");
+      Notes.of(spec)
+          .accept(
+              base.isEmpty()
+                  ? "the pool has another base now; --base-folder DIR copies the files of this one"
+                  : "the base was published without config.json and tokenizer; --base-folder DIR copies them");
       return Optional.empty();
     }
     PackedCompanions.unpack(base.get().getCompanions(), unpacked);
     return Optional.of(Companions.of(unpacked, false));
-  }
-
-  private void note(String message) {
-    spec.commandLine().getErr().println("note: " + message);
   }
 
   private void export(

@@ -5,6 +5,7 @@ import io.fisherstreams.cli.options.CheckpointExamples;
 import io.fisherstreams.cli.options.EstimatorConverter;
 import io.fisherstreams.cli.options.EstimatorOptions;
 import io.fisherstreams.cli.options.TorchScriptOption;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
@@ -71,9 +72,9 @@ final class FisherCommand implements Callable<Integer> {
   public Integer call() {
     FisherSettings settings = settings();
     ModelFiles files = model.files(torchScript.file());
-    files.renaming().ifPresent(this::note);
+    files.renaming().ifPresent(Notes.of(spec));
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
-      new FisherJob(files, model.examples(), settings).run(output, progress::upTo, this::note);
+      new FisherJob(files, model.examples(), settings).run(output, progress::upTo, Notes.of(spec));
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);
@@ -97,9 +98,5 @@ final class FisherCommand implements Callable<Integer> {
   private String estimatorOfTheModel() {
     boolean languageModel = model.exists() && model.files(torchScript.file()).isLanguageModel();
     return Estimator.byDefault(languageModel).text();
-  }
-
-  private void note(String note) {
-    spec.commandLine().getErr().println("note: " + note);
   }
 }

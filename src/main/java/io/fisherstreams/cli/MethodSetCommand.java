@@ -5,6 +5,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MethodOptions;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.MethodText;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.coordinator.MethodChange;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.fisher.MergeFormula;
@@ -67,8 +68,7 @@ final class MethodSetCommand implements Callable<Integer> {
       PoolProducer pool = new PoolProducer(topics, producer);
       pool.announce(sent);
       models.sync();
-      receipt.require(
-          pool.sent(), sent, note -> spec.commandLine().getErr().println("note: " + note));
+      receipt.require(pool.sent(), sent, Notes.of(spec));
     }
     PrintWriter out = spec.commandLine().getOut();
     out.println("pool " + topics.pool() + " now merges by " + MethodText.of(formula));

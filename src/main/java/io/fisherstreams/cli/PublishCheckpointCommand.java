@@ -8,6 +8,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EstimationOptions;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.fisher.MergeSet;
@@ -172,7 +173,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     ModelManifest poolBase = models.requireBase();
     try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
-      note("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
+      Notes.of(spec).accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
       PoolBase.fetch(kafka, topics, poolBase, directory.path());
       publish(model, kafka, topics, models, Optional.of(directory.path()));
     }
@@ -210,16 +211,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         models.requireCurrent(manifest);
         publisher.checkpoint(manifest, files.tensors(), progress::add);
         progress.done();
-        receipt.require(publisher.sent(), manifest, this::note);
+        receipt.require(publisher.sent(), manifest, Notes.of(spec));
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published " + model + "@" + manifest.getVersion());
       release.forVersion(kafka, topics, model, manifest.getVersion(), out);
     }
-  }
-
-  private void note(String message) {
-    spec.commandLine().getErr().println("note: " + message);
   }
 
   /** The folder's files that an export writes beside the tensors, as far as a record has room. */
@@ -228,7 +225,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     PackedCompanions packed =
         PackedCompanions.pack(
             Companions.of(path, false), Math.min(room, Limits.MAX_COMPANION_BYTES));
-    packed.note().ifPresent(this::note);
+    packed.note().ifPresent(Notes.of(spec));
     return packed.files();
   }
 
@@ -244,7 +241,9 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   private Checkpoint open(PoolModels models, Optional<Path> ofAdapter) {
     Checkpoint checkpoint =
         base != null ? Checkpoint.open(path) : openAs(models.requireBase(), ofAdapter);
-    checkpoint.renaming().ifPresent(how -> note("the tensors of " + path + " are read " + how));
+    checkpoint
+        .renaming()
+        .ifPresent(how -> Notes.of(spec).accept("the tensors of " + path + " are read " + how));
     return checkpoint;
   }
 
@@ -279,11 +278,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
           .sources()
           .forEach(
               (name, source) ->
-                  note(
-                      name
-                          + " is tied to "
-                          + source
-                          + "; it is not sent, and an export with --base-folder writes it"));
+                  Notes.of(spec)
+                      .accept(
+                          name
+                              + " is tied to "
+                              + source
+                              + "; it is not sent, and an export with --base-folder writes it"));
       ModelManifest manifest = Manifests.base(model, 0, found.tensors(), baseMethod(), "");
       if (Files.isDirectory(path)) {
         manifest.setCompanions(companions(manifest));
@@ -301,8 +301,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         Manifests.unchanged(checkpoint, poolBase.getVersion(), inBase::contains);
     unchanged.ifPresent(
         found ->
-            note(
-                String.format(
+            Notes.of(spec).accept(String.format(
                     Locale.ROOT,
                     "%s is a LoRA adapter: it changes %d tensors of the base, and leaves %d as they are",
                     path,

@@ -7,6 +7,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.gradient.EstimatedModel;
@@ -130,7 +131,7 @@ final class PublishExamplesCommand implements Callable<Integer> {
         publish(source, models.require(model), kafka, topics, models);
       }
       if (source instanceof ShortenedExamples shortened) {
-        shortened.note().ifPresent(note -> spec.commandLine().getErr().println("note: " + note));
+        shortened.note().ifPresent(Notes.of(spec));
       }
     }
     return 0;
@@ -155,8 +156,7 @@ final class PublishExamplesCommand implements Callable<Integer> {
       Publisher publisher = new Publisher(topics, producer);
       publisher.examples(estimated, source, count, firstIndex, progress::add);
       progress.done();
-      receipt.require(
-          publisher.sent(), manifest, note -> spec.commandLine().getErr().println("note: " + note));
+      receipt.require(publisher.sent(), manifest, Notes.of(spec));
     }
     PrintWriter out = spec.commandLine().getOut();
     out.println("published " + count + " examples of " + estimated.version());
@@ -175,11 +175,9 @@ final class PublishExamplesCommand implements Callable<Integer> {
     if (inputs.isPresent()) {
       source.forEach(count, inputs.get());
     } else {
-      spec.commandLine()
-          .getErr()
-          .println(
-              "note: "
-                  + manifest.getModel()
+      Notes.of(spec)
+          .accept(
+              manifest.getModel()
                   + " runs as a TorchScript module of the gradient stage, so the inputs' names and shapes and"
                   + " the labels are checked there");
     }

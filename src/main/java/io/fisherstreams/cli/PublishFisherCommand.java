@@ -7,6 +7,7 @@ import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.EpsilonWarning;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolView;
@@ -101,10 +102,7 @@ final class PublishFisherCommand implements Callable<Integer> {
             count,
             progress::add);
         progress.done();
-        receipt.require(
-            publisher.sent(),
-            manifest,
-            note -> spec.commandLine().getErr().println("note: " + note));
+        receipt.require(publisher.sent(), manifest, Notes.of(spec));
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published the Fisher of " + model + "@" + manifest.getVersion());

@@ -6,6 +6,7 @@ import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.MadeFor;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.SealedFisherWarning;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.coordinator.PoolView;
@@ -101,10 +102,7 @@ final class PublishGradientsCommand implements Callable<Integer> {
         Publisher publisher = new Publisher(topics, producer);
         send(publisher, manifest, gradients, examples, progress::add);
         progress.done();
-        receipt.require(
-            publisher.sent(),
-            manifest,
-            note -> spec.commandLine().getErr().println("note: " + note));
+        receipt.require(publisher.sent(), manifest, Notes.of(spec));
       }
       PrintWriter out = spec.commandLine().getOut();
       out.println("published gradients of " + examples + " examples for " + model);

@@ -12,9 +12,7 @@ import io.fisherstreams.coordinator.Proposal;
 import io.fisherstreams.coordinator.StageLag;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.kafka.DeadLetterReader;
 import io.fisherstreams.kafka.KafkaSettings;
-import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.PoolTopics;
@@ -90,7 +88,7 @@ final class StatusCommand implements Callable<Integer> {
             if (json) {
               printJson(admin, topics, reading);
             } else {
-              print(admin, kafka, topics, reading);
+              print(admin, topics, reading);
             }
           }
           PoolStatus status = reading.status();
@@ -98,7 +96,7 @@ final class StatusCommand implements Callable<Integer> {
         });
   }
 
-  private void print(Admin admin, KafkaSettings kafka, PoolTopics topics, PoolReading reading) {
+  private void print(Admin admin, PoolTopics topics, PoolReading reading) {
     PoolStatus status = reading.status();
     PrintWriter out = spec.commandLine().getOut();
     out.printf(Locale.ROOT, "pool %s, %d partitions%n%n", topics.pool(), status.partitions());
@@ -106,10 +104,10 @@ final class StatusCommand implements Callable<Integer> {
     table.models().print(out);
     out.println();
     status.view().propose().ifPresent(next -> printMethod(next, out));
-    lags(admin, kafka, topics, status.partitions()).print(out);
+    lags(admin, topics, status.partitions()).print(out);
     out.println();
     printReleases(status.releases(), table, out);
-    out.println(PrintableText.of(new DeadLetterReader(kafka, topics).summary().text()));
+    out.println(PrintableText.of(reading.deadLetterText()));
   }
 
   private void printJson(Admin admin, PoolTopics topics, PoolReading reading) {
@@ -171,16 +169,14 @@ final class StatusCommand implements Callable<Integer> {
     out.println();
   }
 
-  private TextTable lags(Admin admin, KafkaSettings kafka, PoolTopics topics, int partitions) {
+  private TextTable lags(Admin admin, PoolTopics topics, int partitions) {
+    Map<String, String> further = RunningStages.groups(connection.config(), topics);
+    Map<String, String> instances = PoolStatus.instances(admin, topics, further);
     TextTable table = new TextTable().left().left().left();
-    Map<String, String> instances = PoolStatus.instances(admin, topics);
     PoolStatus.lags(admin, topics, partitions)
         .forEach((stage, lag) -> addStage(table, stage, lag, instances.get(stage)));
-    RunningStages.groups(connection.config(), topics)
-        .forEach(
-            (stage, group) ->
-                addStage(
-                    table, stage, StageLag.of(kafka, group), RunningInstances.of(kafka, group)));
+    further.forEach(
+        (stage, group) -> addStage(table, stage, StageLag.of(admin, group), instances.get(stage)));
     return table;
   }
 

@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.ReleaseWait;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.ManifestRules;
@@ -43,8 +44,7 @@ final class WeightCommand implements Callable<Integer> {
     Double coefficient = lambda.equals("default") ? null : parse(lambda);
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
-    new PoolChanges(kafka, topics)
-        .weight(model, coefficient, note -> spec.commandLine().getErr().println("note: " + note));
+    new PoolChanges(kafka, topics).weight(model, coefficient, Notes.of(spec));
     PrintWriter out = spec.commandLine().getOut();
     out.println(model + " now has coefficient " + lambda);
     release.forCoefficient(kafka, topics, model, coefficient, out);

@@ -54,6 +54,7 @@ final class LivePool {
   private final Set<ModelVersion> changed = new LinkedHashSet<>();
   private PoolView view;
   private long deadLetterCount;
+  private boolean hasEarlierDeadLetters;
 
   /**
    * An empty pool.
@@ -89,7 +90,8 @@ final class LivePool {
             examples,
             Collections.unmodifiableSortedMap(aliases),
             List.copyOf(deadLetters),
-            deadLetterCount));
+            deadLetterCount,
+            hasEarlierDeadLetters));
   }
 
   private static long count(List<Long> runs) {
@@ -244,6 +246,11 @@ final class LivePool {
     } else {
       aliases.remove(text(record.key()));
     }
+  }
+
+  /** Remembers that there are older dead letters than those that it is given. */
+  synchronized void omitEarlierDeadLetters() {
+    hasEarlierDeadLetters = true;
   }
 
   /** Takes a dead letter over, without its value. */

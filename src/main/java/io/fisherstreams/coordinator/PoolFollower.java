@@ -174,7 +174,11 @@ public final class PoolFollower implements AutoCloseable {
     consumer.assign(partitions);
     long begin = consumer.beginningOffsets(partitions).get(partition);
     long end = consumer.endOffsets(partitions).get(partition);
-    consumer.seek(partition, Math.max(begin, end - LivePool.MAX_DEAD_LETTERS));
+    long from = Math.max(begin, end - LivePool.MAX_DEAD_LETTERS);
+    if (from > begin) {
+      pool.omitEarlierDeadLetters();
+    }
+    consumer.seek(partition, from);
     readOn(partitions, pool::deadLetter);
   }
 

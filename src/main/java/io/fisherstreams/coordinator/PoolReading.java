@@ -7,6 +7,7 @@ import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import java.time.Instant;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.SortedMap;
@@ -21,6 +22,7 @@ import java.util.SortedMap;
  * @param deadLetters the newest ones without their values, oldest first
  * @param deadLetterCount those among the topic's last 1,000 offsets when reading began, and all
  *     later ones
+ * @param hasEarlierDeadLetters whether there were others before those
  */
 public record PoolReading(
     PoolStatus status,
@@ -28,7 +30,24 @@ public record PoolReading(
     Map<ModelVersion, Long> counted,
     SortedMap<String, Alias> aliases,
     List<DeadLetter> deadLetters,
-    long deadLetterCount) {
+    long deadLetterCount,
+    boolean hasEarlierDeadLetters) {
+  /** How many dead letters there are, and the newest, in one line for people. */
+  public String deadLetterText() {
+    if (deadLetters.isEmpty()) {
+      return "dead letters: 0";
+    }
+    DeadLetter newest = deadLetters.get(deadLetters.size() - 1);
+    return String.format(
+        Locale.ROOT,
+        "dead letters: %d%s; the newest is at offset %d: %s: %s",
+        deadLetterCount,
+        hasEarlierDeadLetters ? " or more" : "",
+        newest.offset(),
+        newest.place(),
+        newest.reason());
+  }
+
   /** The newest complete release. */
   public Optional<Release> newestRelease() {
     List<Release> releases = status.releases();

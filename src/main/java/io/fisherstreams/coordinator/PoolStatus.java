@@ -14,6 +14,7 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.SortedMap;
 import org.apache.kafka.clients.admin.Admin;
 
@@ -80,7 +81,7 @@ public final class PoolStatus {
           partitions,
           reading.view(),
           lags(admin, topics, partitions),
-          instances(admin, topics),
+          instances(admin, topics, Map.of()),
           List.copyOf(reading.releases().values()));
     }
   }
@@ -95,12 +96,20 @@ public final class PoolStatus {
     return lags;
   }
 
-  /** Which instances of these stages are running, in words. */
-  public static Map<String, String> instances(Admin admin, PoolTopics topics) {
-    Map<String, String> instances = new HashMap<>();
+  /**
+   * Which instances of each stage are running, in words.
+   *
+   * @param further consumer groups of other stages, by stage
+   */
+  public static Map<String, String> instances(
+      Admin admin, PoolTopics topics, Map<String, String> further) {
+    Map<String, String> groups = new LinkedHashMap<>(further);
     for (Stage stage : List.of(Stage.GRADIENT, Stage.MERGE, Stage.COORDINATOR)) {
-      instances.put(stage.text(), RunningInstances.of(admin, stage.group(topics.pool())));
+      groups.put(stage.text(), stage.group(topics.pool()));
     }
+    Map<String, String> found = RunningInstances.of(admin, Set.copyOf(groups.values()));
+    Map<String, String> instances = new HashMap<>();
+    groups.forEach((stage, group) -> instances.put(stage, found.get(group)));
     return instances;
   }
 

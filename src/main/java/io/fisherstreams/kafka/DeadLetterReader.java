@@ -3,7 +3,6 @@ package io.fisherstreams.kafka;
 import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.PoolTopics;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.atomic.AtomicReference;
@@ -13,34 +12,6 @@ import org.apache.kafka.common.TopicPartition;
 
 /** Reads a pool's dead letters. */
 public final class DeadLetterReader {
-  /** Offsets that {@link #summary} looks at: each letter may have megabytes. */
-  static final int MAX_SUMMED = 1000;
-
-  /**
-   * How many dead letters there are.
-   *
-   * @param count those that were counted
-   * @param isAll whether there are no more
-   * @param newest the one with the highest offset, if there is any
-   */
-  public record Summary(long count, boolean isAll, Optional<DeadLetter> newest) {
-    /** One line for people. */
-    public String text() {
-      return newest
-          .map(
-              letter ->
-                  String.format(
-                      Locale.ROOT,
-                      "dead letters: %d%s; the newest is at offset %d: %s: %s",
-                      count,
-                      isAll ? "" : " or more",
-                      letter.offset(),
-                      letter.place(),
-                      letter.reason()))
-          .orElse("dead letters: 0");
-    }
-  }
-
   private final KafkaSettings kafka;
   private final TopicPartition partition;
 
@@ -81,26 +52,6 @@ public final class DeadLetterReader {
             }
           });
       return Optional.ofNullable(found.get());
-    }
-  }
-
-  /** Counts the newest dead letters, and names the newest. */
-  public Summary summary() {
-    try (Consumer<byte[], byte[]> consumer = consumer()) {
-      long begin = consumer.beginningOffsets(List.of(partition)).get(partition);
-      long end = consumer.endOffsets(List.of(partition)).get(partition);
-      long from = Math.max(begin, end - MAX_SUMMED);
-      consumer.seek(partition, from);
-      long[] count = {0};
-      AtomicReference<DeadLetter> newest = new AtomicReference<>();
-      TopicReader.readToEnd(
-          consumer,
-          List.of(partition),
-          record -> {
-            count[0]++;
-            newest.set(DeadLetter.of(record));
-          });
-      return new Summary(count[0], from == begin, Optional.ofNullable(newest.get()));
     }
   }
 

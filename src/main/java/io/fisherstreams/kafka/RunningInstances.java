@@ -2,7 +2,9 @@ package io.fisherstreams.kafka;
 
 import io.fisherstreams.Build;
 import java.util.Collection;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
@@ -13,8 +15,10 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.clients.admin.ConsumerGroupDescription;
 import org.apache.kafka.clients.admin.MemberDescription;
 import org.apache.kafka.common.KafkaException;
+import org.apache.kafka.common.KafkaFuture;
 import org.apache.kafka.common.errors.AuthorizationException;
 import org.apache.kafka.common.errors.GroupIdNotFoundException;
 import org.apache.kafka.common.errors.InterruptException;
@@ -83,14 +87,30 @@ public final class RunningInstances {
   }
 
   /**
-   * In words: {@code no instance is running}, or the number of instances, their hosts, partitions
-   * and builds.
+   * In words, by group: {@code no instance is running}, or the number of instances, their hosts,
+   * partitions and builds. All groups are asked for at once.
    *
-   * @param group of the stage
+   * @param groups of the stages
    */
-  public static String of(Admin admin, String group) {
+  public static Map<String, String> of(Admin admin, Set<String> groups) {
+    Map<String, String> instances = new HashMap<>();
+    admin
+        .describeConsumerGroups(groups)
+        .describedGroups()
+        .forEach((group, description) -> instances.put(group, of(group, description)));
+    return instances;
+  }
+
+  /** Does what {@link #of(Admin, Set)} does for one group, with a client of its own. */
+  public static String of(KafkaSettings kafka, String group) {
+    try (Admin admin = kafka.admin()) {
+      return of(admin, Set.of(group)).get(group);
+    }
+  }
+
+  private static String of(String group, KafkaFuture<ConsumerGroupDescription> description) {
     try {
-      return text(admin.describeConsumerGroups(Set.of(group)).all().get().get(group).members());
+      return text(description.get().members());
     } catch (ExecutionException e) {
       if (e.getCause() instanceof GroupIdNotFoundException) {
         return text(Set.of());
@@ -102,13 +122,6 @@ public final class RunningInstances {
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
       throw new InterruptException(e);
-    }
-  }
-
-  /** Does what {@link #of(Admin, String)} does, with a client of its own. */
-  public static String of(KafkaSettings kafka, String group) {
-    try (Admin admin = kafka.admin()) {
-      return of(admin, group);
     }
   }
 

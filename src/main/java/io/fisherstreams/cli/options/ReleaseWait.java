@@ -153,9 +153,9 @@ public final class ReleaseWait {
     }
     long end = System.nanoTime() + waiting.timeout.toNanos();
     try (ReleaseFeed feed = new ReleaseFeed(kafka, topics)) {
-      Optional<Release> found = newest(feed.upToDate().values()).filter(r -> has.test(r.getPlan()));
+      Optional<Release> found = newest(feed.upToDate().values(), has);
       while (found.isEmpty() && System.nanoTime() - end < 0) {
-        found = newest(feed.poll(POLL).values()).filter(r -> has.test(r.getPlan()));
+        found = newest(feed.poll(POLL).values(), has);
       }
       Release release =
           found.orElseThrow(
@@ -178,11 +178,16 @@ public final class ReleaseWait {
     }
   }
 
-  /** The newest release that is complete, or rejected; an abandoned one was overtaken. */
-  private static Optional<Release> newest(Collection<Release> releases) {
+  /**
+   * The newest release that is complete, or rejected, if its plan is the wanted one; an abandoned
+   * release was overtaken.
+   */
+  private static Optional<Release> newest(
+      Collection<Release> releases, Predicate<MergePlan> isWanted) {
     return releases.stream()
         .filter(release -> release.getStatus() != ReleaseStatus.ABANDONED)
-        .reduce((earlier, later) -> later);
+        .reduce((earlier, later) -> later)
+        .filter(release -> isWanted.test(release.getPlan()));
   }
 
   private static String state(KafkaSettings kafka, PoolTopics topics, String model) {

@@ -1,6 +1,8 @@
 package io.fisherstreams.cli.output;
 
 import io.fisherstreams.oneshot.TaskProgress;
+import java.text.DecimalFormat;
+import java.text.DecimalFormatSymbols;
 import java.time.Duration;
 import java.util.Locale;
 import java.util.concurrent.atomic.AtomicLong;
@@ -27,6 +29,7 @@ public final class TerminalProgress implements TaskProgress {
   private long size;
   private final AtomicLong count = new AtomicLong();
   private ProgressBar bar;
+  private boolean isClosed;
   private long total;
   private long started = System.nanoTime();
   private long reported = started;
@@ -67,7 +70,7 @@ public final class TerminalProgress implements TaskProgress {
               .setTaskName(task)
               .setInitialMax(amount)
               .setUnit(" " + unit, size)
-              .showSpeed()
+              .showSpeed(new DecimalFormat("0.0", DecimalFormatSymbols.getInstance(Locale.ROOT)))
               .setStyle(ProgressBarStyle.ASCII)
               .setConsumer(new ConsoleProgressBarConsumer(System.err))
               .build();
@@ -90,13 +93,12 @@ public final class TerminalProgress implements TaskProgress {
             .getErr()
             .printf(
                 Locale.ROOT,
-                "%s: %d of %d %s, %.1f %s/s, %.0f s left%n",
+                "%s: %d of %d %s, %s, %.0f s left%n",
                 task,
                 sum / size,
                 total / size,
                 unit,
-                rate / size,
-                unit,
+                rate(rate, isBytes),
                 (total - sum) / rate);
       }
     }
@@ -112,22 +114,37 @@ public final class TerminalProgress implements TaskProgress {
     add(Math.max(0, done - count.get()));
   }
 
-  /** Prints how long the task took. */
+  /**
+   * Ends the bar, or prints how long the task took. What is printed next is on a line of its own.
+   */
   @Override
   public void done() {
-    if (bar == null) {
-      spec.commandLine()
-          .getErr()
-          .printf(
-              Locale.ROOT,
-              "%s: %d %s in %.1f s, %.1f %s/s%n",
-              task,
-              count.get() / size,
-              unit,
-              seconds(),
-              count.get() / (double) size / seconds(),
-              unit);
+    if (bar != null) {
+      close();
+      return;
     }
+    spec.commandLine()
+        .getErr()
+        .printf(
+            Locale.ROOT,
+            "%s: %d %s in %.1f s, %s%n",
+            task,
+            count.get() / size,
+            unit,
+            seconds(),
+            rate(count.get() / seconds(), isBytes));
+  }
+
+  /** A rate for people; bytes in the largest unit of which it has one. */
+  static String rate(double perSecond, boolean isBytes) {
+    if (!isBytes) {
+      return String.format(Locale.ROOT, "%.1f examples/s", perSecond);
+    }
+    return perSecond < KIB
+        ? String.format(Locale.ROOT, "%.0f bytes/s", perSecond)
+        : perSecond < MIB
+            ? String.format(Locale.ROOT, "%.1f KiB/s", perSecond / KIB)
+            : String.format(Locale.ROOT, "%.1f MiB/s", perSecond / MIB);
   }
 
   private double seconds() {
@@ -136,7 +153,8 @@ public final class TerminalProgress implements TaskProgress {
 
   @Override
   public void close() {
-    if (bar != null) {
+    if (bar != null && !isClosed) {
+      isClosed = true;
       bar.close();
     }
   }

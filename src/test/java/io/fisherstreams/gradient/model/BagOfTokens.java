@@ -46,7 +46,8 @@ final class BagOfTokens implements Network {
     return new Architecture(
         Set.of("bag_of_tokens"),
         BagOfTokens::new,
-        config -> example -> tokens(example, config.positive("vocab_size")));
+        config -> example -> tokens(example, config.positive("vocab_size")),
+        Optional.of("score.weight"));
   }
 
   @Override
