@@ -60,22 +60,25 @@ public final class PoolFollower implements AutoCloseable {
   private final PoolTopics topics;
   private final Listener listener;
   private final LivePool pool;
-  private final Consumer<byte[], byte[]> consumer;
+  private final KafkaSettings kafka;
   private final Map<TopicPartition, Long> positions = new HashMap<>();
   private final CompletableFuture<Void> ready = new CompletableFuture<>();
   private final CompletableFuture<Optional<Throwable>> ended = new CompletableFuture<>();
   private final Thread thread = new Thread(this::run, "pool-follower");
   private volatile boolean closing;
+  // first a reader, then a consumer that waits for records; one is woken up while it is open only
+  private Consumer<byte[], byte[]> consumer;
   private long notifyAt = System.nanoTime();
 
   /** A follower that is not started. */
   public PoolFollower(KafkaSettings kafka, PoolTopics topics, Listener listener) {
+    this.kafka = kafka;
     this.topics = topics;
     this.listener = listener;
     try (Admin admin = kafka.admin()) {
       pool = new LivePool(topics, new PoolAdmin(admin, topics).check());
     }
-    consumer = kafka.newConsumer();
+    consumer = kafka.newReader();
   }
 
   /** Reads a pool once and hands it over. */
@@ -189,7 +192,13 @@ public final class PoolFollower implements AutoCloseable {
     partitions.forEach(partition -> positions.put(partition, consumer.position(partition)));
   }
 
+  private synchronized void awaitRecords() {
+    consumer.close(CloseOptions.timeout(Duration.ZERO));
+    consumer = kafka.newConsumer();
+  }
+
   private void follow() throws InterruptedException {
+    awaitRecords();
     consumer.assign(List.copyOf(positions.keySet()));
     positions.forEach(consumer::seek);
     Backoff backoff = new Backoff(FIRST_WAIT, MAX_WAIT);
@@ -243,7 +252,9 @@ public final class PoolFollower implements AutoCloseable {
       ended.complete(Optional.empty());
       return;
     }
-    consumer.wakeup();
+    synchronized (this) {
+      consumer.wakeup();
+    }
     try {
       thread.join(CLOSE_WITHIN.toMillis());
     } catch (InterruptedException e) {

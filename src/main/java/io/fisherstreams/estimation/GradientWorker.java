@@ -103,7 +103,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     catalog = TopicModelCatalog.open(kafka, topics.models());
     loader =
         new ModelLoader(
-            new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions),
+            new CheckpointFetcher(topics, kafka::newTextKeyReader, partitions),
             catalog::base,
             options,
             directory);

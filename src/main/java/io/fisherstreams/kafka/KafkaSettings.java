@@ -44,6 +44,12 @@ import org.apache.kafka.streams.processor.WallclockTimestampExtractor;
  * @param client the user's client settings, as Kafka's own tools take them
  */
 public record KafkaSettings(String bootstrapServers, Map<String, String> client) {
+  // At the end of a topic, a broker holds the fetch that a consumer has begun there for half a
+  // second. A
+  // consumer sends it one fetch at a time, so the next topic would wait as long.
+  private static final Map<String, Integer> ANSWER_AT_THE_END =
+      Map.of(ConsumerConfig.FETCH_MAX_WAIT_MS_CONFIG, 20);
+
   private static final int MIB = 1 << 20;
 
   private static final Pattern LOGIN =
@@ -279,12 +285,20 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
 
   /** A consumer of committed records without a group; the caller closes it. */
   public Consumer<byte[], byte[]> newConsumer() {
-    return newConsumer(new ByteArrayDeserializer());
+    return newConsumer(new ByteArrayDeserializer(), Map.of());
   }
 
-  /** A consumer of committed records with text keys, without a group; the caller closes it. */
-  public Consumer<String, byte[]> newTextKeyConsumer() {
-    return newConsumer(new StringDeserializer());
+  /**
+   * A consumer of committed records, without a group, that reads one topic after another to its
+   * end; the caller closes it.
+   */
+  public Consumer<byte[], byte[]> newReader() {
+    return newConsumer(new ByteArrayDeserializer(), ANSWER_AT_THE_END);
+  }
+
+  /** A {@link #newReader} with text keys. */
+  public Consumer<String, byte[]> newTextKeyReader() {
+    return newConsumer(new StringDeserializer(), ANSWER_AT_THE_END);
   }
 
   /** A consumer with Kafka's defaults, without a group; the caller closes it. */
@@ -296,9 +310,10 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     return new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer());
   }
 
-  private <K> Consumer<K, byte[]> newConsumer(Deserializer<K> key) {
+  private <K> Consumer<K, byte[]> newConsumer(Deserializer<K> key, Map<String, ?> own) {
     Map<String, Object> config = common();
     config.putAll(consumer());
+    config.putAll(own);
     config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     config.putAll(client);
     return new KafkaConsumer<>(config, key, new ByteArrayDeserializer());

@@ -32,7 +32,7 @@ public final class TopicModelCatalog implements ModelCatalog, AutoCloseable {
 
   /** A catalog that reads {@code models} from its beginning. */
   public static TopicModelCatalog open(KafkaSettings kafka, Topic<String, ModelManifest> models) {
-    return new TopicModelCatalog(models, kafka.newTextKeyConsumer(), kafka.newDefaultConsumer());
+    return new TopicModelCatalog(models, kafka.newTextKeyReader(), kafka.newDefaultConsumer());
   }
 
   /**

@@ -122,7 +122,7 @@ public final class TopicReader {
    */
   public static void withConsumer(
       KafkaSettings kafka, java.util.function.Consumer<Consumer<String, byte[]>> action) {
-    Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer();
+    Consumer<String, byte[]> consumer = kafka.newTextKeyReader();
     try {
       action.accept(consumer);
     } finally {

@@ -40,11 +40,11 @@ public final class PoolBase {
       KafkaSettings kafka, PoolTopics topics, ModelManifest base, Path folder) {
     DiskSpace.require(folder, ModelCheck.bytes(base), "the pool's base", "--base-folder or TMPDIR");
     int partitions;
-    try (Consumer<String, byte[]> consumer = kafka.newTextKeyConsumer()) {
+    try (Consumer<String, byte[]> consumer = kafka.newTextKeyReader()) {
       partitions = consumer.partitionsFor(topics.checkpointShards().name()).size();
     }
     CheckpointFetcher fetcher =
-        new CheckpointFetcher(topics, kafka::newTextKeyConsumer, partitions);
+        new CheckpointFetcher(topics, kafka::newTextKeyReader, partitions);
     if (!fetcher.fetch(base, name -> true, folder.resolve("model.safetensors"), () -> false)) {
       throw new InvalidInput(
           "the pool does not have all tensors of its base %s yet, from which the adapter is expanded"
