@@ -4,6 +4,7 @@ import io.fisherstreams.Backoff;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.URI;
 import java.net.URISyntaxException;
 import java.time.Duration;
@@ -58,6 +59,9 @@ final class ConfluentRegistry implements SchemaRegistry {
   private final String url;
   private final SchemaRegistryClient client;
   private final Duration patience;
+  // whether a connection was refused, and whether one was ever made
+  private volatile boolean refused;
+  private volatile boolean connected;
   private final boolean mayRegister;
   private final Map<Integer, Schema> byId = new ConcurrentHashMap<>();
   private final Set<Integer> failing = ConcurrentHashMap.newKeySet();
@@ -140,17 +144,24 @@ final class ConfluentRegistry implements SchemaRegistry {
       Exception failure;
       try {
         T result = call.run();
+        connected = true;
         if (said) {
           LOG.info("schema registry {} is back again", url);
         }
         return result;
       } catch (RestClientException e) {
+        connected = true;
         if (e.getStatus() < SERVER_ERROR && e.getStatus() != TOO_MANY_REQUESTS) {
           throw e;
         }
         failure = e;
       } catch (IOException e) {
         failure = e;
+      }
+      if (failure instanceof ConnectException && !connected) {
+        refused = true;
+      } else {
+        connected = true;
       }
       if (System.nanoTime() - giveUp >= 0) {
         throw new Unreachable("schema registry " + url + " cannot be reached", failure);
@@ -210,8 +221,8 @@ final class ConfluentRegistry implements SchemaRegistry {
 
   @Override
   public void delete(String subject) {
-    if (!mayRegister) {
-      return;
+    if (!mayRegister || (refused && !connected)) {
+      return; // this client cannot have registered it
     }
     try {
       client.deleteSubject(subject);

@@ -30,8 +30,8 @@ public interface SchemaRegistry {
   int register(String subject, Schema schema);
 
   /**
-   * Deletes a subject with all its versions for good; does nothing when there is none, or when this
-   * client registers nothing.
+   * Deletes a subject with all its versions for good; does nothing when there is none, when this
+   * client registers nothing, or when it tried to and never reached the registry.
    *
    * @throws io.fisherstreams.InvalidInput when the registry rejects that or does not answer; it is
    *     asked once

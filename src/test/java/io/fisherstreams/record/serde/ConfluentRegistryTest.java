@@ -70,6 +70,23 @@ class ConfluentRegistryTest {
     }
   }
 
+  /** A one-shot merge then says one thing: that the registry cannot be reached. */
+  @Test
+  void whatWasNeverRegisteredIsNotNamedAsLeft() throws IOException {
+    String url;
+    try (ServerSocket free = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      url = "http://127.0.0.1:" + free.getLocalPort();
+    }
+    SchemaRegistry registry = SchemaRegistry.connect(url, Map.of(), Duration.ofMillis(1));
+    assertThatThrownBy(() -> registry.register("t-value", FIRST))
+        .hasMessageContaining("schema registry " + url + " cannot be reached");
+    registry.delete("t-value");
+    SchemaRegistry other = SchemaRegistry.connect(url, Map.of(), Duration.ofMillis(1));
+    assertThatThrownBy(() -> other.delete("t-value"))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("subject t-value of schema registry " + url + " is left");
+  }
+
   @Test
   void rejectsAnIncompatibleSchemaNamingSubjectAndReason() {
     try (EmbeddedRegistry server = EmbeddedRegistry.start()) {
