@@ -173,7 +173,8 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     ModelManifest poolBase = models.requireBase();
     try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
-      Notes.of(spec).accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
+      Notes.of(spec)
+          .accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
       PoolBase.fetch(kafka, topics, poolBase, directory.path());
       publish(model, kafka, topics, models, Optional.of(directory.path()));
     }
@@ -301,12 +302,14 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         Manifests.unchanged(checkpoint, poolBase.getVersion(), inBase::contains);
     unchanged.ifPresent(
         found ->
-            Notes.of(spec).accept(String.format(
-                    Locale.ROOT,
-                    "%s is a LoRA adapter: it changes %d tensors of the base, and leaves %d as they are",
-                    path,
-                    inBase.size() - found.getNames().size(),
-                    found.getNames().size())));
+            Notes.of(spec)
+                .accept(
+                    String.format(
+                        Locale.ROOT,
+                        "%s is a LoRA adapter: it changes %d tensors of the base, and leaves %d as they are",
+                        path,
+                        inBase.size() - found.getNames().size(),
+                        found.getNames().size())));
     ModelManifest.Builder manifest =
         estimated == null
             ? Manifests.fineTuned(model, 0, checkpoint.ownTensors(), unchanged, mergeSet, false)

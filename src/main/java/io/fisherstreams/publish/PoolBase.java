@@ -43,8 +43,7 @@ public final class PoolBase {
     try (Consumer<String, byte[]> consumer = kafka.newTextKeyReader()) {
       partitions = consumer.partitionsFor(topics.checkpointShards().name()).size();
     }
-    CheckpointFetcher fetcher =
-        new CheckpointFetcher(topics, kafka::newTextKeyReader, partitions);
+    CheckpointFetcher fetcher = new CheckpointFetcher(topics, kafka::newTextKeyReader, partitions);
     if (!fetcher.fetch(base, name -> true, folder.resolve("model.safetensors"), () -> false)) {
       throw new InvalidInput(
           "the pool does not have all tensors of its base %s yet, from which the adapter is expanded"
