@@ -3,6 +3,7 @@ package io.fisherstreams.monitor;
 import java.io.IOException;
 import java.time.Duration;
 import java.util.concurrent.Executors;
+import java.util.concurrent.RejectedExecutionException;
 import java.util.concurrent.ScheduledExecutorService;
 import java.util.concurrent.ScheduledFuture;
 import java.util.concurrent.TimeUnit;
@@ -56,11 +57,15 @@ public final class SlowClients implements AutoCloseable {
     }
   }
 
-  /** Runs a write, which fails when it takes too long. */
+  /** Runs a write, which fails when it takes too long or the server stops. */
   public void limit(Write write) throws IOException {
     Thread thread = Thread.currentThread();
-    ScheduledFuture<?> end =
-        timer.schedule(thread::interrupt, longest.toMillis(), TimeUnit.MILLISECONDS);
+    ScheduledFuture<?> end;
+    try {
+      end = timer.schedule(thread::interrupt, longest.toMillis(), TimeUnit.MILLISECONDS);
+    } catch (RejectedExecutionException e) {
+      throw new IOException("the server stops", e);
+    }
     try {
       write.run();
     } finally {
