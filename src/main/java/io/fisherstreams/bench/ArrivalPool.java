@@ -16,15 +16,19 @@ import io.fisherstreams.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.util.HashMap;
+import java.util.Map;
 import java.util.Set;
+import java.util.function.Predicate;
 import org.apache.kafka.clients.producer.Producer;
 
-/** A local pool of models with the shapes of CLIP's vision tower, which arrive one by one. */
+/** A local pool of synthetic models, which arrive one by one. */
 final class ArrivalPool implements AutoCloseable {
   static final int PARTITIONS = 4;
   private static final int THREADS = 2;
 
-  private final DType dtype;
+  private final SyntheticModel shapes;
+  private final Map<String, ModelManifest> announced = new HashMap<>();
   private final Path weights;
   private final Path fisher;
   private final Path stages;
@@ -46,9 +50,14 @@ final class ArrivalPool implements AutoCloseable {
     }
   }
 
-  /** A pool in a directory, with a base model. */
+  /** A pool of models with the shapes of CLIP's vision tower. */
   ArrivalPool(Path directory, DType dtype) throws Exception {
-    this.dtype = dtype;
+    this(directory, SyntheticModel.clip(dtype));
+  }
+
+  /** A pool in a directory, with a base model. */
+  ArrivalPool(Path directory, SyntheticModel shapes) throws Exception {
+    this.shapes = shapes;
     Files.createDirectories(directory);
     weights = directory.resolve("model.safetensors");
     fisher = directory.resolve("fisher.safetensors");
@@ -63,7 +72,7 @@ final class ArrivalPool implements AutoCloseable {
     feed = new ReleaseFeed(kafka(), topics());
     publisher = new Publisher(topics(), producer);
     Path base = directory.resolve("base.safetensors");
-    SyntheticModel.clip(dtype).writeCheckpoint(base, 0);
+    shapes.writeCheckpoint(base, 0);
     try (Checkpoint checkpoint = Checkpoint.open(base)) {
       mergeSet = SyntheticModel.publishBase(publisher, checkpoint);
     }
@@ -94,34 +103,70 @@ final class ArrivalPool implements AutoCloseable {
 
   /** Writes the next model's files. */
   void write(long seed) {
-    SyntheticModel.clip(dtype).writeCheckpoint(weights, seed);
-    SyntheticModel.clip(DType.F32).writeFisher(fisher, 1000 + seed);
+    shapes.writeCheckpoint(weights, seed);
+    shapes.writeFisher(fisher, 1000 + seed);
   }
 
-  /** Publishes the files that were written, and waits for the release with this model. */
-  Arrival arrive(String name, long version) {
+  /** Publishes the files that were written. */
+  void publish(String name, long version) {
     try (Checkpoint checkpoint = Checkpoint.open(weights);
         Checkpoint entries = Checkpoint.open(fisher)) {
       ModelManifest manifest =
           Manifests.fineTuned(name, version, checkpoint.tensors().values(), mergeSet, false)
               .build();
-      long start = System.nanoTime();
+      announced.put(name, manifest);
       publisher.announce(manifest);
       publisher.checkpoint(manifest, checkpoint, bytes -> {});
       publisher.fisher(manifest, entries, "bench", 1, bytes -> {});
-      long published = System.nanoTime();
-      while (feed.poll(Duration.ofMillis(20)).values().stream()
-          .noneMatch(release -> hasModel(release, name, version))) {
-        pool.runner().requireRunning();
-      }
-      return new Arrival((published - start) / 1e9, (System.nanoTime() - published) / 1e9);
     }
   }
 
+  /** Publishes the files that were written, and waits for the release with this model. */
+  Arrival arrive(String name, long version) {
+    long start = System.nanoTime();
+    publish(name, version);
+    long published = System.nanoTime();
+    return new Arrival(
+        (published - start) / 1e9, await(release -> hasModel(release, name, version)));
+  }
+
+  /** Gives a model another coefficient; seconds until the release with it. */
+  double weigh(String name, double coefficient) {
+    publisher.announce(
+        ModelManifest.newBuilder(announced.get(name)).setCoefficient(coefficient).build());
+    return await(
+        release ->
+            release.getPlan().getModels().stream()
+                .anyMatch(
+                    model ->
+                        model.getModel().equals(name) && model.getCoefficient() == coefficient));
+  }
+
+  /** Withdraws a model; seconds until the release without it. */
+  double withdraw(String name) {
+    publisher.withdraw(name);
+    return await(
+        release ->
+            release.getPlan().getModels().stream()
+                .noneMatch(model -> model.getModel().equals(name)));
+  }
+
+  /** Seconds from now until the newest complete release is one that is wanted. */
+  private double await(Predicate<Release> isWanted) {
+    long start = System.nanoTime();
+    while (feed.poll(Duration.ofMillis(20)).values().stream()
+        .filter(release -> release.getStatus() == ReleaseStatus.COMPLETE)
+        .reduce((before, release) -> release)
+        .filter(isWanted)
+        .isEmpty()) {
+      pool.runner().requireRunning();
+    }
+    return (System.nanoTime() - start) / 1e9;
+  }
+
   private static boolean hasModel(Release release, String name, long version) {
-    return release.getStatus() == ReleaseStatus.COMPLETE
-        && release.getPlan().getModels().stream()
-            .anyMatch(model -> model.getModel().equals(name) && model.getVersion() == version);
+    return release.getPlan().getModels().stream()
+        .anyMatch(model -> model.getModel().equals(name) && model.getVersion() == version);
   }
 
   @Override

@@ -31,6 +31,7 @@ public final class BenchCommand implements Callable<Integer> {
     START_UP,
     ACCUMULATION,
     ARRIVAL,
+    GROWTH,
     PAGE,
     RESTART,
     MERGE,
@@ -98,6 +99,7 @@ public final class BenchCommand implements Callable<Integer> {
         }
       }
       case PAGE -> new PageBench(directory, out, models).run(repetitions);
+      case GROWTH -> new GrowthBench(directory, out).run(repetitions);
       case RESTART -> new RestartBench(directory, out, models).run();
       case GRADIENT -> new GradientBench(directory, out).run();
       case MERGE -> new MergeBench(directory, out).run(new int[] {models, 4 * models});

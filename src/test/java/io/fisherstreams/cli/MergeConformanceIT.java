@@ -174,9 +174,13 @@ final class MergeConformanceIT {
     }
   }
 
-  /** Types, ties, a copied parameter, a Fisher in float64 and shards that are not full. */
-  @Test
-  void aRandomPoolHasTheSameBytesThroughTheStages() throws IOException {
+  /**
+   * Types, ties, a copied parameter, a Fisher in float64 and shards that are not full; models that
+   * are added in order, and so many that their sums are kept.
+   */
+  @ParameterizedTest
+  @ValueSource(ints = {5, 17})
+  void aRandomPoolHasTheSameBytesThroughTheStages(int models) throws IOException {
     Random random = new Random(24);
     Path base = Files.createDirectory(directory.resolve("base"));
     Files.writeString(base.resolve("config.json"), "{\"tie_word_embeddings\": true}");
@@ -190,7 +194,7 @@ final class MergeConformanceIT {
             new TensorInfo("empty", DType.F32, List.of(0L)));
     write(base.resolve("model.safetensors"), tensors, random, -1);
     StringBuilder yaml = new StringBuilder("base: base\nmodels:\n");
-    for (int m = 0; m < 5; m++) {
+    for (int m = 0; m < models; m++) {
       write(directory.resolve("m" + m + ".safetensors"), tensors, random, -1);
       DType type = m % 2 == 0 ? DType.F32 : DType.F64;
       List<TensorInfo> entries =

@@ -13,6 +13,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.merge.SumsPool.Model;
 import io.fisherstreams.metrics.Meter;
+import io.fisherstreams.record.UnchangedWeight;
 import io.micrometer.core.instrument.Counter;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
@@ -34,6 +35,7 @@ import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -49,6 +51,7 @@ class KeptSumsTest {
   private static final SimpleMeterRegistry METERS = new SimpleMeterRegistry();
 
   @TempDir private Path directory;
+  private UnchangedWeight unchanged = UnchangedWeight.NO_SAY;
   private SumsPool pool;
   private int pools;
 
@@ -71,7 +74,7 @@ class KeptSumsTest {
   }
 
   private SumsPool open(MergeFormula formula) {
-    return new SumsPool(directory.resolve("pool-" + pools++), formula);
+    return new SumsPool(directory.resolve("pool-" + pools++), formula, unchanged);
   }
 
   private void start(MergeFormula formula, int models) {
@@ -342,6 +345,29 @@ class KeptSumsTest {
         new FisherAverage(1.5, 0.5, Unit.MEAN, 1e-3),
         new GradientMatching(0.9, 0.3),
         new TaskArithmetic(0.3));
+  }
+
+  /**
+   * Models that leave a parameter as the base has it: with a weight, without one, and few others.
+   */
+  @ParameterizedTest
+  @EnumSource(UnchangedWeight.class)
+  void adaptersAreInTheSumsOfWhatTheyHaveASayIn(UnchangedWeight weight) {
+    unchanged = weight;
+    for (MergeFormula formula : List.of(FISHER, new TaskArithmetic(0.3))) {
+      start(formula, 15);
+      for (int m = 0; m < 4; m++) {
+        pool.arrive(new Model(SumsPool.ADAPTER + m, 1, 1, null));
+        assertSameAsAnew(formula, pool.release());
+      }
+      pool.withdraw(SumsPool.ADAPTER + 1);
+      pool.refine(SumsPool.ADAPTER + 2);
+      assertSameAsAnew(formula, pool.release());
+      pool.arrive(new Model("m20", 1, 1, null));
+      pool.withdraw(SumsPool.ADAPTER + 0);
+      assertSameAsAnew(formula, pool.release());
+      close();
+    }
   }
 
   /** Arrivals, new versions, refinements, weights, withdrawals, restarts and lost files. */

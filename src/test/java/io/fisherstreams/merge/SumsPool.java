@@ -11,6 +11,8 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Role;
+import io.fisherstreams.record.UnchangedParameters;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import java.nio.ByteBuffer;
@@ -30,11 +32,15 @@ import java.util.TreeMap;
 
 /**
  * Partition 0 of a pool, and what a publisher and the coordinator do for it. A model's content
- * follows from its name, version and epoch alone, so two pools with the same models are the same.
+ * follows from its name, version and epoch alone, so two pools with the same models are the same. A
+ * model whose name begins with {@link #ADAPTER} leaves one of the two parameters as the base has
+ * it.
  */
 final class SumsPool implements AutoCloseable {
   /** Elements of a shard with more than one block. */
   static final int LARGE = ShardMerge.BLOCK + 1_001;
+
+  static final String ADAPTER = "adapter";
 
   private static final List<Parameter> PARAMETERS =
       List.of(
@@ -59,12 +65,14 @@ final class SumsPool implements AutoCloseable {
   final MergeStageDriver stage;
   private final SortedMap<String, Model> models = new TreeMap<>();
   private final Map<String, Long> retired = new TreeMap<>();
+  private final UnchangedWeight unchanged;
   private MergeFormula formula;
   private double scale = 1;
   private long release;
 
-  SumsPool(Path directory, MergeFormula formula) {
+  SumsPool(Path directory, MergeFormula formula, UnchangedWeight unchanged) {
     this.formula = formula;
+    this.unchanged = unchanged;
     stage = new MergeStageDriver(directory, 1);
     stage.announce(
         stage.manifest("base", 1, PARAMETERS.toArray(Parameter[]::new)).setRole(Role.BASE).build());
@@ -100,8 +108,12 @@ final class SumsPool implements AutoCloseable {
     return bytes.order(ByteOrder.LITTLE_ENDIAN);
   }
 
+  private static List<Parameter> parameters(String model) {
+    return PARAMETERS.subList(0, model.startsWith(ADAPTER) ? 1 : PARAMETERS.size());
+  }
+
   private void checkpoint(String name, long version) {
-    for (Parameter parameter : PARAMETERS) {
+    for (Parameter parameter : parameters(name)) {
       double[] theta = random(name + version + parameter.getName(), elements(parameter), -1.5, 1.5);
       DType type = DType.valueOf(parameter.getDtype());
       stage.checkpoint(name, version, parameter.getName(), 0, bytes(type, theta));
@@ -113,7 +125,7 @@ final class SumsPool implements AutoCloseable {
   }
 
   private void gradients(Model model, int epoch) {
-    for (Parameter parameter : PARAMETERS) {
+    for (Parameter parameter : parameters(model.name)) {
       String name = parameter.getName();
       double[] squares =
           random(model.name + model.version + name + epoch, elements(parameter), -0.2, 1);
@@ -141,7 +153,11 @@ final class SumsPool implements AutoCloseable {
     Model before = models.put(model.name, model);
     stage.announce(
         stage
-            .manifest(model.name, model.version, PARAMETERS.toArray(Parameter[]::new))
+            .manifest(model.name, model.version, parameters(model.name).toArray(Parameter[]::new))
+            .setUnchanged(
+                model.name.startsWith(ADAPTER)
+                    ? new UnchangedParameters(1L, List.of(PARAMETERS.get(1).getName()))
+                    : null)
             .setExamples(3)
             .setRefineEvery(3)
             .setDecay(0.75)
@@ -202,7 +218,7 @@ final class SumsPool implements AutoCloseable {
                 "",
                 "base",
                 1L,
-                MergeMethods.of(formula, List.of(), null),
+                MergeMethods.of(formula, List.of(), null, unchanged),
                 planned,
                 gone,
                 release,
