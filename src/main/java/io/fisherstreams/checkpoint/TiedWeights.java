@@ -2,7 +2,9 @@ package io.fisherstreams.checkpoint;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.tensor.TensorInfo;
+import java.util.ArrayList;
 import java.util.Collections;
+import java.util.List;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -93,6 +95,39 @@ public record TiedWeights(SortedMap<String, String> sources) {
                     .formatted(what, model.path(), name, source, advice(name)));
           }
         });
+  }
+
+  /**
+   * What to tell a user who excludes one of two tied names from the merge. They are one parameter,
+   * and only its first name counts: excluding the first keeps the base's value in both, excluding
+   * the second changes nothing.
+   *
+   * @param isExcluded by a pattern
+   * @return a sentence for each pair of which one name is excluded
+   */
+  public List<String> exclusions(Predicate<String> isExcluded) {
+    List<String> sentences = new ArrayList<>();
+    sources.forEach(
+        (name, source) -> {
+          if (isExcluded.test(source) && !isExcluded.test(name)) {
+            sentences.add(
+                "'%s' is excluded, and '%s' is tied to it: both keep the base's value"
+                    .formatted(source, name));
+          } else if (isExcluded.test(name) && !isExcluded.test(source)) {
+            sentences.add(
+                ("'%s' is excluded, but tied to '%s', which is merged: it follows the merged value."
+                        + " To keep the base's value in both, exclude '%s'%s")
+                    .formatted(
+                        name,
+                        source,
+                        source,
+                        TiedNames.isBias(name)
+                            ? ""
+                            : "; to keep it in '%s' only, set \"%s\": false in the base's config.json"
+                                .formatted(name, FLAG)));
+          }
+        });
+    return List.copyOf(sentences);
   }
 
   private static String advice(String name) {

@@ -3,6 +3,7 @@ package io.fisherstreams.publish;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.record.UnchangedParameters;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
@@ -20,8 +21,14 @@ import java.util.stream.Collectors;
  * @param tensors the tensors to publish
  * @param ties the tied ones
  * @param mergeSet the merged parameters; may be empty
+ * @param halfExcluded a sentence for each pair of tied tensors of which the patterns exclude one
  */
-public record BaseModel(Path path, List<TensorInfo> tensors, TiedWeights ties, MergeSet mergeSet) {
+public record BaseModel(
+    Path path,
+    List<TensorInfo> tensors,
+    TiedWeights ties,
+    MergeSet mergeSet,
+    List<String> halfExcluded) {
   /** Looks at a base's tensors. */
   public static BaseModel of(Checkpoint base, List<String> patterns) {
     TiedWeights ties = TiedWeights.of(base);
@@ -29,7 +36,12 @@ public record BaseModel(Path path, List<TensorInfo> tensors, TiedWeights ties, M
         base.tensors().values().stream()
             .filter(tensor -> !ties.sources().containsKey(tensor.name()))
             .toList();
-    return new BaseModel(base.path(), tensors, ties, MergeSet.of(tensors, patterns));
+    return new BaseModel(
+        base.path(),
+        tensors,
+        ties,
+        MergeSet.of(tensors, patterns),
+        ties.exclusions(NamePatterns.of(patterns)::match));
   }
 
   /** What a model leaves as this base has it. */

@@ -2,6 +2,7 @@ package io.fisherstreams.release;
 
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collection;
@@ -16,9 +17,14 @@ import java.util.Map;
  * @param excluded floating ones that a pattern excludes
  * @param integers those of a type that is not merged
  * @param tied by the name of each tensor that follows another: that other tensor
+ * @param halfExcluded a sentence for each pair of tied tensors of which a pattern excludes one
  */
 public record MergedTensors(
-    Count merged, Count excluded, Count integers, Map<String, String> tied) {
+    Count merged,
+    Count excluded,
+    Count integers,
+    Map<String, String> tied,
+    List<String> halfExcluded) {
   /** A number of tensors, and their elements together. */
   public record Count(long tensors, long elements) {
     static Count of(Collection<TensorInfo> tensors) {
@@ -54,7 +60,11 @@ public record MergedTensors(
       }
     }
     return new MergedTensors(
-        Count.of(merged), Count.of(excluded), Count.of(integers), ties.sources());
+        Count.of(merged),
+        Count.of(excluded),
+        Count.of(integers),
+        ties.sources(),
+        ties.exclusions(NamePatterns.of(patterns)::match));
   }
 
   /** One line for each kind that occurs. */
@@ -68,6 +78,7 @@ public record MergedTensors(
       lines.add("kept the base's value: " + integers + ", not of a floating type");
     }
     tied.forEach((name, source) -> lines.add(name + " is tied to " + source + " and follows it"));
+    lines.addAll(halfExcluded);
     return lines;
   }
 }

@@ -164,6 +164,20 @@ class ModelFolderTest {
         .containsExactlyEntriesOf(Map.of("cls.predictions.decoder.bias", "cls.predictions.bias"));
   }
 
+  /** No setting unties the two names of a bias, so none is advised. */
+  @Test
+  void anExcludedSecondNameOfABiasFollowsTheFirst() throws IOException {
+    Matrix bias = Matrix.floats("cls.predictions.bias", 1, 2);
+    Matrix second = Matrix.floats("cls.predictions.decoder.bias", 1, 2);
+    try (Checkpoint base = Checkpoint.open(folder("{}", bias, second))) {
+      assertThat(TiedWeights.of(base).exclusions(second.name::equals))
+          .containsExactly(
+              "'cls.predictions.decoder.bias' is excluded, but tied to 'cls.predictions.bias',"
+                  + " which is merged: it follows the merged value. To keep the base's value in"
+                  + " both, exclude 'cls.predictions.bias'");
+    }
+  }
+
   @Test
   void aHeadThatWouldBeLostIsRejected() throws IOException {
     Matrix embedding = Matrix.floats("wte.weight", 1, 2);
