@@ -193,6 +193,7 @@ class PoolAdminTest {
     PoolTopics topics = topics("purged");
     admin(topics).create(1, Optional.empty());
     set(topics.models().name(), "min.cleanable.dirty.ratio", "0.25");
+    awaitOwn(topics.models().name(), "min.cleanable.dirty.ratio", "0.25");
     Map<String, Map<String, String>> all = new HashMap<>();
     for (Topic<?, ?> topic : List.of(topics.models(), topics.checkpointShards())) {
       all.put(topic.name(), topic.config());
