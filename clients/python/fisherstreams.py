@@ -196,6 +196,7 @@ class Pool:
             "scale": 1.0,
             "fisherExponent": 1.0,
             "relativeFisherWeight": None,
+            "unchangedParameters": "NO_SAY",
             "prior": None,
         }
         manifest = self._manifest(model, tensors, merged=(), role="BASE", method=method)

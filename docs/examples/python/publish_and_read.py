@@ -405,6 +405,7 @@ def main():
         "scale": 1.0,
         "fisherExponent": 1.0,
         "relativeFisherWeight": None,
+        "unchangedParameters": "NO_SAY",
         "prior": None,
     }
     publish(pool, manifest("base", base, merged=[], role="BASE", method=method), base)
