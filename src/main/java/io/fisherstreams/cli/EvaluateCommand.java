@@ -161,10 +161,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private ExampleSource examples(ModelFiles files, EvaluatedModel one) {
     ExampleSource whole = files.examples(one.examples());
-    ExampleSource examples =
-        one.maxLength().isPresent()
-            ? new ShortenedExamples(whole, one.maxLength().getAsInt())
-            : whole;
+    ExampleSource examples = ShortenedExamples.of(whole, one.maxLength());
     try {
       if (json != null) {
         files.requireOther("--json", json, examples);

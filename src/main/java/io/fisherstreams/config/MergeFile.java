@@ -15,6 +15,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
 
@@ -83,6 +84,7 @@ public record MergeFile(
    * @param head a file with tensors beyond the checkpoint's that turn its output into logits
    * @param evaluationExamples labelled examples of the task that the model was fine-tuned for,
    *     which {@code evaluate} measures with
+   * @param maxLength tokens after which the texts of both kinds of examples are cut; empty for none
    */
   public record Model(
       String name,
@@ -91,7 +93,8 @@ public record MergeFile(
       Optional<Path> examples,
       OptionalDouble coefficient,
       Optional<Path> head,
-      Optional<Path> evaluationExamples) {
+      Optional<Path> evaluationExamples,
+      OptionalInt maxLength) {
     /** Rejects, with {@link InvalidInput}, values out of range. */
     public Model {
       new ModelName(name);
@@ -101,6 +104,9 @@ public record MergeFile(
       }
       if (coefficient.isPresent()) {
         ManifestRules.requireCoefficient("coefficient", coefficient.getAsDouble());
+      }
+      if (maxLength.isPresent()) {
+        ManifestRules.requireAtLeast("max_length", maxLength.getAsInt(), 1);
       }
     }
   }

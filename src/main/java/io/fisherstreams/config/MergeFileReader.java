@@ -18,6 +18,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
@@ -28,7 +29,14 @@ final class MergeFileReader {
 
   private static final Set<String> MODEL_KEYS =
       Set.of(
-          "name", "checkpoint", "fisher", "examples", "coefficient", "head", "evaluation_examples");
+          "name",
+          "checkpoint",
+          "fisher",
+          "examples",
+          "coefficient",
+          "head",
+          "evaluation_examples",
+          "max_length");
 
   /** FusionBench's name of task arithmetic's scale. */
   private static final String SCALING_FACTOR = "scaling_factor";
@@ -87,6 +95,7 @@ final class MergeFileReader {
             : OptionalDouble.empty();
     Optional<Path> head = yaml.optionalPath("head");
     Optional<Path> evaluation = yaml.optionalPath("evaluation_examples");
+    OptionalInt maxLength = yaml.optionalWhole("max_length", 1);
     if (fisher.isEmpty()
         && examples.isEmpty()
         && formulas.stream().anyMatch(MergeFormula::readsFishers)) {
@@ -96,7 +105,9 @@ final class MergeFileReader {
     return checked(
         yaml,
         "fisher",
-        () -> new Model(name, checkpoint, fisher, examples, coefficient, head, evaluation));
+        () ->
+            new Model(
+                name, checkpoint, fisher, examples, coefficient, head, evaluation, maxLength));
   }
 
   private static double coefficient(StrictYaml yaml, List<MergeFormula> formulas) {

@@ -61,6 +61,7 @@ public final class MergeFileWriter {
       line("    ", "coefficient", Double.toString(coefficients.get(model.name())));
       optional("head", model.head());
       optional("evaluation_examples", model.evaluationExamples());
+      model.maxLength().ifPresent(n -> line("    ", "max_length", Integer.toString(n)));
     }
   }
 

@@ -12,6 +12,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 
 /**
@@ -160,7 +161,8 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
               Optional.empty(),
               OptionalDouble.of(model.weight),
               Optional.empty(),
-              Optional.empty()));
+              Optional.empty(),
+              OptionalInt.empty()));
     }
     return named;
   }

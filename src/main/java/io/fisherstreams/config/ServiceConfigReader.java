@@ -55,7 +55,7 @@ final class ServiceConfigReader {
       Set.of("alias", "largest_drop", "batch_size", "leave_out_suspects", "tasks");
 
   private static final Set<String> TASK_KEYS =
-      Set.of("name", "model", "examples", "head", "torchscript");
+      Set.of("name", "model", "examples", "head", "torchscript", "max_length");
 
   private static final Set<String> WEBHOOK_KEYS =
       Set.of(
@@ -190,7 +190,8 @@ final class ServiceConfigReader {
               task.path("model"),
               task.path("examples"),
               task.optionalPath("head"),
-              task.optionalPath("torchscript")));
+              task.optionalPath("torchscript"),
+              task.optionalWhole("max_length", 1)));
     }
     if (tasks.isEmpty()) {
       throw gate.invalid("tasks", "expected at least one task");

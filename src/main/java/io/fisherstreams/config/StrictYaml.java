@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.regex.Pattern;
@@ -233,6 +234,11 @@ final class StrictYaml {
       throw invalid(key, "is '" + value + "', expected at most " + Integer.MAX_VALUE);
     }
     return (int) value;
+  }
+
+  /** A whole number of at least {@code min}, if the key is there. */
+  OptionalInt optionalWhole(String key, int min) {
+    return has(key) ? OptionalInt.of(whole(key, min, min)) : OptionalInt.empty();
   }
 
   /** A finite number of at least {@code min}. */

@@ -1,9 +1,12 @@
 package io.fisherstreams.gate;
 
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * How releases are judged.
@@ -35,9 +38,20 @@ public record GateOptions(
    * @param examples as for {@link ModelFiles#examples}
    * @param head a frozen head, or empty
    * @param torchScript a module to run the release's tensors in, or empty
+   * @param maxLength tokens after which the examples' texts are cut; empty for none
    */
   public record Task(
-      String name, Path model, Path examples, Optional<Path> head, Optional<Path> torchScript) {
+      String name,
+      Path model,
+      Path examples,
+      Optional<Path> head,
+      Optional<Path> torchScript,
+      OptionalInt maxLength) {
+    /** Opens the examples. */
+    public ExampleSource openExamples() {
+      return ShortenedExamples.of(files(model).examples(examples), maxLength);
+    }
+
     /** The files that run a checkpoint on this task. */
     public ModelFiles files(Path checkpoint) {
       return new ModelFiles(checkpoint, model, Optional.empty(), head, torchScript);

@@ -50,7 +50,7 @@ public final class GateStage {
   public static StageInstance create(
       KafkaSettings kafka, PoolTopics topics, GateOptions options, Path directory) {
     for (GateOptions.Task task : options.tasks()) {
-      task.files(task.model()).examples(task.examples()).close();
+      task.openExamples().close();
     }
     Gate gate =
         new Gate(
@@ -141,7 +141,7 @@ public final class GateStage {
 
     private TaskAccuracy measure(GateOptions.Task task, Path checkpoint) {
       ModelFiles files = task.files(checkpoint);
-      try (ExampleSource examples = files.examples(task.examples());
+      try (ExampleSource examples = task.openExamples();
           ModelRuntime runtime = files.load()) {
         Evaluation found =
             Evaluation.of(runtime, examples, options.batchSize(), ExampleProgress.SILENT);

@@ -39,6 +39,6 @@ public record FisherSettings(
 
   /** The examples, with their texts cut. The result owns the source. */
   ExampleSource cut(ExampleSource source) {
-    return maxLength.isPresent() ? new ShortenedExamples(source, maxLength.getAsInt()) : source;
+    return ShortenedExamples.of(source, maxLength);
   }
 }

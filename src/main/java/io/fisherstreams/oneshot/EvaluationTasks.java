@@ -8,6 +8,7 @@ import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.publish.ModelCheck;
@@ -19,6 +20,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 
 /**
  * The models and tasks of a merge, open. A task is a fine-tuned model with evaluation examples. A
@@ -39,12 +41,15 @@ public final class EvaluationTasks implements AutoCloseable {
     private final ModelFiles files;
     private final TensorSource own;
     private final Path examples;
+    private final OptionalInt maxLength;
 
-    private Task(String name, ModelFiles files, TensorSource own, Path examples) {
+    private Task(
+        String name, ModelFiles files, TensorSource own, Path examples, OptionalInt maxLength) {
       this.name = name;
       this.files = files;
       this.own = own;
       this.examples = examples;
+      this.maxLength = maxLength;
     }
 
     /** The name of its model. */
@@ -52,9 +57,9 @@ public final class EvaluationTasks implements AutoCloseable {
       return name;
     }
 
-    /** Opens its examples. */
+    /** Opens its examples, with their texts cut as the model's {@code max_length} says. */
     public ExampleSource examples() {
-      return files.examples(examples);
+      return ShortenedExamples.of(files.examples(examples), maxLength);
     }
 
     /** Loads a model with the merged parameters of {@code tensors}. */
@@ -106,7 +111,8 @@ public final class EvaluationTasks implements AutoCloseable {
       if (model.evaluationExamples().isPresent()) {
         ModelFiles files =
             ModelFiles.of(model.checkpoint(), Optional.of(merge.base()), model.head(), torchScript);
-        Task task = new Task(model.name(), files, own, model.evaluationExamples().get());
+        Path examples = model.evaluationExamples().get();
+        Task task = new Task(model.name(), files, own, examples, model.maxLength());
         try (ExampleSource source = task.examples()) {
           source.count();
         }

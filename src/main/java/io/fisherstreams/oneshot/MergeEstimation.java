@@ -9,6 +9,7 @@ import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
+import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.oneshot.MergeListener.Unit;
 import io.fisherstreams.publish.BaseModel;
@@ -80,7 +81,9 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
         ModelFiles.of(model.checkpoint(), Optional.of(base.path()), model.head(), module);
     try (Checkpoint checkpoint = base.open(model.checkpoint());
         EstimatedCheckpoint estimated = EstimatedCheckpoint.open(files, checkpoint);
-        ExampleSource examples = files.examples(model.examples().orElseThrow())) {
+        ExampleSource examples =
+            ShortenedExamples.of(
+                files.examples(model.examples().orElseThrow()), model.maxLength())) {
       examples.requireCount(method.numFisherExamples());
       Estimation estimation =
           new Estimation(
@@ -127,6 +130,9 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
       progress.total(manifest.getExamples());
       checkpoint.requireRunnable(manifest, examples, manifest.getExamples(), progress::add);
       progress.done();
+    }
+    if (examples instanceof ShortenedExamples shortened) {
+      shortened.note().ifPresent(listener::note);
     }
   }
 

@@ -14,7 +14,7 @@ public record GateTask(GateOptions.Task task) implements TunedTask {
 
   @Override
   public ExampleSource examples() {
-    return task.files(task.model()).examples(task.examples());
+    return task.openExamples();
   }
 
   @Override

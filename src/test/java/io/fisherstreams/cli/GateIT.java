@@ -22,6 +22,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -48,7 +49,12 @@ class GateIT {
             false,
             List.of(
                 new GateOptions.Task(
-                    "sign", modelFolder(), examples(), Optional.empty(), Optional.empty())));
+                    "sign",
+                    modelFolder(),
+                    examples(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    OptionalInt.empty())));
     try (CommandPool pool = new CommandPool(directory, 2, PlanPolicy.atOnce(Set.of("good")));
         StageInstance gate =
             GateStage.create(pool.kafka, pool.topics, options, directory.resolve("gate"))) {
@@ -126,7 +132,12 @@ class GateIT {
             true,
             List.of(
                 new GateOptions.Task(
-                    "sign", modelFolder(), examples(), Optional.empty(), Optional.empty())));
+                    "sign",
+                    modelFolder(),
+                    examples(),
+                    Optional.empty(),
+                    Optional.empty(),
+                    OptionalInt.empty())));
     PlanPolicy policy = PlanPolicy.atOnce(Set.of("good"));
     try (CommandPool pool = new CommandPool(directory, 2, policy);
         StageInstance gate =

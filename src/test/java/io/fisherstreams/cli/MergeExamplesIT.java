@@ -206,6 +206,40 @@ final class MergeExamplesIT {
         .containsPattern("fisher of a: " + count + " examples in \\S+ s, \\S+ examples/s");
   }
 
+  /** {@code max_length} means what {@code fisher --max-length} means. */
+  @Test
+  void mergesWithTheFisherOfTextsThatAreCut() throws IOException {
+    Path folder = GRADIENT.resolve("llama-lm").toAbsolutePath();
+    Path checkpoint = folder.resolve("model.safetensors");
+    String examples = folder.resolve("examples.safetensors").toString();
+    Path known = directory.resolve("known.safetensors");
+    String[] fisher = {
+      "fisher", "--model=" + checkpoint, "--examples", examples, "--num-examples", "6",
+      "--estimator", "empirical", "--max-length", "5", "-o", known.toString()
+    };
+    assertThat(Main.commandLine().execute(fisher)).isZero();
+    double epsilon = largest(tensors(known));
+    Path yaml =
+        yaml(
+            checkpoint,
+            examples + "\n    max_length: 5",
+            fisherOfB(known),
+            """
+            normalize_fisher_weight: false
+            minimal_fisher_weight: %s
+            num_fisher_examples: 6
+            estimator: empirical
+            """
+                .formatted(epsilon));
+    Path merged = directory.resolve("merged.safetensors");
+
+    Output output = merge(yaml, merged);
+
+    assertThat(output.exit).as(output.err).isZero();
+    assertIsTheMerge(merged, checkpoint, known, epsilon);
+    assertThat(output.err).containsOnlyOnce("6 examples had more than 5 tokens and were cut");
+  }
+
   /** The hub's base has no prefix; the fine-tuned classifier has one, and runs with it. */
   @Test
   void aModelWithExamplesMayHaveAnotherPrefixThanTheBase() throws IOException {

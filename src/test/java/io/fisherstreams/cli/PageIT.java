@@ -26,6 +26,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.Future;
 import org.apache.kafka.clients.producer.Producer;
@@ -128,7 +129,8 @@ class PageIT {
                 EXAMPLES.resolve("base"),
                 EXAMPLES.resolve("svhn.examples.safetensors"),
                 Optional.empty(),
-                Optional.empty())));
+                Optional.empty(),
+                OptionalInt.empty())));
   }
 
   private void anEmptyPoolSaysWhatToDo() throws IOException {

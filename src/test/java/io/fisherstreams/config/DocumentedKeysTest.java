@@ -25,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.TreeSet;
 import java.util.function.Consumer;
@@ -92,13 +93,15 @@ final class DocumentedKeysTest {
                                 directory.resolve("clip-cars"),
                                 directory.resolve("cars-test.safetensors"),
                                 Optional.of(directory.resolve("cars-head.safetensors")),
-                                Optional.empty()),
+                                Optional.empty(),
+                                OptionalInt.empty()),
                             new GateOptions.Task(
                                 "signs",
                                 directory.resolve("signs"),
                                 directory.resolve("signs-test.jsonl"),
                                 Optional.empty(),
-                                Optional.of(directory.resolve("signs/model.pt")))))),
+                                Optional.of(directory.resolve("signs/model.pt")),
+                                OptionalInt.of(64))))),
                 List.of(
                     new Webhook(
                         "deploy",
@@ -143,7 +146,8 @@ final class DocumentedKeysTest {
                 Optional.empty(),
                 OptionalDouble.of(0.4),
                 Optional.empty(),
-                Optional.empty()),
+                Optional.empty(),
+                OptionalInt.empty()),
             new MergeFile.Model(
                 "cars",
                 directory.resolve("clip-cars"),
@@ -151,7 +155,8 @@ final class DocumentedKeysTest {
                 Optional.of(directory.resolve("cars.safetensors")),
                 OptionalDouble.empty(),
                 Optional.of(directory.resolve("cars-head.safetensors")),
-                Optional.of(directory.resolve("cars-test.safetensors"))));
+                Optional.of(directory.resolve("cars-test.safetensors")),
+                OptionalInt.of(64)));
     assertThat(file.method())
         .isEqualTo(
             new MergeFile.Method(

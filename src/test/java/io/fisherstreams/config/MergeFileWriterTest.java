@@ -30,6 +30,7 @@ class MergeFileWriterTest {
           examples: svhn.jsonl
           head: head.safetensors
           evaluation_examples: "Prüfung: 1.safetensors"
+          max_length: 64
       method:
         exclude_param_names_regex: ['score', 'it''s "\\d+"']
         num_fisher_examples: 12
@@ -78,8 +79,10 @@ class MergeFileWriterTest {
                                 model.examples(),
                                 OptionalDouble.of(COEFFICIENTS.get(model.name())),
                                 model.head(),
-                                model.evaluationExamples()))
+                                model.evaluationExamples(),
+                                model.maxLength()))
                     .toList());
+        assertThat(read.models().get(1).maxLength()).hasValue(64);
         assertThat(read.method().excludeParamNamesRegex())
             .isEqualTo(merge.method().excludeParamNamesRegex());
         assertThat(read.method().estimator()).isEqualTo(merge.method().estimator());

@@ -54,6 +54,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Collectors;
@@ -468,7 +469,8 @@ class AccessRightsIT {
                 EXAMPLES.resolve("cars"),
                 EXAMPLES.resolve("cars.examples.safetensors"),
                 Optional.empty(),
-                Optional.empty())));
+                Optional.empty(),
+                OptionalInt.empty())));
   }
 
   private Webhook webhook() throws IOException {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.TreeSet;
 
 /**
@@ -21,6 +22,11 @@ public final class ShortenedExamples implements ExampleSource {
   private final ExampleSource source;
   private final int maxLength;
   private final TreeSet<Long> shortened = new TreeSet<>();
+
+  /** The examples, with their texts cut if a length is given. The result owns the source. */
+  public static ExampleSource of(ExampleSource source, OptionalInt maxLength) {
+    return maxLength.isPresent() ? new ShortenedExamples(source, maxLength.getAsInt()) : source;
+  }
 
   /**
    * Owns the source from now on.
