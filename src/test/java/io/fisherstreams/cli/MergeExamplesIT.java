@@ -214,8 +214,18 @@ final class MergeExamplesIT {
     String examples = folder.resolve("examples.safetensors").toString();
     Path known = directory.resolve("known.safetensors");
     String[] fisher = {
-      "fisher", "--model=" + checkpoint, "--examples", examples, "--num-examples", "6",
-      "--estimator", "empirical", "--max-length", "5", "-o", known.toString()
+      "fisher",
+      "--model=" + checkpoint,
+      "--examples",
+      examples,
+      "--num-examples",
+      "6",
+      "--estimator",
+      "empirical",
+      "--max-length",
+      "5",
+      "-o",
+      known.toString()
     };
     assertThat(Main.commandLine().execute(fisher)).isZero();
     double epsilon = largest(tensors(known));
