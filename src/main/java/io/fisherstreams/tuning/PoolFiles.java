@@ -23,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.function.LongConsumer;
 
 /**
@@ -116,7 +117,8 @@ public final class PoolFiles {
         Optional.empty(),
         OptionalDouble.of(planned.getCoefficient()),
         Optional.empty(),
-        Optional.empty());
+        Optional.empty(),
+        OptionalInt.empty());
   }
 
   private static TensorInfo f32(TensorInfo tensor) {
