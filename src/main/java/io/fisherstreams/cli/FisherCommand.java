@@ -43,15 +43,6 @@ final class FisherCommand implements Callable<Integer> {
   @Mixin private EstimatorOptions options;
 
   @Option(
-      names = "--exact-vocabulary",
-      converter = AtLeastOne.Int.class,
-      paramLabel = "N",
-      defaultValue = "" + Estimator.Exact.MAX_VOCABULARY,
-      description =
-          "For a language model and the estimator 'exact': rejects a vocabulary with more tokens. Default: ${DEFAULT-VALUE}.")
-  private int exactVocabulary;
-
-  @Option(
       names = "--num-examples",
       converter = AtLeastOne.Whole.class,
       paramLabel = "N",
@@ -87,12 +78,8 @@ final class FisherCommand implements Callable<Integer> {
             spec.commandLine(),
             Optional.ofNullable(estimator).orElseGet(this::estimatorOfTheModel),
             numExamples);
-    Estimator exact = new Estimator.Exact(exactVocabulary);
     return new FisherSettings(
-        chosen.estimator() instanceof Estimator.Exact ? exact : chosen.estimator(),
-        chosen.examples(),
-        chosen.batchSize(),
-        model.maxLength());
+        chosen.estimator(), chosen.examples(), chosen.batchSize(), model.maxLength());
   }
 
   private String estimatorOfTheModel() {

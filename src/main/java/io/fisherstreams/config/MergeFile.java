@@ -135,6 +135,7 @@ public record MergeFile(
    * @param seed of those draws
    * @param batchSize examples that go through the model together
    * @param unchangedParameters the weight of what a model leaves as the base has it
+   * @param exactVocabulary the exact estimator rejects a language model with more tokens
    */
   public record Method(
       List<String> excludeParamNamesRegex,
@@ -144,7 +145,8 @@ public record MergeFile(
       int samples,
       long seed,
       int batchSize,
-      UnchangedWeight unchangedParameters) {
+      UnchangedWeight unchangedParameters,
+      int exactVocabulary) {
     /** The values of keys that a {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
         new Method(
@@ -155,7 +157,8 @@ public record MergeFile(
             1,
             0,
             ManifestRules.DEFAULT_BATCH_SIZE,
-            UnchangedWeight.NO_SAY);
+            UnchangedWeight.NO_SAY,
+            ManifestRules.DEFAULT_EXACT_VOCABULARY);
 
     /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
@@ -164,6 +167,7 @@ public record MergeFile(
       ManifestRules.requireAtLeast("num_fisher_examples", numFisherExamples, 1);
       ManifestRules.requireAtLeast("samples", samples, 1);
       ManifestRules.requireAtLeast("batch_size", batchSize, 1);
+      ManifestRules.requireExactVocabulary("exact_vocabulary", exactVocabulary);
     }
   }
 

@@ -11,6 +11,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelName;
@@ -62,7 +63,8 @@ final class MergeFileReader {
               "samples",
               "seed",
               "batch_size",
-              "unchanged_parameters"));
+              "unchanged_parameters",
+              "exact_vocabulary"));
 
   private MergeFileReader() {}
 
@@ -136,7 +138,19 @@ final class MergeFileReader {
                 yaml,
                 "unchanged_parameters",
                 () -> MergeMethods.unchanged(yaml.text("unchanged_parameters")))
-            : standard.unchangedParameters());
+            : standard.unchangedParameters(),
+        exactVocabulary(yaml, standard));
+  }
+
+  private static int exactVocabulary(StrictYaml yaml, Method standard) {
+    int tokens = yaml.whole("exact_vocabulary", standard.exactVocabulary(), 1);
+    return checked(
+        yaml,
+        "exact_vocabulary",
+        () -> {
+          ManifestRules.requireExactVocabulary("tokens", tokens);
+          return tokens;
+        });
   }
 
   private static Compared compared(StrictYaml yaml) {

@@ -77,6 +77,7 @@ public final class MergeFileWriter {
     unless("samples", method.samples(), standard.samples());
     unless("seed", method.seed(), standard.seed());
     unless("batch_size", method.batchSize(), standard.batchSize());
+    unless("exact_vocabulary", method.exactVocabulary(), standard.exactVocabulary());
     if (method.unchangedParameters() != standard.unchangedParameters()) {
       line("  ", "unchanged_parameters", MergeMethods.unchanged(method.unchangedParameters()));
     }

@@ -96,7 +96,8 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
                 standard.samples(),
                 standard.seed(),
                 standard.batchSize(),
-                standard.unchangedParameters()),
+                standard.unchangedParameters(),
+                standard.exactVocabulary()),
             List.of());
     return new MergekitFile(merge, dtype(yaml));
   }

@@ -39,7 +39,11 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
       }
       return new EstimatedModel(
           manifest,
-          Estimator.named(estimation.getEstimator(), estimation.getSamples(), estimation.getSeed()),
+          Estimator.named(
+              estimation.getEstimator(),
+              estimation.getSamples(),
+              estimation.getSeed(),
+              estimation.getExactVocabulary()),
           estimation.getBatchSize());
     } catch (InvalidInput e) {
       throw new RejectedRecord(

@@ -7,6 +7,7 @@ import io.fisherstreams.gradient.model.ProbabilityFactor;
 import io.fisherstreams.gradient.model.SeededDraws;
 import io.fisherstreams.gradient.model.TokenLabels;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.ManifestRules;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -30,8 +31,20 @@ public sealed interface Estimator {
    * @throws InvalidInput for an unknown name, or no samples
    */
   static Estimator named(String name, int samples, long seed) {
+    return named(name, samples, seed, Exact.MAX_VOCABULARY);
+  }
+
+  /**
+   * The estimator of a name.
+   *
+   * @param samples number of draws for each example; only the estimator of that name draws
+   * @param seed of the draws
+   * @param maxVocabulary the exact estimator rejects a language model with more tokens
+   * @throws InvalidInput for an unknown name, or no samples
+   */
+  static Estimator named(String name, int samples, long seed, int maxVocabulary) {
     return switch (EstimatorName.of(name)) {
-      case EXACT -> new Exact();
+      case EXACT -> new Exact(maxVocabulary);
       case SAMPLED -> new Sampled(samples, seed);
       case EMPIRICAL -> new Empirical();
       case FUSION_BENCH -> new FusionBench();
@@ -88,7 +101,7 @@ public sealed interface Estimator {
    */
   record Exact(int maxVocabulary) implements Estimator {
     /** The vocabulary that is accepted when nothing else is said. */
-    public static final int MAX_VOCABULARY = 256;
+    public static final int MAX_VOCABULARY = ManifestRules.DEFAULT_EXACT_VOCABULARY;
 
     /** With the default limit of the vocabulary. */
     public Exact() {

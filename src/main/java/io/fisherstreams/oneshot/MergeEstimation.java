@@ -94,7 +94,8 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
               method.samples(),
               method.seed(),
               method.batchSize(),
-              List.of());
+              List.of(),
+              method.exactVocabulary());
       ModelManifest.Builder manifest =
           estimated
               .manifest(

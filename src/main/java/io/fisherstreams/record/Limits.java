@@ -69,6 +69,9 @@ public final class Limits {
   /** Labels that an estimator draws for an example: each is a backward pass. */
   public static final int MAX_SAMPLES = 1_000;
 
+  /** Tokens of a vocabulary each of which is a backward pass for each target of an example. */
+  public static final int MAX_EXACT_VOCABULARY = 1 << 16;
+
   /** Examples that go through a model together. */
   public static final int MAX_BATCH_SIZE = 1 << 16;
 

@@ -30,6 +30,12 @@ public final class ManifestRules {
    */
   public static final int DEFAULT_BATCH_SIZE = 8;
 
+  /**
+   * Tokens of a vocabulary that the exact estimator accepts, unless the user says otherwise: each
+   * is a backward pass for each target of an example.
+   */
+  public static final int DEFAULT_EXACT_VOCABULARY = 256;
+
   /** ε, added to every entry of every Fisher, unless the user says otherwise. */
   public static final double DEFAULT_MINIMAL_FISHER_WEIGHT = 1e-6;
 
@@ -166,10 +172,17 @@ public final class ManifestRules {
     requireLength("estimator", estimation.getEstimator(), Limits.MAX_LABEL_LENGTH);
     requireAtMost(names.apply("samples"), estimation.getSamples(), Limits.MAX_SAMPLES);
     requireAtMost(names.apply("batchSize"), estimation.getBatchSize(), Limits.MAX_BATCH_SIZE);
+    requireExactVocabulary(names.apply("exactVocabulary"), estimation.getExactVocabulary());
     requireAtMost("frozen tensors", estimation.getFrozen().size(), Limits.MAX_TENSORS);
     for (String frozen : estimation.getFrozen()) {
       requireLength("a frozen tensor's name", frozen, Limits.MAX_TENSOR_NAME_LENGTH);
     }
+  }
+
+  /** Rejects a limit of the vocabulary that is out of range with {@link InvalidInput}. */
+  public static void requireExactVocabulary(String name, int tokens) {
+    requireAtLeast(name, tokens, 1);
+    requireAtMost(name, tokens, Limits.MAX_EXACT_VOCABULARY);
   }
 
   /** Rejects a number above {@code max} with {@link InvalidInput}. */

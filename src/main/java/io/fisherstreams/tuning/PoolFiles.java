@@ -96,7 +96,8 @@ public final class PoolFiles {
             standard.samples(),
             standard.seed(),
             standard.batchSize(),
-            plan.getMethod().getUnchangedParameters()),
+            plan.getMethod().getUnchangedParameters(),
+            standard.exactVocabulary()),
         List.of());
   }
 

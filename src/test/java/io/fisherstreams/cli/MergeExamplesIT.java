@@ -206,6 +206,28 @@ final class MergeExamplesIT {
         .containsPattern("fisher of a: " + count + " examples in \\S+ s, \\S+ examples/s");
   }
 
+  /** {@code exact_vocabulary} means what {@code fisher --exact-vocabulary} means. */
+  @Test
+  void aVocabularyLargerThanExactVocabularyIsRejected() throws IOException {
+    Path folder = GRADIENT.resolve("llama-lm").toAbsolutePath();
+    Path checkpoint = folder.resolve("model.safetensors");
+    Path yaml =
+        yaml(
+            checkpoint,
+            folder.resolve("examples.safetensors").toString(),
+            fisherOfB(folder.resolve("expected-exact.safetensors")),
+            """
+            num_fisher_examples: 6
+            estimator: exact
+            exact_vocabulary: 39
+            """);
+
+    Output output = merge(yaml, directory.resolve("merged.safetensors"));
+
+    assertThat(output.exit).isEqualTo(1);
+    assertThat(output.err).contains("40 tokens, more than 39").contains("exact_vocabulary");
+  }
+
   /** {@code max_length} means what {@code fisher --max-length} means. */
   @Test
   void mergesWithTheFisherOfTextsThatAreCut() throws IOException {

@@ -167,7 +167,8 @@ final class DocumentedKeysTest {
                 4,
                 7,
                 16,
-                UnchangedWeight.EPSILON));
+                UnchangedWeight.EPSILON,
+                300));
     assertThat(file.compare())
         .containsExactly(
             new MergeFile.Compared("gradient_matching", new GradientMatching(1, 0.3)),

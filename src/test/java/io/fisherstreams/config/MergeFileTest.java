@@ -111,7 +111,8 @@ class MergeFileTest {
                 1,
                 0,
                 8,
-                UnchangedWeight.NO_SAY));
+                UnchangedWeight.NO_SAY,
+                256));
     assertThat(merge.models().stream().map(merge::coefficient))
         .containsExactly(0.25, 0.25, 0.0, 0.25);
   }
@@ -187,7 +188,7 @@ class MergeFileTest {
                 + " 'minimal_fisher_weight'?"),
         Arguments.of(
             method + "temperature: 1\n",
-            "line 7: method.temperature: unknown key; known are batch_size, estimator, exclude_"),
+            "line 7: method.temperature: unknown key; known are batch_size, estimator, exact_vocabulary"),
         Arguments.of(MINIMAL + "base: other\n", "line 6: base: duplicate key"),
         Arguments.of(model + "name: b\n", "line 6: models[0].name: duplicate key"),
         Arguments.of(method + "seed: 1\n  seed: 2\n", "line 8: method.seed: duplicate key"),
@@ -263,6 +264,10 @@ class MergeFileTest {
             method + "num_fisher_examples: 99999999999\n", "num_fisher_examples: is '99999999999'"),
         Arguments.of(method + "batch_size: -1\n", "batch_size: is '-1'"),
         Arguments.of(method + "samples: 0\n", "samples: is '0'"),
+        Arguments.of(method + "exact_vocabulary: 0\n", "exact_vocabulary: is '0'"),
+        Arguments.of(
+            method + "exact_vocabulary: 65537\n",
+            "method.exact_vocabulary: tokens: 65537, at most 65536 are accepted"),
         Arguments.of(method + "seed: one\n", "seed: is 'one'"),
         Arguments.of(
             method + "estimator: exat\n",

@@ -38,6 +38,7 @@ class MergeFileWriterTest {
         samples: 3
         seed: -4
         batch_size: 5
+        exact_vocabulary: 1000
         unchanged_parameters: epsilon
       compare: [gradient_matching, {name: fisher, relative_fisher_weight: 1e-3}]
       """;
@@ -89,6 +90,7 @@ class MergeFileWriterTest {
         assertThat(read.method().seed()).isEqualTo(-4);
         assertThat(read.method().samples()).isEqualTo(3);
         assertThat(read.method().batchSize()).isEqualTo(5);
+        assertThat(read.method().exactVocabulary()).isEqualTo(1000);
         assertThat(read.method().unchangedParameters()).isEqualTo(UnchangedWeight.EPSILON);
         assertThat(read.method().numFisherExamples()).isEqualTo(12);
         assertThat(read.compare().stream().map(MergeFile.Compared::formula))

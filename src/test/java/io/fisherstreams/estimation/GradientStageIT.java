@@ -60,7 +60,7 @@ class GradientStageIT {
   }
 
   private static Estimation how(String estimator, int batchSize) {
-    return new Estimation(estimator, 1, 0L, batchSize, List.of());
+    return new Estimation(estimator, 1, 0L, batchSize, List.of(), 256);
   }
 
   private static void assertIsTheConformanceFisher(

@@ -25,7 +25,7 @@ final class Pending {
             .setRole(Role.FINE_TUNED)
             .setParameters(List.of())
             .setExamples(examples)
-            .setEstimation(new Estimation(estimator, 1, 0L, batchSize, List.of()))
+            .setEstimation(new Estimation(estimator, 1, 0L, batchSize, List.of(), 256))
             .build());
   }
 

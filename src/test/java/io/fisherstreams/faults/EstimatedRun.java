@@ -73,7 +73,7 @@ final class EstimatedRun {
   }
 
   private ModelManifest publish(String model, String estimator, int batchSize, long examples) {
-    Estimation how = new Estimation(estimator, 1, 0L, batchSize, List.of());
+    Estimation how = new Estimation(estimator, 1, 0L, batchSize, List.of(), 256);
     return estimated.publish(model, CASE, how, examples, 0);
   }
 

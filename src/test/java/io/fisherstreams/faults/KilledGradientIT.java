@@ -92,7 +92,7 @@ class KilledGradientIT {
       FaultReport report, int count, int longestMillis, long seed, long chunk) {
     long began = System.nanoTime();
     ModelManifest model =
-        pool.publish("m", "gpt2", new Estimation("exact", 1, 0L, 4, List.of()), 7, chunk);
+        pool.publish("m", "gpt2", new Estimation("exact", 1, 0L, 4, List.of(), 256), 7, chunk);
     pool.awaitInstances(2);
     kills.begin(new Random(seed), count, longestMillis);
     long sent = 0;

@@ -140,16 +140,22 @@ class ManifestRulesTest {
         Arguments.of(model().setConfig(text).build(), "config has 3145728 characters"),
         Arguments.of(model().setContentHash(text).build(), "contentHash has 3145728 characters"),
         Arguments.of(
-            model().setEstimation(new Estimation("sampled", 1001, 0L, 8, List.of())).build(),
+            model().setEstimation(new Estimation("sampled", 1001, 0L, 8, List.of(), 256)).build(),
             "samples: 1001, at most 1000"),
         Arguments.of(
-            model().setEstimation(new Estimation("exact", 1, 0L, 1 << 17, List.of())).build(),
+            model().setEstimation(new Estimation("exact", 1, 0L, 1 << 17, List.of(), 256)).build(),
             "batchSize: 131072, at most 65536"),
         Arguments.of(
-            model().setEstimation(new Estimation(text, 1, 0L, 8, List.of())).build(),
+            model().setEstimation(new Estimation("exact", 1, 0L, 8, List.of(), 65537)).build(),
+            "exactVocabulary: 65537, at most 65536"),
+        Arguments.of(
+            model().setEstimation(new Estimation("exact", 1, 0L, 8, List.of(), 0)).build(),
+            "exactVocabulary is 0, expected at least 1"),
+        Arguments.of(
+            model().setEstimation(new Estimation(text, 1, 0L, 8, List.of(), 256)).build(),
             "estimator has 3145728 characters"),
         Arguments.of(
-            model().setEstimation(new Estimation("exact", 1, 0L, 8, List.of(text))).build(),
+            model().setEstimation(new Estimation("exact", 1, 0L, 8, List.of(text), 256)).build(),
             "a frozen tensor's name has 3145728 characters"));
   }
 
@@ -194,7 +200,7 @@ class ManifestRulesTest {
         m -> m.setRefineEvery(1),
         m -> m.setDecay(0.5),
         m -> m.setConfig("{}"),
-        m -> m.setEstimation(new Estimation("exact", 1, 0L, 8, List.of())));
+        m -> m.setEstimation(new Estimation("exact", 1, 0L, 8, List.of(), 256)));
   }
 
   @ParameterizedTest

@@ -49,6 +49,7 @@ public final class EstimationOptions extends EstimatorOptions {
    */
   public Estimation estimation(CommandLine command) {
     int batchSize = settings(command, estimator, 1).batchSize();
-    return new Estimation(estimator, samples(), seed(), batchSize, new ArrayList<>());
+    return new Estimation(
+        estimator, samples(), seed(), batchSize, new ArrayList<>(), exactVocabulary());
   }
 }

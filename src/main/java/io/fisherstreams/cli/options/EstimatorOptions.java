@@ -30,6 +30,20 @@ public class EstimatorOptions {
       description = "Examples that go through the model together. Default: ${DEFAULT-VALUE}.")
   private int batchSize;
 
+  @Option(
+      names = "--exact-vocabulary",
+      converter = AtLeastOne.Int.class,
+      paramLabel = "N",
+      defaultValue = "" + Estimator.Exact.MAX_VOCABULARY,
+      description =
+          "For a language model and the estimator 'exact': rejects a vocabulary with more tokens. Default: ${DEFAULT-VALUE}.")
+  private int exactVocabulary;
+
+  /** Tokens of a language model's vocabulary that the estimator 'exact' accepts. */
+  protected final int exactVocabulary() {
+    return exactVocabulary;
+  }
+
   /** Labels per example. */
   protected final int samples() {
     return samples == null ? 1 : samples;
@@ -46,7 +60,7 @@ public class EstimatorOptions {
    * @param command rejects options that the estimator does not use
    */
   public final FisherSettings settings(CommandLine command, String estimator, long examples) {
-    Estimator named = Estimator.named(estimator, samples(), seed());
+    Estimator named = Estimator.named(estimator, samples(), seed(), exactVocabulary);
     if (named.settings().isEmpty() && (samples != null || seed != null)) {
       throw new ParameterException(
           command,

@@ -149,8 +149,8 @@ final class LanguageRuntime extends BatchedRuntime {
             String.format(
                 Locale.ROOT,
                 "the estimator exact needs a backward pass for each target and token, and this"
-                    + " vocabulary has %d tokens, more than %d; use sampled, or fisher with a larger"
-                    + " --exact-vocabulary",
+                    + " vocabulary has %d tokens, more than %d; use sampled, or set a larger"
+                    + " --exact-vocabulary (exact_vocabulary in merge.yaml)",
                 head.vocabulary(),
                 every.maxVocabulary()));
       }
