@@ -31,7 +31,10 @@ final class Intake {
 
   Intake(PartitionContext partition) {
     this.partition = partition;
-    Meter.DUPLICATE_BATCHES.counter(); // shown before the first one
+    // They are shown before they count anything.
+    Meter.DUPLICATE_BATCHES.counter();
+    Meter.PAYLOADS_READ.counter();
+    Meter.SUMS_READ.counter();
   }
 
   /** Accepts a checkpoint shard. */
