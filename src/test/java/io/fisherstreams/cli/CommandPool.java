@@ -92,6 +92,11 @@ final class CommandPool implements AutoCloseable {
 
   /** Runs a command, which must succeed, and returns what it printed. */
   String output(String... arguments) {
+    return output(0, arguments);
+  }
+
+  /** What a command prints that ends with this exit code. */
+  String output(int expectedExit, String... arguments) {
     ByteArrayOutputStream bytes = new ByteArrayOutputStream();
     PrintStream before = System.out;
     System.setOut(new PrintStream(bytes, true, StandardCharsets.UTF_8));
@@ -102,7 +107,9 @@ final class CommandPool implements AutoCloseable {
       System.setOut(before);
     }
     String printed = bytes.toString(StandardCharsets.UTF_8);
-    assertThat(exit).as("%s printed %s", String.join(" ", arguments), printed).isZero();
+    assertThat(exit)
+        .as("%s printed %s", String.join(" ", arguments), printed)
+        .isEqualTo(expectedExit);
     return printed;
   }
 

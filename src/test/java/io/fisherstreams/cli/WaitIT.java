@@ -1,6 +1,7 @@
 package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.awaitility.Awaitility.await;
 
 import io.fisherstreams.coordinator.PlanPolicy;
 import java.io.ByteArrayOutputStream;
@@ -45,11 +46,19 @@ final class WaitIT {
       assertThat(pool.output("withdraw", "b", "--wait")).containsPattern("release \\d+ has it");
       assertThat(pool.output("releases")).containsPattern("(?s)COMPLETE +\\S+ +1 [^\\n]*\\n$");
 
+      String other = pool.file("c", Map.of("w", new float[] {1, 2}));
+      pool.output("publish", "checkpoint", other, "--model", "c");
+      await()
+          .atMost(Duration.ofMinutes(1))
+          .untilAsserted(
+              () ->
+                  assertThat(pool.output(StatusCommand.WAITING, "status"))
+                      .contains("awaits its Fisher"));
+
       ByteArrayOutputStream said = new ByteArrayOutputStream();
       PrintStream before = System.err;
       System.setErr(new PrintStream(said, true, StandardCharsets.UTF_8));
       try {
-        String other = pool.file("c", Map.of("w", new float[] {1, 2}));
         assertThat(
                 pool.run("publish", "checkpoint", other, "--model", "c", "--wait", "--timeout=1s"))
             .isEqualTo(1);
