@@ -3,6 +3,7 @@ package io.fisherstreams.api;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
+import io.fisherstreams.files.FilePart;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -61,10 +62,8 @@ record SafetensorsSlice(byte[] head, long position, long length) {
 
   private static ByteBuffer read(FileChannel file, long position, int bytes) throws IOException {
     ByteBuffer buffer = ByteBuffer.allocate(bytes).order(ByteOrder.LITTLE_ENDIAN);
-    while (buffer.hasRemaining()) {
-      if (file.read(buffer, position + buffer.position()) < 0) {
-        throw new EOFException("the file ends early");
-      }
+    if (!FilePart.read(file, position, buffer)) {
+      throw new EOFException("the file ends early");
     }
     return buffer.flip();
   }

@@ -7,6 +7,7 @@ import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.options.SearchOptions;
 import io.fisherstreams.cli.options.TorchScriptOption;
 import io.fisherstreams.cli.output.MethodText;
+import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.cli.output.TrialProgress;
@@ -266,13 +267,7 @@ final class TuneCommand implements Callable<Integer> {
       return;
     }
     Settings found = result.best().settings();
-    MergeMethod method =
-        PoolSettings.apply(
-            kafka,
-            topics,
-            plan,
-            found,
-            note -> spec.commandLine().getErr().println("note: " + note));
+    MergeMethod method = PoolSettings.apply(kafka, topics, plan, found, Notes.of(spec));
     out.println("pool " + topics.pool() + " now merges by " + MethodText.of(found.formula()));
     release.forSettings(kafka, topics, plan.getBaseModel(), method, found.coefficients(), out);
   }

@@ -89,7 +89,7 @@ public final class AtomicOutput implements AutoCloseable {
       access.readLock().lock();
       try {
         requireOpen();
-        writeFully(channel, bytes, position);
+        FilePart.write(channel, position, bytes);
       } finally {
         access.readLock().unlock();
       }
@@ -158,7 +158,7 @@ public final class AtomicOutput implements AutoCloseable {
    * @throws IllegalStateException for a single file, or after commit or close
    */
   public void add(String name, byte[] content) {
-    add(name, channel -> writeFully(channel, ByteBuffer.wrap(content), 0));
+    add(name, channel -> FilePart.write(channel, 0, ByteBuffer.wrap(content)));
   }
 
   private interface Filler {
@@ -294,14 +294,6 @@ public final class AtomicOutput implements AutoCloseable {
       Files.deleteIfExists(folder);
     }
     Files.deleteIfExists(temporary);
-  }
-
-  private static void writeFully(FileChannel channel, ByteBuffer bytes, long position)
-      throws IOException {
-    long at = position;
-    while (bytes.hasRemaining()) {
-      at += channel.write(bytes, at);
-    }
   }
 
   private static void syncFolder(Path folder) throws IOException {

@@ -73,28 +73,12 @@ public final class RepeatedSums {
   }
 
   /** One shard's models in this merge. */
-  private final class Models implements ShardMerge.Models {
+  private final class Models extends ListedModels {
     private final Shard shard;
-    private final List<Input> inputs;
 
     Models(Shard shard, List<Input> inputs) {
+      super(inputs);
       this.shard = shard;
-      this.inputs = List.copyOf(inputs);
-    }
-
-    @Override
-    public int count() {
-      return inputs.size();
-    }
-
-    @Override
-    public double weights() {
-      return inputs.stream().mapToDouble(Input::weight).reduce(0, Double::sum);
-    }
-
-    @Override
-    public Optional<List<Input>> all() {
-      return Optional.of(inputs);
     }
 
     @Override

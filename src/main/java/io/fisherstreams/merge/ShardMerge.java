@@ -242,20 +242,9 @@ public final class ShardMerge {
   record Change(boolean isPrecise, long outside, List<Input> gone, List<Input> added) {}
 
   /** Models whose sums are built for this one merge. */
-  private record Anew(List<Input> inputs) implements Models {
-    @Override
-    public int count() {
-      return inputs.size();
-    }
-
-    @Override
-    public double weights() {
-      return inputs.stream().mapToDouble(Input::weight).reduce(0, Double::sum);
-    }
-
-    @Override
-    public Optional<List<Input>> all() {
-      return Optional.of(inputs);
+  private static final class Anew extends ListedModels {
+    Anew(List<Input> inputs) {
+      super(inputs);
     }
 
     @Override

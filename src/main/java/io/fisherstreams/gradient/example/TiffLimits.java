@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.FilePart;
 import java.io.EOFException;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -108,10 +109,8 @@ final class TiffLimits {
 
   private ByteBuffer bytes(long offset, int size) throws IOException {
     ByteBuffer buffer = ByteBuffer.allocate(size);
-    while (buffer.hasRemaining()) {
-      if (channel.read(buffer, offset + buffer.position()) < 0) {
-        throw new EOFException("the file is truncated");
-      }
+    if (!FilePart.read(channel, offset, buffer)) {
+      throw new EOFException("the file is truncated");
     }
     return buffer.flip();
   }

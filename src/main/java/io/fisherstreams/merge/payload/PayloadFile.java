@@ -1,6 +1,8 @@
 package io.fisherstreams.merge.payload;
 
+import io.fisherstreams.files.FilePart;
 import io.fisherstreams.metrics.Meter;
+import io.micrometer.core.instrument.Counter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -26,6 +28,7 @@ import java.util.zip.CRC32C;
  */
 public final class PayloadFile {
   private static final int PAGE = 256;
+  private static final Counter READ = Meter.PAYLOADS_READ.counter();
 
   private final Path path;
   private final Predicate<Path> recycle;
@@ -59,10 +62,7 @@ public final class PayloadFile {
     verified.clear(slot);
     onUse.accept(this);
     try {
-      ByteBuffer rest = data.duplicate();
-      while (rest.hasRemaining()) {
-        position += channel().write(rest, position);
-      }
+      FilePart.write(channel(), position, data.duplicate());
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + path + ": " + e.getMessage(), e);
     }
@@ -106,13 +106,9 @@ public final class PayloadFile {
 
   private boolean fill(long position, ByteBuffer target) {
     try {
-      int read = 0;
-      while (target.hasRemaining() && read >= 0) {
-        read = channel().read(target, position);
-        position += read;
-      }
-      Meter.PAYLOADS_READ.counter().increment(target.position());
-      return read >= 0;
+      boolean isFull = FilePart.read(channel(), position, target);
+      READ.increment(target.position());
+      return isFull;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
     }

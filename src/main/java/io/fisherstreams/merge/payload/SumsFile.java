@@ -1,6 +1,8 @@
 package io.fisherstreams.merge.payload;
 
+import io.fisherstreams.files.FilePart;
 import io.fisherstreams.metrics.Meter;
+import io.micrometer.core.instrument.Counter;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
@@ -25,6 +27,8 @@ public final class SumsFile implements AutoCloseable {
 
   private static final long MAGIC = 0x31_534d5553_5346L; // "FSSUMS1"
   private static final int CHECKSUM = HEADER_BYTES - Integer.BYTES;
+
+  private static final Counter READ = Meter.SUMS_READ.counter();
 
   private final Path path;
   private final ByteBuffer header =
@@ -114,9 +118,7 @@ public final class SumsFile implements AutoCloseable {
 
   private void put(long position, ByteBuffer data) {
     try {
-      while (data.hasRemaining()) {
-        position += channel().write(data, position);
-      }
+      FilePart.write(channel(), position, data);
     } catch (IOException e) {
       throw new UncheckedIOException("cannot write " + path + ": " + e.getMessage(), e);
     }
@@ -124,13 +126,9 @@ public final class SumsFile implements AutoCloseable {
 
   private boolean fill(long position, ByteBuffer target) {
     try {
-      int read = 0;
-      while (target.hasRemaining() && read >= 0) {
-        read = channel().read(target, position);
-        position += read;
-      }
-      Meter.SUMS_READ.counter().increment(target.position());
-      return read >= 0;
+      boolean isFull = FilePart.read(channel(), position, target);
+      READ.increment(target.position());
+      return isFull;
     } catch (IOException e) {
       throw new UncheckedIOException("cannot read " + path + ": " + e.getMessage(), e);
     }
