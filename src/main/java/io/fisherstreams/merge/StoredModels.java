@@ -81,7 +81,7 @@ public final class StoredModels {
   public long bytes() {
     long bytes = ManifestTensors.all(stored.base()).stream().mapToLong(TensorInfo::bytes).sum();
     for (ModelManifest model : stored.manifests()) {
-      for (TensorInfo tensor : ManifestTensors.merged(model)) {
+      for (TensorInfo tensor : ManifestTensors.mergedCheckpoint(model)) {
         bytes += tensor.bytes() + (readsFishers ? tensor.elements() * Float.BYTES : 0);
       }
     }

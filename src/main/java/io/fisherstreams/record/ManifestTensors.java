@@ -26,6 +26,14 @@ public final class ManifestTensors {
         .toList();
   }
 
+  /** The merged parameters of a fine-tuned model, in its order, as its checkpoint has them. */
+  public static List<TensorInfo> mergedCheckpoint(ModelManifest manifest) {
+    return manifest.getParameters().stream()
+        .filter(Parameter::getMerged)
+        .map(ManifestTensors::of)
+        .toList();
+  }
+
   /** The names of the parameters that a model leaves as its base has them. */
   public static Set<String> unchangedNames(ModelManifest manifest) {
     return manifest.getUnchanged() == null

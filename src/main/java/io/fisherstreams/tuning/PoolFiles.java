@@ -10,7 +10,6 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.release.PackedCompanions;
-import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
@@ -69,10 +68,10 @@ public final class PoolFiles {
         requireWhole(manifest);
         Path checkpoint = directory.resolve("model-" + i + ".safetensors");
         Path fisher = directory.resolve("model-" + i + ".fisher.safetensors");
-        List<TensorInfo> tensors = ManifestTensors.merged(manifest);
-        files.add(files.checkpoints, manifest, checkpoint, tensors);
+        files.add(
+            files.checkpoints, manifest, checkpoint, ManifestTensors.mergedCheckpoint(manifest));
         if (models.readsFishers()) {
-          files.add(files.fishers, manifest, fisher, tensors.stream().map(PoolFiles::f32).toList());
+          files.add(files.fishers, manifest, fisher, ManifestTensors.merged(manifest));
         }
         merged.add(
             model(
@@ -120,10 +119,6 @@ public final class PoolFiles {
         Optional.empty(),
         Optional.empty(),
         OptionalInt.empty());
-  }
-
-  private static TensorInfo f32(TensorInfo tensor) {
-    return new TensorInfo(tensor.name(), DType.F32, tensor.shape());
   }
 
   /** The files that are being written, by the names of the models. */

@@ -13,6 +13,7 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.tensor.DType;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -147,6 +148,46 @@ final class TunePoolIT {
                   .asDouble())
           .isCloseTo(parts, within(1e-4));
     }
+  }
+
+  @Test
+  void halfPrecisionModelsOfAPoolAreTunedAsTheirFilesAre() throws IOException {
+    models = new TunedModels(directory, MODELS.size(), 0.5, DType.BF16);
+    try (CommandPool pool = new CommandPool(directory, 3, PlanPolicy.standard())) {
+      publish(pool, "--method=gradient_matching", "--prior=1");
+      pool.output(
+          "tune",
+          "--config=" + config(pool),
+          "--measure=mean-log-likelihood",
+          "--trials=3",
+          "--json=" + file("pool.json"));
+    }
+    Path yaml = models.yaml("{name: gradient_matching, prior: 1}");
+    assertThat(
+            Main.run(
+                "tune",
+                yaml.toString(),
+                "--output=" + file("tuned.yaml"),
+                "--measure=mean-log-likelihood",
+                "--trials=3",
+                "--json=" + file("files.json")))
+        .isZero();
+
+    ObjectMapper json = new ObjectMapper();
+    List<JsonNode> found = tasks(json.readTree(directory.resolve("pool.json").toFile()));
+    List<JsonNode> expected = tasks(json.readTree(directory.resolve("files.json").toFile()));
+    assertThat(found).hasSameSizeAs(expected).isNotEmpty();
+    for (int i = 0; i < found.size(); i++) {
+      assertThat(found.get(i).get("mean_log_likelihood").asDouble())
+          .isCloseTo(expected.get(i).get("mean_log_likelihood").asDouble(), within(1e-2));
+    }
+  }
+
+  /** The figures of the only task, by trial. */
+  private static List<JsonNode> tasks(JsonNode trials) {
+    List<JsonNode> tasks = new ArrayList<>();
+    trials.get("trials").forEach(trial -> tasks.add(trial.get("tasks").elements().next()));
+    return tasks;
   }
 
   /** A file's bytes, as characters. */

@@ -26,14 +26,10 @@ final class TunedModels {
   private static final int INPUTS = 6;
   private static final int HIDDEN = 8;
   private static final int CLASSES = 3;
-  private static final List<TensorInfo> TENSORS =
-      List.of(
-          new TensorInfo("layers.0.weight", DType.F32, List.of((long) HIDDEN, (long) INPUTS)),
-          new TensorInfo("layers.0.bias", DType.F32, List.of((long) HIDDEN)),
-          new TensorInfo("layers.1.weight", DType.F32, List.of((long) CLASSES, (long) HIDDEN)),
-          new TensorInfo("layers.1.bias", DType.F32, List.of((long) CLASSES)));
+  private static final List<TensorInfo> TENSORS = tensors(DType.F32);
 
   private final Path folder;
+  private final DType dtype;
   private final List<String> names = new ArrayList<>();
   private final Map<String, float[]> base = random(0, 1);
 
@@ -43,7 +39,13 @@ final class TunedModels {
    * @param part of the first model's difference from the base that the labels come from
    */
   TunedModels(Path folder, int models, double part) throws IOException {
+    this(folder, models, part, DType.F32);
+  }
+
+  /** Writes checkpoints of a dtype: F32, or BF16, to which the values are cut. */
+  TunedModels(Path folder, int models, double part, DType dtype) throws IOException {
     this.folder = folder;
+    this.dtype = dtype;
     write("base", base);
     Map<String, float[]> target = new LinkedHashMap<>();
     for (int m = 0; m < models; m++) {
@@ -69,6 +71,14 @@ final class TunedModels {
             HIDDEN,
             CLASSES));
     writeExamples(target);
+  }
+
+  private static List<TensorInfo> tensors(DType dtype) {
+    return List.of(
+        new TensorInfo("layers.0.weight", dtype, List.of((long) HIDDEN, (long) INPUTS)),
+        new TensorInfo("layers.0.bias", dtype, List.of((long) HIDDEN)),
+        new TensorInfo("layers.1.weight", dtype, List.of((long) CLASSES, (long) HIDDEN)),
+        new TensorInfo("layers.1.bias", dtype, List.of((long) CLASSES)));
   }
 
   private static void square(float[] values) {
@@ -104,7 +114,25 @@ final class TunedModels {
   }
 
   private void write(String name, Map<String, float[]> tensors) {
-    CommandPool.write(folder.resolve(name + ".safetensors"), TENSORS, tensors);
+    Path file = folder.resolve(name + ".safetensors");
+    if (dtype == DType.F32) {
+      CommandPool.write(file, TENSORS, tensors);
+      return;
+    }
+    try (CheckpointWriter writer = CheckpointWriter.file(file, tensors(dtype), Map.of())) {
+      tensors.forEach((tensor, values) -> writer.write(tensor, 0, upperHalves(values)));
+      writer.commit();
+    }
+  }
+
+  /** The first 16 bits of each float32, which are a bfloat16. */
+  private static ByteBuffer upperHalves(float[] values) {
+    ByteBuffer bytes =
+        ByteBuffer.allocate(values.length * Short.BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    for (float value : values) {
+      bytes.putShort((short) (Float.floatToRawIntBits(value) >> 16));
+    }
+    return bytes.flip();
   }
 
   private void writeExamples(Map<String, float[]> target) {
