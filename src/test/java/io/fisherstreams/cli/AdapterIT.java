@@ -13,7 +13,6 @@ import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -21,7 +20,6 @@ import java.nio.ByteOrder;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -55,7 +53,7 @@ class AdapterIT {
 
   @BeforeEach
   void write() {
-    own = new TreeSet<>(tensors(BASE).keySet());
+    own = new TreeSet<>(CommandPool.tensors(BASE).keySet());
     try (Checkpoint adapter = Checkpoint.open(ADAPTER, Optional.of(BASE))) {
       own.removeAll(adapter.unchanged());
     }
@@ -89,26 +87,12 @@ class AdapterIT {
     }
   }
 
-  private static Map<String, float[]> tensors(Path file) {
-    Map<String, float[]> tensors = new LinkedHashMap<>();
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      for (TensorInfo tensor : checkpoint.tensors().values()) {
-        int elements = (int) tensor.elements();
-        float[] values = new float[elements];
-        FloatCodec.toFloat(
-            tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
-        tensors.put(tensor.name(), values);
-      }
-    }
-    return tensors;
-  }
-
   private interface Change {
     float of(String name, float value);
   }
 
   private Path changed(String file, Path from, Change change) {
-    Map<String, float[]> tensors = tensors(from);
+    Map<String, float[]> tensors = CommandPool.tensors(from);
     List<TensorInfo> infos;
     try (Checkpoint checkpoint = Checkpoint.open(from)) {
       infos = List.copyOf(checkpoint.tensors().values());
@@ -180,9 +164,9 @@ class AdapterIT {
                 "--num-examples=" + EXAMPLES,
                 "--output=" + expected))
         .isZero();
-    Map<String, float[]> found = tensors(fisher());
+    Map<String, float[]> found = CommandPool.tensors(fisher());
     assertThat(found.keySet()).isEqualTo(own);
-    Map<String, float[]> whole = tensors(expected);
+    Map<String, float[]> whole = CommandPool.tensors(expected);
     found.forEach((name, values) -> assertThat(values).as(name).isEqualTo(whole.get(name)));
     try (Checkpoint file = Checkpoint.open(fisher())) {
       assertThat(file.metadata()).containsKeys("checkpoint_sha256", "base_sha256");
@@ -198,11 +182,11 @@ class AdapterIT {
     assertThat(pool).hasSameBinaryContentAs(files);
 
     // As a whole model with a Fisher of 0 where the adapter leaves the base alone.
-    Map<String, float[]> entries = tensors(fisher());
+    Map<String, float[]> entries = CommandPool.tensors(fisher());
     Path padded =
         changed(
             "padded.safetensors", WHOLE, (name, value) -> entries.containsKey(name) ? value : 0);
-    Map<String, float[]> all = tensors(padded);
+    Map<String, float[]> all = CommandPool.tensors(padded);
     all.putAll(entries);
     try (Checkpoint checkpoint = Checkpoint.open(WHOLE)) {
       CommandPool.write(padded, List.copyOf(checkpoint.tensors().values()), all);
@@ -212,9 +196,9 @@ class AdapterIT {
       assertThat(files).hasSameBinaryContentAs(whole);
       return;
     }
-    Map<String, float[]> merged = tensors(files);
-    Map<String, float[]> ofWhole = tensors(whole);
-    Map<String, float[]> others = tensors(other);
+    Map<String, float[]> merged = CommandPool.tensors(files);
+    Map<String, float[]> ofWhole = CommandPool.tensors(whole);
+    Map<String, float[]> others = CommandPool.tensors(other);
     merged.forEach(
         (name, values) -> {
           float[] expected = own.contains(name) ? ofWhole.get(name) : others.get(name);
@@ -228,8 +212,8 @@ class AdapterIT {
   void examplesGiveTheAdaptersFisherInThePipeline() throws IOException {
     Path known = merge("known", ADAPTER, "fisher: " + fisher(), "no_say");
     Path estimated = merge("estimated", ADAPTER, "examples: " + examples, "no_say");
-    Map<String, float[]> expected = tensors(known);
-    tensors(estimated)
+    Map<String, float[]> expected = CommandPool.tensors(known);
+    CommandPool.tensors(estimated)
         .forEach(
             (name, values) -> {
               for (int i = 0; i < values.length; i++) {
@@ -290,8 +274,8 @@ class AdapterIT {
       Path exported = directory.resolve("exported.safetensors");
       pool.output("export", "--output", exported.toString());
       Path known = merge("known", ADAPTER, "fisher: " + fisher(), "no_say");
-      Map<String, float[]> expected = tensors(known);
-      tensors(exported)
+      Map<String, float[]> expected = CommandPool.tensors(known);
+      CommandPool.tensors(exported)
           .forEach(
               (name, values) -> {
                 for (int i = 0; i < values.length; i++) {
@@ -322,8 +306,8 @@ class AdapterIT {
       Path epsilon = directory.resolve("epsilon-pool.safetensors");
       pool.output("export", "--output", epsilon.toString());
       Map<String, float[]> whole =
-          tensors(merge("epsilon", ADAPTER, "fisher: " + fisher(), "epsilon"));
-      tensors(epsilon)
+          CommandPool.tensors(merge("epsilon", ADAPTER, "fisher: " + fisher(), "epsilon"));
+      CommandPool.tensors(epsilon)
           .forEach(
               (name, values) -> {
                 for (int i = 0; i < values.length; i++) {

@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.kafka.KafkaSettings;
@@ -15,6 +16,7 @@ import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;
 import io.fisherstreams.tensor.DType;
+import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
@@ -25,6 +27,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Predicate;
@@ -135,6 +138,21 @@ final class CommandPool implements AutoCloseable {
           });
       writer.commit();
     }
+  }
+
+  /** The tensors of a file as float32, by name. */
+  static Map<String, float[]> tensors(Path file) {
+    Map<String, float[]> tensors = new LinkedHashMap<>();
+    try (Checkpoint checkpoint = Checkpoint.open(file)) {
+      for (TensorInfo tensor : checkpoint.tensors().values()) {
+        int elements = (int) tensor.elements();
+        float[] values = new float[elements];
+        FloatCodec.toFloat(
+            tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
+        tensors.put(tensor.name(), values);
+      }
+    }
+    return tensors;
   }
 
   /** All releases so far, by id. */

@@ -16,8 +16,6 @@ import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -35,7 +33,6 @@ import org.apache.kafka.clients.admin.ListTopicsOptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
-import picocli.CommandLine;
 
 /**
  * The {@code evaluate} command on a pool of small MLPs, each with a head of its own, against the
@@ -269,8 +266,8 @@ final class EvaluateIT {
     Path json = directory.resolve("merge-figures.json");
     List<String> line = new ArrayList<>(List.of("evaluate", yaml.toString(), "--json=" + json));
     line.addAll(options);
-    Output output = run(line.toArray(String[]::new));
-    assertThat(output.exit).as(output.err).isZero();
+    CommandOutput output = CommandOutput.of(line.toArray(String[]::new));
+    assertThat(output.exit()).as(output.err()).isZero();
     JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
     assertThat(models.findValuesAsText("model"))
         .containsExactly("merged", "plain average", "base", "first", "second");
@@ -283,7 +280,7 @@ final class EvaluateIT {
     compare(models.get(2), base.body(weight), base.body(bias));
     compare(models.get(3), first.body(weight), first.body(bias));
     compare(models.get(4), second.body(weight), second.body(bias));
-    assertThat(output.out)
+    assertThat(output.out())
         .containsPattern("accuracy in % +first +second +average\nmerged ")
         .containsPattern("mean log-likelihood +first +second +average\nmerged +-\\d");
   }
@@ -303,9 +300,10 @@ final class EvaluateIT {
         yaml, Files.readString(yaml) + "compare: [task_arithmetic, {scale: 0, name: fisher}]\n");
     Path json = directory.resolve("compared.json");
     Path report = directory.resolve("report.json");
-    Output output =
-        run("evaluate", yaml.toString(), "--json=" + json, "--fusion-bench-json=" + report);
-    assertThat(output.exit).as(output.err).isZero();
+    CommandOutput output =
+        CommandOutput.of(
+            "evaluate", yaml.toString(), "--json=" + json, "--fusion-bench-json=" + report);
+    assertThat(output.exit()).as(output.err()).isZero();
     JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
     assertThat(models.findValuesAsText("model"))
         .containsExactly(
@@ -363,36 +361,38 @@ final class EvaluateIT {
   void whatDoesNotFitIsRejectedAndNoFileIsLeft() throws IOException {
     Path json = directory.resolve("figures.json");
     new Examples(8, 9).write(directory.resolve("second-test.safetensors"));
-    Output labels = run("evaluate", yaml.toString(), "--json", json.toString());
-    assertThat(labels.exit).isEqualTo(1);
-    assertThat(labels.err)
+    CommandOutput labels = CommandOutput.of("evaluate", yaml.toString(), "--json", json.toString());
+    assertThat(labels.exit()).isEqualTo(1);
+    assertThat(labels.err())
         .containsPattern("second-test.safetensors: example \\d+: label \\d is not in 0 … 3");
     Path none =
         Files.writeString(
             directory.resolve("none.yaml"),
             Files.readString(yaml).replaceAll(" *evaluation_examples.*\n", ""));
-    Output nothing = run("evaluate", none.toString(), "--json", json.toString());
-    assertThat(nothing.exit).isEqualTo(1);
-    assertThat(nothing.err).contains("none.yaml: no model has evaluation_examples");
+    CommandOutput nothing =
+        CommandOutput.of("evaluate", none.toString(), "--json", json.toString());
+    assertThat(nothing.exit()).isEqualTo(1);
+    assertThat(nothing.err()).contains("none.yaml: no model has evaluation_examples");
     assertThat(json).doesNotExist();
-    assertThat(run("evaluate", yaml.toString(), "--json", yaml.toString()).err)
+    assertThat(CommandOutput.of("evaluate", yaml.toString(), "--json", yaml.toString()).err())
         .contains("is one of the inputs");
     for (String file : List.of("first/model.safetensors", "first/config.json")) {
       assertThat(
-              run(
+              CommandOutput.of(
                       "evaluate",
                       "--model=" + directory.resolve("first"),
                       "--examples=" + directory.resolve("first-test.safetensors"),
                       "--json=" + directory.resolve(file))
-                  .err)
+                  .err())
           .contains(file + " is one of the inputs");
     }
-    assertThat(run("evaluate", yaml.toString(), "--json", directory + "/no/x.json").err)
+    assertThat(
+            CommandOutput.of("evaluate", yaml.toString(), "--json", directory + "/no/x.json").err())
         .contains("expected a file in a folder that exists");
-    assertThat(run("evaluate").exit).isEqualTo(2);
-    Output absent = run("evaluate", "--model", "7", "--examples", "x.jsonl");
-    assertThat(absent.exit).isEqualTo(1);
-    assertThat(absent.err)
+    assertThat(CommandOutput.of("evaluate").exit()).isEqualTo(2);
+    CommandOutput absent = CommandOutput.of("evaluate", "--model", "7", "--examples", "x.jsonl");
+    assertThat(absent.exit()).isEqualTo(1);
+    assertThat(absent.err())
         .contains("7: no such checkpoint; to evaluate a release of a pool, also give");
   }
 
@@ -429,13 +429,14 @@ final class EvaluateIT {
                   "--examples=" + directory.resolve("second-test.safetensors"),
                   "--json=" + json));
       line.addAll(pool.connection());
-      Output output = run(line.toArray(String[]::new));
-      assertThat(output.exit).as(output.err).isZero();
+      CommandOutput output = CommandOutput.of(line.toArray(String[]::new));
+      assertThat(output.exit()).as(output.err()).isZero();
       compare(
           new ObjectMapper().readTree(json.toFile()),
           secondTask.measure(merged("layers.0.weight"), merged("layers.0.bias"), second));
       line.set(1, "--model=99");
-      assertThat(run(line.toArray(String[]::new)).err).contains("there is no release 99");
+      assertThat(CommandOutput.of(line.toArray(String[]::new)).err())
+          .contains("there is no release 99");
     }
   }
 
@@ -474,17 +475,18 @@ final class EvaluateIT {
                 .formatted(files));
     Path json = directory.resolve("figures.json");
     String module = "--torchscript=" + files.resolve("net.pt");
-    Output merged = run("evaluate", modules.toString(), module, "--json=" + json);
-    assertThat(merged.exit).as(merged.err).isZero();
+    CommandOutput merged =
+        CommandOutput.of("evaluate", modules.toString(), module, "--json=" + json);
+    assertThat(merged.exit()).as(merged.err()).isZero();
     JsonNode models = new ObjectMapper().readTree(json.toFile()).get("models");
-    Output one =
-        run(
+    CommandOutput one =
+        CommandOutput.of(
             "evaluate",
             "--model=" + files.resolve("model.safetensors"),
             "--examples=" + files.resolve("examples.safetensors"),
             module,
             "--json=" + json);
-    assertThat(one.exit).as(one.err).isZero();
+    assertThat(one.exit()).as(one.err()).isZero();
     JsonNode alone = new ObjectMapper().readTree(json.toFile());
     assertThat(models).as("merged, average, base, a").hasSize(4);
     for (JsonNode model : models) {
@@ -492,7 +494,9 @@ final class EvaluateIT {
       assertThat(model.get("mean_log_likelihood").asDouble())
           .isCloseTo(alone.get("mean_log_likelihood").asDouble(), within(1e-5));
     }
-    assertThat(run("evaluate", modules.toString()).exit).as("without the module").isEqualTo(1);
+    assertThat(CommandOutput.of("evaluate", modules.toString()).exit())
+        .as("without the module")
+        .isEqualTo(1);
   }
 
   private void publish(
@@ -502,15 +506,5 @@ final class EvaluateIT {
             List.of("publish", kind, directory.resolve(file).toString(), "--model", model));
     line.addAll(List.of(options));
     pool.output(line.toArray(String[]::new));
-  }
-
-  private record Output(int exit, String out, String err) {}
-
-  private static Output run(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    CommandLine line = Main.commandLine();
-    int exit = line.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(arguments);
-    return new Output(exit, out.toString(), err.toString());
   }
 }

@@ -8,11 +8,8 @@ import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Files;
@@ -29,7 +26,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 /**
  * {@code merge} of models that come with examples. Model {@code a} is a conformance case, whose
@@ -42,29 +38,10 @@ final class MergeExamplesIT {
 
   @TempDir private Path directory;
 
-  private record Output(int exit, String err) {}
-
-  private Output merge(Path yaml, Path output, String... more) {
+  private CommandOutput merge(Path yaml, Path output, String... more) {
     List<String> line = new ArrayList<>(List.of("merge", yaml.toString(), "-o", output.toString()));
     line.addAll(List.of(more));
-    StringWriter err = new StringWriter();
-    CommandLine command = Main.commandLine();
-    int exit = command.setErr(new PrintWriter(err)).execute(line.toArray(String[]::new));
-    return new Output(exit, err.toString());
-  }
-
-  private static Map<String, float[]> tensors(Path file) {
-    Map<String, float[]> tensors = new LinkedHashMap<>();
-    try (Checkpoint checkpoint = Checkpoint.open(file)) {
-      for (TensorInfo tensor : checkpoint.tensors().values()) {
-        int elements = (int) tensor.elements();
-        float[] values = new float[elements];
-        FloatCodec.toFloat(
-            tensor.dtype(), checkpoint.slice(tensor.name(), 0, elements), 0, values, 0, elements);
-        tensors.put(tensor.name(), values);
-      }
-    }
-    return tensors;
+    return CommandOutput.of(line.toArray(String[]::new));
   }
 
   private static List<TensorInfo> infos(Path file) {
@@ -80,7 +57,7 @@ final class MergeExamplesIT {
   }
 
   private Path changed(String name, Path file, Change change) {
-    Map<String, float[]> tensors = tensors(file);
+    Map<String, float[]> tensors = CommandPool.tensors(file);
     tensors
         .values()
         .forEach(
@@ -135,11 +112,11 @@ final class MergeExamplesIT {
 
   /** The formula in float64, with the Fisher that is known from elsewhere. */
   private void assertIsTheMerge(Path merged, Path model, Path knownFisher, double epsilon) {
-    Map<String, float[]> found = tensors(merged);
-    Map<String, float[]> a = tensors(model);
-    Map<String, float[]> b = tensors(directory.resolve("b.safetensors"));
-    Map<String, float[]> fisherA = tensors(knownFisher);
-    Map<String, float[]> fisherB = tensors(directory.resolve("b.fisher.safetensors"));
+    Map<String, float[]> found = CommandPool.tensors(merged);
+    Map<String, float[]> a = CommandPool.tensors(model);
+    Map<String, float[]> b = CommandPool.tensors(directory.resolve("b.safetensors"));
+    Map<String, float[]> fisherA = CommandPool.tensors(knownFisher);
+    Map<String, float[]> fisherB = CommandPool.tensors(directory.resolve("b.fisher.safetensors"));
     assertThat(found).hasSameSizeAs(a);
     for (String name : a.keySet()) {
       for (int i = 0; i < a.get(name).length; i++) {
@@ -174,7 +151,7 @@ final class MergeExamplesIT {
     Path folder = GRADIENT.resolve(model).toAbsolutePath();
     Path checkpoint = folder.resolve("model.safetensors");
     Path knownFisher = folder.resolve("expected-" + estimator + ".safetensors");
-    double epsilon = largest(tensors(knownFisher));
+    double epsilon = largest(CommandPool.tensors(knownFisher));
     String examples = folder.resolve("examples.safetensors").toString();
     long count = infos(Path.of(examples)).get(0).shape().get(0);
     Path head = folder.resolve("head.safetensors");
@@ -197,10 +174,10 @@ final class MergeExamplesIT {
                 estimator,
                 batchSize));
     Path merged = directory.resolve("merged.safetensors");
-    Output output = merge(yaml, merged);
-    assertThat(output.exit).as(output.err).isZero();
+    CommandOutput output = merge(yaml, merged);
+    assertThat(output.exit()).as(output.err()).isZero();
     assertIsTheMerge(merged, checkpoint, knownFisher, epsilon);
-    assertThat(output.err)
+    assertThat(output.err())
         .containsPattern("check examples of a: " + count + " examples in \\S+ s, \\S+ examples/s")
         .containsPattern("stream a: \\d+ [KM]iB")
         .containsPattern("fisher of a: " + count + " examples in \\S+ s, \\S+ examples/s");
@@ -222,10 +199,10 @@ final class MergeExamplesIT {
             exact_vocabulary: 39
             """);
 
-    Output output = merge(yaml, directory.resolve("merged.safetensors"));
+    CommandOutput output = merge(yaml, directory.resolve("merged.safetensors"));
 
-    assertThat(output.exit).isEqualTo(1);
-    assertThat(output.err).contains("40 tokens, more than 39").contains("exact_vocabulary");
+    assertThat(output.exit()).isEqualTo(1);
+    assertThat(output.err()).contains("40 tokens, more than 39").contains("exact_vocabulary");
   }
 
   /** {@code max_length} means what {@code fisher --max-length} means. */
@@ -250,7 +227,7 @@ final class MergeExamplesIT {
       known.toString()
     };
     assertThat(Main.commandLine().execute(fisher)).isZero();
-    double epsilon = largest(tensors(known));
+    double epsilon = largest(CommandPool.tensors(known));
     Path yaml =
         yaml(
             checkpoint,
@@ -265,18 +242,18 @@ final class MergeExamplesIT {
                 .formatted(epsilon));
     Path merged = directory.resolve("merged.safetensors");
 
-    Output output = merge(yaml, merged);
+    CommandOutput output = merge(yaml, merged);
 
-    assertThat(output.exit).as(output.err).isZero();
+    assertThat(output.exit()).as(output.err()).isZero();
     assertIsTheMerge(merged, checkpoint, known, epsilon);
-    assertThat(output.err).containsOnlyOnce("6 examples had more than 5 tokens and were cut");
+    assertThat(output.err()).containsOnlyOnce("6 examples had more than 5 tokens and were cut");
   }
 
   /** The hub's base has no prefix; the fine-tuned classifier has one, and runs with it. */
   @Test
   void aModelWithExamplesMayHaveAnotherPrefixThanTheBase() throws IOException {
     Path checkpoint = GRADIENT.resolve("gpt2/model.safetensors").toAbsolutePath();
-    double epsilon = largest(tensors(gpt2Fisher()));
+    double epsilon = largest(CommandPool.tensors(gpt2Fisher()));
     Path yaml =
         gpt2(
             gpt2Examples(),
@@ -292,10 +269,10 @@ final class MergeExamplesIT {
         yaml, Files.readString(yaml).replaceFirst("base: .*", "base: hub.safetensors"));
     Path merged = directory.resolve("merged.safetensors");
 
-    Output output = merge(yaml, merged);
+    CommandOutput output = merge(yaml, merged);
 
-    assertThat(output.exit).as(output.err).isZero();
-    assertThat(output.err).contains("its tensors are read without the prefix 'transformer.'");
+    assertThat(output.exit()).as(output.err()).isZero();
+    assertThat(output.err()).contains("its tensors are read without the prefix 'transformer.'");
     Path asTheModel = directory.resolve("as-the-model.safetensors");
     renamed(merged, asTheModel, "^(?!score)", "transformer.");
     assertIsTheMerge(asTheModel, checkpoint, gpt2Fisher(), epsilon);
@@ -303,7 +280,8 @@ final class MergeExamplesIT {
 
   private static void renamed(Path from, Path to, String pattern, String replacement) {
     Map<String, float[]> tensors = new LinkedHashMap<>();
-    tensors(from).forEach((name, v) -> tensors.put(name.replaceFirst(pattern, replacement), v));
+    CommandPool.tensors(from)
+        .forEach((name, v) -> tensors.put(name.replaceFirst(pattern, replacement), v));
     List<TensorInfo> infos =
         infos(from).stream()
             .map(
@@ -318,7 +296,7 @@ final class MergeExamplesIT {
   void aTorchScriptModelRunsAsTheOperatorsModule() throws IOException {
     Path checkpoint = TORCHSCRIPT.resolve("model.safetensors");
     Path knownFisher = TORCHSCRIPT.resolve("expected-exact.safetensors");
-    double epsilon = largest(tensors(knownFisher));
+    double epsilon = largest(CommandPool.tensors(knownFisher));
     Path modules = Files.createDirectory(directory.resolve("modules"));
     Path yaml =
         yaml(
@@ -338,12 +316,12 @@ final class MergeExamplesIT {
     assertThat(merge(yaml, merged, "--config", config.toString()))
         .satisfies(
             output -> {
-              assertThat(output.exit).isEqualTo(1);
-              assertThat(output.err).contains("config.json");
+              assertThat(output.exit()).isEqualTo(1);
+              assertThat(output.err()).contains("config.json");
             });
     Files.copy(TORCHSCRIPT.resolve("net.pt"), modules.resolve("a.pt"));
-    Output output = merge(yaml, merged, "--config", config.toString());
-    assertThat(output.exit).as(output.err).isZero();
+    CommandOutput output = merge(yaml, merged, "--config", config.toString());
+    assertThat(output.exit()).as(output.err()).isZero();
     assertIsTheMerge(merged, checkpoint, knownFisher, epsilon);
   }
 
@@ -369,16 +347,16 @@ final class MergeExamplesIT {
             fisherOfB(gpt2Fisher()),
             "num_fisher_examples: 7\nestimator: sampled\nsamples: 3\nseed: 5\nbatch_size: 2");
     Path reference = directory.resolve("reference.safetensors");
-    assertThat(merge(yaml, reference, "--partitions", "1").exit).isZero();
+    assertThat(merge(yaml, reference, "--partitions", "1").exit()).isZero();
     Path local = directory.resolve("local.safetensors");
-    assertThat(merge(yaml, local, "--partitions", "3").exit).isZero();
+    assertThat(merge(yaml, local, "--partitions", "3").exit()).isZero();
     assertThat(local).hasSameBinaryContentAs(reference);
     Path remote = directory.resolve("remote.safetensors");
     try (EmbeddedBroker broker =
             EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
         EmbeddedRegistry registry = EmbeddedRegistry.start();
         Admin admin = Admin.create(Map.of("bootstrap.servers", broker.bootstrapServers()))) {
-      Output output =
+      CommandOutput output =
           merge(
               yaml,
               remote,
@@ -386,7 +364,7 @@ final class MergeExamplesIT {
               broker.bootstrapServers(),
               "--schema-registry",
               registry.url());
-      assertThat(output.exit).as(output.err).isZero();
+      assertThat(output.exit()).as(output.err()).isZero();
       assertThat(admin.listTopics().names().get()).isEmpty();
       assertThat(admin.listGroups().all().get()).isEmpty();
     }
@@ -423,9 +401,9 @@ final class MergeExamplesIT {
 
   private void assertRejectedBeforeAnythingIsStreamed(Path yaml, String... reasons) {
     Path merged = directory.resolve("merged.safetensors");
-    Output output = merge(yaml, merged);
-    assertThat(output.exit).as(output.err).isEqualTo(1);
-    assertThat(output.err).contains(reasons).doesNotContain("stream base");
+    CommandOutput output = merge(yaml, merged);
+    assertThat(output.exit()).as(output.err()).isEqualTo(1);
+    assertThat(output.err()).contains(reasons).doesNotContain("stream base");
     assertThat(merged).doesNotExist();
   }
 
@@ -457,9 +435,9 @@ final class MergeExamplesIT {
     Path large = changed("b.fisher.safetensors", gpt2Fisher(), (f, i) -> f * 1e8);
     Path yaml = gpt2(gpt2Examples(), large, "num_fisher_examples: 7\nminimal_fisher_weight: 100");
     Path merged = directory.resolve("merged.safetensors");
-    Output strict = merge(yaml, merged, "--strict");
-    assertThat(strict.exit).isEqualTo(1);
-    assertThat(strict.err).contains("rejected by --strict: model 'a' takes over the merge");
+    CommandOutput strict = merge(yaml, merged, "--strict");
+    assertThat(strict.exit()).isEqualTo(1);
+    assertThat(strict.err()).contains("rejected by --strict: model 'a' takes over the merge");
     assertThat(merged).doesNotExist();
   }
 
@@ -497,9 +475,9 @@ final class MergeExamplesIT {
             changed("b.fisher.safetensors", model, (value, i) -> 1),
             "num_fisher_examples: 1\nminimal_fisher_weight: 0");
     Path merged = directory.resolve("merged.safetensors");
-    Output output = merge(yaml, merged);
-    assertThat(output.exit).as(output.err).isEqualTo(1);
-    assertThat(output.err).contains("model 'a': its Fisher is zero everywhere");
+    CommandOutput output = merge(yaml, merged);
+    assertThat(output.exit()).as(output.err()).isEqualTo(1);
+    assertThat(output.err()).contains("model 'a': its Fisher is zero everywhere");
     assertThat(merged).doesNotExist();
   }
 }

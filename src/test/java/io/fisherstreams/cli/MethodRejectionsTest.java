@@ -2,8 +2,6 @@ package io.fisherstreams.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -12,23 +10,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 /** Settings of a method that make no sense are rejected before any file or broker is looked for. */
 class MethodRejectionsTest {
   @TempDir private Path directory;
-
-  private record Output(int exit, String err) {}
-
-  private static Output run(List<String> arguments) {
-    StringWriter err = new StringWriter();
-    CommandLine line = Main.commandLine();
-    int exit =
-        line.setOut(new PrintWriter(new StringWriter()))
-            .setErr(new PrintWriter(err))
-            .execute(arguments.toArray(String[]::new));
-    return new Output(exit, err.toString());
-  }
 
   @ParameterizedTest
   @CsvSource(
@@ -57,9 +42,9 @@ class MethodRejectionsTest {
     List<String> line = new ArrayList<>(List.of("method", "set"));
     line.addAll(List.of(options.strip().split(" ")));
     line.addAll(List.of("--bootstrap-servers=127.0.0.1:1", "--schema-registry=http://127.0.0.1:1"));
-    Output output = run(line);
-    assertThat(output.exit).as(output.err).isEqualTo(2);
-    assertThat(output.err).contains(message.strip());
+    CommandOutput output = CommandOutput.of(line.toArray(String[]::new));
+    assertThat(output.exit()).as(output.err()).isEqualTo(2);
+    assertThat(output.err()).contains(message.strip());
   }
 
   @ParameterizedTest
@@ -112,9 +97,9 @@ class MethodRejectionsTest {
             List.of("merge", yaml.toString(), "--output", out),
             List.of("evaluate", yaml.toString()),
             List.of("tune", yaml.toString(), "--output", out))) {
-      Output output = run(line);
-      assertThat(output.exit).as(output.err).isEqualTo(1);
-      assertThat(output.err).contains("merge.yaml, line ").contains(message.strip());
+      CommandOutput output = CommandOutput.of(line.toArray(String[]::new));
+      assertThat(output.exit()).as(output.err()).isEqualTo(1);
+      assertThat(output.err()).contains("merge.yaml, line ").contains(message.strip());
     }
   }
 }

@@ -21,8 +21,6 @@ import io.fisherstreams.tuning.TuningOptions;
 import io.fisherstreams.tuning.TuningOptions.Strategy;
 import io.fisherstreams.tuning.TuningResult;
 import java.io.IOException;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -35,21 +33,10 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import picocli.CommandLine;
 
 /** The {@code tune} command on models whose best settings are known. */
 final class TuneIT {
   @TempDir private Path directory;
-
-  private record Output(int exit, String out, String err) {}
-
-  private static Output run(String... arguments) {
-    StringWriter out = new StringWriter();
-    StringWriter err = new StringWriter();
-    CommandLine line = Main.commandLine();
-    int exit = line.setOut(new PrintWriter(out)).setErr(new PrintWriter(err)).execute(arguments);
-    return new Output(exit, out.toString(), err.toString());
-  }
 
   private String file(String name) {
     return directory.resolve(name).toString();
@@ -59,8 +46,8 @@ final class TuneIT {
   void findsTheScaleThatTheLabelsComeFrom() throws IOException {
     Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.15}");
 
-    Output output =
-        run(
+    CommandOutput output =
+        CommandOutput.of(
             "tune",
             yaml.toString(),
             "--output=" + file("tuned.yaml"),
@@ -68,8 +55,8 @@ final class TuneIT {
             "--json=" + file("trials.json"),
             "--svg=" + file("search.svg"));
 
-    assertThat(output.exit).as(output.err).isZero();
-    assertThat(output.out)
+    assertThat(output.exit()).as(output.err()).isZero();
+    assertThat(output.out())
         .containsPattern("trial \\d+ is better than the start: mean accuracy \\+")
         .contains("on the held-out examples, which the search did not see: +")
         .contains("100 validation examples, 100 held out");
@@ -106,8 +93,8 @@ final class TuneIT {
     Path yaml = new TunedModels(directory, 3, 0.5).yaml("{name: gradient_matching}");
     List<List<String>> runs = new ArrayList<>();
     for (String seed : List.of("1", "1", "2")) {
-      Output output =
-          run(
+      CommandOutput output =
+          CommandOutput.of(
               "tune",
               yaml.toString(),
               "--output=" + file("tuned.yaml"),
@@ -115,7 +102,7 @@ final class TuneIT {
               "--strategy=random",
               "--trials=5",
               "--seed=" + seed);
-      assertThat(output.exit).as(output.err).isZero();
+      assertThat(output.exit()).as(output.err()).isZero();
       runs.add(
           Files.readAllLines(directory.resolve("trials.csv")).stream()
               .map(line -> line.replaceFirst("(,[^,]*,[^,]*,[^,]*),[^,]*", "$1"))
@@ -127,9 +114,10 @@ final class TuneIT {
   @Test
   void saysWhenNoTrialIsBetter() throws IOException {
     Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.5}");
-    Output output = run("tune", yaml.toString(), "--output=" + file("tuned.yaml"), "--trials=10");
-    assertThat(output.exit).as(output.err).isZero();
-    assertThat(output.out).contains("no trial is better than the start in mean accuracy");
+    CommandOutput output =
+        CommandOutput.of("tune", yaml.toString(), "--output=" + file("tuned.yaml"), "--trials=10");
+    assertThat(output.exit()).as(output.err()).isZero();
+    assertThat(output.out()).contains("no trial is better than the start in mean accuracy");
     assertThat(MergeFile.read(directory.resolve("tuned.yaml")).method().formula())
         .isEqualTo(new TaskArithmetic(0.5));
   }
@@ -137,15 +125,15 @@ final class TuneIT {
   @Test
   void saysWhenADifferenceIsNoise() throws IOException {
     Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.47}");
-    Output output =
-        run(
+    CommandOutput output =
+        CommandOutput.of(
             "tune",
             yaml.toString(),
             "--output=" + file("tuned.yaml"),
             "--search=scale",
             "--trials=40");
-    assertThat(output.exit).as(output.err).isZero();
-    assertThat(output.out).contains("no trial beats the start beyond noise; the best, trial ");
+    assertThat(output.exit()).as(output.err()).isZero();
+    assertThat(output.out()).contains("no trial beats the start beyond noise; the best, trial ");
   }
 
   /** Each trial's file against the file of {@code merge} with the trial's settings. */
@@ -204,8 +192,9 @@ final class TuneIT {
       Settings settings = trial.settings();
       Path yaml = directory.resolve("trial.yaml");
       MergeFileWriter.write(file, settings.formula(), settings.coefficients(), "a trial", yaml);
-      Output output = run("merge", yaml.toString(), "--output=" + file("again.safetensors"));
-      assertThat(output.exit).as(output.err).isZero();
+      CommandOutput output =
+          CommandOutput.of("merge", yaml.toString(), "--output=" + file("again.safetensors"));
+      assertThat(output.exit()).as(output.err()).isZero();
       assertThat(bytes(directory.resolve("again.safetensors")))
           .as(settings.toString())
           .isEqualTo(merged.get(trial.number()));
@@ -241,24 +230,27 @@ final class TuneIT {
     TunedModels models = new TunedModels(directory, 2, 0.5);
     Path yaml = models.yaml("{name: task_arithmetic}");
     String output = "--output=" + file("tuned.yaml");
-    assertThat(run("tune", yaml.toString(), output, "--held-out=1").exit).isEqualTo(2);
-    assertThat(run("tune", yaml.toString(), output, "--trials=0").exit).isEqualTo(2);
-    assertThat(run("tune", yaml.toString(), output, "--minutes=-1").exit).isEqualTo(2);
-    Output unknown = run("tune", yaml.toString(), output, "--measure=best");
-    assertThat(unknown.exit).isEqualTo(2);
-    assertThat(unknown.err).contains("mean-accuracy, worst-accuracy, mean-log-likelihood");
-    Output prior = run("tune", yaml.toString(), output, "--search=prior");
-    assertThat(prior.exit).isEqualTo(1);
-    assertThat(prior.err).contains("prior cannot be searched: task_arithmetic does not have it");
-    Output few = run("tune", yaml.toString(), output, "--held-out=0.001");
-    assertThat(few.exit).isEqualTo(1);
-    assertThat(few.err).contains("model-a: 200 examples give 200 for validation and 0 held out");
-    Output same = run("tune", yaml.toString(), "--output=" + yaml);
-    assertThat(same.exit).isEqualTo(1);
-    assertThat(same.err).contains("merge.yaml is one of the inputs");
-    Output nowhere = run("tune", yaml.toString(), "--output=" + file("no/tuned.yaml"));
-    assertThat(nowhere.exit).isEqualTo(1);
-    assertThat(nowhere.err).contains("expected a file in a folder that exists");
+    assertThat(CommandOutput.of("tune", yaml.toString(), output, "--held-out=1").exit())
+        .isEqualTo(2);
+    assertThat(CommandOutput.of("tune", yaml.toString(), output, "--trials=0").exit()).isEqualTo(2);
+    assertThat(CommandOutput.of("tune", yaml.toString(), output, "--minutes=-1").exit())
+        .isEqualTo(2);
+    CommandOutput unknown = CommandOutput.of("tune", yaml.toString(), output, "--measure=best");
+    assertThat(unknown.exit()).isEqualTo(2);
+    assertThat(unknown.err()).contains("mean-accuracy, worst-accuracy, mean-log-likelihood");
+    CommandOutput prior = CommandOutput.of("tune", yaml.toString(), output, "--search=prior");
+    assertThat(prior.exit()).isEqualTo(1);
+    assertThat(prior.err()).contains("prior cannot be searched: task_arithmetic does not have it");
+    CommandOutput few = CommandOutput.of("tune", yaml.toString(), output, "--held-out=0.001");
+    assertThat(few.exit()).isEqualTo(1);
+    assertThat(few.err()).contains("model-a: 200 examples give 200 for validation and 0 held out");
+    CommandOutput same = CommandOutput.of("tune", yaml.toString(), "--output=" + yaml);
+    assertThat(same.exit()).isEqualTo(1);
+    assertThat(same.err()).contains("merge.yaml is one of the inputs");
+    CommandOutput nowhere =
+        CommandOutput.of("tune", yaml.toString(), "--output=" + file("no/tuned.yaml"));
+    assertThat(nowhere.exit()).isEqualTo(1);
+    assertThat(nowhere.err()).contains("expected a file in a folder that exists");
     assertThat(directory.resolve("tuned.yaml")).doesNotExist();
   }
 }
