@@ -85,7 +85,8 @@ final class ApiServer implements AutoCloseable {
     server.createContext("/", this::handle);
   }
 
-  private static Thread daemon(Runnable task, String name) {
+  /** A thread that does not keep the process alive. */
+  static Thread daemon(Runnable task, String name) {
     Thread thread = new Thread(task, name);
     thread.setDaemon(true);
     return thread;

@@ -47,12 +47,7 @@ final class LivePage implements PoolFollower.Listener, AutoCloseable {
   private final RecentTraffic recent;
   private final EventStreams streams;
   private final ScheduledExecutorService timer =
-      Executors.newSingleThreadScheduledExecutor(
-          task -> {
-            Thread thread = new Thread(task, "api-page");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newSingleThreadScheduledExecutor(task -> ApiServer.daemon(task, "api-page"));
   private PoolFollower follower;
   private String lastSent = "";
   private int looksSinceSent;

@@ -31,12 +31,7 @@ final class RecentTraffic implements AutoCloseable {
   private final Map<String, String> groups;
   private final IntSupplier partitions;
   private final ExecutorService executor =
-      Executors.newSingleThreadExecutor(
-          task -> {
-            Thread thread = new Thread(task, "api-traffic");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newSingleThreadExecutor(task -> ApiServer.daemon(task, "api-traffic"));
   private CompletableFuture<PoolTraffic> newest = CompletableFuture.completedFuture(null);
 
   /**

@@ -38,12 +38,7 @@ final class Similarities implements AutoCloseable {
   private final PoolTopics topics;
   private final Path parent;
   private final ExecutorService executor =
-      Executors.newSingleThreadExecutor(
-          task -> {
-            Thread thread = new Thread(task, "api-similarity");
-            thread.setDaemon(true);
-            return thread;
-          });
+      Executors.newSingleThreadExecutor(task -> ApiServer.daemon(task, "api-similarity"));
   private final Map<Long, Work> works = new LinkedHashMap<>(16, 0.75f, true);
 
   /** Works in a folder of its own in {@code parent}, which exists. */

@@ -38,6 +38,7 @@ final class Adapter {
   private final Checkpoint base;
   private final AdapterNames names;
   private final BaseNames baseNames;
+  private final Optional<String> modelType;
   private final SortedMap<String, TensorSlices> changed = new TreeMap<>();
   private final Map<String, String> updates = new HashMap<>();
 
@@ -45,6 +46,7 @@ final class Adapter {
     this.config = config;
     this.file = file;
     this.base = base;
+    modelType = base.configText("model_type").map(text -> text.replace("\"", ""));
     names =
         AdapterNames.of(
             file.path(),
@@ -257,11 +259,10 @@ final class Adapter {
   }
 
   private boolean isConv1d(String module) {
-    Optional<String> type = base.configText("model_type").map(text -> text.replace("\"", ""));
-    if (type.isEmpty()) {
+    if (modelType.isEmpty()) {
       return config.isFanInFanOut();
     }
-    return CONV1D_TYPES.contains(type.get())
+    return CONV1D_TYPES.contains(modelType.get())
         && CONV1D_MODULES.contains(module.substring(module.lastIndexOf('.') + 1));
   }
 

@@ -14,7 +14,7 @@ import java.util.SortedMap;
  * prefix of a model inside another; of two tied names, the one whose tensor both have.
  */
 final class BaseNames {
-  private final Checkpoint base;
+  private final boolean isUntied;
   private final Set<String> own;
   private final SortedMap<String, String> tied;
   private final Optional<Map<String, String>> renamed;
@@ -26,7 +26,7 @@ final class BaseNames {
    * @param others names that it may have
    */
   BaseNames(Checkpoint base, Collection<String> targets, Collection<String> others) {
-    this.base = base;
+    isUntied = TiedWeights.isUntied(base);
     own = base.tensors().keySet();
     tied = TiedWeights.of(base).sources();
     List<String> untied = new ArrayList<>(targets);
@@ -53,7 +53,7 @@ final class BaseNames {
 
   /** The tensor that a name is tied to, which the base has only once. */
   private Optional<String> sourceOf(String parameter) {
-    if (TiedWeights.isUntied(base)) {
+    if (isUntied) {
       return Optional.empty();
     }
     Set<String> names = new HashSet<>(own);

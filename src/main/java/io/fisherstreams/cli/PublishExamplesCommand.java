@@ -28,6 +28,7 @@ import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.Locale;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.concurrent.Callable;
 import java.util.function.Consumer;
 import org.apache.kafka.clients.producer.Producer;
@@ -123,7 +124,8 @@ final class PublishExamplesCommand implements Callable<Integer> {
                 Optional.empty())
             .examples(path);
     try (ExampleSource source =
-        maxLength == null ? whole : new ShortenedExamples(whole, maxLength)) {
+        ShortenedExamples.of(
+            whole, maxLength == null ? OptionalInt.empty() : OptionalInt.of(maxLength))) {
       requireExamples(source);
       KafkaSettings kafka = connection.kafka();
       PoolTopics topics = connection.topics();

@@ -12,7 +12,6 @@ import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.UnchangedParameters;
-import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.Collection;
@@ -47,6 +46,7 @@ public final class PoolModel {
   private final Set<String> unchanged;
   private final PartitionReports reports;
   private MergeSet mergeSet;
+  private List<TensorInfo> mergedTensors;
   private MergeFormula formula;
   private Fit fit;
 
@@ -92,6 +92,7 @@ public final class PoolModel {
   void manifest(ModelManifest again) {
     manifest = again;
     mergeSet = null;
+    mergedTensors = null;
     formula = null;
   }
 
@@ -189,7 +190,7 @@ public final class PoolModel {
 
   /** J: how many elements of these tensors of the base have a weight in this model by a method. */
   long entries(Collection<TensorInfo> ofBase, MergeMethod method) {
-    boolean all = method.getUnchangedParameters() == UnchangedWeight.EPSILON;
+    boolean all = MergeMethods.weighsUnchanged(method);
     return ofBase.stream()
         .filter(tensor -> all || !unchanged.contains(tensor.name()))
         .mapToLong(TensorInfo::elements)
@@ -198,7 +199,11 @@ public final class PoolModel {
 
   /** The tensors of a base model that are merged. */
   List<TensorInfo> mergedTensors() {
-    return tensors.values().stream().filter(tensor -> mergeSet().merges(tensor.name())).toList();
+    if (mergedTensors == null) {
+      mergedTensors =
+          tensors.values().stream().filter(tensor -> mergeSet().merges(tensor.name())).toList();
+    }
+    return mergedTensors;
   }
 
   /** Sums of a sealed epoch over the merged parameters. */

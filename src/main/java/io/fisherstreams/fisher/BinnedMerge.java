@@ -31,6 +31,7 @@ public final class BinnedMerge {
   private final MergeSums formula;
   private final double[][] totals;
   private final double[] base;
+  private final boolean readsBase;
   private final double[] result = new double[CHUNK];
   private final int bins;
   private final double least;
@@ -44,6 +45,7 @@ public final class BinnedMerge {
     this.formula = formula.sums(CHUNK);
     totals = this.formula.totals();
     base = new double[CHUNK];
+    readsBase = formula.readsBase();
     bins = this.formula.mayBeUnweighted() ? 3 : 2;
     // Where a sum of 0 is a case of its own, a term must not be rounded to 0.
     least = this.formula.mayBeUnweighted() ? Bins.unit(bins - 1) : 0;
@@ -100,7 +102,9 @@ public final class BinnedMerge {
   }
 
   private void begin(int first, int count) {
-    System.arraycopy(baseValues, first, base, 0, count);
+    if (readsBase) {
+      System.arraycopy(baseValues, first, base, 0, count);
+    }
     formula.begin(count, base);
   }
 

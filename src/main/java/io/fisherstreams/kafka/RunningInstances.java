@@ -101,13 +101,6 @@ public final class RunningInstances {
     return instances;
   }
 
-  /** Does what {@link #of(Admin, Set)} does for one group, with a client of its own. */
-  public static String of(KafkaSettings kafka, String group) {
-    try (Admin admin = kafka.admin()) {
-      return of(admin, Set.of(group)).get(group);
-    }
-  }
-
   private static String of(String group, KafkaFuture<ConsumerGroupDescription> description) {
     try {
       return text(description.get().members());

@@ -9,6 +9,7 @@ import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.ByteBuffer;
 import java.util.List;
 import java.util.Optional;
+import java.util.UUID;
 
 /** One shard of a plan whose sums are kept. */
 final class KeptShard implements ShardMerge.Models {
@@ -17,7 +18,13 @@ final class KeptShard implements ShardMerge.Models {
   private final Slot slot;
   private final List<Participant> members;
   private final boolean isPrepared;
+  private final double weights;
   private List<Input> all;
+  // Nearly always all blocks of a shard hold the same set, so the ledger is asked once.
+  private UUID last;
+  private boolean canTakeOut;
+  private List<Input> gone;
+  private List<Input> added;
 
   /**
    * A shard.
@@ -32,6 +39,7 @@ final class KeptShard implements ShardMerge.Models {
     this.slot = slot;
     this.members = members;
     this.isPrepared = isPrepared;
+    weights = inputs.weights(members);
   }
 
   @Override
@@ -41,7 +49,7 @@ final class KeptShard implements ShardMerge.Models {
 
   @Override
   public double weights() {
-    return inputs.weights(members);
+    return weights;
   }
 
   @Override
@@ -73,19 +81,28 @@ final class KeptShard implements ShardMerge.Models {
     if (difference.isNone() && !header.isPrecise()) {
       return Optional.of(new Change(false, 0, List.of(), List.of()));
     }
-    if (!difference.gone().stream().allMatch(gone -> inputs.canTakeOut(gone, slot))
-        || !kept.read(slot, first, sums)) {
+    find(header.set(), difference);
+    if (!canTakeOut || !kept.read(slot, first, sums)) {
       return Optional.empty();
     }
-    return Optional.of(
-        new Change(
-            true,
-            header.outside(),
-            inputs.toTakeOut(difference.gone(), slot),
-            members.stream()
-                .filter(member -> difference.added().containsKey(member.version()))
-                .map(added -> inputs.of(added, slot, members.size()))
-                .toList()));
+    return Optional.of(new Change(true, header.outside(), gone, added));
+  }
+
+  private void find(UUID set, Difference difference) {
+    if (set.equals(last)) {
+      return;
+    }
+    last = set;
+    canTakeOut = difference.gone().stream().allMatch(model -> inputs.canTakeOut(model, slot));
+    if (!canTakeOut) {
+      return;
+    }
+    gone = inputs.toTakeOut(difference.gone(), slot);
+    added =
+        members.stream()
+            .filter(member -> difference.added().containsKey(member.version()))
+            .map(member -> inputs.of(member, slot, members.size()))
+            .toList();
   }
 
   @Override

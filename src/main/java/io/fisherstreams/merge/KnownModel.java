@@ -64,6 +64,11 @@ final class KnownModel {
     return unchanged.contains(parameter);
   }
 
+  /** Whether the model has a shard of its own; false if it leaves it as its base has it. */
+  boolean owns(Shard shard) {
+    return !isUnchanged(shard.tensor().name());
+  }
+
   /** The layout of all parameters' shards. */
   PartitionLayout checkpoint() {
     return checkpoint;

@@ -106,11 +106,12 @@ public final class RepeatedSums {
     @Override
     public void keep(int first, ByteBuffer sums, long outside, boolean isPrecise) {
       Place place = new Place(shard.id(), first);
-      if (!kept.containsKey(place) && room.addAndGet(-sums.limit()) < 0) {
+      Kept before = kept.get(place);
+      if (before == null && room.addAndGet(-sums.limit()) < 0) {
         room.addAndGet(sums.limit());
         return;
       }
-      byte[] bytes = new byte[sums.limit()];
+      byte[] bytes = before == null ? new byte[sums.limit()] : before.sums;
       sums.get(0, bytes);
       kept.put(place, new Kept(bytes, outside, inputs));
     }

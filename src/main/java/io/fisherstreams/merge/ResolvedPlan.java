@@ -12,7 +12,6 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RejectedRecord;
-import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
@@ -79,7 +78,7 @@ record ResolvedPlan(
   record Participant(PlannedModel planned, Optional<KnownModel> held) {
     /** The model, if it has this shard; empty if it leaves the shard as the base has it. */
     Optional<KnownModel> owner(Shard shard) {
-      return held.filter(model -> !model.isUnchanged(shard.tensor().name()));
+      return held.filter(model -> model.owns(shard));
     }
 
     ModelVersion version() {
@@ -126,7 +125,7 @@ record ResolvedPlan(
 
   /** Whether a model has a say in the shards that it leaves as the base has them. */
   boolean countsUnchanged() {
-    return plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON;
+    return MergeMethods.weighsUnchanged(plan.getMethod());
   }
 
   /**

@@ -81,17 +81,17 @@ final class ShardInputs {
     if (kept.getHeld() && held.isEmpty()) {
       return false;
     }
-    return owner(held, shard)
+    return held.filter(model -> model.owns(shard))
         .map(model -> isAvailable(model, shard, kept.getEpoch()))
-        .orElseGet(() -> !plan.countsUnchanged() || isCheckpointAvailable(plan.base(), shard));
+        .orElseGet(
+            () ->
+                !plan.countsUnchanged()
+                    || isCheckpointAvailable(
+                        plan.base(), shard, partition.ledger().shard(plan.base(), shard)));
   }
 
   private Optional<KnownModel> held(KeptModel kept) {
     return partition.ledger().held(new ModelVersion(kept.getModel(), kept.getVersion()));
-  }
-
-  private static Optional<KnownModel> owner(Optional<KnownModel> held, Shard shard) {
-    return held.filter(model -> !model.isUnchanged(shard.tensor().name()));
   }
 
   /** What models added that {@link #canTakeOut can be taken out} of a shard's sums. */
@@ -99,7 +99,7 @@ final class ShardInputs {
     List<ShardMerge.Input> inputs = new ArrayList<>();
     for (KeptModel kept : gone) {
       Factors own = new Factors(kept.getWeight(), kept.getUnit());
-      Optional<KnownModel> owner = owner(held(kept), base.shard());
+      Optional<KnownModel> owner = held(kept).filter(model -> model.owns(base.shard()));
       if (owner.isPresent()) {
         inputs.add(input(owner.get(), base.shard(), kept.getEpoch(), own));
       } else if (plan.countsUnchanged()) {
@@ -109,8 +109,7 @@ final class ShardInputs {
     return inputs;
   }
 
-  private boolean isCheckpointAvailable(KnownModel model, Shard shard) {
-    ShardState state = partition.ledger().shard(model, shard);
+  private boolean isCheckpointAvailable(KnownModel model, Shard shard, ShardState state) {
     Slot slot = model.checkpointSlot(shard.tensor().name(), shard.index());
     return state.getCheckpointOffset() >= 0
         && partition
@@ -120,14 +119,14 @@ final class ShardInputs {
   }
 
   private boolean isAvailable(KnownModel model, Shard shard, int epoch) {
-    if (!isCheckpointAvailable(model, shard)) {
+    ShardState state = partition.ledger().shard(model, shard);
+    if (!isCheckpointAvailable(model, shard, state)) {
       return false;
     }
     if (!formula.readsFishers()) {
       return true;
     }
-    Optional<SealedFisher> sealed =
-        FisherShard.sealed(partition.ledger().shard(model, shard), epoch);
+    Optional<SealedFisher> sealed = FisherShard.sealed(state, epoch);
     Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
     return sealed.isPresent()
         && partition

@@ -301,12 +301,24 @@ public enum Meter {
   }
 
   private Tags tags(Kind expected, String... values) {
-    if (kind != expected || values.length != tags.size()) {
+    if (kind != expected) {
+      throw new IllegalArgumentException(id + " " + kind);
+    }
+    return tagged(List.of(values));
+  }
+
+  /**
+   * The meter's tags with these values.
+   *
+   * @param values in the order of {@link #tags}
+   */
+  public Tags tagged(List<String> values) {
+    if (values.size() != tags.size()) {
       throw new IllegalArgumentException(id + " " + tags);
     }
     Tags all = Tags.empty();
-    for (int i = 0; i < values.length; i++) {
-      all = all.and(tags.get(i), values[i]);
+    for (int i = 0; i < values.size(); i++) {
+      all = all.and(tags.get(i), values.get(i));
     }
     return all;
   }

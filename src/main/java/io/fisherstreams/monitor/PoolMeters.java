@@ -18,7 +18,6 @@ import io.fisherstreams.record.TaskAccuracy;
 import io.fisherstreams.view.PoolTraffic;
 import io.micrometer.core.instrument.MeterRegistry;
 import io.micrometer.core.instrument.MultiGauge;
-import io.micrometer.core.instrument.Tags;
 import java.time.Duration;
 import java.time.Instant;
 import java.util.EnumMap;
@@ -107,18 +106,9 @@ public final class PoolMeters {
                 .register(
                     rows.entrySet().stream()
                         .<MultiGauge.Row<?>>map(
-                            row ->
-                                MultiGauge.Row.of(tags(meter.tags(), row.getKey()), row.getValue()))
+                            row -> MultiGauge.Row.of(meter.tagged(row.getKey()), row.getValue()))
                         .toList(),
                     true));
-  }
-
-  private static Tags tags(List<String> names, List<String> values) {
-    Tags tags = Tags.empty();
-    for (int i = 0; i < names.size(); i++) {
-      tags = tags.and(names.get(i), values.get(i));
-    }
-    return tags;
   }
 
   private static void deadLetters(PoolReading reading, Map<List<String>, Double> counts) {

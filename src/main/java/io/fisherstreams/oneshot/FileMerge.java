@@ -274,7 +274,7 @@ final class FileMerge {
 
     /** Whether a model has a say in what it leaves as the base has it. */
     private boolean countsUnchanged() {
-      return plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON;
+      return MergeMethods.weighsUnchanged(plan.getMethod());
     }
 
     /** How many models have a say in a shard. */

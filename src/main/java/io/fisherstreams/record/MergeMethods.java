@@ -102,6 +102,13 @@ public final class MergeMethods {
         method.getUnchangedParameters());
   }
 
+  /**
+   * Whether the base's value has a weight in a model that leaves a parameter as the base has it.
+   */
+  public static boolean weighsUnchanged(MergeMethod method) {
+    return method.getUnchangedParameters() == UnchangedWeight.EPSILON;
+  }
+
   /** The weight of what a model leaves as the base has it, by its name in files and options. */
   public static UnchangedWeight unchanged(String name) {
     return Stream.of(UnchangedWeight.values())

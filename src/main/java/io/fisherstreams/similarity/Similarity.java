@@ -6,7 +6,6 @@ import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
-import io.fisherstreams.record.UnchangedWeight;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -71,9 +70,7 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
           formula.mass(
               formula.planned(model.getCoefficient(), model.getWeight()),
               sums.total(row),
-              plan.getMethod().getUnchangedParameters() == UnchangedWeight.EPSILON
-                  ? sums.entries()
-                  : sums.entries(row)));
+              MergeMethods.weighsUnchanged(plan.getMethod()) ? sums.entries() : sums.entries(row)));
     }
     Map<String, Double> shares = Shares.of(masses);
     return new Part(

@@ -42,13 +42,7 @@ public final class PoolFiles {
    */
   public static MergeFile write(
       StoredModels models, MergePlan plan, Path directory, LongConsumer progress) {
-    for (ModelManifest manifest : models.manifests()) {
-      if (!ManifestTensors.unchangedNames(manifest).isEmpty()) {
-        throw new InvalidInput(
-            "%s leaves parameters as the base has them, such as an adapter; a pool with such a model cannot be tuned"
-                .formatted(manifest.getModel()));
-      }
-    }
+    models.manifests().forEach(PoolFiles::requireWhole);
     Path base = directory.resolve("base");
     try {
       Files.createDirectories(base);
@@ -65,7 +59,6 @@ public final class PoolFiles {
           ManifestTensors.all(models.base()));
       for (int i = 0; i < models.manifests().size(); i++) {
         ModelManifest manifest = models.manifests().get(i);
-        requireWhole(manifest);
         Path checkpoint = directory.resolve("model-" + i + ".safetensors");
         Path fisher = directory.resolve("model-" + i + ".fisher.safetensors");
         files.add(

@@ -64,12 +64,7 @@ public final class PoolSettings {
     List<ModelManifest> changes = new ArrayList<>();
     changes.add(
         ModelManifest.newBuilder(base)
-            .setMethod(
-                MergeMethods.of(
-                    settings.formula(),
-                    before.getExcludeParamNamesRegex(),
-                    before.getOutputDtype(),
-                    before.getUnchangedParameters()))
+            .setMethod(MergeMethods.with(before, settings.formula()))
             .build());
     for (PlannedModel planned : plan.getModels()) {
       ModelManifest manifest = models.require(planned.getModel());
