@@ -49,7 +49,7 @@ class DemoFolderIT {
               line ->
                   line.replaceAll(" +#.*", "")
                       .replace(FOLDER, demo)
-                      .replace("--output ", "--output " + directory + "/")
+                      .replaceAll("--(output|csv|json|svg) ", "--$1 " + directory + "/")
                       .replace(
                           "--num-examples 2000",
                           "--num-examples " + SmallRun.EFFORT.fisherExamples()))
