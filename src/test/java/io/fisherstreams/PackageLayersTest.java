@@ -36,7 +36,7 @@ class PackageLayersTest {
           List.of(""),
           List.of("tensor", "files", "text", "metrics", "search"),
           List.of("checkpoint", "fisher", "record.serde"),
-          List.of("record"),
+          List.of("record", "kernel"),
           List.of("kafka", "gradient.example"),
           List.of("gradient.model"),
           List.of("gradient"),
@@ -145,6 +145,7 @@ class PackageLayersTest {
             ROOT + ".files",
             ROOT + ".checkpoint",
             ROOT + ".fisher",
+            ROOT + ".kernel",
             ROOT + ".gradient..")
         .should()
         .dependOnClassesThat()

@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.ModelManifest;
@@ -67,6 +68,7 @@ final class ArrivalPool implements AutoCloseable {
             stages,
             PARTITIONS,
             THREADS,
+            MergeOptions.standard(),
             new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of()));
     producer = kafka().newProducer();
     feed = new ReleaseFeed(kafka(), topics());

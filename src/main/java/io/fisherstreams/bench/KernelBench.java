@@ -1,7 +1,13 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.fisher.FisherMerge;
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeKernel;
+import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.fisher.MergeSums.Term;
+import io.fisherstreams.fisher.PlainKernel;
+import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.kernel.Kernels;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
@@ -10,6 +16,7 @@ import java.io.PrintWriter;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Collection;
+import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
 import java.util.concurrent.TimeUnit;
@@ -29,8 +36,8 @@ import org.openjdk.jmh.runner.options.TimeValue;
 import org.openjdk.jmh.runner.options.VerboseMode;
 
 /**
- * The merge of 8 float32 models, compared with a copy of the bytes that it reads and writes. One
- * thread; the data are larger than the caches.
+ * The merge of 8 float32 models by each kernel, compared with a copy of the bytes that it reads and
+ * writes. One thread; the data are larger than the caches.
  */
 @State(Scope.Benchmark)
 @BenchmarkMode(Mode.AverageTime)
@@ -48,8 +55,9 @@ public class KernelBench {
   private final ByteBuffer[] thetaCopies = allocate(MODELS);
   private final ByteBuffer[] fisherCopies = allocate(MODELS);
   private final ByteBuffer mergedCopy = allocate();
-  private final FisherMerge kernel =
-      new FisherMerge(BLOCK, ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT);
+  private final MergeFormula formula =
+      FisherAverage.of(ManifestRules.DEFAULT_MINIMAL_FISHER_WEIGHT, false);
+  private final double[] base = new double[BLOCK];
   private final double[] result = new double[BLOCK];
 
   /** Fills the models. */
@@ -76,16 +84,41 @@ public class KernelBench {
     return tensor.slice(block * BLOCK * Float.BYTES, BLOCK * Float.BYTES);
   }
 
-  /** The arithmetic of the merge stage, block by block, rounded to float32. */
+  /** The plain loops. */
   @Benchmark
-  public ByteBuffer merge() {
-    for (int block = 0; block < BLOCKS; block++) {
-      kernel.begin(BLOCK);
-      for (int model = 0; model < MODELS; model += 2) {
-        kernel.add(term(model, block), term(model + 1, block));
+  public ByteBuffer plain() {
+    return merge(PlainKernel::new);
+  }
+
+  /** Java's loops, with the processor's vectors where they are usable. */
+  @Benchmark
+  public ByteBuffer java() {
+    return merge(MergeKernel.java());
+  }
+
+  /** ND4J. */
+  @Benchmark
+  public ByteBuffer nd4j(Nd4j loaded) {
+    return merge(loaded.kernels);
+  }
+
+  /** ND4J, loaded once, and only where it is measured. */
+  @State(Scope.Benchmark)
+  public static class Nd4j {
+    private final MergeKernel.Factory kernels = Kernels.of(KernelName.ND4J, 1);
+  }
+
+  /** The arithmetic of the merge stage, block by block, rounded to float32. */
+  private ByteBuffer merge(MergeKernel.Factory kernels) {
+    try (MergeSums sums = formula.sums(kernels, BLOCK)) {
+      for (int block = 0; block < BLOCKS; block++) {
+        sums.begin(BLOCK, base);
+        for (int model = 0; model < MODELS; model += 2) {
+          sums.add(term(model, block), term(model + 1, block));
+        }
+        sums.finish(result);
+        FloatCodec.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
       }
-      kernel.finish(result);
-      FloatCodec.fromDouble(DType.F32, result, 0, BLOCK, merged, block * BLOCK * Float.BYTES);
     }
     return merged;
   }
@@ -112,7 +145,7 @@ public class KernelBench {
     }
   }
 
-  /** The merge's bandwidth divided by the copy's. */
+  /** Measures all kernels; returns the bandwidth of Java's divided by the copy's. */
   static double run(PrintWriter out) throws RunnerException {
     Collection<RunResult> results =
         new Runner(
@@ -126,18 +159,24 @@ public class KernelBench {
                     .verbosity(VerboseMode.SILENT)
                     .build())
             .run();
-    double merge = score(results, "merge");
-    double copy = score(results, "copy");
     double gigabytes = (2.0 * MODELS + 1) * ELEMENTS * 4 / 1e9;
+    double copy = score(results, "copy");
     out.printf(
         Locale.ROOT,
-        "merge kernel, %d models, one thread: %.2f GB/s; copy of the bytes it reads and writes: %.2f GB/s; ratio %.2f%n",
+        "merge of %d models, one thread; a copy of the bytes that it reads and writes: %.2f GB/s%n",
         MODELS,
-        gigabytes / merge * 1e3,
-        gigabytes / copy * 1e3,
-        copy / merge);
+        gigabytes / copy * 1e3);
+    for (String kernel : List.of("plain", "java", "nd4j")) {
+      double merge = score(results, kernel);
+      out.printf(
+          Locale.ROOT,
+          "  kernel %-6s %.2f GB/s; ratio to the copy %.2f%n",
+          kernel,
+          gigabytes / merge * 1e3,
+          copy / merge);
+    }
     out.flush();
-    return copy / merge;
+    return copy / score(results, "java");
   }
 
   private static double score(Collection<RunResult> results, String benchmark) {

@@ -3,6 +3,7 @@ package io.fisherstreams.bench;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import java.nio.file.Path;
@@ -24,7 +25,7 @@ final class MergeIntake {
       KafkaSettings kafka, PoolTopics topics, long records, int threads, Path state)
       throws InterruptedException {
     try (StageRunner stage =
-        MergeStage.create(kafka, topics, StreamsOptions.local(state, threads))) {
+        MergeStage.create(kafka, topics, StreamsOptions.local(state, threads), MergeOptions.standard())) {
       stage.start();
       List<Metric> processed = List.of();
       while (sum(processed) == 0) {

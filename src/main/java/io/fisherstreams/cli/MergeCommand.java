@@ -2,6 +2,7 @@ package io.fisherstreams.cli;
 
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
+import io.fisherstreams.cli.options.EnumName;
 import io.fisherstreams.cli.options.OutputDtype;
 import io.fisherstreams.cli.options.OutputOptions;
 import io.fisherstreams.cli.output.MethodText;
@@ -12,6 +13,7 @@ import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
@@ -91,6 +93,15 @@ final class MergeCommand implements Callable<Integer> {
   private int threads = Runtime.getRuntime().availableProcessors();
 
   @Option(
+      names = "--kernel",
+      converter = EnumName.OfKernel.class,
+      paramLabel = "KERNEL",
+      defaultValue = "auto",
+      description =
+          "What adds the models: java, nd4j, or auto, which is nd4j if it uses a GPU and is faster there. The result does not depend on it. Default: ${DEFAULT-VALUE}.")
+  private KernelName kernel;
+
+  @Option(
       names = "--embedded-pipeline",
       description =
           "Streams the models through a Kafka broker and the stages in this process, as a pool does, even where the files alone would do. The result has the same bytes.")
@@ -130,6 +141,7 @@ final class MergeCommand implements Callable<Integer> {
             streams,
             partitions,
             threads,
+            kernel,
             Optional.ofNullable(workDirectory),
             connection.config().gradient(),
             cluster(connection));
@@ -192,6 +204,7 @@ final class MergeCommand implements Callable<Integer> {
         false,
         OneShotMerge.Inputs.DEFAULT_PARTITIONS,
         Runtime.getRuntime().availableProcessors(),
+        KernelName.AUTO,
         Optional.ofNullable(workDirectory),
         config.gradient(),
         cluster);

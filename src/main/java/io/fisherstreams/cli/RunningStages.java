@@ -107,7 +107,7 @@ final class RunningStages implements AutoCloseable {
             config.replication() == null ? -1 : config.replication());
     return switch (stage) {
       case GRADIENT -> GradientStage.create(kafka, topics, config.gradient(), own);
-      case MERGE -> MergeStage.create(kafka, topics, options);
+      case MERGE -> MergeStage.create(kafka, topics, options, config.merge());
       case COORDINATOR -> CoordinatorStage.create(kafka, topics, options, config.policy());
       case GATE ->
           GateStage.create(

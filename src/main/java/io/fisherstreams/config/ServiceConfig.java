@@ -5,6 +5,7 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.webhook.Webhook;
 import java.nio.file.Path;
@@ -23,6 +24,7 @@ import java.util.Optional;
  * @param partitions of the sharded topics when they are created
  * @param replication replication factor of topics and changelogs; null for the brokers' default
  * @param mergeThreads stream threads of the merge stage
+ * @param merge how the merge stage works
  * @param standbys standby replicas of the stages' stores
  * @param gradient how the gradient stage works
  * @param policy when a change of the pool becomes a plan
@@ -40,6 +42,7 @@ public record ServiceConfig(
     int partitions,
     Short replication,
     int mergeThreads,
+    MergeOptions merge,
     int standbys,
     GradientOptions gradient,
     PlanPolicy policy,
@@ -58,6 +61,7 @@ public record ServiceConfig(
         4,
         null,
         2,
+        MergeOptions.standard(),
         0,
         GradientOptions.standard(),
         PlanPolicy.standard(),
@@ -78,6 +82,7 @@ public record ServiceConfig(
         partitions,
         replication,
         mergeThreads,
+        merge,
         standbys,
         gradient,
         policy,
@@ -98,6 +103,7 @@ public record ServiceConfig(
         partitions,
         replication,
         mergeThreads,
+        merge,
         standbys,
         gradient,
         other,

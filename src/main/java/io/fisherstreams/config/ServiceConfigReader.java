@@ -7,6 +7,8 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.AliasName;
 import io.fisherstreams.record.ManifestRules;
@@ -16,6 +18,7 @@ import java.net.URISyntaxException;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
@@ -43,7 +46,7 @@ final class ServiceConfigReader {
           "api",
           "metrics");
 
-  private static final Set<String> MERGE_KEYS = Set.of("threads", "standby_replicas");
+  private static final Set<String> MERGE_KEYS = Set.of("threads", "kernel", "standby_replicas");
 
   private static final Set<String> GRADIENT_KEYS =
       Set.of("claim_examples", "linger_millis", "torchscript_directory");
@@ -97,6 +100,7 @@ final class ServiceConfigReader {
         merge
             .map(m -> m.whole("threads", defaults.mergeThreads(), 1))
             .orElse(defaults.mergeThreads()),
+        merge.map(ServiceConfigReader::merge).orElse(defaults.merge()),
         merge
             .map(m -> m.whole("standby_replicas", defaults.standbys(), 0))
             .orElse(defaults.standbys()),
@@ -120,6 +124,17 @@ final class ServiceConfigReader {
           String.format(Locale.ROOT, "is %d, expected at most %d", replication, Short.MAX_VALUE));
     }
     return replication == 0 ? null : (short) replication;
+  }
+
+  private static MergeOptions merge(StrictYaml yaml) {
+    String name = yaml.text("kernel", KernelName.AUTO.toString());
+    return Arrays.stream(KernelName.values())
+        .filter(kernel -> kernel.toString().equals(name))
+        .findFirst()
+        .map(MergeOptions::new)
+        .orElseThrow(
+            () ->
+                yaml.invalid("kernel", "is '%s', expected auto, java or nd4j".formatted(name)));
   }
 
   private static GradientOptions gradient(StrictYaml yaml) {

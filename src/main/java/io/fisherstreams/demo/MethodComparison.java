@@ -4,6 +4,7 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.fisher.MergeSums;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.tensor.TensorInfo;
@@ -69,7 +70,7 @@ public final class MethodComparison {
             .toList();
     for (TensorInfo tensor : base.tensors()) {
       int elements = Math.toIntExact(tensor.elements());
-      MergeSums sums = formula.sums(elements);
+      MergeSums sums = formula.sums(MergeKernel.java(), elements);
       sums.begin(elements, widened(base.values(tensor.name())));
       for (int i = 0; i < models.size(); i++) {
         FineTunedModel model = models.get(i);

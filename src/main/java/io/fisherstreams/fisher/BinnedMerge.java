@@ -7,7 +7,8 @@ import java.nio.ByteOrder;
 /**
  * The sums of a merge over one run of elements, kept as {@link Bins}: models are added and taken
  * out in any order, and the bits of the sums depend only on the models that are in. A model's terms
- * are those that the formula's {@link MergeSums} compute. Not thread-safe.
+ * are those that the formula's {@link MergeSums} compute. The sums are integers, so they stay in
+ * Java whatever kernel adds models in order. Not thread-safe.
  */
 public final class BinnedMerge {
   /**
@@ -42,7 +43,7 @@ public final class BinnedMerge {
 
   /** Empty sums. */
   public BinnedMerge(MergeFormula formula) {
-    this.formula = formula.sums(CHUNK);
+    this.formula = formula.sums(MergeKernel.java(), CHUNK);
     totals = this.formula.totals();
     base = new double[CHUNK];
     readsBase = formula.readsBase();

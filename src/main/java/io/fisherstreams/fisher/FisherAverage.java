@@ -160,8 +160,8 @@ public record FisherAverage(double scale, double exponent, Unit unit, double con
   }
 
   @Override
-  public MergeSums sums(int capacity) {
-    return new FisherMerge(capacity, this);
+  public MergeSums sums(MergeKernel.Factory kernels, int capacity) {
+    return new FisherMerge(kernels, capacity, this);
   }
 
   /** {@code base^exponent}, with the same bits on every machine. */

@@ -1,10 +1,5 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
-import io.fisherstreams.tensor.VectorUnit;
-import java.util.Arrays;
-
 /**
  * The method {@code gradient_matching}: the base plus the models' differences from it, each
  * weighted with its Fisher plus a prior.
@@ -80,8 +75,8 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
   }
 
   @Override
-  public MergeSums sums(int capacity) {
-    return new Sums(capacity, this);
+  public MergeSums sums(MergeKernel.Factory kernels, int capacity) {
+    return new Sums(kernels.create(capacity, 2), this);
   }
 
   @Override
@@ -92,56 +87,39 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
   /** The sums Σλ(δ + G)τ and ΣλG. */
   private static final class Sums implements MergeSums {
     private final GradientMatching formula;
-    private final double[] numerator;
-    private final double[] denominator;
-    private final double[] parameters;
-    private final double[] entries;
+    private final MergeKernel kernel;
     private double[] base;
     private int elements;
 
-    Sums(int capacity, GradientMatching formula) {
+    Sums(MergeKernel kernel, GradientMatching formula) {
       this.formula = formula;
-      numerator = new double[capacity];
-      denominator = new double[capacity];
-      parameters = new double[capacity];
-      entries = new double[capacity];
+      this.kernel = kernel;
     }
 
     @Override
     public void begin(int elements, double[] base) {
       this.elements = elements;
       this.base = base;
-      Arrays.fill(numerator, 0, elements, 0);
-      Arrays.fill(denominator, 0, elements, 0);
+      kernel.begin(elements, base);
     }
 
     @Override
     public void add(Term term) {
-      int first =
-          VectorUnit.IS_USABLE
-              ? VectorSums.addMatched(numerator, denominator, term, formula.prior, base, elements)
-              : 0;
-      int rest = elements - first;
-      DType type = term.type();
-      FloatCodec.toDouble(type, term.theta(), first * type.bytes(), parameters, first, rest);
-      FloatCodec.toDouble(DType.F32, term.fisher(), first * Float.BYTES, entries, first, rest);
-      double scale = term.scale();
-      double bias = term.bias(formula.prior);
-      for (int j = first; j < elements; j++) {
-        double g = entries[j] * scale;
-        numerator[j] += (g + bias) * (parameters[j] - base[j]);
-        denominator[j] += g;
-      }
+      kernel.addMatched(term, formula.prior);
     }
 
     @Override
     public double[][] totals() {
-      return new double[][] {numerator, denominator};
+      return kernel.totals();
     }
 
     @Override
     public boolean isAtLeast(double least) {
-      for (int j = 0; formula.prior < least && j < elements; j++) {
+      if (formula.prior >= least) {
+        return true;
+      }
+      double[] denominator = kernel.totals()[1];
+      for (int j = 0; j < elements; j++) {
         if (denominator[j] + formula.prior < least) {
           return false;
         }
@@ -151,6 +129,9 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
 
     @Override
     public int finish(double[] merged) {
+      double[][] sums = kernel.totals();
+      double[] numerator = sums[0];
+      double[] denominator = sums[1];
       for (int j = 0; j < elements; j++) {
         merged[j] = base[j] + formula.scale * (numerator[j] / (denominator[j] + formula.prior));
       }
@@ -158,6 +139,11 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
         MergeSums.scale(0, base, merged, elements);
       }
       return 0;
+    }
+
+    @Override
+    public void close() {
+      kernel.close();
     }
   }
 }

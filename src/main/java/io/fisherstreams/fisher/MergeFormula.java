@@ -122,9 +122,10 @@ public interface MergeFormula {
   /**
    * Sums for runs of at most {@code capacity} elements.
    *
+   * @param kernels makes what computes them; the bits do not depend on it
    * @param capacity the most elements of one run
    */
-  MergeSums sums(int capacity);
+  MergeSums sums(MergeKernel.Factory kernels, int capacity);
 
   /** The formula for people, in one line, such as {@code θ = Σ c (F + ε) θ_m / Σ c (F + ε)}. */
   String text();

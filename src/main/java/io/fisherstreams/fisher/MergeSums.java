@@ -7,9 +7,9 @@ import java.nio.ByteBuffer;
  * The sums of a merge over one run of elements, in float64: what each model adds, and the result.
  * Each sum is over the models, entry by entry. The caller adds the models in the order of their
  * names, so that the rounding of the sums is always the same; {@link BinnedMerge} needs no order.
- * Not thread-safe.
+ * Not thread-safe; the owner closes it.
  */
-public interface MergeSums {
+public interface MergeSums extends AutoCloseable {
   /**
    * One model's part in a run, as little-endian bytes that begin at the first byte of each buffer.
    *
@@ -29,12 +29,12 @@ public interface MergeSums {
     }
 
     /** The factor of an entry S_m in its weight. */
-    double scale() {
+    public double scale() {
       return weight / (divisor * unit);
     }
 
     /** The part of a constant in the weight. */
-    double bias(double constant) {
+    public double bias(double constant) {
       return weight * constant;
     }
   }
@@ -57,8 +57,9 @@ public interface MergeSums {
   }
 
   /**
-   * The sums so far, an array for each of them, which {@link #finish} reads. After {@link #begin}
-   * and one model they are that model's terms.
+   * The sums so far, an array for each of them. After {@link #begin} and one model they are that
+   * model's terms. With the kernel {@link MergeKernel#java} they are always the same arrays, which
+   * {@link #finish} reads.
    */
   double[][] totals();
 
@@ -90,6 +91,10 @@ public interface MergeSums {
    * @return how many entries got no weight from any model
    */
   int finish(double[] merged);
+
+  /** Closes the kernel. */
+  @Override
+  void close();
 
   /**
    * Moves a result along the line from the base: {@code θ₀ + s (θ − θ₀)}. With s = 1 it stays, and

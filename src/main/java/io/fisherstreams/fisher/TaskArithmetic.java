@@ -1,10 +1,5 @@
 package io.fisherstreams.fisher;
 
-import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.FloatCodec;
-import io.fisherstreams.tensor.VectorUnit;
-import java.util.Arrays;
-
 /**
  * The method {@code task_arithmetic}: the base plus the weighted sum of the models' differences
  * from it.
@@ -76,8 +71,8 @@ public record TaskArithmetic(double scale) implements MergeFormula {
   }
 
   @Override
-  public MergeSums sums(int capacity) {
-    return new Sums(capacity, this);
+  public MergeSums sums(MergeKernel.Factory kernels, int capacity) {
+    return new Sums(kernels.create(capacity, 1), this);
   }
 
   @Override
@@ -88,38 +83,30 @@ public record TaskArithmetic(double scale) implements MergeFormula {
   /** The sum Σλτ. */
   private static final class Sums implements MergeSums {
     private final TaskArithmetic formula;
-    private final double[] sum;
-    private final double[] parameters;
+    private final MergeKernel kernel;
     private double[] base;
     private int elements;
 
-    Sums(int capacity, TaskArithmetic formula) {
+    Sums(MergeKernel kernel, TaskArithmetic formula) {
       this.formula = formula;
-      sum = new double[capacity];
-      parameters = new double[capacity];
+      this.kernel = kernel;
     }
 
     @Override
     public void begin(int elements, double[] base) {
       this.elements = elements;
       this.base = base;
-      Arrays.fill(sum, 0, elements, 0);
+      kernel.begin(elements, base);
     }
 
     @Override
     public void add(Term term) {
-      int first = VectorUnit.IS_USABLE ? VectorSums.addDifference(sum, term, base, elements) : 0;
-      DType type = term.type();
-      FloatCodec.toDouble(
-          type, term.theta(), first * type.bytes(), parameters, first, elements - first);
-      for (int j = first; j < elements; j++) {
-        sum[j] += (parameters[j] - base[j]) * term.weight();
-      }
+      kernel.addDifference(term);
     }
 
     @Override
     public double[][] totals() {
-      return new double[][] {sum};
+      return kernel.totals();
     }
 
     @Override
@@ -129,6 +116,7 @@ public record TaskArithmetic(double scale) implements MergeFormula {
 
     @Override
     public int finish(double[] merged) {
+      double[] sum = kernel.totals()[0];
       for (int j = 0; j < elements; j++) {
         merged[j] = base[j] + formula.scale * sum[j];
       }
@@ -136,6 +124,11 @@ public record TaskArithmetic(double scale) implements MergeFormula {
         MergeSums.scale(0, base, merged, elements);
       }
       return 0;
+    }
+
+    @Override
+    public void close() {
+      kernel.close();
     }
   }
 }

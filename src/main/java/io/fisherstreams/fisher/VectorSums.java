@@ -1,246 +1,26 @@
 package io.fisherstreams.fisher;
 
 import static io.fisherstreams.tensor.VectorShapes.HALF;
-import static io.fisherstreams.tensor.VectorShapes.QUARTER;
 import static io.fisherstreams.tensor.VectorShapes.WIDE;
 
-import io.fisherstreams.fisher.MergeSums.Term;
-import io.fisherstreams.tensor.DType;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.DoubleVector;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
-import jdk.incubator.vector.ShortVector;
 import jdk.incubator.vector.VectorOperators;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
- * The loops of {@link FisherMerge}, {@link GradientMatching}, {@link TaskArithmetic}, {@link
- * FisherSum}, {@link FisherMoments} and {@link GradientPayload} with the processor's vectors. Every
- * product and every sum is rounded on its own, never fused, so the bits are those of the plain
- * loops.
+ * The loops of {@link FisherSum}, {@link FisherMoments} and {@link GradientPayload} with the
+ * processor's vectors. Every product and every sum is rounded on its own, never fused, so the bits
+ * are those of the plain loops.
  */
 final class VectorSums {
-  private static final VectorSpecies<Integer> BITS = HALF.withLanes(int.class);
   private static final VectorSpecies<Integer> WORDS = IntVector.SPECIES_PREFERRED;
   private static final int INFINITY = 0x7F80_0000;
 
   private VectorSums() {}
-
-  /**
-   * Adds the first entries of a model to the sums of a {@link FisherMerge}, as many as fill whole
-   * vectors. Reading the payloads directly, instead of copying a block first, lets the processor
-   * compute while it waits for memory.
-   *
-   * @return how many entries it added: 0 for a type that has no loop here
-   */
-  static int add(
-      double[] numerator, double[] denominator, Term term, double epsilon, int elements) {
-    if (!hasLoop(term.type())) {
-      return 0;
-    }
-    int end = WIDE.loopBound(elements);
-    if (term.type() == DType.F32) {
-      addFloat32(numerator, denominator, term, epsilon, end);
-    } else {
-      addBfloat16(numerator, denominator, term, epsilon, end);
-    }
-    return end;
-  }
-
-  /**
-   * Adds two models of one type, one after the other, as {@link #add(double[], double[], Term,
-   * double, int)} does. The sums are read and written only once, and twice as many loads are in
-   * flight.
-   *
-   * @return how many entries it added: 0 for a type that has no loop here
-   */
-  static int add(
-      double[] numerator,
-      double[] denominator,
-      Term term,
-      Term next,
-      double epsilon,
-      int elements) {
-    if (!hasLoop(term.type())) {
-      return 0;
-    }
-    int end = WIDE.loopBound(elements);
-    if (term.type() == DType.F32) {
-      addFloat32(numerator, denominator, term, next, epsilon, end);
-    } else {
-      addBfloat16(numerator, denominator, term, next, epsilon, end);
-    }
-    return end;
-  }
-
-  private static boolean hasLoop(DType type) {
-    return type == DType.F32 || (type == DType.BF16 && QUARTER != null);
-  }
-
-  // Each loop is a method of its own, and bin/fisher-streams keeps these methods from being inlined
-  // (CompileCommand=dontinline). Two loops in one method outgrow what Java 17's compiler inlines,
-  // and it would then allocate their vectors as objects.
-
-  private static void addFloat32(
-      double[] numerator, double[] denominator, Term term, double epsilon, int end) {
-    double scale = term.scale();
-    double bias = term.bias(epsilon);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      increase(numerator, j, w.mul(widen(theta, j)));
-      increase(denominator, j, w);
-    }
-  }
-
-  private static void addBfloat16(
-      double[] numerator, double[] denominator, Term term, double epsilon, int end) {
-    double scale = term.scale();
-    double bias = term.bias(epsilon);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      increase(numerator, j, w.mul(widenBfloat16(theta, j)));
-      increase(denominator, j, w);
-    }
-  }
-
-  private static void addFloat32(
-      double[] numerator, double[] denominator, Term term, Term next, double epsilon, int end) {
-    double scale = term.scale();
-    double bias = term.bias(epsilon);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    double nextScale = next.scale();
-    double nextBias = next.bias(epsilon);
-    ByteBuffer nextTheta = next.theta();
-    ByteBuffer nextFisher = next.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
-      increase(numerator, j, w.mul(widen(theta, j)), nextW.mul(widen(nextTheta, j)));
-      increase(denominator, j, w, nextW);
-    }
-  }
-
-  private static void addBfloat16(
-      double[] numerator, double[] denominator, Term term, Term next, double epsilon, int end) {
-    double scale = term.scale();
-    double bias = term.bias(epsilon);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    double nextScale = next.scale();
-    double nextBias = next.bias(epsilon);
-    ByteBuffer nextTheta = next.theta();
-    ByteBuffer nextFisher = next.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector w = widen(fisher, j).mul(scale).add(bias);
-      DoubleVector nextW = widen(nextFisher, j).mul(nextScale).add(nextBias);
-      increase(
-          numerator, j, w.mul(widenBfloat16(theta, j)), nextW.mul(widenBfloat16(nextTheta, j)));
-      increase(denominator, j, w, nextW);
-    }
-  }
-
-  /**
-   * Adds the first entries of a model to the sums of {@link GradientMatching}.
-   *
-   * @return how many entries it added: 0 for a type that has no loop here
-   */
-  static int addMatched(
-      double[] numerator,
-      double[] denominator,
-      Term term,
-      double prior,
-      double[] base,
-      int elements) {
-    if (!hasLoop(term.type())) {
-      return 0;
-    }
-    int end = WIDE.loopBound(elements);
-    if (term.type() == DType.F32) {
-      addMatchedFloat32(numerator, denominator, term, prior, base, end);
-    } else {
-      addMatchedBfloat16(numerator, denominator, term, prior, base, end);
-    }
-    return end;
-  }
-
-  private static void addMatchedFloat32(
-      double[] numerator, double[] denominator, Term term, double prior, double[] base, int end) {
-    double scale = term.scale();
-    double bias = term.bias(prior);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector g = widen(fisher, j).mul(scale);
-      DoubleVector tau = widen(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
-      increase(numerator, j, g.add(bias).mul(tau));
-      increase(denominator, j, g);
-    }
-  }
-
-  private static void addMatchedBfloat16(
-      double[] numerator, double[] denominator, Term term, double prior, double[] base, int end) {
-    double scale = term.scale();
-    double bias = term.bias(prior);
-    ByteBuffer theta = term.theta();
-    ByteBuffer fisher = term.fisher();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector g = widen(fisher, j).mul(scale);
-      DoubleVector tau = widenBfloat16(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
-      increase(numerator, j, g.add(bias).mul(tau));
-      increase(denominator, j, g);
-    }
-  }
-
-  /**
-   * Adds the first entries of a model to the sum of {@link TaskArithmetic}.
-   *
-   * @return how many entries it added: 0 for a type that has no loop here
-   */
-  static int addDifference(double[] sum, Term term, double[] base, int elements) {
-    if (!hasLoop(term.type())) {
-      return 0;
-    }
-    int end = WIDE.loopBound(elements);
-    if (term.type() == DType.F32) {
-      addDifferenceFloat32(sum, term, base, end);
-    } else {
-      addDifferenceBfloat16(sum, term, base, end);
-    }
-    return end;
-  }
-
-  private static void addDifferenceFloat32(double[] sum, Term term, double[] base, int end) {
-    ByteBuffer theta = term.theta();
-    double weight = term.weight();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector tau = widen(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
-      increase(sum, j, tau.mul(weight));
-    }
-  }
-
-  private static void addDifferenceBfloat16(double[] sum, Term term, double[] base, int end) {
-    ByteBuffer theta = term.theta();
-    double weight = term.weight();
-    for (int j = 0; j < end; j += WIDE.length()) {
-      DoubleVector tau = widenBfloat16(theta, j).sub(DoubleVector.fromArray(WIDE, base, j));
-      increase(sum, j, tau.mul(weight));
-    }
-  }
-
-  private static void increase(double[] sums, int j, DoubleVector term) {
-    DoubleVector.fromArray(WIDE, sums, j).add(term).intoArray(sums, j);
-  }
-
-  private static void increase(double[] sums, int j, DoubleVector term, DoubleVector next) {
-    DoubleVector.fromArray(WIDE, sums, j).add(term).add(next).intoArray(sums, j);
-  }
 
   /**
    * Adds {@code multiplier · values[j]} to the first pairs of a {@link FisherSum}, as many as fill
@@ -353,21 +133,8 @@ final class VectorSums {
         && signs.reduceLanes(VectorOperators.OR) >= 0;
   }
 
-  private static DoubleVector widen(ByteBuffer values, int first) {
-    return widenAt(values, first * Float.BYTES);
-  }
-
   private static DoubleVector widenAt(ByteBuffer values, int position) {
     return widen(FloatVector.fromByteBuffer(HALF, values, position, ByteOrder.LITTLE_ENDIAN));
-  }
-
-  private static DoubleVector widenBfloat16(ByteBuffer values, int first) {
-    return widen(
-        ShortVector.fromByteBuffer(QUARTER, values, first * Short.BYTES, ByteOrder.LITTLE_ENDIAN)
-            .convertShape(VectorOperators.S2I, BITS, 0)
-            .reinterpretAsInts()
-            .lanewise(VectorOperators.LSHL, Short.SIZE)
-            .reinterpretAsFloats());
   }
 
   private static DoubleVector widen(FloatVector values) {

@@ -3,6 +3,7 @@ package io.fisherstreams.local;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import java.nio.file.Path;
@@ -29,8 +30,10 @@ public final class LocalPool implements AutoCloseable {
    * @param directory holds the broker's log and the stages' state; the caller removes it
    * @param partitions of the sharded topics
    * @param threads stream threads of the merge stage
+   * @param options of the merge stage
    */
-  public static LocalPool start(Path directory, int partitions, int threads, PlanPolicy policy) {
+  public static LocalPool start(
+      Path directory, int partitions, int threads, MergeOptions options, PlanPolicy policy) {
     EmbeddedBroker broker =
         EmbeddedBroker.start(directory.resolve("kafka"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
     try {
@@ -40,7 +43,8 @@ public final class LocalPool implements AutoCloseable {
         new PoolAdmin(admin, topics).create(partitions, Optional.empty());
       }
       return new LocalPool(
-          broker, PoolRunner.start(kafka, topics, directory.resolve("state"), threads, policy));
+          broker,
+          PoolRunner.start(kafka, topics, directory.resolve("state"), threads, options, policy));
     } catch (RuntimeException e) {
       broker.close();
       throw e;

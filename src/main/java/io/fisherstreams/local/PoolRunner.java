@@ -6,6 +6,7 @@ import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Stage;
@@ -29,17 +30,32 @@ public final class PoolRunner implements AutoCloseable {
     this.coordinator = coordinator;
   }
 
+  /** Starts both stages with the merge stage's standard options. */
+  public static PoolRunner start(
+      KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
+    return start(kafka, topics, directory, threads, MergeOptions.standard(), policy);
+  }
+
   /**
    * Starts both stages; the pool's topics exist.
    *
    * @param directory where the stages keep their state
    * @param threads stream threads of the merge stage
+   * @param options of the merge stage
    */
   public static PoolRunner start(
-      KafkaSettings kafka, PoolTopics topics, Path directory, int threads, PlanPolicy policy) {
+      KafkaSettings kafka,
+      PoolTopics topics,
+      Path directory,
+      int threads,
+      MergeOptions options,
+      PlanPolicy policy) {
     StageRunner merge =
         MergeStage.create(
-            kafka, topics, StreamsOptions.local(directory.resolve(Stage.MERGE.text()), threads));
+            kafka,
+            topics,
+            StreamsOptions.local(directory.resolve(Stage.MERGE.text()), threads),
+            options);
     try {
       StageRunner coordinator =
           CoordinatorStage.create(

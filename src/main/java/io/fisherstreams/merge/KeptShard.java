@@ -2,8 +2,7 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.merge.KeptSums.Difference;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
-import io.fisherstreams.merge.ShardMerge.Change;
-import io.fisherstreams.merge.ShardMerge.Input;
+import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.merge.payload.SumsFile;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.ByteBuffer;
@@ -12,19 +11,19 @@ import java.util.Optional;
 import java.util.UUID;
 
 /** One shard of a plan whose sums are kept. */
-final class KeptShard implements ShardMerge.Models {
+final class KeptShard implements ShardModels {
   private final KeptSums kept;
   private final ShardInputs inputs;
   private final Slot slot;
   private final List<Participant> members;
   private final boolean isPrepared;
   private final double weights;
-  private List<Input> all;
+  private List<ShardInput> all;
   // Nearly always all blocks of a shard hold the same set, so the ledger is asked once.
   private UUID last;
   private boolean canTakeOut;
-  private List<Input> gone;
-  private List<Input> added;
+  private List<ShardInput> gone;
+  private List<ShardInput> added;
 
   /**
    * A shard.
@@ -53,7 +52,7 @@ final class KeptShard implements ShardMerge.Models {
   }
 
   @Override
-  public Optional<List<Input>> all() {
+  public Optional<List<ShardInput>> all() {
     if (!isPrepared) {
       return Optional.empty();
     }
@@ -72,7 +71,7 @@ final class KeptShard implements ShardMerge.Models {
       return change;
     }
     sums.clear().limit(bytes);
-    ShardMerge.clear(sums);
+    BlockMerge.clear(sums);
     return all().map(models -> new Change(true, 0, List.of(), models));
   }
 

@@ -1,15 +1,14 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.merge.ShardMerge.Input;
 import java.util.List;
 import java.util.Optional;
 
 /** Models of a shard that can all be read. */
-abstract class ListedModels implements ShardMerge.Models {
+abstract class ListedModels implements ShardModels {
   /** The models, in the order of their names. */
-  final List<Input> inputs;
+  final List<ShardInput> inputs;
 
-  ListedModels(List<Input> inputs) {
+  ListedModels(List<ShardInput> inputs) {
     this.inputs = List.copyOf(inputs);
   }
 
@@ -20,11 +19,11 @@ abstract class ListedModels implements ShardMerge.Models {
 
   @Override
   public final double weights() {
-    return inputs.stream().mapToDouble(Input::weight).reduce(0, Double::sum);
+    return inputs.stream().mapToDouble(ShardInput::weight).reduce(0, Double::sum);
   }
 
   @Override
-  public final Optional<List<Input>> all() {
+  public final Optional<List<ShardInput>> all() {
     return Optional.of(inputs);
   }
 }

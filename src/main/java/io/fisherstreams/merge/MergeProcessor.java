@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.RecordGuard;
 import io.fisherstreams.merge.payload.PartitionPayloads;
@@ -55,6 +56,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final PayloadStore store;
   private final PayloadLog log;
   private final FailedRecords failures;
+  private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
   private ProcessorContext<Object, Object> context;
   private KeyValueStore<String, PlanState> plans;
@@ -71,6 +73,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       PayloadStore store,
       PayloadLog log,
       FailedRecords failures,
+      MergeKernel.Factory kernels,
       LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
@@ -78,6 +81,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     this.store = store;
     this.log = log;
     this.failures = failures;
+    this.kernels = kernels;
     this.nanoTime = nanoTime;
   }
 
@@ -105,7 +109,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     removeLeftovers();
     partition.ledger().markIncomplete();
     intake = new Intake(partition);
-    run = new PlanRun(partition, nanoTime);
+    run = new PlanRun(partition, kernels, nanoTime);
     report = new PartitionReport(partition.ledger());
     PlanState plan = plans.get(PLAN_KEY);
     if (plan != null) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -7,6 +8,7 @@ import io.fisherstreams.kafka.RocksDbMemory;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.kafka.TopicModelCatalog;
+import io.fisherstreams.kernel.Kernels;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.payload.TopicPayloadLog;
 import io.fisherstreams.record.PoolTopics;
@@ -21,8 +23,13 @@ import org.apache.kafka.streams.StreamsConfig;
 public final class MergeStage {
   private MergeStage() {}
 
-  /** An instance that is not started; rejects topics with the wrong settings. */
-  public static StageRunner create(KafkaSettings kafka, PoolTopics topics, StreamsOptions options) {
+  /**
+   * An instance that is not started; rejects topics with the wrong settings, and a kernel that
+   * cannot be used on this machine.
+   */
+  public static StageRunner create(
+      KafkaSettings kafka, PoolTopics topics, StreamsOptions options, MergeOptions own) {
+    MergeKernel.Factory kernels = Kernels.of(own.kernel(), options.threads());
     int partitions;
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
@@ -33,7 +40,13 @@ public final class MergeStage {
     FailedRecords failures = FailedRecords.in(options.stateDirectory());
     MergeTopology topology =
         new MergeTopology(
-            topics, partitions, catalog, store, new TopicPayloadLog(kafka::newConsumer), failures);
+            topics,
+            partitions,
+            catalog,
+            store,
+            new TopicPayloadLog(kafka::newConsumer),
+            failures,
+            kernels);
     Map<String, Object> config = kafka.streams(topics, Stage.MERGE, options, memory);
     // as long as Kafka Streams keeps the stores of a reassigned partition
     Object keep =

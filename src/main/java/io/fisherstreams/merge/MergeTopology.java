@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.merge.Outbox.RejectedKey;
 import io.fisherstreams.merge.payload.PayloadLog;
@@ -87,6 +88,7 @@ public final class MergeTopology implements Supplier<Topology> {
   private final PayloadStore store;
   private final PayloadLog log;
   private final FailedRecords failures;
+  private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
 
   /**
@@ -97,6 +99,7 @@ public final class MergeTopology implements Supplier<Topology> {
    * @param store where this process keeps payloads
    * @param log from where payloads are restored
    * @param failures counts the records that made the stage fail
+   * @param kernels makes what adds models
    */
   public MergeTopology(
       PoolTopics topics,
@@ -104,8 +107,9 @@ public final class MergeTopology implements Supplier<Topology> {
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
-      FailedRecords failures) {
-    this(topics, partitions, catalog, store, log, failures, System::nanoTime);
+      FailedRecords failures,
+      MergeKernel.Factory kernels) {
+    this(topics, partitions, catalog, store, log, failures, kernels, System::nanoTime);
   }
 
   /** The stage with a clock for the time budget of steps. */
@@ -116,6 +120,7 @@ public final class MergeTopology implements Supplier<Topology> {
       PayloadStore store,
       PayloadLog log,
       FailedRecords failures,
+      MergeKernel.Factory kernels,
       LongSupplier nanoTime) {
     this.topics = topics;
     this.partitions = partitions;
@@ -123,6 +128,7 @@ public final class MergeTopology implements Supplier<Topology> {
     this.store = store;
     this.log = log;
     this.failures = failures;
+    this.kernels = kernels;
     this.nanoTime = nanoTime;
   }
 
@@ -164,7 +170,7 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** A new instance of the topology's only processor. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new MergeProcessor(topics, partitions, catalog, store, log, failures, nanoTime);
+    return new MergeProcessor(topics, partitions, catalog, store, log, failures, kernels, nanoTime);
   }
 
   private static Serde<ModelManifest> manifestSerde() {

@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.state.PlanState;
@@ -30,13 +31,14 @@ final class PlanRun implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
 
   private final PartitionContext partition;
+  private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
   private final ShardMerge arithmetic = new ShardMerge();
   private final Retirement retirement;
 
   private PlanState state;
   private ResolvedPlan plan;
-  private ShardMerge.Sums sums;
+  private ShardSums sums;
   private ShardInputs inputs;
   private PlanPreparation preparation;
   private PlanPreparation ofOne;
@@ -48,10 +50,12 @@ final class PlanRun implements AutoCloseable {
   /**
    * No plan yet.
    *
+   * @param kernels makes what adds models
    * @param nanoTime the clock of the time budget
    */
-  PlanRun(PartitionContext partition, LongSupplier nanoTime) {
+  PlanRun(PartitionContext partition, MergeKernel.Factory kernels, LongSupplier nanoTime) {
     this.partition = partition;
+    this.kernels = kernels;
     this.nanoTime = nanoTime;
     retirement = new Retirement(partition);
   }
@@ -97,10 +101,18 @@ final class PlanRun implements AutoCloseable {
     }
   }
 
-  /** Stops the reading of a preparation. */
+  /** Stops the reading of a preparation, and releases the sums. */
   @Override
   public void close() {
     abandonPreparation();
+    closeSums();
+  }
+
+  private void closeSums() {
+    if (sums != null) {
+      sums.close();
+      sums = null;
+    }
   }
 
   /** Whether nothing is left to do. */
@@ -199,7 +211,8 @@ final class PlanRun implements AutoCloseable {
         done(null); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
-      sums = ShardMerge.sums(resolved.get().formula());
+      closeSums();
+      sums = new ShardSums(resolved.get().formula(), kernels);
       kept().begin(resolved.get(), sums.bytes());
       preparation = PlanPreparation.ofRest(partition, resolved.get(), state.getNext());
     }
@@ -294,7 +307,7 @@ final class PlanRun implements AutoCloseable {
       arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
       return true;
     }
-    Optional<ShardMerge.Payload> base =
+    Optional<PayloadElements> base =
         plan.formula().readsBase()
             ? Optional.of(inputs.checkpoint(plan.base(), slot))
             : Optional.empty();

@@ -1,9 +1,7 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
-import io.fisherstreams.merge.ShardMerge.Change;
-import io.fisherstreams.merge.ShardMerge.Elements;
-import io.fisherstreams.merge.ShardMerge.Input;
+import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -24,7 +22,7 @@ import java.util.concurrent.atomic.AtomicLong;
 public final class RepeatedSums {
   /** A block's sums, and the models as they are in them. */
   @SuppressWarnings("ArrayRecordComponent") // never compared
-  private record Kept(byte[] sums, long outside, List<Input> inputs) {}
+  private record Kept(byte[] sums, long outside, List<ShardInput> inputs) {}
 
   private record Place(String shard, int first) {}
 
@@ -55,17 +53,17 @@ public final class RepeatedSums {
   }
 
   /**
-   * Merges a shard as {@link ShardMerge#merge(ShardMerge.Sums, Optional, List, int, DType)} does.
+   * Merges a shard as {@link ShardMerge#merge(ShardSums, Optional, List, int, DType)} does.
    *
    * @param inputs the same models in each merge
    * @return how many of its entries have no weight
    */
   public long merge(
       ShardMerge arithmetic,
-      ShardMerge.Sums sums,
+      ShardSums sums,
       Shard shard,
-      Optional<? extends Elements> base,
-      List<Input> inputs,
+      Optional<? extends ShardElements> base,
+      List<ShardInput> inputs,
       DType dtype) {
     return inputs.size() < BinnedMerge.MIN_MODELS
         ? arithmetic.merge(sums, base, inputs, shard.elements(), dtype)
@@ -76,7 +74,7 @@ public final class RepeatedSums {
   private final class Models extends ListedModels {
     private final Shard shard;
 
-    Models(Shard shard, List<Input> inputs) {
+    Models(Shard shard, List<ShardInput> inputs) {
       super(inputs);
       this.shard = shard;
     }
@@ -84,8 +82,8 @@ public final class RepeatedSums {
     @Override
     public Optional<Change> load(int first, ByteBuffer sums) {
       Kept before = kept.get(new Place(shard.id(), first));
-      List<Input> gone = new ArrayList<>();
-      List<Input> added = new ArrayList<>();
+      List<ShardInput> gone = new ArrayList<>();
+      List<ShardInput> added = new ArrayList<>();
       if (before != null) {
         for (int i = 0; i < inputs.size(); i++) {
           if (!isSame(before.inputs.get(i), inputs.get(i))) {
@@ -96,7 +94,7 @@ public final class RepeatedSums {
       }
       // Taking a model out costs as much as adding it.
       if (before == null || 2 * added.size() > inputs.size()) {
-        ShardMerge.clear(sums);
+        BlockMerge.clear(sums);
         return Optional.of(new Change(true, 0, List.of(), inputs));
       }
       sums.put(0, before.sums);
@@ -117,20 +115,20 @@ public final class RepeatedSums {
     }
   }
 
-  private static boolean isSame(Input before, Input now) {
+  private static boolean isSame(ShardInput before, ShardInput now) {
     return before.weight() == now.weight() && unit(before) == unit(now);
   }
 
-  private static double unit(Input input) {
-    return input.fisher().map(ShardMerge.Fisher::unit).orElse(1.0);
+  private static double unit(ShardInput input) {
+    return input.fisher().map(ShardInput.Fisher::unit).orElse(1.0);
   }
 
   /** A model with an earlier merge's weight and unit; the earlier merge's files may be closed. */
-  private static Input again(Input now, Input before) {
-    return new Input(
+  private static ShardInput again(ShardInput now, ShardInput before) {
+    return new ShardInput(
         now.checkpoint(),
         now.fisher()
-            .map(fisher -> new ShardMerge.Fisher(fisher.entries(), fisher.divisor(), unit(before))),
+            .map(fisher -> new ShardInput.Fisher(fisher.entries(), fisher.divisor(), unit(before))),
         before.weight());
   }
 }

@@ -29,8 +29,8 @@ final class ShardInputs {
   }
 
   /** A shard of a model's checkpoint. */
-  ShardMerge.Payload checkpoint(KnownModel model, Slot slot) {
-    return new ShardMerge.Payload(
+  PayloadElements checkpoint(KnownModel model, Slot slot) {
+    return new PayloadElements(
         partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
         slot.firstByte(),
         slot.shard().tensor().dtype());
@@ -41,7 +41,7 @@ final class ShardInputs {
    *
    * @param base the base's shard
    */
-  List<ShardMerge.Input> of(List<Participant> members, Slot base) {
+  List<ShardInput> of(List<Participant> members, Slot base) {
     return members.stream().map(member -> of(member, base, members.size())).toList();
   }
 
@@ -51,7 +51,7 @@ final class ShardInputs {
    * @param base the base's shard
    * @param members how many models have a say in it
    */
-  ShardMerge.Input of(Participant participant, Slot base, int members) {
+  ShardInput of(Participant participant, Slot base, int members) {
     PlannedModel planned = participant.planned();
     Factors own = plan.factors().of(planned, members);
     return participant
@@ -61,8 +61,8 @@ final class ShardInputs {
   }
 
   /** The part of a model that leaves a shard as the base has it. */
-  private ShardMerge.Input unchanged(Slot base, Factors own) {
-    return ShardMerge.Input.unchanged(checkpoint(plan.base(), base), formula, own);
+  private ShardInput unchanged(Slot base, Factors own) {
+    return ShardInput.unchanged(checkpoint(plan.base(), base), formula, own);
   }
 
   /** The sum of the models' weights. */
@@ -95,8 +95,8 @@ final class ShardInputs {
   }
 
   /** What models added that {@link #canTakeOut can be taken out} of a shard's sums. */
-  List<ShardMerge.Input> toTakeOut(List<KeptModel> gone, Slot base) {
-    List<ShardMerge.Input> inputs = new ArrayList<>();
+  List<ShardInput> toTakeOut(List<KeptModel> gone, Slot base) {
+    List<ShardInput> inputs = new ArrayList<>();
     for (KeptModel kept : gone) {
       Factors own = new Factors(kept.getWeight(), kept.getUnit());
       Optional<KnownModel> owner = held(kept).filter(model -> model.owns(base.shard()));
@@ -139,14 +139,14 @@ final class ShardInputs {
                 sealed.get().getCrc());
   }
 
-  private ShardMerge.Input input(KnownModel model, Shard shard, int epoch, Factors own) {
+  private ShardInput input(KnownModel model, Shard shard, int epoch, Factors own) {
     String parameter = shard.tensor().name();
-    return new ShardMerge.Input(
+    return new ShardInput(
         checkpoint(model, model.checkpointSlot(parameter, shard.index())),
         formula.readsFishers()
             ? Optional.of(
-                new ShardMerge.Fisher(
-                    new ShardMerge.Payload(
+                new ShardInput.Fisher(
+                    new PayloadElements(
                         partition.payloads().file(model.version(), PayloadName.fisher(epoch)),
                         model.fisherSlot(parameter, shard.index()).firstElement() * Float.BYTES,
                         DType.F32),

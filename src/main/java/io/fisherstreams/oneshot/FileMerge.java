@@ -4,10 +4,13 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.merge.PlanFactors;
 import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.merge.ShardMerge;
-import io.fisherstreams.merge.ShardMerge.Elements;
+import io.fisherstreams.merge.ShardSums;
+import io.fisherstreams.merge.ShardElements;
+import io.fisherstreams.merge.ShardInput;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.publish.BaseModel;
 import io.fisherstreams.record.MergeMethod;
@@ -52,6 +55,7 @@ final class FileMerge {
   private final MergeFile file;
   private final Preflight.Report report;
   private final ModelManifest base;
+  private final MergeKernel.Factory kernels;
   private final int threads;
 
   /**
@@ -59,12 +63,19 @@ final class FileMerge {
    *
    * @param report of these files, with every Fisher that the methods read
    * @param base the base's manifest, with its tensors
+   * @param kernels makes what adds models; the result does not depend on it
    * @param threads at least 1; the result does not depend on them
    */
-  FileMerge(MergeFile file, Preflight.Report report, ModelManifest base, int threads) {
+  FileMerge(
+      MergeFile file,
+      Preflight.Report report,
+      ModelManifest base,
+      MergeKernel.Factory kernels,
+      int threads) {
     this.file = file;
     this.report = report;
     this.base = base;
+    this.kernels = kernels;
     this.threads = threads;
   }
 
@@ -124,19 +135,21 @@ final class FileMerge {
         OrderedTasks tasks = new OrderedTasks(threads)) {
       tasks.forEach(
           shards.size(),
-          () -> {
-            Worker worker = new Worker(plan, baseFile, models, repeated);
-            return index -> {
-              Shard shard = shards.get(index);
-              DType dtype = types.get(shard.tensor().name());
-              unweighted.addAndGet(worker.merge(shard, dtype));
-              ByteBuffer merged = worker.merged(shard, dtype);
-              writer.write(shard.tensor().name(), shard.index(), merged);
-              checksum.addAndGet(
-                  ReleaseDigest.of(shard.tensor().name(), shard.index(), PayloadFile.crc(merged)));
-              progress.accept(worker.bytes(shard));
-            };
-          });
+          () ->
+              new Worker(plan, baseFile, models, repeated) {
+                @Override
+                public void run(int index) {
+                  Shard shard = shards.get(index);
+                  DType dtype = types.get(shard.tensor().name());
+                  unweighted.addAndGet(merge(shard, dtype));
+                  ByteBuffer merged = merged(shard, dtype);
+                  writer.write(shard.tensor().name(), shard.index(), merged);
+                  checksum.addAndGet(
+                      ReleaseDigest.of(
+                          shard.tensor().name(), shard.index(), PayloadFile.crc(merged)));
+                  progress.accept(bytes(shard));
+                }
+              });
       Release release =
           new Release(
               plan.getRelease(),
@@ -247,13 +260,13 @@ final class FileMerge {
   }
 
   /** What one thread needs to merge shard after shard. */
-  private final class Worker {
+  private abstract class Worker implements OrderedTasks.Task {
     private final ShardMerge arithmetic = new ShardMerge();
     private final float[] scratch = new float[ShardMerge.BLOCK];
     private final MergePlan plan;
     private final MergeFormula formula;
     private final PlanFactors factors;
-    private final ShardMerge.Sums sums;
+    private final ShardSums sums;
     private final Checkpoint baseFile;
     private final OpenModels models;
     private final RepeatedSums repeated;
@@ -265,7 +278,12 @@ final class FileMerge {
       this.models = models;
       formula = MergeMethods.formula(plan.getMethod());
       factors = new PlanFactors(formula, plan.getModels());
-      sums = ShardMerge.sums(formula);
+      sums = new ShardSums(formula, kernels);
+    }
+
+    @Override
+    public void close() {
+      sums.close();
     }
 
     private boolean merges(Shard shard) {
@@ -289,12 +307,12 @@ final class FileMerge {
 
     /** Merges or copies one shard; returns how many of its entries have no weight. */
     long merge(Shard shard, DType dtype) {
-      Elements own = elements(baseFile, shard);
+      ShardElements own = elements(baseFile, shard);
       if (!merges(shard)) {
         arithmetic.copy(own, shard.elements(), dtype);
         return 0;
       }
-      List<ShardMerge.Input> inputs = new ArrayList<>();
+      List<ShardInput> inputs = new ArrayList<>();
       int members = members(shard);
       for (int i = 0; i < plan.getModels().size(); i++) {
         PlannedModel planned = plan.getModels().get(i);
@@ -304,17 +322,17 @@ final class FileMerge {
         }
         MergeFormula.Factors ofModel = factors.of(planned, members);
         if (isOfBase) {
-          inputs.add(ShardMerge.Input.unchanged(own, formula, ofModel));
+          inputs.add(ShardInput.unchanged(own, formula, ofModel));
           continue;
         }
         inputs.add(
-            new ShardMerge.Input(
+            new ShardInput(
                 elements(models.checkpoints.get(i), shard),
                 models
                     .fishers
                     .get(i)
                     .map(fisher -> asFloat32(elements(fisher, shard)))
-                    .map(entries -> new ShardMerge.Fisher(entries, 1, ofModel.unit())),
+                    .map(entries -> new ShardInput.Fisher(entries, 1, ofModel.unit())),
                 ofModel.weight()));
       }
       if (inputs.isEmpty()) {
@@ -347,10 +365,10 @@ final class FileMerge {
       return FileMerge.this.bytes(formula, shard.tensor().name(), shard.bytes(), shard.elements());
     }
 
-    private Elements elements(Checkpoint checkpoint, Shard shard) {
+    private ShardElements elements(Checkpoint checkpoint, Shard shard) {
       String name = shard.tensor().name();
       DType type = checkpoint.tensors().get(name).dtype();
-      return new Elements() {
+      return new ShardElements() {
         @Override
         public DType type() {
           return type;
@@ -364,10 +382,10 @@ final class FileMerge {
     }
 
     /** A pool has Fishers in float32, whatever type their file has. */
-    private Elements asFloat32(Elements entries) {
+    private ShardElements asFloat32(ShardElements entries) {
       return entries.type() == DType.F32
           ? entries
-          : new Elements() {
+          : new ShardElements() {
             @Override
             public DType type() {
               return DType.F32;

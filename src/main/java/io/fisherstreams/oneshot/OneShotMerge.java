@@ -16,6 +16,9 @@ import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.kernel.Kernels;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.oneshot.MergeListener.Unit;
 import io.fisherstreams.publish.BaseModel;
@@ -86,6 +89,7 @@ public final class OneShotMerge {
    * @param streams whether the models go through a pool even where the files alone would do
    * @param partitions of the pool's topics; the result does not depend on them
    * @param threads that merge; the result does not depend on them
+   * @param kernel what computes the sums; the result does not depend on it
    * @param workDirectory where a pool's broker and stages keep their data; empty for the system's
    *     temporary folder
    * @param gradient how the gradient stage works on models that come with examples
@@ -101,6 +105,7 @@ public final class OneShotMerge {
       boolean streams,
       int partitions,
       int threads,
+      KernelName kernel,
       Optional<Path> workDirectory,
       GradientOptions gradient,
       Optional<Cluster> cluster) {
@@ -168,7 +173,12 @@ public final class OneShotMerge {
         return mergeOnCluster(inputs.cluster().get(), estimation, directory.path(), policy);
       }
       try (LocalPool pool =
-          LocalPool.start(directory.path(), inputs.partitions(), inputs.threads(), policy)) {
+          LocalPool.start(
+              directory.path(),
+              inputs.partitions(),
+              inputs.threads(),
+              new MergeOptions(inputs.kernel()),
+              policy)) {
         return pool.run(runner -> merge(estimation, runner, directory.path()));
       }
     }
@@ -177,7 +187,9 @@ public final class OneShotMerge {
   private Result mergeFiles(Preflight.Report report) {
     DiskSpace.requireForOutput(inputs.output(), ReleaseExporter.bytes(baseModel.tensors()));
     ModelManifest base = baseManifest();
-    FileMerge merge = new FileMerge(file, report, base, inputs.threads());
+    FileMerge merge =
+        new FileMerge(
+            file, report, base, Kernels.of(inputs.kernel(), inputs.threads()), inputs.threads());
     Release release;
     try (TaskProgress progress = listener.begin("merge", Unit.BYTES)) {
       progress.total(merge.bytes(file.method().formula()));
@@ -282,7 +294,12 @@ public final class OneShotMerge {
         pool.create(inputs.partitions(), cluster.replication());
         try (PoolRunner runner =
                 PoolRunner.start(
-                    cluster.kafka(), cluster.topics(), directory, inputs.threads(), policy);
+                    cluster.kafka(),
+                    cluster.topics(),
+                    directory,
+                    inputs.threads(),
+                    new MergeOptions(inputs.kernel()),
+                    policy);
             CleanUp stages = CleanUp.onStop("the stages", runner::close)) {
           return merge(estimation, runner, directory);
         }

@@ -20,9 +20,14 @@ final class OrderedTasks implements AutoCloseable {
     this.executor = Executors.newFixedThreadPool(threads);
   }
 
-  /** One task, by its number. */
-  interface Task {
+  /** What one thread runs, task after task. */
+  interface Task extends AutoCloseable {
+    /** Runs one task, by its number. */
     void run(int index);
+
+    /** Releases the thread's scratch memory, after its last task. */
+    @Override
+    default void close() {}
   }
 
   /** Makes what one thread runs task after task, with scratch memory of its own. */
@@ -44,13 +49,16 @@ final class OrderedTasks implements AutoCloseable {
       running.add(
           executor.submit(
               () -> {
-                Task task = worker.start();
-                for (int i = next.getAndIncrement(); i < failed.get(); i = next.getAndIncrement()) {
-                  try {
-                    task.run(i);
-                  } catch (RuntimeException e) {
-                    failures[i] = e;
-                    failed.accumulateAndGet(i, Math::min);
+                try (Task task = worker.start()) {
+                  for (int i = next.getAndIncrement();
+                      i < failed.get();
+                      i = next.getAndIncrement()) {
+                    try {
+                      task.run(i);
+                    } catch (RuntimeException e) {
+                      failures[i] = e;
+                      failed.accumulateAndGet(i, Math::min);
+                    }
                   }
                 }
               }));

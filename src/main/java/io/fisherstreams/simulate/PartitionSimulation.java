@@ -1,6 +1,7 @@
 package io.fisherstreams.simulate;
 
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.payload.PayloadLog;
@@ -76,7 +77,8 @@ final class PartitionSimulation implements AutoCloseable {
                 new Catalog(),
                 payloads,
                 new NoLog(),
-                FailedRecords.inMemory())
+                FailedRecords.inMemory(),
+                MergeKernel.java())
             .processor());
     ModelManifest base = Manifests.base("base", 1, tensors);
     manifests.put("base", base);

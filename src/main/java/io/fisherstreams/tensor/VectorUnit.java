@@ -9,9 +9,8 @@ package io.fisherstreams.tensor;
  * computes them instead, and rounds differently.) Code that uses a class with the module's types
  * must first check {@link #IS_USABLE}.
  *
- * <p>A vector loop handles as many elements as fill whole vectors and returns how many; its plain
- * loop does the rest, from 0 on where there are no vectors. So each plain loop exists once, and
- * needs no interface with two implementations.
+ * <p>A vector loop handles as many elements as fill whole vectors; its plain loop does the rest,
+ * from 0 on where there are no vectors. So each plain loop exists once.
  */
 public final class VectorUnit {
   // An incubator module may change: Java 21 has other loads from memory than Java 17.

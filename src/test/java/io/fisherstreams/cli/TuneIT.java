@@ -8,6 +8,7 @@ import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFileWriter;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.oneshot.EvaluationTasks;
 import io.fisherstreams.oneshot.MergeListener;
@@ -212,6 +213,7 @@ final class TuneIT {
         false,
         2,
         2,
+        KernelName.AUTO,
         Optional.empty(),
         GradientOptions.standard(),
         Optional.empty());

@@ -36,6 +36,7 @@ class UsageTest {
         "merge m.yaml --output o --threads 1.5",
         "merge m.yaml --output o --out-shard-size abc",
         "merge m.yaml --output o --dtype int8",
+        "merge m.yaml --output o --kernel cuda",
         "fisher --model m --examples e --output o --num-examples 0",
         "fisher --model m --examples e --output o --batch-size -1",
         "evaluate --model m --examples e --batch-size 9999999999",

@@ -8,6 +8,8 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.gate.GateOptions;
@@ -69,6 +71,7 @@ final class DocumentedKeysTest {
                 12,
                 (short) 3,
                 4,
+                new MergeOptions(KernelName.JAVA),
                 1,
                 new GradientOptions(
                     2048,

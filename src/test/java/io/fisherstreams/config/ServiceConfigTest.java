@@ -54,6 +54,11 @@ class ServiceConfigTest {
     assertRejected("webhooks: [{" + URL + keys + "}]", words);
   }
 
+  @Test
+  void anUnknownKernelIsRejectedWithTheKnownOnes() throws IOException {
+    assertRejected("merge: {kernel: cuda}", "merge.kernel", "'cuda'", "auto, java or nd4j");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = '|',

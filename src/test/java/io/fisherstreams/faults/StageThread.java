@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.StageRunner;
 import io.fisherstreams.kafka.StreamsOptions;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.serde.SchemaRegistry;
@@ -50,7 +51,7 @@ final class StageThread implements Instance {
     runner =
         isCoordinator
             ? CoordinatorStage.create(kafka, topics, options, PlanPolicy.standard())
-            : MergeStage.create(kafka, topics, options);
+            : MergeStage.create(kafka, topics, options, MergeOptions.standard());
     runner.start();
   }
 

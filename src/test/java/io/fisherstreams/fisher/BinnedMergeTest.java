@@ -88,7 +88,7 @@ class BinnedMergeTest {
 
   /** The models one after the other in float64, as fewer models are merged. */
   private double[] inOrder(MergeFormula formula, List<Term> terms, int unweighted) {
-    MergeSums sums = formula.sums(ELEMENTS);
+    MergeSums sums = formula.sums(MergeKernel.java(), ELEMENTS);
     sums.begin(ELEMENTS, base);
     terms.forEach(sums::add);
     double[] merged = new double[ELEMENTS];
@@ -104,7 +104,7 @@ class BinnedMergeTest {
     add(merge, terms);
     double[] merged = new double[ELEMENTS];
     int unweighted = merge.finish(MODELS, weights(terms), merged);
-    boolean mayBeZero = formula.sums(1).mayBeUnweighted() && formula.constant() == 0;
+    boolean mayBeZero = formula.sums(MergeKernel.java(), 1).mayBeUnweighted() && formula.constant() == 0;
     assertThat(unweighted).isEqualTo(mayBeZero ? (ELEMENTS + 96) / 97 : 0);
     assertThat(merged).containsExactly(inOrder(formula, terms, unweighted), within(1e-12));
   }

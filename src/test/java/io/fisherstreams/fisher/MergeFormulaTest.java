@@ -126,7 +126,7 @@ class MergeFormulaTest {
 
   private static double[] merge(
       MergeFormula formula, DType type, double[] base, List<Model> models, boolean inPairs) {
-    MergeSums sums = formula.sums(base.length + 5);
+    MergeSums sums = formula.sums(MergeKernel.java(), base.length + 5);
     sums.begin(base.length, base);
     for (int m = 0; m < models.size(); m++) {
       Term term = term(formula, type, models.get(m));
@@ -277,7 +277,7 @@ class MergeFormulaTest {
   @Test
   void anEntryWhosePowersAreAllZeroIsTheAverageByCoefficient() {
     FisherAverage formula = new FisherAverage(1, 3, Unit.NORM, 0);
-    MergeSums sums = formula.sums(2);
+    MergeSums sums = formula.sums(MergeKernel.java(), 2);
     sums.begin(2, new double[2]);
     sums.add(term(formula, DType.F64, new Model(1, new double[] {4, 2}, new float[] {0, 1}, 1)));
     sums.add(term(formula, DType.F64, new Model(3, new double[] {8, 6}, new float[] {0, 1}, 1)));

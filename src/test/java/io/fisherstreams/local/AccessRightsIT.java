@@ -28,6 +28,7 @@ import io.fisherstreams.kafka.StageInstance;
 import io.fisherstreams.kafka.StreamsOptions;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.local.RecordingAuthorizer.Call;
+import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.MergeStage;
 import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.record.ChangedBy;
@@ -417,7 +418,7 @@ class AccessRightsIT {
   private StageInstance stage(String name, Path own) throws IOException {
     KafkaSettings kafka = settings(name);
     return switch (name) {
-      case "merge" -> MergeStage.create(kafka, topics, StreamsOptions.local(own, 1));
+      case "merge" -> MergeStage.create(kafka, topics, StreamsOptions.local(own, 1), MergeOptions.standard());
       case "coordinator" ->
           CoordinatorStage.create(
               kafka,

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.StageDriver;
 import io.fisherstreams.merge.payload.PayloadLog;
@@ -71,6 +72,7 @@ final class MergeStageDriver implements AutoCloseable {
                         store,
                         this::open,
                         failures,
+                        MergeKernel.java(),
                         this::nanoTime)
                     .get());
   }

@@ -5,8 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import io.fisherstreams.fisher.BinnedMerge;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.merge.ShardMerge.Elements;
-import io.fisherstreams.merge.ShardMerge.Input;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -24,7 +23,7 @@ class RepeatedSumsTest {
       new Shard(new TensorInfo("w", DType.F32, List.of((long) ELEMENTS)), 0);
 
   /** Random values that count how often they are read. */
-  private static final class Counted implements Elements {
+  private static final class Counted implements ShardElements {
     private final ByteBuffer bytes =
         ByteBuffer.allocate(ELEMENTS * Float.BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private int reads;
@@ -61,13 +60,13 @@ class RepeatedSumsTest {
     }
   }
 
-  private List<Input> inputs(double... weights) {
-    List<Input> inputs = new ArrayList<>();
+  private List<ShardInput> inputs(double... weights) {
+    List<ShardInput> inputs = new ArrayList<>();
     for (int i = 0; i < models.size(); i++) {
       inputs.add(
-          new Input(
+          new ShardInput(
               models.get(i),
-              Optional.of(new ShardMerge.Fisher(fishers.get(i), 1, 1)),
+              Optional.of(new ShardInput.Fisher(fishers.get(i), 1, 1)),
               i < weights.length ? weights[i] : 0.6));
     }
     return inputs;
@@ -75,7 +74,7 @@ class RepeatedSumsTest {
 
   private byte[] merge(RepeatedSums repeated, MergeFormula formula, double... weights) {
     repeated.merge(
-        arithmetic, ShardMerge.sums(formula), SHARD, Optional.of(base), inputs(weights), DType.F32);
+        arithmetic, new ShardSums(formula, MergeKernel.java()), SHARD, Optional.of(base), inputs(weights), DType.F32);
     byte[] merged = new byte[ELEMENTS * Float.BYTES];
     arithmetic.merged().get(0, merged);
     return merged;

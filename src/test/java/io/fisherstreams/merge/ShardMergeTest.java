@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.payload.PayloadName;
@@ -55,18 +56,18 @@ class ShardMergeTest {
     return file;
   }
 
-  private static ShardMerge.Payload source(PayloadFile file) {
-    return new ShardMerge.Payload(file, BEFORE * Float.BYTES, DType.F32);
+  private static PayloadElements source(PayloadFile file) {
+    return new PayloadElements(file, BEFORE * Float.BYTES, DType.F32);
   }
 
-  private static ShardMerge.Input input(
+  private static ShardInput input(
       PayloadFile checkpoint, PayloadFile fisher, double divisor, double weight) {
-    return new ShardMerge.Input(
-        source(checkpoint), Optional.of(new ShardMerge.Fisher(source(fisher), divisor, 1)), weight);
+    return new ShardInput(
+        source(checkpoint), Optional.of(new ShardInput.Fisher(source(fisher), divisor, 1)), weight);
   }
 
-  private static ShardMerge.Sums sums(double epsilon) {
-    return ShardMerge.sums(FisherAverage.of(epsilon, false));
+  private static ShardSums sums(double epsilon) {
+    return new ShardSums(FisherAverage.of(epsilon, false), MergeKernel.java());
   }
 
   @ParameterizedTest
@@ -76,7 +77,7 @@ class ShardMergeTest {
     double epsilon = 0.125;
     double[] upper = new double[ELEMENTS];
     double[] lower = new double[ELEMENTS];
-    List<ShardMerge.Input> inputs = new ArrayList<>();
+    List<ShardInput> inputs = new ArrayList<>();
     for (int m = 0; m < models; m++) {
       double weight = 0.25 * (m + 1);
       double divisor = m + 2;
@@ -111,7 +112,7 @@ class ShardMergeTest {
   void entriesWithoutAWeightAreCounted() {
     float[] fisher = new float[ELEMENTS];
     fisher[3] = 1;
-    ShardMerge.Input input =
+    ShardInput input =
         input(
             file("a", PayloadName.CHECKPOINT, new float[ELEMENTS]),
             file("a", PayloadName.fisher(1), fisher),
@@ -139,7 +140,7 @@ class ShardMergeTest {
     }
   }
 
-  private ShardMerge.Input input(String model, float theta, float fisher, double weight) {
+  private ShardInput input(String model, float theta, float fisher, double weight) {
     float[] thetas = new float[ELEMENTS];
     float[] fishers = new float[ELEMENTS];
     thetas[ShardMerge.BLOCK + 2] = theta;
@@ -153,16 +154,16 @@ class ShardMergeTest {
 
   @Test
   void anElementThatTheOutputTypeCannotHoldIsFound() {
-    List<ShardMerge.Input> inputs = List.of(input("a", 65_520, 1, 1)); // F16 ends at 65,504
+    List<ShardInput> inputs = List.of(input("a", 65_520, 1, 1)); // F16 ends at 65,504
     merge.merge(sums(1e-6), Optional.empty(), inputs, ELEMENTS, DType.F16);
-    assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 2, 65_520));
+    assertThat(merge.misfit()).contains(new Misfit(ShardMerge.BLOCK + 2, 65_520));
     merge.merge(sums(1e-6), Optional.empty(), inputs, ELEMENTS, DType.BF16);
     assertThat(merge.misfit()).isEmpty();
   }
 
   @Test
   void aSumBeyondFloat64IsFound() {
-    List<ShardMerge.Input> inputs = List.of(input("a", 1e30f, 1e38f, 1e300));
+    List<ShardInput> inputs = List.of(input("a", 1e30f, 1e38f, 1e300));
     merge.merge(sums(0), Optional.empty(), inputs, ELEMENTS, DType.F32);
     assertThat(merge.misfit())
         .hasValueSatisfying(misfit -> assertThat(misfit.element()).isEqualTo(ShardMerge.BLOCK + 2))
@@ -180,7 +181,7 @@ class ShardMergeTest {
     mask[ShardMerge.BLOCK + 1] = -70_000;
     file = file("b", PayloadName.CHECKPOINT, mask);
     merge.copy(source(file), ELEMENTS, DType.F16);
-    assertThat(merge.misfit()).contains(new ShardMerge.Misfit(ShardMerge.BLOCK + 1, -70_000));
+    assertThat(merge.misfit()).contains(new Misfit(ShardMerge.BLOCK + 1, -70_000));
     merge.copy(source(file), ELEMENTS, DType.F32);
     assertThat(merge.misfit()).isEmpty();
   }

@@ -8,6 +8,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
@@ -57,6 +58,7 @@ final class OneShotMergeIT {
         true,
         3,
         1,
+        KernelName.AUTO,
         Optional.of(directory),
         GradientOptions.standard(),
         Optional.empty());

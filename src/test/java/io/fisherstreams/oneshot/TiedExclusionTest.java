@@ -6,6 +6,7 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.TensorInfo;
@@ -103,6 +104,7 @@ class TiedExclusionTest {
             false,
             1,
             1,
+            KernelName.AUTO,
             Optional.empty(),
             GradientOptions.standard(),
             Optional.empty()),

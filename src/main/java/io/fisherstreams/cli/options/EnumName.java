@@ -1,5 +1,6 @@
 package io.fisherstreams.cli.options;
 
+import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.search.Measure;
 import io.fisherstreams.tuning.Searched;
 import io.fisherstreams.tuning.TuningOptions.Strategy;
@@ -10,7 +11,7 @@ import picocli.CommandLine.ITypeConverter;
 import picocli.CommandLine.TypeConversionException;
 
 /** A constant of an enum by its name in lower case; anything else is a usage error. */
-abstract class EnumName<E extends Enum<E>> implements ITypeConverter<E> {
+public abstract class EnumName<E extends Enum<E>> implements ITypeConverter<E> {
   private final Class<E> type;
   private final char separator;
 
@@ -37,6 +38,13 @@ abstract class EnumName<E extends Enum<E>> implements ITypeConverter<E> {
 
   private String name(E constant) {
     return constant.name().toLowerCase(Locale.ROOT).replace('_', separator);
+  }
+
+  /** For picocli. */
+  public static final class OfKernel extends EnumName<KernelName> {
+    OfKernel() {
+      super(KernelName.class, '-');
+    }
   }
 
   /** For picocli. */
