@@ -25,7 +25,8 @@ final class MergeIntake {
       KafkaSettings kafka, PoolTopics topics, long records, int threads, Path state)
       throws InterruptedException {
     try (StageRunner stage =
-        MergeStage.create(kafka, topics, StreamsOptions.local(state, threads), MergeOptions.standard())) {
+        MergeStage.create(
+            kafka, topics, StreamsOptions.local(state, threads), MergeOptions.standard())) {
       stage.start();
       List<Metric> processed = List.of();
       while (sum(processed) == 0) {

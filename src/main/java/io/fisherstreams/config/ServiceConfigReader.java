@@ -133,8 +133,7 @@ final class ServiceConfigReader {
         .findFirst()
         .map(MergeOptions::new)
         .orElseThrow(
-            () ->
-                yaml.invalid("kernel", "is '%s', expected auto, java or nd4j".formatted(name)));
+            () -> yaml.invalid("kernel", "is '%s', expected auto, java or nd4j".formatted(name)));
   }
 
   private static GradientOptions gradient(StrictYaml yaml) {

@@ -56,10 +56,7 @@ public final class FisherMerge implements MergeSums {
       kernel.addWeighted(term, formula.constant());
     } else {
       kernel.addPowered(
-          term,
-          1 / (term.divisor() * term.unit()),
-          formula.bias(term.unit()),
-          formula.exponent());
+          term, 1 / (term.divisor() * term.unit()), formula.bias(term.unit()), formula.exponent());
     }
     if (mayBeUnweighted) {
       weights += term.weight();

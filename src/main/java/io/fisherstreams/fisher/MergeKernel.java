@@ -55,8 +55,8 @@ public interface MergeKernel extends AutoCloseable {
   }
 
   /**
-   * Adds {@code w θ_m} to the first sum and {@code w} to the second one, with {@code w = c_m ·
-   * (S_m · scale + bias)^exponent}.
+   * Adds {@code w θ_m} to the first sum and {@code w} to the second one, with {@code w = c_m · (S_m
+   * · scale + bias)^exponent}.
    *
    * @param exponent at least 0, other than 1
    */

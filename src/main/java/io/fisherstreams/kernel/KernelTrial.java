@@ -77,8 +77,7 @@ final class KernelTrial {
     return FORMULAS.stream()
         .allMatch(
             formula ->
-                Arrays.equals(
-                    trial.merge(formula, kernels).clone(), trial.merge(formula, others)));
+                Arrays.equals(trial.merge(formula, kernels).clone(), trial.merge(formula, others)));
   }
 
   private double[] merge(MergeFormula formula, MergeKernel.Factory kernels) {
@@ -119,7 +118,8 @@ final class KernelTrial {
       }
       return shortest;
     } catch (ExecutionException e) {
-      throw new InvalidInput("a kernel fails on %d threads: %s".formatted(threads, e.getCause()), e);
+      throw new InvalidInput(
+          "a kernel fails on %s threads: %s".formatted(threads, e.getCause()), e);
     } finally {
       executor.shutdown();
     }

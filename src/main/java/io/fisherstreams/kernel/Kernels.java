@@ -16,9 +16,9 @@ public final class Kernels {
   private Kernels() {}
 
   /**
-   * What makes kernels of this name. {@link KernelName#AUTO} is Java, at no cost, in a build without
-   * ND4J's classes for a GPU. Otherwise it loads ND4J, and if that computes on a GPU, merges the
-   * same blocks with both and takes the faster one.
+   * What makes kernels of this name. {@link KernelName#AUTO} is Java, at no cost, in a build
+   * without ND4J's classes for a GPU. Otherwise it loads ND4J, and if that computes on a GPU,
+   * merges the same blocks with both and takes the faster one.
    *
    * @param threads that will merge at the same time
    * @throws InvalidInput for {@link KernelName#ND4J}, when ND4J cannot be used on this machine
@@ -46,7 +46,8 @@ public final class Kernels {
    * @param seconds measures a kernel
    */
   static MergeKernel.Factory faster(
-      Supplier<Optional<MergeKernel.Factory>> onGpu, ToDoubleFunction<MergeKernel.Factory> seconds) {
+      Supplier<Optional<MergeKernel.Factory>> onGpu,
+      ToDoubleFunction<MergeKernel.Factory> seconds) {
     MergeKernel.Factory java = MergeKernel.java();
     try {
       Optional<MergeKernel.Factory> nd4j = onGpu.get();

@@ -11,10 +11,10 @@ import org.nd4j.linalg.api.ndarray.INDArray;
 import org.nd4j.linalg.factory.Nd4j;
 
 /**
- * The arithmetic of a merge by ND4J, on whatever its backend uses: the processor, or a GPU. The sums
- * stay in the backend's memory until they are asked for; a model's parameters and Fisher are copied
- * there block by block, in float32 if they have no more digits. Each operation is one of ND4J's
- * element-wise ones on float64, so it is rounded as the plain loops round it.
+ * The arithmetic of a merge by ND4J, on whatever its backend uses: the processor, or a GPU. The
+ * sums stay in the backend's memory until they are asked for; a model's parameters and Fisher are
+ * copied there block by block, in float32 if they have no more digits. Each operation is one of
+ * ND4J's element-wise ones on float64, so it is rounded as the plain loops round it.
  */
 final class Nd4jKernel implements MergeKernel {
   private final INDArray[] sums;

@@ -9,8 +9,8 @@ import java.util.List;
 import java.util.Optional;
 
 /**
- * The arithmetic of one block of a shard, from the models' elements to float64. The buffers are used
- * again for each block. Used by one thread.
+ * The arithmetic of one block of a shard, from the models' elements to float64. The buffers are
+ * used again for each block. Used by one thread.
  */
 final class BlockMerge {
   private final ShardInput.Buffers buffers = new ShardInput.Buffers();
@@ -50,7 +50,8 @@ final class BlockMerge {
     int pairs = inputs.size() / 2 * 2;
     for (int i = 0; i < pairs; i += 2) {
       sums.add(
-          inputs.get(i).read(first, count, buffers), inputs.get(i + 1).read(first, count, nextBuffers));
+          inputs.get(i).read(first, count, buffers),
+          inputs.get(i + 1).read(first, count, nextBuffers));
     }
     if (pairs < inputs.size()) {
       sums.add(inputs.get(pairs).read(first, count, buffers));
@@ -66,7 +67,8 @@ final class BlockMerge {
   int binned(ShardSums sums, ShardModels models, int first, int count) {
     if (binnedSums == null) {
       binnedSums =
-          ByteBuffer.allocateDirect(ShardMerge.BLOCK * BinnedMerge.MAX_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+          ByteBuffer.allocateDirect(ShardMerge.BLOCK * BinnedMerge.MAX_BYTES)
+              .order(ByteOrder.LITTLE_ENDIAN);
     }
     binnedSums.clear().limit(count * sums.bytes());
     Optional<ShardModels.Change> loaded = models.load(first, binnedSums);
@@ -80,7 +82,8 @@ final class BlockMerge {
         : models.all().map(all -> inOrder(sums.ordered(), all, first, count)).orElse(-1);
   }
 
-  private int apply(ShardModels.Change change, BinnedMerge sums, ShardModels models, int first, int count) {
+  private int apply(
+      ShardModels.Change change, BinnedMerge sums, ShardModels models, int first, int count) {
     sums.begin(binnedSums, count, change.outside(), base);
     change.gone().forEach(gone -> sums.subtract(gone.read(first, count, buffers)));
     change.added().forEach(added -> sums.add(added.read(first, count, buffers)));

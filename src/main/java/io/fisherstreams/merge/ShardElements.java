@@ -13,8 +13,8 @@ public interface ShardElements {
    *
    * @param first index of the first one in the shard
    * @param scratch has room for {@code count} elements
-   * @return little-endian bytes from the first byte of a buffer on, which is {@code scratch} or
-   *     one that stays valid without it
+   * @return little-endian bytes from the first byte of a buffer on, which is {@code scratch} or one
+   *     that stays valid without it
    */
   ByteBuffer read(int first, int count, ByteBuffer scratch);
 }

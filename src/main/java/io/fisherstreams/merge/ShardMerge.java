@@ -96,7 +96,10 @@ public final class ShardMerge {
       return merge(sums, base, new Anew(inputs), elements, dtype);
     }
     return forEachBlock(
-        base, elements, dtype, (first, count) -> blocks.inOrder(sums.ordered(), inputs, first, count));
+        base,
+        elements,
+        dtype,
+        (first, count) -> blocks.inOrder(sums.ordered(), inputs, first, count));
   }
 
   /**

@@ -1,7 +1,7 @@
 package io.fisherstreams.simulate;
 
-import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.MergeKernel;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.payload.PayloadLog;

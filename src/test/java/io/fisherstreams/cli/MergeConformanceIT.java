@@ -70,7 +70,8 @@ final class MergeConformanceIT {
         .isZero();
     assertThat(streamed).hasSameBinaryContentAs(output); // the release's checksum is in its header
     Path byNd4j = directory.resolve("nd4j.safetensors");
-    assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), byNd4j, "--kernel", "nd4j")).isZero();
+    assertThat(merge(ROOT.resolve(name).resolve("merge.yaml"), byNd4j, "--kernel", "nd4j"))
+        .isZero();
     assertThat(byNd4j).hasSameBinaryContentAs(output);
     try (Checkpoint merged = Checkpoint.open(output);
         Checkpoint base = Checkpoint.open(ROOT.resolve(name).resolve("base.safetensors"));
@@ -221,9 +222,7 @@ final class MergeConformanceIT {
       Path direct = directory.resolve(dtype + ".safetensors");
       Path streamed = directory.resolve(dtype + "-streamed.safetensors");
       assertThat(merge(file, direct, "--dtype", dtype)).isZero();
-      assertThat(
-              merge(
-                  file, streamed, "--dtype", dtype, "--embedded-pipeline", "--kernel", "nd4j"))
+      assertThat(merge(file, streamed, "--dtype", dtype, "--embedded-pipeline", "--kernel", "nd4j"))
           .isZero();
       assertThat(direct).hasSameBinaryContentAs(streamed);
     }

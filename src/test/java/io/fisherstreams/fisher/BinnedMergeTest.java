@@ -104,7 +104,8 @@ class BinnedMergeTest {
     add(merge, terms);
     double[] merged = new double[ELEMENTS];
     int unweighted = merge.finish(MODELS, weights(terms), merged);
-    boolean mayBeZero = formula.sums(MergeKernel.java(), 1).mayBeUnweighted() && formula.constant() == 0;
+    boolean mayBeZero =
+        formula.sums(MergeKernel.java(), 1).mayBeUnweighted() && formula.constant() == 0;
     assertThat(unweighted).isEqualTo(mayBeZero ? (ELEMENTS + 96) / 97 : 0);
     assertThat(merged).containsExactly(inOrder(formula, terms, unweighted), within(1e-12));
   }

@@ -67,9 +67,7 @@ class MergeKernelTest {
         (entry, fisher, theta, base, term) -> {
           double sum = fisher * (1 / term.divisor()) + 1e-9;
           double power =
-              exponent == 0.5
-                  ? Math.sqrt(sum)
-                  : exponent == 0 ? 1 : StrictMath.pow(sum, exponent);
+              exponent == 0.5 ? Math.sqrt(sum) : exponent == 0 ? 1 : StrictMath.pow(sum, exponent);
           double weight = term.weight() * power;
           entry.add(weight * theta, weight);
         });

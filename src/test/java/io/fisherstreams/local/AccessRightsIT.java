@@ -418,7 +418,8 @@ class AccessRightsIT {
   private StageInstance stage(String name, Path own) throws IOException {
     KafkaSettings kafka = settings(name);
     return switch (name) {
-      case "merge" -> MergeStage.create(kafka, topics, StreamsOptions.local(own, 1), MergeOptions.standard());
+      case "merge" ->
+          MergeStage.create(kafka, topics, StreamsOptions.local(own, 1), MergeOptions.standard());
       case "coordinator" ->
           CoordinatorStage.create(
               kafka,

@@ -74,7 +74,12 @@ class RepeatedSumsTest {
 
   private byte[] merge(RepeatedSums repeated, MergeFormula formula, double... weights) {
     repeated.merge(
-        arithmetic, new ShardSums(formula, MergeKernel.java()), SHARD, Optional.of(base), inputs(weights), DType.F32);
+        arithmetic,
+        new ShardSums(formula, MergeKernel.java()),
+        SHARD,
+        Optional.of(base),
+        inputs(weights),
+        DType.F32);
     byte[] merged = new byte[ELEMENTS * Float.BYTES];
     arithmetic.merged().get(0, merged);
     return merged;
