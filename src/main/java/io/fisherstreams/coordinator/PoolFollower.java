@@ -194,7 +194,7 @@ public final class PoolFollower implements AutoCloseable {
 
   private synchronized void awaitRecords() {
     consumer.close(CloseOptions.timeout(Duration.ZERO));
-    consumer = kafka.newConsumer();
+    consumer = kafka.newFollower();
   }
 
   private void follow() throws InterruptedException {

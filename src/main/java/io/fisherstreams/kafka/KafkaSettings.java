@@ -9,7 +9,6 @@ import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
 import java.util.concurrent.ExecutionException;
-import java.util.concurrent.Future;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.apache.kafka.clients.CommonClientConfigs;
@@ -19,12 +18,9 @@ import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.consumer.ConsumerConfig;
 import org.apache.kafka.clients.consumer.CooperativeStickyAssignor;
 import org.apache.kafka.clients.consumer.KafkaConsumer;
-import org.apache.kafka.clients.producer.Callback;
 import org.apache.kafka.clients.producer.KafkaProducer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerConfig;
-import org.apache.kafka.clients.producer.ProducerRecord;
-import org.apache.kafka.clients.producer.RecordMetadata;
 import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.config.SaslConfigs;
 import org.apache.kafka.common.errors.InterruptException;
@@ -223,21 +219,6 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     return id != null ? id : "os:" + System.getProperty("user.name");
   }
 
-  private static final class UsersProducer extends KafkaProducer<byte[], byte[]> {
-    private final String user;
-
-    UsersProducer(Map<String, Object> config, String user) {
-      super(config, new ByteArraySerializer(), new ByteArraySerializer());
-      this.user = user;
-    }
-
-    @Override
-    public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> record, Callback callback) {
-      ChangedBy.set(record.headers(), user);
-      return super.send(record, callback);
-    }
-  }
-
   /**
    * A producer with Kafka's defaults, except for the size of a request, which must hold a shard;
    * the caller closes it.
@@ -261,7 +242,7 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(ProducerConfig.TRANSACTION_TIMEOUT_CONFIG, (int) FLUSH_TIMEOUT.toMillis());
     config.putAll(client);
     config.put(ProducerConfig.TRANSACTIONAL_ID_CONFIG, transactionalId);
-    return new KafkaProducer<>(config, new ByteArraySerializer(), new ByteArraySerializer());
+    return new MeteredProducer(config);
   }
 
   /**
@@ -279,13 +260,20 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
     config.put(CommonClientConfigs.CLIENT_ID_CONFIG, RunningInstances.newClientId(group));
     config.putAll(client);
     config.put(ConsumerConfig.GROUP_ID_CONFIG, group);
-    return SteadyConsumer.of(
-        new KafkaConsumer<>(config, new ByteArrayDeserializer(), new ByteArrayDeserializer()));
+    return SteadyConsumer.of(new MeteredConsumer(config));
   }
 
   /** A consumer of committed records without a group; the caller closes it. */
   public Consumer<byte[], byte[]> newConsumer() {
     return newConsumer(new ByteArrayDeserializer(), Map.of());
+  }
+
+  /**
+   * A {@link #newConsumer} that a stage keeps as long as it runs: its metrics are shown with the
+   * process's.
+   */
+  public Consumer<byte[], byte[]> newFollower() {
+    return new MeteredConsumer(consumerConfig(Map.of()));
   }
 
   /**
@@ -311,12 +299,16 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   }
 
   private <K> Consumer<K, byte[]> newConsumer(Deserializer<K> key, Map<String, ?> own) {
+    return new KafkaConsumer<>(consumerConfig(own), key, new ByteArrayDeserializer());
+  }
+
+  private Map<String, Object> consumerConfig(Map<String, ?> own) {
     Map<String, Object> config = common();
     config.putAll(consumer());
     config.putAll(own);
     config.put(ConsumerConfig.ENABLE_AUTO_COMMIT_CONFIG, false);
     config.putAll(client);
-    return new KafkaConsumer<>(config, key, new ByteArrayDeserializer());
+    return config;
   }
 
   /** Settings of an exactly-once Kafka Streams application of a pool. */

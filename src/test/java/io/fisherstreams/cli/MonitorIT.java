@@ -12,6 +12,7 @@ import io.fisherstreams.local.EmbeddedRegistry;
 import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
+import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;
 import java.io.IOException;
@@ -105,6 +106,15 @@ class MonitorIT {
         await()
             .atMost(PATIENCE)
             .untilAsserted(() -> assertThat(named()).isSubsetOf(names(get("/metrics").body())));
+        for (Stage stage : List.of(Stage.GRADIENT, Stage.GATE)) {
+          assertThat(get("/metrics").body())
+              .as("Kafka's metrics of stage %s", stage.text())
+              .containsPattern(
+                  "kafka_consumer_coordinator_rebalance_total\\{client_id=\"pool-" + stage.text());
+        }
+        assertThat(get("/metrics").body())
+            .containsPattern(
+                "kafka_producer_txn_commit_time_ns_total\\{client_id=\"producer-pool-");
         assertThat(value("fisherstreams_pool_models{pool=\"pool\",state=\"READY\"}")).isEqualTo(2);
         assertThat(value("fisherstreams_merge_checkpoint_shards_total"))
             .isEqualTo(tensors("base") + tensors("cars"));
