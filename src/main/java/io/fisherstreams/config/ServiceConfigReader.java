@@ -8,6 +8,7 @@ import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.AliasName;
@@ -46,7 +47,8 @@ final class ServiceConfigReader {
           "api",
           "metrics");
 
-  private static final Set<String> MERGE_KEYS = Set.of("threads", "kernel", "standby_replicas");
+  private static final Set<String> MERGE_KEYS =
+      Set.of("threads", "kernel", "standby_replicas", "local_payloads");
 
   private static final Set<String> GRADIENT_KEYS =
       Set.of("claim_examples", "linger_millis", "torchscript_directory");
@@ -127,13 +129,24 @@ final class ServiceConfigReader {
   }
 
   private static MergeOptions merge(StrictYaml yaml) {
-    String name = yaml.text("kernel", KernelName.AUTO.toString());
-    return Arrays.stream(KernelName.values())
-        .filter(kernel -> kernel.toString().equals(name))
+    MergeOptions standard = MergeOptions.standard();
+    return new MergeOptions(
+        choice(yaml, "kernel", KernelName.values(), standard.kernel(), "auto, java or nd4j"),
+        choice(
+            yaml,
+            "local_payloads",
+            LocalPayloads.values(),
+            standard.localPayloads(),
+            "all or recent"));
+  }
+
+  private static <T> T choice(
+      StrictYaml yaml, String key, T[] values, T standard, String expected) {
+    String text = yaml.text(key, standard.toString());
+    return Arrays.stream(values)
+        .filter(value -> value.toString().equals(text))
         .findFirst()
-        .map(MergeOptions::new)
-        .orElseThrow(
-            () -> yaml.invalid("kernel", "is '%s', expected auto, java or nd4j".formatted(name)));
+        .orElseThrow(() -> yaml.invalid(key, "is '%s', expected %s".formatted(text, expected)));
   }
 
   private static GradientOptions gradient(StrictYaml yaml) {

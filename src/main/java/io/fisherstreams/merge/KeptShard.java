@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.merge.KeptSums.Difference;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.merge.payload.SumsFile;
@@ -76,7 +75,7 @@ final class KeptShard implements ShardModels {
   }
 
   private Optional<Change> change(SumsFile.Header header, int first, ByteBuffer sums) {
-    Difference difference = kept.difference(header.set()).orElseThrow();
+    SetDifference difference = kept.difference(header.set()).orElseThrow();
     if (difference.isNone() && !header.isPrecise()) {
       return Optional.of(new Change(false, 0, List.of(), List.of()));
     }
@@ -87,7 +86,7 @@ final class KeptShard implements ShardModels {
     return Optional.of(new Change(true, header.outside(), gone, added));
   }
 
-  private void find(UUID set, Difference difference) {
+  private void find(UUID set, SetDifference difference) {
     if (set.equals(last)) {
       return;
     }

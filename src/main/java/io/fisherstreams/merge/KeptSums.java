@@ -12,17 +12,14 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
-import java.util.Comparator;
 import java.util.HashMap;
-import java.util.HashSet;
 import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.UUID;
-import org.apache.kafka.streams.state.KeyValueIterator;
 import org.apache.kafka.streams.state.KeyValueStore;
 
 /**
@@ -32,13 +29,11 @@ import org.apache.kafka.streams.state.KeyValueStore;
  * an aborted transaction, another instance or a lost payload has left behind fits no set.
  */
 final class KeptSums {
-  // Plans that newer ones overtook leave a set each.
-  private static final int MAX_SETS = 6;
   private static final int BLOCKS = Shard.ELEMENTS / ShardMerge.BLOCK;
 
-  private final KeyValueStore<String, KeptSet> store;
+  private final KeptSets sets;
   private final PartitionPayloads payloads;
-  private final Map<UUID, Optional<Difference>> differences = new HashMap<>();
+  private final Map<UUID, Optional<SetDifference>> differences = new HashMap<>();
   private ResolvedPlan plan;
   private UUID current;
   private KeptSet set;
@@ -47,35 +42,17 @@ final class KeptSums {
   private List<Participant> refined = List.of();
 
   /**
-   * What changes from the models of a set to those of the plan.
+   * What a shard's sums are worth for the plan.
    *
-   * @param gone models to take out
-   * @param added models to add
+   * @param isUsable whether every block has sums; otherwise the shard is built from all models
+   * @param isPrecise whether the result could be computed from every block that has sums
+   * @param change what its models must read, if it is usable
+   * @param sets the ids that its blocks name
    */
-  record Difference(List<KeptModel> gone, Map<ModelVersion, Participant> added) {
-    static final Difference NONE = new Difference(List.of(), Map.of());
-
-    /** What one or the other has. */
-    Difference and(Difference other) {
-      Set<KeptModel> allGone = new HashSet<>(gone);
-      allGone.addAll(other.gone);
-      Map<ModelVersion, Participant> allAdded = new HashMap<>(added);
-      allAdded.putAll(other.added);
-      return new Difference(List.copyOf(allGone), allAdded);
-    }
-
-    /** Whether nothing changes. */
-    boolean isNone() {
-      return size() == 0;
-    }
-
-    private int size() {
-      return gone.size() + added.size();
-    }
-  }
+  record Look(boolean isUsable, boolean isPrecise, SetDifference change, Set<UUID> sets) {}
 
   KeptSums(KeyValueStore<String, KeptSet> store, PartitionPayloads payloads) {
-    this.store = store;
+    sets = new KeptSets(store);
     this.payloads = payloads;
   }
 
@@ -91,48 +68,24 @@ final class KeptSums {
       return;
     }
     String terms = terms(newPlan);
-    Map<String, KeptSet> sets = sets();
     Optional<String> name =
-        sets.values().stream()
+        sets.all().values().stream()
             .filter(other -> other.getTerms().equals(terms))
             .map(KeptSet::getFile)
             .filter(other -> payloads.sums(other).exists())
             .findFirst();
     if (name.isEmpty()) {
       forget();
-      sets.clear();
     }
     plan = newPlan;
     bytes = elementBytes;
     String fileName = name.orElseGet(() -> UUID.randomUUID().toString());
     file = payloads.sums(fileName);
     List<KeptModel> models = newPlan.participants().stream().map(this::kept).toList();
-    use(sets, new KeptSet(newPlan.plan().getRelease(), fileName, terms, false, models));
-    Optional<KeptSet> whole = sets.values().stream().filter(KeptSet::getWhole).findFirst();
-    refined = refined(whole.map(KeptSet::getModels).orElse(List.of()));
-  }
-
-  /** The plan's set: one of the store's if it has the same models, or a new one. */
-  private void use(Map<String, KeptSet> sets, KeptSet wanted) {
-    for (Map.Entry<String, KeptSet> known : sets.entrySet()) {
-      if (known.getValue().getModels().equals(wanted.getModels())) {
-        current = UUID.fromString(known.getKey());
-        set = known.getValue();
-        return;
-      }
-    }
-    while (sets.size() >= MAX_SETS) {
-      String oldest =
-          sets.entrySet().stream()
-              .min(Comparator.comparingLong(entry -> entry.getValue().getRelease()))
-              .orElseThrow()
-              .getKey();
-      sets.remove(oldest);
-      store.delete(oldest);
-    }
-    current = UUID.randomUUID();
-    set = wanted;
-    store.put(current.toString(), wanted);
+    current =
+        sets.idOfPlan(new KeptSet(newPlan.plan().getRelease(), fileName, terms, false, models));
+    set = sets.get(current).orElseThrow();
+    refined = refined(sets.whole().map(KeptSet::getModels).orElse(List.of()));
   }
 
   /** The plan is not worked on any more. */
@@ -170,9 +123,7 @@ final class KeptSums {
   /** The models of which earlier epochs may be left in a shard. */
   private List<Participant> refined(List<KeptModel> before) {
     Map<ModelVersion, Integer> epochs = new HashMap<>();
-    before.forEach(
-        model ->
-            epochs.put(new ModelVersion(model.getModel(), model.getVersion()), model.getEpoch()));
+    before.forEach(model -> epochs.put(SetDifference.version(model), model.getEpoch()));
     return plan.participants().stream()
         .filter(participant -> participant.planned().getEpoch() > 1)
         .filter(
@@ -189,14 +140,6 @@ final class KeptSums {
     return refined;
   }
 
-  private Map<String, KeptSet> sets() {
-    Map<String, KeptSet> sets = new TreeMap<>();
-    try (KeyValueIterator<String, KeptSet> all = store.all()) {
-      all.forEachRemaining(entry -> sets.put(entry.key, entry.value));
-    }
-    return sets;
-  }
-
   /** Whether sums are kept for the present plan. */
   boolean areKept() {
     return plan != null;
@@ -207,41 +150,37 @@ final class KeptSums {
     if (plan == null) {
       return;
     }
-    for (String id : sets().keySet()) {
-      if (!id.equals(current.toString())) {
-        store.delete(id);
-      }
-    }
+    sets.keepOnly(List.of(current));
     if (!set.getWhole()) {
-      store.put(current.toString(), KeptSet.newBuilder(set).setWhole(true).build());
+      sets.put(current, KeptSet.newBuilder(set).setWhole(true).build());
     }
     end();
   }
 
   /** Forgets all sums. */
   void forget() {
-    sets().keySet().forEach(store::delete);
+    sets.keepOnly(List.of());
     payloads.dropSumsExcept(List.of());
     end();
   }
 
   /** Forgets all sums if they may hold something of a model version. */
   void forget(ModelVersion version) {
-    boolean holds =
-        sets().values().stream()
-            .flatMap(other -> other.getModels().stream())
-            .anyMatch(
-                model ->
-                    model.getModel().equals(version.model())
-                        && model.getVersion() == version.version());
-    if (holds) {
+    if (sets.hold(version)) {
       forget();
     }
   }
 
+  /** Forgets the sets that no block names, other than the plan's. */
+  void keepOnly(Set<UUID> named) {
+    Set<UUID> kept = new LinkedHashSet<>(named);
+    kept.add(current);
+    sets.keepOnly(kept);
+  }
+
   /** Removes files of sums that no set names: another instance had the partition meanwhile. */
   void removeLeftovers() {
-    payloads.dropSumsExcept(sets().values().stream().map(KeptSet::getFile).distinct().toList());
+    payloads.dropSumsExcept(sets.all().values().stream().map(KeptSet::getFile).distinct().toList());
   }
 
   /** Where a block begins in the file. */
@@ -267,49 +206,73 @@ final class KeptSums {
 
   /** Keeps a block, as sums of the plan's models. */
   void write(Slot slot, int first, ByteBuffer sums, long outside, boolean isPrecise) {
-    file.write(position(slot, first), new SumsFile.Header(current, outside, isPrecise), sums);
+    write(slot, first, sums, new SumsFile.Header(current, outside, isPrecise));
+  }
+
+  /** Keeps a block, as sums of any set's models. */
+  void write(Slot slot, int first, ByteBuffer sums, SumsFile.Header header) {
+    file.write(position(slot, first), header, sums);
   }
 
   /** What changes from a set to the plan's; empty when building anew is no more work. */
-  Optional<Difference> difference(UUID id) {
+  Optional<SetDifference> difference(UUID id) {
     return differences.computeIfAbsent(
         id,
         other ->
             id.equals(current)
-                ? Optional.of(Difference.NONE)
-                : Optional.ofNullable(store.get(other.toString()))
-                    .map(KeptSet::getModels)
-                    .map(this::difference)
+                ? Optional.of(SetDifference.NONE)
+                : sets.get(other)
+                    .map(before -> SetDifference.of(before.getModels(), wanted()))
                     .filter(change -> change.size() < plan.participants().size()));
   }
 
-  private Difference difference(List<KeptModel> before) {
-    Set<KeptModel> gone = new HashSet<>(before);
+  /** What must be added to empty sums. */
+  SetDifference fromNothing() {
+    return SetDifference.of(List.of(), wanted());
+  }
+
+  /**
+   * A set on the way to the plan's, in which some model versions are as the plan has them, and the
+   * others as they were.
+   *
+   * @param from the set before; empty for one without models
+   */
+  UUID partway(Optional<UUID> from, Set<ModelVersion> moved) {
+    Set<KeptModel> models = new LinkedHashSet<>();
+    from.ifPresent(id -> models.addAll(sets.get(id).orElseThrow().getModels()));
+    SetDifference change =
+        from.map(id -> difference(id).orElseThrow()).orElseGet(this::fromNothing).only(moved);
+    change.gone().forEach(models::remove);
+    change.added().values().forEach(added -> models.add(kept(added)));
+    return sets.idOf(KeptSets.partOf(set, models));
+  }
+
+  private Map<KeptModel, Participant> wanted() {
     Map<KeptModel, Participant> wanted = new LinkedHashMap<>();
     for (int i = 0; i < set.getModels().size(); i++) {
       wanted.put(set.getModels().get(i), plan.participants().get(i));
     }
-    Map<ModelVersion, Participant> added = new HashMap<>();
-    wanted.forEach(
-        (model, participant) -> {
-          if (!gone.remove(model)) {
-            added.put(participant.version(), participant);
-          }
-        });
-    return new Difference(List.copyOf(gone), added);
+    return wanted;
   }
 
-  /** What must be read for a shard, beside its sums; empty when it is all models. */
-  Optional<Difference> change(Slot slot) {
-    Difference change = null;
+  /** What must be read for a shard, beside its sums. */
+  Look look(Slot slot) {
+    boolean isUsable = true;
+    boolean isPrecise = true;
+    SetDifference change = null;
+    Set<UUID> named = new LinkedHashSet<>();
     for (int first = 0; first < slot.shard().elements(); first += ShardMerge.BLOCK) {
       Optional<SumsFile.Header> header = header(slot, first);
-      if (header.isEmpty() || !header.get().isPrecise()) {
-        return Optional.empty();
+      if (header.isEmpty()) {
+        isUsable = false;
+        continue;
       }
-      Difference ofBlock = difference(header.get().set()).orElseThrow();
-      change = change == null || change.equals(ofBlock) ? ofBlock : change.and(ofBlock);
+      isPrecise &= header.get().isPrecise();
+      if (named.add(header.get().set())) {
+        SetDifference ofBlock = difference(header.get().set()).orElseThrow();
+        change = change == null ? ofBlock : change.and(ofBlock);
+      }
     }
-    return Optional.of(change == null ? Difference.NONE : change);
+    return new Look(isUsable, isPrecise, change == null ? SetDifference.NONE : change, named);
   }
 }

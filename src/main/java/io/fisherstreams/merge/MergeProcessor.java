@@ -55,6 +55,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LocalPayloads local;
   private final FailedRecords failures;
   private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
@@ -72,6 +73,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      LocalPayloads local,
       FailedRecords failures,
       MergeKernel.Factory kernels,
       LongSupplier nanoTime) {
@@ -80,6 +82,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.local = local;
     this.failures = failures;
     this.kernels = kernels;
     this.nanoTime = nanoTime;
@@ -100,6 +103,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
         new PartitionContext(
             new Ledger(manifests, shards, counts, catalog, number, partitions),
             folded,
+            local,
             payloads,
             new Recovery(topics, log, payloads, this::lose, number),
             new EpochSums(payloads),

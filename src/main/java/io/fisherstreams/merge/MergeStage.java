@@ -45,6 +45,7 @@ public final class MergeStage {
             catalog,
             store,
             new TopicPayloadLog(kafka::newConsumer),
+            own.localPayloads(),
             failures,
             kernels);
     Map<String, Object> config = kafka.streams(topics, Stage.MERGE, options, memory);

@@ -87,6 +87,7 @@ public final class MergeTopology implements Supplier<Topology> {
   private final ModelCatalog catalog;
   private final PayloadStore store;
   private final PayloadLog log;
+  private final LocalPayloads local;
   private final FailedRecords failures;
   private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
@@ -98,6 +99,7 @@ public final class MergeTopology implements Supplier<Topology> {
    * @param catalog the pool's models
    * @param store where this process keeps payloads
    * @param log from where payloads are restored
+   * @param local which payloads are kept in the store
    * @param failures counts the records that made the stage fail
    * @param kernels makes what adds models
    */
@@ -107,9 +109,10 @@ public final class MergeTopology implements Supplier<Topology> {
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      LocalPayloads local,
       FailedRecords failures,
       MergeKernel.Factory kernels) {
-    this(topics, partitions, catalog, store, log, failures, kernels, System::nanoTime);
+    this(topics, partitions, catalog, store, log, local, failures, kernels, System::nanoTime);
   }
 
   /** The stage with a clock for the time budget of steps. */
@@ -119,6 +122,7 @@ public final class MergeTopology implements Supplier<Topology> {
       ModelCatalog catalog,
       PayloadStore store,
       PayloadLog log,
+      LocalPayloads local,
       FailedRecords failures,
       MergeKernel.Factory kernels,
       LongSupplier nanoTime) {
@@ -127,6 +131,7 @@ public final class MergeTopology implements Supplier<Topology> {
     this.catalog = catalog;
     this.store = store;
     this.log = log;
+    this.local = local;
     this.failures = failures;
     this.kernels = kernels;
     this.nanoTime = nanoTime;
@@ -170,7 +175,8 @@ public final class MergeTopology implements Supplier<Topology> {
 
   /** A new instance of the topology's only processor. */
   public Processor<byte[], byte[], Object, Object> processor() {
-    return new MergeProcessor(topics, partitions, catalog, store, log, failures, kernels, nanoTime);
+    return new MergeProcessor(
+        topics, partitions, catalog, store, log, local, failures, kernels, nanoTime);
   }
 
   private static Serde<ModelManifest> manifestSerde() {

@@ -142,6 +142,11 @@ final class Outbox {
     context.commit();
   }
 
+  /** Asks for a commit, which comes before the next step of a plan. */
+  void commit() {
+    context.commit();
+  }
+
   private int partition() {
     return context.taskId().partition();
   }

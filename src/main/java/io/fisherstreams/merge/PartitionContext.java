@@ -9,6 +9,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
  *
  * @param ledger the state of models and shards
  * @param folded the store of folded gradient batches, of each {@link OpenEpoch}
+ * @param local which of the payloads are kept in local files
  * @param payloads the local payload files
  * @param recovery restores payloads from the topics
  * @param sums sums the batches of open epochs
@@ -19,6 +20,7 @@ import org.apache.kafka.streams.state.KeyValueStore;
 record PartitionContext(
     Ledger ledger,
     KeyValueStore<String, FoldedBatches> folded,
+    LocalPayloads local,
     PartitionPayloads payloads,
     Recovery recovery,
     EpochSums sums,

@@ -1,43 +1,41 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
-import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.state.KeptModel;
 import io.fisherstreams.merge.state.SealedFisher;
 import io.fisherstreams.merge.state.ShardState;
-import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.util.BitSet;
-import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.Set;
 import java.util.function.BooleanSupplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Looks for all payloads that a plan's shards need, and restores those that are not available
  * locally: first the base model's that are needed, then model by model, because a model's shards
  * are neighbours in their topics. A shard of which sums are kept needs the models that are added to
- * them, others need all models.
+ * them or taken out, others need all models.
  */
 final class PlanPreparation implements AutoCloseable {
-  private static final int BASE = -1;
+  private static final Logger LOG = LoggerFactory.getLogger(PlanPreparation.class);
 
   private final ResolvedPlan plan;
   private final Ledger ledger;
   private final Recovery.RestoreRequest request;
   private final List<Slot> slots;
-  private final int firstSlot;
   private final int endSlot;
   private final Optional<KeptSums> kept;
   private final ShardInputs inputs;
+  private final PlanSources needs;
   private final BitSet full = new BitSet();
-  private final KeptSums.Difference[] changes;
-  private final Set<ModelVersion> added = new HashSet<>();
-  private int model = BASE;
+  private List<PlanSources.Source> sources;
+  private int source;
   private int slot;
   private boolean isComplete = true;
+  private boolean isWaiting;
 
   private PlanPreparation(
       PartitionContext partition,
@@ -49,12 +47,11 @@ final class PlanPreparation implements AutoCloseable {
     ledger = partition.ledger();
     request = partition.recovery().request();
     inputs = new ShardInputs(partition, plan);
-    this.slots = plan.base().checkpoint().slots();
+    slots = plan.base().checkpoint().slots();
     this.kept = kept.filter(KeptSums::areKept);
-    this.firstSlot = firstSlot;
+    needs = new PlanSources(partition, plan, this.kept);
+    slot = firstSlot;
     this.endSlot = endSlot;
-    this.slot = firstSlot;
-    changes = new KeptSums.Difference[endSlot - firstSlot];
   }
 
   /**
@@ -71,9 +68,10 @@ final class PlanPreparation implements AutoCloseable {
         plan.base().checkpoint().slots().size());
   }
 
-  /** A preparation of one shard that is built from all models. */
-  static PlanPreparation ofAll(PartitionContext partition, ResolvedPlan plan, int slot) {
-    return new PlanPreparation(partition, plan, Optional.empty(), slot, slot + 1);
+  /** A preparation of shards that are built from all models. */
+  static PlanPreparation ofAll(
+      PartitionContext partition, ResolvedPlan plan, int firstSlot, int endSlot) {
+    return new PlanPreparation(partition, plan, Optional.empty(), firstSlot, endSlot);
   }
 
   ResolvedPlan plan() {
@@ -90,6 +88,19 @@ final class PlanPreparation implements AutoCloseable {
     return isComplete;
   }
 
+  /** Whether sums on which it relied were forgotten, because a payload that they hold is lost. */
+  boolean isStale() {
+    return kept.isPresent() && !kept.get().areKept();
+  }
+
+  /**
+   * The part of the models that was made available, if there is not room for all: the sums must
+   * take it in first.
+   */
+  Optional<SumsRound> round() {
+    return needs.round();
+  }
+
   /**
    * Continues until {@code isOver}.
    *
@@ -97,8 +108,9 @@ final class PlanPreparation implements AutoCloseable {
    */
   boolean step(BooleanSupplier isOver) {
     while (true) {
-      boolean isLast = model == plan.participants().size();
+      boolean isLast = sources != null && source == sources.size();
       if (isLast || request.isFull()) {
+        logWaiting();
         if (!request.step(isOver)) {
           return false;
         }
@@ -107,78 +119,90 @@ final class PlanPreparation implements AutoCloseable {
           return true;
         }
       }
-      if (slot < endSlot) {
-        isComplete &= need(slot++);
-      } else {
-        nextModel();
-      }
+      next();
       if (isOver.getAsBoolean()) {
         return false;
       }
     }
   }
 
-  private void nextModel() {
-    List<Participant> all = plan.participants();
-    do {
-      model++;
-    } while (full.isEmpty() && model < all.size() && !added.contains(all.get(model).version()));
-    slot = model < all.size() ? firstSlot : endSlot;
+  private void logWaiting() {
+    if (!isWaiting && !request.isEmpty() && needs.round().isEmpty()) {
+      isWaiting = true;
+      LOG.info(
+          "partition {}: release {} waits for payloads that are not in local files",
+          ledger.partition(),
+          plan.plan().getRelease());
+    }
   }
 
-  /** Requests one model's payloads for a shard of the release; false when the state lacks them. */
-  private boolean need(int index) {
+  private void next() {
+    if (sources == null) {
+      if (slot < endSlot) {
+        isComplete &= needBase(slot++);
+      } else {
+        sources = needs.sources(full);
+        slot = 0;
+      }
+      return;
+    }
+    slot = sources.get(source).slots().nextSetBit(slot);
+    if (slot >= 0) {
+      isComplete &= need(sources.get(source), slots.get(slot++).shard());
+    } else {
+      source++;
+      slot = 0;
+    }
+  }
+
+  /** Looks at one shard, and requests the base's, if needed; false when the state lacks it. */
+  private boolean needBase(int index) {
     Slot base = slots.get(index);
     Shard shard = base.shard();
-    if (model == BASE) {
-      if (plan.merges(shard)) {
-        look(index, base);
-      }
-      return !plan.readsBase(shard)
-          || needCheckpoint(plan.base(), base, ledger.shard(plan.base(), shard));
-    }
-    Participant participant = plan.participants().get(model);
-    if (!plan.merges(shard) || !(full.get(index) || isAdded(index, participant))) {
-      return true;
-    }
-    return participant
-        .owner(shard)
-        .map(known -> need(known, participant.planned().getEpoch(), shard))
-        .orElse(true);
+    boolean takesOutUnchanged = plan.merges(shard) && look(index, base);
+    return !(takesOutUnchanged || plan.readsBase(shard))
+        || needCheckpoint(plan.base(), base, ledger.shard(plan.base(), shard));
   }
 
-  private boolean isAdded(int index, Participant participant) {
-    return changes[index - firstSlot].added().containsKey(participant.version());
-  }
-
-  /** Finds out which models a merged shard needs. */
-  private void look(int index, Slot base) {
-    Optional<KeptSums.Difference> change =
-        kept.filter(sums -> plan.members(base.shard()).size() >= BinnedMerge.MIN_MODELS)
-            .flatMap(sums -> sums.change(base));
-    if (change.isPresent() && areAvailable(change.get().gone(), base)) {
-      changes[index - firstSlot] = change.get();
-      added.addAll(change.get().added().keySet());
-    } else {
+  /**
+   * Finds out which models a merged shard needs.
+   *
+   * @return whether one is taken out that leaves the shard as the base has it
+   */
+  private boolean look(int index, Slot base) {
+    Optional<KeptSums.Look> look =
+        kept.filter(KeptSums::areKept)
+            .filter(sums -> plan.members(base.shard()).size() >= BinnedMerge.MIN_MODELS)
+            .map(sums -> sums.look(base));
+    look.ifPresent(found -> needs.name(found.sets()));
+    if (look.isEmpty() || !look.get().isPrecise()) {
       full.set(index);
+      return false;
     }
+    List<KeptModel> gone = look.get().change().gone();
+    if (look.get().isUsable() && gone.stream().allMatch(model -> inputs.canBeRead(model, base))) {
+      needs.change(index, base.shard(), look.get().change());
+      return plan.countsUnchanged()
+          && gone.stream().anyMatch(model -> inputs.owner(model, base.shard()).isEmpty());
+    }
+    full.set(index);
+    needs.anew(index);
+    return false;
   }
 
-  private boolean areAvailable(List<KeptModel> gone, Slot base) {
-    return gone.stream().allMatch(model -> inputs.canTakeOut(model, base));
-  }
-
-  private boolean need(KnownModel known, int epoch, Shard shard) {
+  /** Requests a model's payloads for a shard; false when the state lacks them. */
+  private boolean need(PlanSources.Source wanted, Shard shard) {
+    KnownModel known = wanted.model();
     String parameter = shard.tensor().name();
     ShardState state = ledger.shard(known, shard);
+    Slot checkpoint = known.checkpointSlot(parameter, shard.index());
     if (!plan.formula().readsFishers()) {
-      return needCheckpoint(known, known.checkpointSlot(parameter, shard.index()), state);
+      return needCheckpoint(known, checkpoint, state);
     }
-    Optional<SealedFisher> sealed = FisherShard.sealed(state, epoch);
+    Optional<SealedFisher> sealed = FisherShard.sealed(state, wanted.epoch());
     sealed.ifPresent(
         fisher -> request.needFisher(known, known.fisherSlot(parameter, shard.index()), fisher));
-    return needCheckpoint(known, known.checkpointSlot(parameter, shard.index()), state)
-        && sealed.isPresent();
+    return needCheckpoint(known, checkpoint, state) && sealed.isPresent();
   }
 
   private boolean needCheckpoint(KnownModel known, Slot place, ShardState state) {

@@ -1,17 +1,9 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.BinnedMerge;
 import io.fisherstreams.fisher.MergeKernel;
-import io.fisherstreams.merge.ResolvedPlan.Participant;
-import io.fisherstreams.merge.payload.PayloadFile;
 import io.fisherstreams.merge.state.PlanState;
-import io.fisherstreams.record.MergedTensor;
-import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseProgress;
-import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
-import io.fisherstreams.tensor.Shard;
-import java.nio.ByteBuffer;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Locale;
@@ -31,18 +23,18 @@ final class PlanRun implements AutoCloseable {
   private static final Logger LOG = LoggerFactory.getLogger(PlanRun.class);
 
   private final PartitionContext partition;
-  private final MergeKernel.Factory kernels;
   private final LongSupplier nanoTime;
-  private final ShardMerge arithmetic = new ShardMerge();
+  private final ReleaseShards shards;
+  private final ColdPayloads cold;
   private final Retirement retirement;
 
   private PlanState state;
   private ResolvedPlan plan;
-  private ShardSums sums;
-  private ShardInputs inputs;
   private PlanPreparation preparation;
-  private PlanPreparation ofOne;
+  private PlanPreparation ofMore;
+  private SumsRound round;
   private BitSet full;
+  private int more;
   private boolean isBlocked;
   private long arrivals;
   private long losses;
@@ -55,8 +47,9 @@ final class PlanRun implements AutoCloseable {
    */
   PlanRun(PartitionContext partition, MergeKernel.Factory kernels, LongSupplier nanoTime) {
     this.partition = partition;
-    this.kernels = kernels;
     this.nanoTime = nanoTime;
+    shards = new ReleaseShards(partition, kernels);
+    cold = new ColdPayloads(partition);
     retirement = new Retirement(partition);
   }
 
@@ -105,14 +98,7 @@ final class PlanRun implements AutoCloseable {
   @Override
   public void close() {
     abandonPreparation();
-    closeSums();
-  }
-
-  private void closeSums() {
-    if (sums != null) {
-      sums.close();
-      sums = null;
-    }
+    shards.close();
   }
 
   /** Whether nothing is left to do. */
@@ -144,17 +130,17 @@ final class PlanRun implements AutoCloseable {
       abandonPreparation();
       plan = null;
     }
-    if ((plan == null && !prepare(isOver)) || (ofOne != null && !prepareOne(isOver))) {
+    if ((plan == null && !prepare(isOver)) || (ofMore != null && !prepareMore(isOver))) {
       return state.getDone();
     }
     List<Slot> slots = plan.base().checkpoint().slots();
     while (state.getNext() < slots.size()) {
       Slot slot = slots.get(state.getNext());
-      if (!merge(slot)) {
-        ofOne = PlanPreparation.ofAll(partition, plan, state.getNext());
+      if (!shards.merge(slot, full.get(state.getNext()), state)) {
+        prepareMore();
         return true;
       }
-      Optional<String> fault = send(slot.shard());
+      Optional<String> fault = shards.send(slot.shard(), state);
       if (fault.isPresent()) {
         done(fault.get());
         return true;
@@ -170,6 +156,9 @@ final class PlanRun implements AutoCloseable {
 
   private void done(String fault) {
     if (fault == null) {
+      if (plan != null) {
+        cold.drop(plan);
+      }
       kept().complete();
     } else {
       kept().forget(); // what the plan retires would stay in the shards that it has not reached
@@ -193,10 +182,16 @@ final class PlanRun implements AutoCloseable {
   }
 
   /**
-   * Resolves the plan's models and makes all their payloads available; false while they are not.
-   * After a failed attempt it does not search again until something new has arrived.
+   * Resolves the plan's models and makes the payloads available that the shards need; false while
+   * they are not. After a failed attempt it does not search again until something new has arrived.
    */
   private boolean prepare(BooleanSupplier isOver) {
+    if (round != null) {
+      if (shards.step(round, isOver)) {
+        round = null;
+      }
+      return false;
+    }
     Ledger ledger = partition.ledger();
     if (preparation == null) {
       if (isBlocked && arrivals == ledger.arrivals()) {
@@ -211,44 +206,65 @@ final class PlanRun implements AutoCloseable {
         done(null); // this partition has no shard of the base, so it has nothing to merge
         return false;
       }
-      closeSums();
-      sums = new ShardSums(resolved.get().formula(), kernels);
-      kept().begin(resolved.get(), sums.bytes());
+      shards.begin(resolved.get());
+      kept().begin(resolved.get(), shards.elementBytes());
       preparation = PlanPreparation.ofRest(partition, resolved.get(), state.getNext());
     }
     if (!preparation.step(isOver)) {
       return false;
     }
     losses = ledger.losses();
-    if (isComplete(preparation)) {
-      plan = preparation.plan();
-      full = preparation.full();
-      inputs = new ShardInputs(partition, plan);
-    }
+    PlanPreparation ended = preparation;
     preparation = null;
-    return !isBlocked;
-  }
-
-  /** Makes all models of the next shard available: its sums have turned out not to be enough. */
-  private boolean prepareOne(BooleanSupplier isOver) {
-    if (!ofOne.step(isOver)) {
+    if (!isComplete(ended)) {
       return false;
     }
-    if (isComplete(ofOne)) {
-      full.set(state.getNext());
+    round = ended.round().orElse(null);
+    if (round == null) {
+      plan = ended.plan();
+      full = ended.full();
+      more = 1;
+    }
+    if (partition.local() == LocalPayloads.ALL) {
+      return true;
+    }
+    // Blocks that name a set which an aborted transaction has taken back would be built anew from
+    // payloads that are not local.
+    partition.outbox().commit();
+    return false;
+  }
+
+  /**
+   * Begins to make all models of the next shard available: its sums have turned out not to be
+   * enough. Where this happens often, further shards are prepared with it, more each time, because
+   * the topics may have to be read from their beginning each time.
+   */
+  private void prepareMore() {
+    int next = state.getNext();
+    int end = Math.min(next + more, plan.base().checkpoint().slots().size());
+    more *= 2;
+    ofMore = PlanPreparation.ofAll(partition, plan, next, end);
+  }
+
+  private boolean prepareMore(BooleanSupplier isOver) {
+    if (!ofMore.step(isOver)) {
+      return false;
+    }
+    if (isComplete(ofMore)) {
+      full.or(ofMore.full());
     } else {
       plan = null;
     }
-    ofOne = null;
-    return !isBlocked;
+    ofMore = null;
+    return plan != null;
   }
 
   private boolean isComplete(PlanPreparation ended) {
-    isBlocked = !ended.isComplete();
+    isBlocked = !ended.isComplete() && !ended.isStale();
     if (isBlocked) {
       LOG.error("release {} cannot be made now: payloads are lost", state.getPlan().getRelease());
     }
-    return !isBlocked;
+    return ended.isComplete();
   }
 
   private void abandonPreparation() {
@@ -256,90 +272,10 @@ final class PlanRun implements AutoCloseable {
       preparation.close();
       preparation = null;
     }
-    if (ofOne != null) {
-      ofOne.close();
-      ofOne = null;
+    if (ofMore != null) {
+      ofMore.close();
+      ofMore = null;
     }
-  }
-
-  /** Merges or copies one shard; false when all models must be made available first. */
-  private boolean merge(Slot slot) {
-    Shard shard = slot.shard();
-    DType dtype = plan.outputDtype(shard);
-    if (plan.merges(shard)) {
-      return mergeModels(slot, dtype);
-    }
-    arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
-    return true;
-  }
-
-  /** Sends the shard that was merged last, or returns why the release cannot have it. */
-  private Optional<String> send(Shard shard) {
-    DType dtype = plan.outputDtype(shard);
-    Optional<String> fault =
-        arithmetic.misfit().map(misfit -> misfit.text(shard, dtype, state.getPlan().getModels()));
-    if (fault.isPresent()) {
-      return fault;
-    }
-    ByteBuffer merged = arithmetic.merged();
-    int crc = PayloadFile.crc(merged);
-    state.setChecksum(
-        state.getChecksum() + ReleaseDigest.of(shard.tensor().name(), shard.index(), crc));
-    partition
-        .outbox()
-        .merged(
-            new MergedTensor(
-                state.getPlan().getRelease(),
-                shard.tensor().name(),
-                shard.index(),
-                Shard.count(shard.tensor()),
-                dtype.name(),
-                shard.tensor().shape(),
-                crc,
-                merged));
-    return Optional.empty();
-  }
-
-  private boolean mergeModels(Slot slot, DType dtype) {
-    Shard shard = slot.shard();
-    List<Participant> members = plan.members(shard);
-    if (members.isEmpty()) {
-      arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
-      return true;
-    }
-    Optional<PayloadElements> base =
-        plan.formula().readsBase()
-            ? Optional.of(inputs.checkpoint(plan.base(), slot))
-            : Optional.empty();
-    long unweighted =
-        kept().areKept() && members.size() >= BinnedMerge.MIN_MODELS
-            ? arithmetic.merge(
-                sums,
-                base,
-                new KeptShard(kept(), inputs, slot, members, full.get(state.getNext())),
-                shard.elements(),
-                dtype)
-            : arithmetic.merge(sums, base, inputs.of(members, slot), shard.elements(), dtype);
-    if (unweighted < 0) {
-      return false;
-    }
-    state.setUnweighted(state.getUnweighted() + unweighted);
-    for (Participant participant : kept().areKept() ? kept().refined() : plan.participants()) {
-      retireEarlierEpochs(participant, shard);
-    }
-    return true;
-  }
-
-  private void retireEarlierEpochs(Participant participant, Shard shard) {
-    int epoch = participant.planned().getEpoch();
-    if (epoch > 1) {
-      participant
-          .owner(shard)
-          .ifPresent(
-              model ->
-                  FisherShard.load(
-                          partition, model, model.fisherSlot(shard.tensor().name(), shard.index()))
-                      .retireBefore(epoch));
-    }
+    round = null;
   }
 }

@@ -15,11 +15,13 @@ import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.micrometer.core.instrument.Counter;
+import io.micrometer.core.instrument.Timer;
 import java.nio.ByteBuffer;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
 import java.util.function.IntFunction;
 import org.apache.kafka.common.errors.SerializationException;
@@ -28,9 +30,10 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Restores local copies of payloads from the topics: on an instance to which a partition was
- * assigned, or after a crash that damaged a file. A {@link RestoreRequest} lists the needed
- * payloads; those that are available locally, by their checksums, are not read again. The request
- * then reads each topic once, from the first needed record on. Used by one thread.
+ * assigned, after a crash that damaged a file, or where they are not kept ({@link LocalPayloads}).
+ * A {@link RestoreRequest} lists the needed payloads; those that are available locally, by their
+ * checksums, are not read again. The request then reads each topic once, from the first needed
+ * record on. Used by one thread.
  */
 final class Recovery {
   private static final Logger LOG = LoggerFactory.getLogger(Recovery.class);
@@ -51,6 +54,7 @@ final class Recovery {
   private final int partition;
   private final BatchPayload scratch = new BatchPayload();
   private final Counter restored = Meter.RESTORED_BYTES.counter();
+  private final Timer restoring = Meter.RESTORE_TIME.timer();
 
   Recovery(
       PoolTopics topics, PayloadLog log, PartitionPayloads payloads, Losses losses, int partition) {
@@ -77,6 +81,7 @@ final class Recovery {
     private long firstCheckpoint = Long.MAX_VALUE;
     private long firstFisher = Long.MAX_VALUE;
     private Reading<?> reading;
+    private long start;
 
     /** Adds a shard's checkpoint. */
     void needCheckpoint(KnownModel model, Slot slot, ShardState state) {
@@ -177,6 +182,7 @@ final class Recovery {
             partition,
             checkpoints.size(),
             fishers.size());
+        start = System.nanoTime();
         reading =
             new Reading<>(
                 topics.checkpointShards(), firstCheckpoint, checkpoints, this::restoreCheckpoint);
@@ -198,6 +204,9 @@ final class Recovery {
      */
     boolean finish() {
       boolean complete = isEmpty();
+      if (reading != null) {
+        restoring.record(System.nanoTime() - start, TimeUnit.NANOSECONDS);
+      }
       checkpoints.values().forEach(Recovery.this::lose);
       fishers.values().forEach(Recovery.this::lose);
       checkpoints.clear();

@@ -87,8 +87,14 @@ final class ShardCheckpoint {
     partition.ledger().countPresent(model);
   }
 
-  /** Writes the accepted payload, which has arrived again, if its local copy is missing. */
+  /**
+   * Writes the accepted payload, which has arrived again, if its local copy is missing and all are
+   * kept.
+   */
   void acceptAgain(ByteBuffer data) {
+    if (partition.local() != LocalPayloads.ALL) {
+      return;
+    }
     PayloadFile file = file();
     if (!file.holds(slot.ordinal(), slot.firstByte(), data.remaining(), state.getCheckpointCrc())) {
       file.write(slot.ordinal(), slot.firstByte(), data);

@@ -76,18 +76,59 @@ final class ShardInputs {
 
   /** Whether a model can be taken out of a shard's sums: all that it added can be read. */
   boolean canTakeOut(KeptModel kept, Slot base) {
+    return allOf(kept, base, this::isCheckpointAvailable, this::isFisherAvailable);
+  }
+
+  /** Whether what a model added to a shard's sums is local, or in the topics as far as we know. */
+  boolean canBeRead(KeptModel kept, Slot base) {
+    return allOf(
+        kept,
+        base,
+        (model, shard, state) -> state.getCheckpointOffset() >= 0,
+        (model, shard, fisher) -> true);
+  }
+
+  private interface Test<T> {
+    boolean holds(KnownModel model, Shard shard, T payload);
+  }
+
+  /** Whether something holds of all payloads that a model added to a shard's sums. */
+  private boolean allOf(
+      KeptModel kept, Slot base, Test<ShardState> checkpoint, Test<SealedFisher> fisher) {
     Shard shard = base.shard();
-    Optional<KnownModel> held = held(kept);
-    if (kept.getHeld() && held.isEmpty()) {
+    if (kept.getHeld() && held(kept).isEmpty()) {
       return false;
     }
-    return held.filter(model -> model.owns(shard))
-        .map(model -> isAvailable(model, shard, kept.getEpoch()))
-        .orElseGet(
-            () ->
-                !plan.countsUnchanged()
-                    || isCheckpointAvailable(
-                        plan.base(), shard, partition.ledger().shard(plan.base(), shard)));
+    Optional<KnownModel> owner = owner(kept, shard);
+    if (owner.isEmpty()) {
+      return !plan.countsUnchanged()
+          || checkpoint.holds(plan.base(), shard, partition.ledger().shard(plan.base(), shard));
+    }
+    return allOf(owner.get(), shard, kept.getEpoch(), checkpoint, fisher);
+  }
+
+  private boolean allOf(
+      KnownModel model,
+      Shard shard,
+      int epoch,
+      Test<ShardState> checkpoint,
+      Test<SealedFisher> fisher) {
+    ShardState state = partition.ledger().shard(model, shard);
+    return checkpoint.holds(model, shard, state)
+        && (!formula.readsFishers()
+            || FisherShard.sealed(state, epoch)
+                .filter(found -> fisher.holds(model, shard, found))
+                .isPresent());
+  }
+
+  /** Whether a model's payloads of a shard are available. */
+  boolean isAvailable(KnownModel model, Shard shard, int epoch) {
+    return allOf(model, shard, epoch, this::isCheckpointAvailable, this::isFisherAvailable);
+  }
+
+  /** The model, if it has this shard; empty if it leaves the shard as the base has it. */
+  Optional<KnownModel> owner(KeptModel kept, Shard shard) {
+    return held(kept).filter(model -> model.owns(shard));
   }
 
   private Optional<KnownModel> held(KeptModel kept) {
@@ -99,7 +140,7 @@ final class ShardInputs {
     List<ShardInput> inputs = new ArrayList<>();
     for (KeptModel kept : gone) {
       Factors own = new Factors(kept.getWeight(), kept.getUnit());
-      Optional<KnownModel> owner = held(kept).filter(model -> model.owns(base.shard()));
+      Optional<KnownModel> owner = owner(kept, base.shard());
       if (owner.isPresent()) {
         inputs.add(input(owner.get(), base.shard(), kept.getEpoch(), own));
       } else if (plan.countsUnchanged()) {
@@ -118,25 +159,16 @@ final class ShardInputs {
             .holds(slot.ordinal(), slot.firstByte(), shard.bytes(), state.getCheckpointCrc());
   }
 
-  private boolean isAvailable(KnownModel model, Shard shard, int epoch) {
-    ShardState state = partition.ledger().shard(model, shard);
-    if (!isCheckpointAvailable(model, shard, state)) {
-      return false;
-    }
-    if (!formula.readsFishers()) {
-      return true;
-    }
-    Optional<SealedFisher> sealed = FisherShard.sealed(state, epoch);
+  private boolean isFisherAvailable(KnownModel model, Shard shard, SealedFisher sealed) {
     Slot fisher = model.fisherSlot(shard.tensor().name(), shard.index());
-    return sealed.isPresent()
-        && partition
-            .payloads()
-            .file(model.version(), PayloadName.fisher(epoch))
-            .holds(
-                fisher.ordinal(),
-                fisher.firstElement() * Float.BYTES,
-                shard.elements() * Float.BYTES,
-                sealed.get().getCrc());
+    return partition
+        .payloads()
+        .file(model.version(), PayloadName.fisher(sealed.getEpoch()))
+        .holds(
+            fisher.ordinal(),
+            fisher.firstElement() * Float.BYTES,
+            shard.elements() * Float.BYTES,
+            sealed.getCrc());
   }
 
   private ShardInput input(KnownModel model, Shard shard, int epoch, Factors own) {

@@ -45,6 +45,12 @@ public enum Meter {
       "fisherstreams.merge.restored",
       "bytes",
       "Bytes of payloads read again from their topics"),
+  /** Time in which the merge stage reads payloads again from their topics. */
+  RESTORE_TIME(
+      Kind.TIMER,
+      "fisherstreams.merge.restore",
+      "seconds",
+      "Time to read payloads again from their topics"),
   /** Time from a plan to its complete release. */
   PLAN_TIME(
       Kind.TIMER,

@@ -18,6 +18,7 @@ import io.fisherstreams.kernel.Kernels;
 import io.fisherstreams.local.LocalPool;
 import io.fisherstreams.local.NativeLibraries;
 import io.fisherstreams.local.PoolRunner;
+import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.oneshot.MergeListener.Unit;
@@ -177,7 +178,7 @@ public final class OneShotMerge {
               directory.path(),
               inputs.partitions(),
               inputs.threads(),
-              new MergeOptions(inputs.kernel()),
+              new MergeOptions(inputs.kernel(), LocalPayloads.ALL),
               policy)) {
         return pool.run(runner -> merge(estimation, runner, directory.path()));
       }
@@ -298,7 +299,7 @@ public final class OneShotMerge {
                     cluster.topics(),
                     directory,
                     inputs.threads(),
-                    new MergeOptions(inputs.kernel()),
+                    new MergeOptions(inputs.kernel(), LocalPayloads.ALL),
                     policy);
             CleanUp stages = CleanUp.onStop("the stages", runner::close)) {
           return merge(estimation, runner, directory);

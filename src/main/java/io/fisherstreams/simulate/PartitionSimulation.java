@@ -3,6 +3,7 @@ package io.fisherstreams.simulate;
 import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.FailedRecords;
+import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeTopology;
 import io.fisherstreams.merge.payload.PayloadLog;
 import io.fisherstreams.merge.payload.PayloadStore;
@@ -77,6 +78,7 @@ final class PartitionSimulation implements AutoCloseable {
                 new Catalog(),
                 payloads,
                 new NoLog(),
+                LocalPayloads.ALL,
                 FailedRecords.inMemory(),
                 MergeKernel.java())
             .processor());

@@ -12,6 +12,7 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.kernel.KernelName;
+import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.record.EstimatorName;
@@ -71,7 +72,7 @@ final class DocumentedKeysTest {
                 12,
                 (short) 3,
                 4,
-                new MergeOptions(KernelName.JAVA),
+                new MergeOptions(KernelName.JAVA, LocalPayloads.RECENT),
                 1,
                 new GradientOptions(
                     2048,

@@ -86,6 +86,15 @@ class ServiceConfigTest {
   }
 
   @ParameterizedTest
+  @ValueSource(strings = {"none", "RECENT", "16"})
+  void localPayloadsAreAllOrRecent(String value) throws IOException {
+    assertRejected(
+        "merge: {local_payloads: '" + value + "'}",
+        "merge.local_payloads",
+        "is '" + value + "', expected all or recent");
+  }
+
+  @ParameterizedTest
   @ValueSource(strings = {"gate: {alias: a, tasks: [T, T]}", "webhooks: [H, H]"})
   void aNameStandsOnce(String yaml) throws IOException {
     assertRejected(

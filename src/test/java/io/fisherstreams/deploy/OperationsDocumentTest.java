@@ -65,15 +65,20 @@ class OperationsDocumentTest {
     while (partitions < 256 && payload / partitions > MAX_PER_PARTITION) {
       partitions *= 2;
     }
+    double sums = parameters * SUMS_BYTES;
+    double base = parameters * CHECKPOINT_BYTES;
+    double model = parameters * (CHECKPOINT_BYTES + FISHER_BYTES);
+    boolean hasSums = models >= BinnedMerge.MIN_MODELS;
     double disk = REPLICATION * (payload + (KEPT_RELEASES + 1) * parameters * CHECKPOINT_BYTES);
     return String.format(
         Locale.ROOT,
-        "%,d | %d | %s | %s | %s | %s | %s | %s | %s |",
+        "%,d | %d | %s | %s | %s | %s | %s | %s | %s | %s |",
         shards,
         partitions,
         bytes(payload),
         bytes(payload / partitions),
-        models < BinnedMerge.MIN_MODELS ? "none" : bytes(parameters * SUMS_BYTES),
+        hasSums ? bytes(sums) : "none",
+        bytes(hasSums ? base + sums + 2 * model : payload),
         bytes(disk),
         bytes(models * shards * 250.0),
         bytes(models * partitions * tensors * 56.0),

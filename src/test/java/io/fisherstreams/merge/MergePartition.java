@@ -81,6 +81,7 @@ final class MergePartition implements AutoCloseable {
         new PartitionContext(
             ledger,
             folded,
+            LocalPayloads.ALL,
             payloads,
             new Recovery(topics, this::open, payloads, this::lose, 0),
             new EpochSums(payloads),

@@ -59,6 +59,10 @@ final class MergeStageDriver implements AutoCloseable {
   private long time;
 
   MergeStageDriver(Path directory, int partitions) {
+    this(directory, partitions, LocalPayloads.ALL);
+  }
+
+  MergeStageDriver(Path directory, int partitions, LocalPayloads local) {
     payloads = directory.resolve("payloads");
     store = PayloadStore.open(payloads);
     stage =
@@ -71,6 +75,7 @@ final class MergeStageDriver implements AutoCloseable {
                         new Catalog(),
                         store,
                         this::open,
+                        local,
                         failures,
                         MergeKernel.java(),
                         this::nanoTime)

@@ -42,6 +42,8 @@ final class SumsPool implements AutoCloseable {
 
   static final String ADAPTER = "adapter";
 
+  private static final int MAX_CALLS = 30;
+
   private static final List<Parameter> PARAMETERS =
       List.of(
           new Parameter("large", "BF16", List.of((long) LARGE), true),
@@ -71,9 +73,13 @@ final class SumsPool implements AutoCloseable {
   private long release;
 
   SumsPool(Path directory, MergeFormula formula, UnchangedWeight unchanged) {
+    this(directory, formula, unchanged, LocalPayloads.ALL);
+  }
+
+  SumsPool(Path directory, MergeFormula formula, UnchangedWeight unchanged, LocalPayloads local) {
     this.formula = formula;
     this.unchanged = unchanged;
-    stage = new MergeStageDriver(directory, 1);
+    stage = new MergeStageDriver(directory, 1, local);
     stage.announce(
         stage.manifest("base", 1, PARAMETERS.toArray(Parameter[]::new)).setRole(Role.BASE).build());
     checkpoint("base", 1);
@@ -171,6 +177,15 @@ final class SumsPool implements AutoCloseable {
     }
   }
 
+  /** All shards and Fishers of a model come again. */
+  void sendAgain(String name) {
+    Model model = models.get(name);
+    checkpoint(name, model.version);
+    for (int epoch = 1; epoch <= model.epoch; epoch++) {
+      gradients(model, epoch);
+    }
+  }
+
   /** A model gets its next epoch. */
   void refine(String name) {
     Model model = models.get(name).withEpoch(models.get(name).epoch + 1);
@@ -253,8 +268,12 @@ final class SumsPool implements AutoCloseable {
 
   /** Carries the plan out. */
   Map<String, ByteBuffer> carryOut() {
-    stage.work();
-    Map<String, ByteBuffer> merged = merged();
+    Map<String, ByteBuffer> merged = new LinkedHashMap<>();
+    for (int i = 0; i < MAX_CALLS && merged.size() < PARAMETERS.size(); i++) {
+      stage.work();
+      merged.putAll(merged());
+    }
+    stage.work(); // what is retired
     if (merged.size() != PARAMETERS.size() || !stage.reasons().isEmpty()) {
       throw new AssertionError("release " + release + " has " + merged.keySet());
     }
