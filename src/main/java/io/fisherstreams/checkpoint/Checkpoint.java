@@ -35,6 +35,12 @@ public final class Checkpoint implements AutoCloseable {
   /** The name of a Hugging Face folder's file when it has only one. */
   static final String SINGLE_FILE = "model.safetensors";
 
+  /**
+   * Metadata of a safetensors file with only what a model changes of its base: opened together with
+   * the base, it is read as the whole model. The value is not read.
+   */
+  public static final String CHANGES_ONLY = "fisherstreams.changes_only";
+
   private static final int COMPARED_ELEMENTS = 1 << 20;
 
   private final Path path;
@@ -206,7 +212,8 @@ public final class Checkpoint implements AutoCloseable {
 
   /**
    * Opens a safetensors file or a Hugging Face folder, or the folder of a LoRA adapter as the whole
-   * model that it makes of its base. The changed tensors are computed when they are read.
+   * model that it makes of its base. The changed tensors are computed when they are read. A file
+   * with {@link #CHANGES_ONLY} is an adapter too.
    *
    * @param base the base of an adapter: a whole model; not used otherwise
    * @throws InvalidInput as {@link #open(Path)}; for an adapter without its base, one that does not
@@ -217,9 +224,12 @@ public final class Checkpoint implements AutoCloseable {
       return expanded(fileOrFolder, base.get());
     }
     if (!Files.isDirectory(fileOrFolder)) {
-      return unwrapped(
+      Checkpoint file =
           new Checkpoint(
-              fileOrFolder, Optional.empty(), CheckpointParts.open(List.of(fileOrFolder))));
+              fileOrFolder, Optional.empty(), CheckpointParts.open(List.of(fileOrFolder)));
+      return base.isPresent() && file.metadata.containsKey(CHANGES_ONLY)
+          ? file.onto(base.get())
+          : unwrapped(file);
     }
     Path single = fileOrFolder.resolve(SINGLE_FILE);
     if (Files.exists(single)) {
@@ -285,6 +295,22 @@ public final class Checkpoint implements AutoCloseable {
     }
   }
 
+  /** The whole model that this file's tensors make of a base. */
+  private Checkpoint onto(Path basePath) {
+    try {
+      Checkpoint base = open(basePath);
+      Map<String, TensorSlices> all = new HashMap<>(base.sources);
+      all.putAll(sources);
+      Set<String> others = new HashSet<>(base.sources.keySet());
+      others.removeAll(sources.keySet());
+      return new Checkpoint(
+          path, folder, parts, all, Optional.empty(), Optional.of(new Expansion(base, others)));
+    } catch (RuntimeException e) {
+      close();
+      throw e;
+    }
+  }
+
   /** Without the wrappers of PyTorch's tools. */
   private static Checkpoint unwrapped(Checkpoint file) {
     return NameMatch.unwrapping(file.tensors.keySet()).map(file::renamed).orElse(file);
@@ -299,8 +325,8 @@ public final class Checkpoint implements AutoCloseable {
 
   /** The files that hold the tensors, in the order of their names; of an adapter its own two. */
   public List<Path> files() {
-    return expansion.isPresent()
-        ? Adapter.files(folder.orElseThrow())
+    return expansion.isPresent() && folder.isPresent()
+        ? Adapter.files(folder.get())
         : parts.files().stream().map(SafetensorsFile::path).sorted().toList();
   }
 

@@ -1,6 +1,7 @@
 package io.fisherstreams.tuning;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.merge.StoredModels;
@@ -28,7 +29,7 @@ import java.util.function.LongConsumer;
 /**
  * The models of a pool's plan as files, for merges beside the pool. A Fisher file has means,
  * rounded to float32, where the pool has sums, so a merge of the files may differ from the pool's
- * release in the last bit.
+ * release in the last bit. Of an adapter the files have what it changes.
  */
 public final class PoolFiles {
   private PoolFiles() {}
@@ -42,7 +43,6 @@ public final class PoolFiles {
    */
   public static MergeFile write(
       StoredModels models, MergePlan plan, Path directory, LongConsumer progress) {
-    models.manifests().forEach(PoolFiles::requireWhole);
     Path base = directory.resolve("base");
     try {
       Files.createDirectories(base);
@@ -93,14 +93,6 @@ public final class PoolFiles {
         List.of());
   }
 
-  private static void requireWhole(ModelManifest manifest) {
-    if (manifest.getUnchanged() != null) {
-      throw new InvalidInput(
-          "%s is an adapter, of which the pool has only what it changes: tune the merge.yaml of its files instead"
-              .formatted(manifest.getModel()));
-    }
-  }
-
   private static MergeFile.Model model(
       PlannedModel planned, Path checkpoint, Optional<Path> fisher) {
     return new MergeFile.Model(
@@ -124,7 +116,11 @@ public final class PoolFiles {
         ModelManifest manifest,
         Path file,
         List<TensorInfo> tensors) {
-      writers.put(manifest.getModel(), CheckpointWriter.file(file, tensors, Map.of()));
+      Map<String, String> metadata =
+          manifest.getUnchanged() == null
+              ? Map.of()
+              : Map.of(Checkpoint.CHANGES_ONLY, "of version " + manifest.getUnchanged().getBaseVersion());
+      writers.put(manifest.getModel(), CheckpointWriter.file(file, tensors, metadata));
     }
 
     @Override

@@ -74,6 +74,30 @@ class AdapterTest {
             "model.k.weight", tensor(List.of(1L, 2L), 7, 8)));
   }
 
+  @Test
+  void aFileOfChangesIsTheWholeModelOnItsBaseOnly() throws IOException {
+    llama();
+    Path file = directory.resolve("changes.safetensors");
+    TensorInfo bias = new TensorInfo("model.q.bias", DType.F32, List.of(2L));
+    Map<String, String> metadata = Map.of(Checkpoint.CHANGES_ONLY, "");
+    try (CheckpointWriter writer = CheckpointWriter.file(file, List.of(bias), metadata)) {
+      ByteBuffer data = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      data.asFloatBuffer().put(new float[] {9, 10});
+      writer.write("model.q.bias", 0, data);
+      writer.commit();
+    }
+    try (Checkpoint whole = Checkpoint.open(file, Optional.of(base))) {
+      assertThat(whole.unchanged()).containsExactlyInAnyOrder("model.q.weight", "model.k.weight");
+      assertThat(whole.slice("model.q.bias", 1, 1).getFloat(0)).isEqualTo(10);
+      assertThat(whole.slice("model.k.weight", 1, 1).getFloat(0)).isEqualTo(8);
+      assertThat(whole.files()).containsExactly(file);
+    }
+    try (Checkpoint alone = Checkpoint.open(file)) {
+      assertThat(alone.tensors()).containsOnlyKeys("model.q.bias");
+      assertThat(alone.isExpanded()).isFalse();
+    }
+  }
+
   /** Rank 1: A = [1, 10] and B = [2, 3]ᵀ, so B A = [[2, 20], [3, 30]]. */
   private void factors(String module) {
     tensors.put(module + "lora_A.weight", tensor(List.of(1L, 2L), 1, 10));

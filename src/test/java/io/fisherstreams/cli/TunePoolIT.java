@@ -19,12 +19,15 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code tune} of a pool on its gate's tasks. */
 final class TunePoolIT {
@@ -32,6 +35,7 @@ final class TunePoolIT {
 
   @TempDir private Path directory;
 
+  private final Map<String, String> checkpoints = new HashMap<>();
   private TunedModels models;
 
   @BeforeEach
@@ -50,7 +54,8 @@ final class TunePoolIT {
     base.addAll(List.of(method));
     pool.output(base.toArray(String[]::new));
     for (String model : MODELS) {
-      pool.output("publish", "checkpoint", file(model + ".safetensors"), "--model=" + model);
+      String checkpoint = checkpoints.getOrDefault(model, file(model + ".safetensors"));
+      pool.output("publish", "checkpoint", checkpoint, "--model=" + model);
       pool.output("publish", "fisher", file(model + ".fisher.safetensors"), "--model=" + model);
     }
     pool.awaitRelease("all models", TunePoolIT::isWhole);
@@ -162,14 +167,51 @@ final class TunePoolIT {
           "--trials=3",
           "--json=" + file("pool.json"));
     }
-    Path yaml = models.yaml("{name: gradient_matching, prior: 1}");
+    assertThatFilesGive("{name: gradient_matching, prior: 1}", 1e-2);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"no_say", "epsilon"})
+  void anAdapterOfAPoolIsTunedAsItsFolderIs(String unchanged) throws IOException {
+    Path adapter = models.adapter();
+    try (CommandPool pool = new CommandPool(directory, 3, PlanPolicy.standard())) {
+      checkpoints.put("model-c", adapter.toString());
+      publish(
+          pool,
+          "--method=gradient_matching",
+          "--prior=1",
+          "--unchanged-parameters=" + unchanged);
+      String printed =
+          pool.output(
+              "tune",
+              "--config=" + config(pool),
+              "--measure=mean-log-likelihood",
+              "--trials=8",
+              "--apply",
+              "--json=" + file("pool.json"));
+      assertThat(printed).contains("pool pool now merges by gradient_matching");
+    }
+    Path yaml =
+        models.yaml("{name: gradient_matching, prior: 1, unchanged_parameters: " + unchanged + "}");
+    Files.writeString(
+        yaml, Files.readString(yaml).replace("checkpoint: model-c.safetensors", "checkpoint: adapter"));
+    assertThatFilesGive(yaml, 1e-6);
+  }
+
+  private void assertThatFilesGive(String method, double tolerance) throws IOException {
+    assertThatFilesGive(models.yaml(method), tolerance);
+  }
+
+  /** The trials on the files, for the same seed, have the figures of those on the pool. */
+  private void assertThatFilesGive(Path yaml, double tolerance) throws IOException {
+    int trials = new ObjectMapper().readTree(directory.resolve("pool.json").toFile()).get("trials").size() - 1;
     assertThat(
             Main.run(
                 "tune",
                 yaml.toString(),
                 "--output=" + file("tuned.yaml"),
                 "--measure=mean-log-likelihood",
-                "--trials=3",
+                "--trials=" + trials,
                 "--json=" + file("files.json")))
         .isZero();
 
@@ -179,7 +221,7 @@ final class TunePoolIT {
     assertThat(found).hasSameSizeAs(expected).isNotEmpty();
     for (int i = 0; i < found.size(); i++) {
       assertThat(found.get(i).get("mean_log_likelihood").asDouble())
-          .isCloseTo(expected.get(i).get("mean_log_likelihood").asDouble(), within(1e-2));
+          .isCloseTo(expected.get(i).get("mean_log_likelihood").asDouble(), within(tolerance));
     }
   }
 

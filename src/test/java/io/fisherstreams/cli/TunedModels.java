@@ -193,6 +193,34 @@ final class TunedModels {
     return folder.resolve("test.safetensors");
   }
 
+  /**
+   * Writes a LoRA adapter of rank 1 that changes the weights of the first layer only.
+   *
+   * @return its folder
+   */
+  Path adapter() throws IOException {
+    Path adapter = Files.createDirectory(folder.resolve("adapter"));
+    Files.writeString(
+        adapter.resolve("adapter_config.json"),
+        "{\"peft_type\": \"LORA\", \"r\": 1, \"lora_alpha\": 1, \"target_modules\": [\"0\"]}");
+    String module = "base_model.model.layers.0.";
+    List<TensorInfo> tensors =
+        List.of(
+            new TensorInfo(module + "lora_A.weight", DType.F32, List.of(1L, (long) INPUTS)),
+            new TensorInfo(module + "lora_B.weight", DType.F32, List.of((long) HIDDEN, 1L)));
+    Random random = new Random(17);
+    Map<String, float[]> values = new LinkedHashMap<>();
+    for (TensorInfo tensor : tensors) {
+      float[] factors = new float[(int) tensor.elements()];
+      for (int i = 0; i < factors.length; i++) {
+        factors[i] = (float) random.nextGaussian();
+      }
+      values.put(tensor.name(), factors);
+    }
+    CommandPool.write(adapter.resolve("adapter_model.safetensors"), tensors, values);
+    return adapter;
+  }
+
   /** Writes a merge.yaml of all models. */
   Path yaml(String method) throws IOException {
     StringBuilder yaml = new StringBuilder("base: base.safetensors\nmodels:\n");
