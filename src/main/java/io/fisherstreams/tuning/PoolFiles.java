@@ -119,7 +119,9 @@ public final class PoolFiles {
       Map<String, String> metadata =
           manifest.getUnchanged() == null
               ? Map.of()
-              : Map.of(Checkpoint.CHANGES_ONLY, "of version " + manifest.getUnchanged().getBaseVersion());
+              : Map.of(
+                  Checkpoint.CHANGES_ONLY,
+                  "of version " + manifest.getUnchanged().getBaseVersion());
       writers.put(manifest.getModel(), CheckpointWriter.file(file, tensors, metadata));
     }
 

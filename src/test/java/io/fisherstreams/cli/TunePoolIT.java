@@ -177,10 +177,7 @@ final class TunePoolIT {
     try (CommandPool pool = new CommandPool(directory, 3, PlanPolicy.standard())) {
       checkpoints.put("model-c", adapter.toString());
       publish(
-          pool,
-          "--method=gradient_matching",
-          "--prior=1",
-          "--unchanged-parameters=" + unchanged);
+          pool, "--method=gradient_matching", "--prior=1", "--unchanged-parameters=" + unchanged);
       String printed =
           pool.output(
               "tune",
@@ -194,7 +191,8 @@ final class TunePoolIT {
     Path yaml =
         models.yaml("{name: gradient_matching, prior: 1, unchanged_parameters: " + unchanged + "}");
     Files.writeString(
-        yaml, Files.readString(yaml).replace("checkpoint: model-c.safetensors", "checkpoint: adapter"));
+        yaml,
+        Files.readString(yaml).replace("checkpoint: model-c.safetensors", "checkpoint: adapter"));
     assertThatFilesGive(yaml, 1e-6);
   }
 
@@ -204,7 +202,9 @@ final class TunePoolIT {
 
   /** The trials on the files, for the same seed, have the figures of those on the pool. */
   private void assertThatFilesGive(Path yaml, double tolerance) throws IOException {
-    int trials = new ObjectMapper().readTree(directory.resolve("pool.json").toFile()).get("trials").size() - 1;
+    int trials =
+        new ObjectMapper().readTree(directory.resolve("pool.json").toFile()).get("trials").size()
+            - 1;
     assertThat(
             Main.run(
                 "tune",
