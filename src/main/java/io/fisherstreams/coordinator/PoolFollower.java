@@ -194,7 +194,7 @@ public final class PoolFollower implements AutoCloseable {
 
   private synchronized void awaitRecords() {
     consumer.close(CloseOptions.timeout(Duration.ZERO));
-    consumer = kafka.newFollower();
+    consumer = kafka.newFollower(topics.pool() + "-follower");
   }
 
   private void follow() throws InterruptedException {

@@ -271,9 +271,13 @@ public record KafkaSettings(String bootstrapServers, Map<String, String> client)
   /**
    * A {@link #newConsumer} that a stage keeps as long as it runs: its metrics are shown with the
    * process's.
+   *
+   * @param name of what it follows, as its metrics' client begins
    */
-  public Consumer<byte[], byte[]> newFollower() {
-    return new MeteredConsumer(consumerConfig(Map.of()));
+  public Consumer<byte[], byte[]> newFollower(String name) {
+    Map<String, Object> config = consumerConfig(Map.of());
+    config.put(CommonClientConfigs.CLIENT_ID_CONFIG, RunningInstances.newClientId(name));
+    return new MeteredConsumer(config);
   }
 
   /**

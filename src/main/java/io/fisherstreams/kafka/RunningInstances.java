@@ -35,11 +35,11 @@ public final class RunningInstances {
   /**
    * A client id that no other process has, and that tells the build of this one.
    *
-   * @param group its consumer group
+   * @param name its consumer group, or another name
    */
-  static String newClientId(String group) {
+  static String newClientId(String name) {
     Build build = Build.current();
-    return "%s-%s-build-%s_%s".formatted(group, UUID.randomUUID(), build.version(), build.commit());
+    return "%s-%s-build-%s_%s".formatted(name, UUID.randomUUID(), build.version(), build.commit());
   }
 
   /**
