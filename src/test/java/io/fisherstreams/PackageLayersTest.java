@@ -37,7 +37,7 @@ class PackageLayersTest {
           List.of("tensor", "files", "text", "metrics", "search"),
           List.of("checkpoint", "fisher", "record.serde"),
           List.of("record", "kernel"),
-          List.of("kafka", "gradient.example"),
+          List.of("kafka", "gradient.example", "gradient.device"),
           List.of("gradient.model"),
           List.of("gradient"),
           List.of("publish", "release", "merge.state", "merge.payload", "coordinator.state"),

@@ -1,5 +1,6 @@
 package io.fisherstreams.bench;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -88,7 +89,7 @@ final class GradientBench {
     ModelFiles files = files(folder);
     Map<FisherLoop, double[]> rates = new EnumMap<>(FisherLoop.class);
     try (ExampleSource examples = files.examples(folder.resolve("examples.safetensors"));
-        ModelRuntime fast = files.load();
+        ModelRuntime fast = files.load(Compute.cpu());
         ModelRuntime plain = plain(folder);
         SquaredSums fastSums = new SquaredSums(fast);
         SquaredSums plainSums = new SquaredSums(plain)) {
@@ -189,11 +190,11 @@ final class GradientBench {
       ModelConfig config =
           ModelConfig.parse("config.json", Files.readString(folder.resolve("config.json")));
       if (files.head().isEmpty()) {
-        return ModelRuntimes.loadPlain(config, TensorSource.of(checkpoint), Optional.empty());
+        return ModelRuntimes.loadPlain(config, TensorSource.of(checkpoint), Optional.empty(), Compute.cpu());
       }
       try (Checkpoint head = Checkpoint.open(files.head().get())) {
         return ModelRuntimes.loadPlain(
-            config, TensorSource.of(checkpoint), Optional.of(Head.of(head).tensors()));
+            config, TensorSource.of(checkpoint), Optional.of(Head.of(head).tensors()), Compute.cpu());
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);

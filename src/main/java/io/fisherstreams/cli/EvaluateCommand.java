@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.gradient.device.Compute;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
@@ -153,7 +154,7 @@ final class EvaluateCommand implements Callable<Integer> {
     ModelFiles files = one.files(checkpoint, torchScript.file());
     files.renaming().ifPresent(Notes.of(spec));
     try (ExampleSource examples = examples(files, one);
-        ModelRuntime runtime = files.load()) {
+        ModelRuntime runtime = files.load(Compute.cpu())) {
       runtime.note().ifPresent(Notes.of(spec));
       report(one, one.model(), runtime, evaluate(examples, runtime, "evaluate"));
     }
@@ -192,7 +193,7 @@ final class EvaluateCommand implements Callable<Integer> {
                 checkpoint.tensors().values(),
                 release.getPlan().getMethod().getExcludeParamNamesRegex());
         try (ModelRuntime runtime =
-            files.hasCheckpoint() ? files.load(tensors, merged::merges) : files.load(tensors)) {
+            files.hasCheckpoint() ? files.load(tensors, merged::merges, Compute.cpu()) : files.load(tensors, Compute.cpu())) {
           String title = "release " + release.getRelease();
           report(one, title, runtime, evaluate(examples, runtime, "evaluate " + title));
         }

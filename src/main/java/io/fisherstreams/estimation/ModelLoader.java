@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
@@ -133,7 +134,7 @@ final class ModelLoader {
       ModelManifest manifest, TensorSource tensors, Optional<TensorSource> head) {
     Optional<Path> module = options.torchScript(manifest.getModel());
     if (module.isPresent()) {
-      return ModelRuntimes.loadTorchScript(module.get(), tensors);
+      return ModelRuntimes.loadTorchScript(module.get(), tensors, Compute.cpu());
     }
     if (manifest.getConfig() == null) {
       throw new InvalidInput(
@@ -142,6 +143,6 @@ final class ModelLoader {
               .formatted(tensors.origin()));
     }
     return ModelRuntimes.load(
-        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()), tensors, head);
+        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()), tensors, head, Compute.cpu());
   }
 }

@@ -1,5 +1,6 @@
 package io.fisherstreams.gate;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.gradient.Evaluation;
@@ -142,7 +143,7 @@ public final class GateStage {
     private TaskAccuracy measure(GateOptions.Task task, Path checkpoint) {
       ModelFiles files = task.files(checkpoint);
       try (ExampleSource examples = task.openExamples();
-          ModelRuntime runtime = files.load()) {
+          ModelRuntime runtime = files.load(Compute.cpu())) {
         Evaluation found =
             Evaluation.of(runtime, examples, options.batchSize(), ExampleProgress.SILENT);
         double accuracy =

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.DiskSpace;
@@ -56,7 +57,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   public void run(Path output, ExampleProgress progress, Consumer<String> notes) {
     try (ExampleSource source = settings.cut(model.examples(examples))) {
       model.requireOther("output", output, source);
-      try (ModelRuntime runtime = model.load()) {
+      try (ModelRuntime runtime = model.load(Compute.cpu())) {
         runtime.note().ifPresent(notes);
         source.requireCount(settings.examples());
         Set<String> unchanged = model.unchanged();

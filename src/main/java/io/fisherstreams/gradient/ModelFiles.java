@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.InputFiles;
@@ -96,14 +97,15 @@ public record ModelFiles(
   }
 
   /**
-   * Loads the model into native memory.
+   * Loads the model onto a device.
    *
+   * @param compute where and how it runs
    * @throws InvalidInput when a file is missing or they do not belong together
    */
-  public ModelRuntime load() {
+  public ModelRuntime load(Compute compute) {
     try (Checkpoint file = open()) {
       requireWhole(file);
-      return load(TensorSource.of(file));
+      return load(TensorSource.of(file), compute);
     }
   }
 
@@ -125,15 +127,16 @@ public record ModelFiles(
    *
    * @throws InvalidInput when a file is missing or they do not belong together
    */
-  public ModelRuntime load(TensorSource tensors) {
+  public ModelRuntime load(TensorSource tensors, Compute compute) {
     if (torchScript.isPresent()) {
-      return ModelRuntimes.loadTorchScript(torchScript.get(), tensors);
+      return ModelRuntimes.loadTorchScript(torchScript.get(), tensors, compute);
     }
     if (head.isEmpty()) {
-      return ModelRuntimes.load(config(), tensors, Optional.empty());
+      return ModelRuntimes.load(config(), tensors, Optional.empty(), compute);
     }
     try (Checkpoint file = Checkpoint.open(head.get())) {
-      return ModelRuntimes.load(config(), tensors, Optional.of(Head.of(file).tensors()));
+      return ModelRuntimes.load(
+          config(), tensors, Optional.of(Head.of(file).tensors()), compute);
     }
   }
 
@@ -145,12 +148,12 @@ public record ModelFiles(
    * @param names the tensors to read from it; all others come from the checkpoint
    * @throws InvalidInput when a file is missing or they do not belong together
    */
-  public ModelRuntime load(TensorSource other, Predicate<String> names) {
+  public ModelRuntime load(TensorSource other, Predicate<String> names, Compute compute) {
     List<String> all = other.tensors().stream().map(TensorInfo::name).toList();
     List<String> replaced = all.stream().filter(names).toList();
     try (Checkpoint file = Checkpoint.openAs(checkpoint, base, replaced, all)) {
       requireWhole(file);
-      return load(TensorSource.of(file).with(other, names));
+      return load(TensorSource.of(file).with(other, names), compute);
     }
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.oneshot;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.QuantizedWeights;
@@ -64,7 +65,7 @@ public final class EvaluationTasks implements AutoCloseable {
 
     /** Loads a model with the merged parameters of {@code tensors}. */
     public ModelRuntime load(TensorSource tensors) {
-      return files.load(own.with(tensors, mergeSet::merges));
+      return files.load(own.with(tensors, mergeSet::merges), Compute.cpu());
     }
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.publish;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -135,7 +136,7 @@ public final class EstimatedCheckpoint implements AutoCloseable {
   }
 
   private ModelRuntime load(ModelManifest manifest) {
-    ModelRuntime runtime = files.load(own);
+    ModelRuntime runtime = files.load(own, Compute.cpu());
     try {
       EstimatedModel.requireGradients(
           runtime.parameters(), manifest, files.checkpoint().toString());

@@ -1,5 +1,6 @@
 package io.fisherstreams.tuning;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -19,6 +20,6 @@ public record GateTask(GateOptions.Task task) implements TunedTask {
 
   @Override
   public ModelRuntime load(Path merged) {
-    return task.files(merged).load();
+    return task.files(merged).load(Compute.cpu());
   }
 }

@@ -1,5 +1,8 @@
 package io.fisherstreams.gradient;
 
+import ai.djl.Device;
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -51,24 +54,32 @@ public final class Conformance {
     return tensors;
   }
 
+  /** Both ways to compute: with this project's own kernels, and as on a GPU. */
+  static final List<Compute> COMPUTES =
+      List.of(Compute.cpu(), Compute.on(Device.cpu(), Precision.FLOAT32));
+
   static ModelRuntime load(String model) {
+    return load(model, Compute.cpu());
+  }
+
+  static ModelRuntime load(String model, Compute compute) {
     Path head = file(model, "head.safetensors");
     if (!Files.exists(head)) {
       try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
-        return ModelRuntimes.load(config(model), TensorSource.of(checkpoint), Optional.empty());
+        return ModelRuntimes.load(config(model), TensorSource.of(checkpoint), Optional.empty(), compute);
       }
     }
     try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"));
         Checkpoint headFile = Checkpoint.open(head)) {
       return ModelRuntimes.load(
-          config(model), TensorSource.of(checkpoint), Optional.of(TensorSource.of(headFile)));
+          config(model), TensorSource.of(checkpoint), Optional.of(TensorSource.of(headFile)), compute);
     }
   }
 
   /** The slow implementation of a model without a head file. */
   static ModelRuntime loadPlain(String model) {
     try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
-      return ModelRuntimes.loadPlain(config(model), TensorSource.of(checkpoint), Optional.empty());
+      return ModelRuntimes.loadPlain(config(model), TensorSource.of(checkpoint), Optional.empty(), Compute.cpu());
     }
   }
 

@@ -3,6 +3,7 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
@@ -76,7 +77,8 @@ class ConformanceTest {
   void matchesFloat64AutomaticDifferentiation(String model, String estimator, int batchSize) {
     Map<String, double[]> expected =
         Conformance.tensors(Conformance.file(model, "expected-" + estimator + ".safetensors"));
-    try (ModelRuntime runtime = Conformance.load(model);
+    for (Compute compute : Conformance.COMPUTES) {
+    try (ModelRuntime runtime = Conformance.load(model, compute);
         ExampleSource source = Conformance.examples(model)) {
       Map<String, double[]> found =
           Conformance.fisher(runtime, source, named(estimator), batchSize);
@@ -86,13 +88,14 @@ class ConformanceTest {
             if (Arrays.stream(values).max().orElseThrow() < 1e-30) {
               // Softmax does not see a key bias; the file holds float64 rounding noise.
               assertThat(name).matches(".*\\.(k_proj|k_lin|key)\\.bias");
-              assertThat(found.get(name)).as(name).containsOnly(0);
+              assertThat(found.get(name)).as("%s, %s", name, compute).containsOnly(0);
             } else {
               assertThat(Conformance.relativeError(found.get(name), values))
-                  .as(name)
+                  .as("%s, %s", name, compute)
                   .isLessThan(TOLERANCE);
             }
           });
+    }
     }
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
@@ -51,7 +52,8 @@ class LanguageModelTest {
   void matchesFloat64AutomaticDifferentiation(String model, String estimator, int batchSize) {
     Map<String, double[]> expected =
         Conformance.tensors(Conformance.file(model, "expected-" + estimator + ".safetensors"));
-    try (ModelRuntime runtime = Conformance.load(model);
+    for (Compute compute : Conformance.COMPUTES) {
+    try (ModelRuntime runtime = Conformance.load(model, compute);
         ExampleSource source = Conformance.examples(model)) {
       assertThat(runtime.output()).isEqualTo(Output.TOKENS);
       Estimator named = Estimator.named(estimator, 1, 0);
@@ -60,8 +62,9 @@ class LanguageModelTest {
       expected.forEach(
           (name, values) ->
               assertThat(Conformance.relativeError(found.get(name), values))
-                  .as(name)
+                  .as("%s, %s", name, compute)
                   .isLessThan(TOLERANCE));
+    }
     }
   }
 

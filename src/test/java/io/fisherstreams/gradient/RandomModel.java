@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.example.Example;
@@ -61,11 +62,11 @@ final class RandomModel {
   }
 
   ModelRuntime load() {
-    return ModelRuntimes.load(config, source("model", checkpoint), headSource());
+    return ModelRuntimes.load(config, source("model", checkpoint), headSource(), Compute.cpu());
   }
 
   ModelRuntime loadPlain() {
-    return ModelRuntimes.loadPlain(config, source("model", checkpoint), headSource());
+    return ModelRuntimes.loadPlain(config, source("model", checkpoint), headSource(), Compute.cpu());
   }
 
   private Optional<TensorSource> headSource() {

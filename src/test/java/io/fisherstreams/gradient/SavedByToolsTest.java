@@ -3,6 +3,7 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
@@ -121,7 +122,7 @@ class SavedByToolsTest {
   @Test
   void otherNamesAreExplainedByWhatIsThere() throws IOException {
     Path folder = save("gpt2", name -> name.replace("ln_f.bias", "norm.bias"), List.of());
-    assertThatThrownBy(() -> files(folder, "gpt2").load())
+    assertThatThrownBy(() -> files(folder, "gpt2").load(Compute.cpu()))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("tensor transformer.ln_f.bias is missing")
         .hasMessageContaining("has a tensor of this shape called transformer.norm.bias");
@@ -131,13 +132,13 @@ class SavedByToolsTest {
   void quantisedWeightsAndAdaptersAreRejectedByName() throws IOException {
     TensorInfo scales = new TensorInfo("transformer.h.0.attn.SCB", DType.F32, List.of(2L));
     Path folder = save("gpt2", name -> name, List.of(scales));
-    assertThatThrownBy(() -> files(folder, "gpt2").load())
+    assertThatThrownBy(() -> files(folder, "gpt2").load(Compute.cpu()))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("tensor 'transformer.h.0.attn.SCB' is F32 [2]; quantised weights");
     TensorInfo adapter = new TensorInfo("wte.lora_A.weight", DType.F32, List.of(2L));
     Files.delete(folder.resolve("config.json"));
     Path other = save("gpt2", name -> name, List.of(adapter));
-    assertThatThrownBy(() -> files(other, "gpt2").load())
+    assertThatThrownBy(() -> files(other, "gpt2").load(Compute.cpu()))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("it has tensor 'wte.lora_A.weight'");
   }

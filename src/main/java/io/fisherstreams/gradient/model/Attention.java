@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
 
@@ -39,8 +40,10 @@ final class Attention {
    * @param query (examples, query rows, heads · width of a head)
    * @param key (examples, rows, key heads · width of a head)
    * @param value shaped as key
+   * @param precision of the products
    */
-  Pass forward(NDArray query, NDArray key, NDArray value, Attending attending) {
+  Pass forward(
+      NDArray query, NDArray key, NDArray value, Attending attending, Precision precision) {
     NDArray scaled = split(query, heads);
     scaled = scale == 1 ? scaled : Scratch.times(scaled, scale);
     NDArray turned = split(key, keyHeads);
@@ -50,16 +53,17 @@ final class Attention {
     }
     NDArray q = grouped(scaled);
     NDArray v = split(value, keyHeads);
-    NDArray scores = byHead(q.matMul(turned.transpose(0, 1, 3, 2)));
+    NDArray scores = byHead(precision.product(q, turned.transpose(0, 1, 3, 2)));
     NDArray mask = attending.mask();
     NDArray weights = grouped((mask == null ? scores : scores.add(mask)).softmax(-1));
-    NDArray output = merge(byHead(weights.matMul(v)));
-    return new Pass(attending, q, turned, v, weights, output);
+    NDArray output = merge(byHead(precision.product(weights, v)));
+    return new Pass(attending, precision, q, turned, v, weights, output);
   }
 
   /** One application. Arrays have the query heads of one key head below each other, as rows. */
   final class Pass {
     private final Attending attending;
+    private final Precision precision;
     private final NDArray q;
     private final NDArray k;
     private final NDArray v;
@@ -67,8 +71,15 @@ final class Attention {
     private final NDArray output;
 
     private Pass(
-        Attending attending, NDArray q, NDArray k, NDArray v, NDArray weights, NDArray output) {
+        Attending attending,
+        Precision precision,
+        NDArray q,
+        NDArray k,
+        NDArray v,
+        NDArray weights,
+        NDArray output) {
       this.attending = attending;
+      this.precision = precision;
       this.q = q;
       this.k = k;
       this.v = v;
@@ -100,17 +111,19 @@ final class Attention {
     NDList backward(NDArray d, Backward backward) {
       NDArray dOutput = grouped(split(d, heads));
       NDArray w = backward.byDirection(weights);
-      NDArray dValue = w.transpose(0, 1, 3, 2).matMul(dOutput);
-      NDArray dWeights = dOutput.matMul(backward.byDirection(v).transpose(0, 1, 3, 2));
+      NDArray dValue = precision.product(w.transpose(0, 1, 3, 2), dOutput);
+      NDArray dWeights =
+          precision.product(dOutput, backward.byDirection(v).transpose(0, 1, 3, 2));
       NDArray weighted = dWeights.muli(w);
       NDArray dScores = weighted.sub(w.mul(weighted.sum(new int[] {3}, true)));
       if (attending.bias() != null) {
         attending.bias().add(byHead(dScores).duplicate());
       }
-      NDArray dQuery = dScores.matMul(backward.byDirection(k));
+      NDArray dQuery = precision.product(dScores, backward.byDirection(k));
       dQuery = byHead(scale == 1 ? dQuery : dQuery.muli(scale));
       // The saved queries include the scale already.
-      NDArray dKey = dScores.transpose(0, 1, 3, 2).matMul(backward.byDirection(q));
+      NDArray dKey =
+          precision.product(dScores.transpose(0, 1, 3, 2), backward.byDirection(q));
       if (attending.rotary() != null) {
         dQuery = attending.rotary().queryGradient(dQuery, backward);
         dKey = attending.rotary().keyGradient(dKey, backward);

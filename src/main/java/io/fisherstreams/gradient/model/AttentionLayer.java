@@ -57,7 +57,10 @@ final class AttentionLayer implements Layer {
                 queryKeyValue.get(2).forward(x));
       }
       attended =
-          attention.forward(projected.get(0), projected.get(1), projected.get(2), attending).kept();
+          attention
+              .forward(
+                  projected.get(0), projected.get(1), projected.get(2), attending, out.precision())
+              .kept();
       output = out.forward(attended.output());
     }
 

@@ -3,9 +3,8 @@ package io.fisherstreams.gradient.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
-import java.util.HashMap;
-import java.util.Map;
 
 /**
  * One backward pass through a network: the example of each direction, and the sums that receive the
@@ -13,6 +12,7 @@ import java.util.Map;
  * both have three dimensions, the middle one rows (tokens, patches).
  */
 final class Backward {
+  private final NDManager manager;
   private final int[] examples;
   private final Squaring squaring;
   private final SquaredSums sums;
@@ -35,6 +35,7 @@ final class Backward {
    * @param batch number of examples of the forward pass
    */
   Backward(NDManager scope, int batch, Cotangents directions, RowRanges ranges, SquaredSums sums) {
+    this.manager = scope;
     this.examples = directions.examples();
     this.squaring = directions.squaring();
     this.ranges = ranges;
@@ -43,6 +44,7 @@ final class Backward {
   }
 
   private Backward(Backward other, RowRanges ranges) {
+    this.manager = other.manager;
     this.examples = other.examples;
     this.squaring = other.squaring;
     this.gather = other.gather;
@@ -65,6 +67,16 @@ final class Backward {
       }
     }
     return true;
+  }
+
+  /** Where the pass runs. */
+  Compute compute() {
+    return sums.compute();
+  }
+
+  /** Owns what is kept until the pass ends. */
+  NDManager manager() {
+    return manager;
   }
 
   int directions() {
@@ -110,22 +122,7 @@ final class Backward {
       }
       return;
     }
-    int[] ofExample = new int[examples.length];
-    int[] ofDirection = new int[examples.length];
-    int[] count = new int[examples.length];
-    for (int direction = 0; direction < examples.length; direction++) {
-      int example = examples[direction];
-      int from = ranges.from()[example];
-      ofExample[direction] = example * rows + from;
-      ofDirection[direction] = direction * rows + from;
-      count[direction] = Math.min(ranges.to()[example], rows) - from;
-    }
-    sum.addSquaredProducts(
-        flat(left),
-        leftIsActivation ? ofExample : ofDirection,
-        flat(right),
-        leftIsActivation ? ofDirection : ofExample,
-        count);
+    sum.addSquaredProducts(left, right, leftIsActivation, this);
   }
 
   /**
@@ -163,7 +160,7 @@ final class Backward {
       return;
     }
     int width = Math.toIntExact(gradients.getShape().get(2));
-    RowGradients rows = new RowGradients(examples.length, width);
+    RowGradients rows = RowGradients.of(this, lookedUp, width);
     rows.add(gradients, lookedUp, this);
     addRowSquares(table, rows);
   }
@@ -174,28 +171,9 @@ final class Backward {
    * @param rows all gradients of the table along this pass's directions
    */
   void addRowSquares(LoadedParameter table, RowGradients rows) {
-    if (!table.estimated()) {
-      return;
+    if (table.estimated()) {
+      rows.addSquares(table, squaring, sums);
     }
-    Map<Integer, float[]> total = new HashMap<>();
-    for (Map<Integer, float[]> direction : rows.byDirection()) {
-      if (squaring == Squaring.EACH) {
-        sums.addRowSquares(table, direction);
-      } else {
-        direction.forEach((row, gradient) -> total.merge(row, gradient, Backward::sum));
-      }
-    }
-    if (squaring == Squaring.TOTAL) {
-      sums.addRowSquares(table, total);
-    }
-  }
-
-  private static float[] sum(float[] a, float[] b) {
-    float[] sum = a.clone();
-    for (int i = 0; i < sum.length; i++) {
-      sum[i] += b[i];
-    }
-    return sum;
   }
 
   private static NDArray flat(NDArray array) {

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDManager;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
@@ -26,6 +27,11 @@ abstract class BatchedRuntime implements ModelRuntime {
     this.parameters = parameters;
     this.estimated = parameters.finish().stream().map(LoadedParameter::info).toList();
     this.embeddings = embeddings;
+  }
+
+  @Override
+  public final Compute compute() {
+    return parameters.compute();
   }
 
   @Override

@@ -39,7 +39,12 @@ final class CrossAttention implements Layer {
       NDArray encoded = source.rows();
       attended =
           attention
-              .forward(query.forward(x), key.forward(encoded), value.forward(encoded), attending)
+              .forward(
+                  query.forward(x),
+                  key.forward(encoded),
+                  value.forward(encoded),
+                  attending,
+                  out.precision())
               .kept();
       output = keep(out.forward(attended.output()));
     }

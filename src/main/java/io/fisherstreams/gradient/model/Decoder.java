@@ -4,6 +4,7 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.SparseFormat;
 import ai.djl.nn.core.Embedding;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -117,6 +118,14 @@ final class Decoder {
     /** (examples, rows or 1, width). */
     NDArray output() {
       return normed.output();
+    }
+
+    /** For each example, the rows of the token table that it looks up. */
+    int[][] lookedUp() {
+      int[][] lookedUp = new int[batch.size()][];
+      Arrays.setAll(
+          lookedUp, i -> Arrays.copyOfRange(batch.tokens()[i], batch.first()[i], batch.end()[i]));
+      return lookedUp;
     }
 
     /** The rows that can have a gradient. */

@@ -112,7 +112,7 @@ final class DecoderClassifier implements Network {
                 score.addSquares(pass.output(), d, backward);
                 return score.inputGradient(d);
               });
-      RowGradients rows = new RowGradients(backward.directions(), width);
+      RowGradients rows = RowGradients.of(backward, pass.lookedUp(), width);
       try (NDArray rowGradient = read) {
         pass.backward(rowGradient, backward, rows);
       }

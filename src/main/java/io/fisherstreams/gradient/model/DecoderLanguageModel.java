@@ -118,7 +118,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
     for (int i = 0; i < targets.length; i++) {
       targets[i] = targets(batch.get(i), tokens, i);
     }
-    return new DecoderPass(decoder.forward(scope, tokens), tokens, targets);
+    return new DecoderPass(decoder.forward(scope, tokens), targets);
   }
 
   /** The token that each position has to predict, or -1. */
@@ -190,7 +190,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
   }
 
   @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-  private record DecoderPass(Decoder.Pass pass, TokenBatch batch, int[][] targets)
+  private record DecoderPass(Decoder.Pass pass, int[][] targets)
       implements LanguageNetwork.Pass {
 
     @Override
@@ -205,10 +205,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
 
     @Override
     public int[][] lookedUp() {
-      int[][] lookedUp = new int[batch.size()][];
-      Arrays.setAll(
-          lookedUp, i -> Arrays.copyOfRange(batch.tokens()[i], batch.first()[i], batch.end()[i]));
-      return lookedUp;
+      return pass.lookedUp();
     }
 
     @Override

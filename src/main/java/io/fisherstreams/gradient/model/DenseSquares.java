@@ -5,9 +5,8 @@ import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.tensor.TensorInfo;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
 import java.util.Map;
 
 /**
@@ -19,26 +18,62 @@ import java.util.Map;
  * instead of n additions. The second sum is allocated at the first fold; until then the memory is
  * one float32 per element.
  */
-final class DenseSquares {
+abstract class DenseSquares {
   static final int FOLD_AFTER = 1024;
 
-  // A product of 1.5 MiB stays in cache between the product, its squaring and its addition.
-  private static final int TILE_ELEMENTS = 393_216;
+  /** Of a product on the CPU: 1.5 MiB stay in cache between product, squaring and addition. */
+  static final int CACHED_ELEMENTS = 393_216;
 
   private final NDManager manager;
-  private final SquaredProducts products;
+  private final Precision precision;
+  private final int tileElements;
   private final NDArray sum;
   private final int rows;
   private final int columns;
   private NDArray folded;
   private int additions;
 
-  DenseSquares(NDManager manager, SquaredProducts products, TensorInfo parameter) {
+  /**
+   * Sums of zero examples.
+   *
+   * @param manager owns the sums
+   * @param precision of the products that are squared
+   * @param tileElements of a product that is in memory at a time, unless one row has more
+   */
+  DenseSquares(NDManager manager, Precision precision, int tileElements, TensorInfo parameter) {
     this.manager = manager;
-    this.products = products;
+    this.precision = precision;
+    this.tileElements = tileElements;
     this.rows = parameter.shape().isEmpty() ? 1 : Math.toIntExact(parameter.shape().get(0));
     this.columns = rows == 0 ? 0 : Math.toIntExact(parameter.elements() / rows);
     this.sum = manager.zeros(new Shape(rows, columns), DataType.FLOAT32);
+  }
+
+  final NDArray sum() {
+    return sum;
+  }
+
+  /** The second sum; null before the first fold. */
+  final NDArray folded() {
+    return folded;
+  }
+
+  final int rows() {
+    return rows;
+  }
+
+  final int columns() {
+    return columns;
+  }
+
+  final Precision precision() {
+    return precision;
+  }
+
+  /** Rows of a tile of products that have some elements in each of these rows. */
+  final int tileRows(long elements) {
+    int fitting = Math.toIntExact(Math.max(1, tileElements / Math.max(1, elements)));
+    return fitting > 16 ? fitting / 16 * 16 : fitting;
   }
 
   /**
@@ -48,19 +83,20 @@ final class DenseSquares {
    * @param left (tokens, rows of the parameter)
    * @param right (tokens, columns of the parameter)
    */
-  void addSquaredProduct(NDArray left, NDArray right) {
+  final void addSquaredProduct(NDArray left, NDArray right) {
     beforeAdding(1);
-    addTiles(0, rows, left, right);
+    addTiles(0, left, right);
   }
 
-  private void addTiles(int firstRow, int height, NDArray left, NDArray right) {
-    int fitting = Math.max(1, TILE_ELEMENTS / Math.max(1, columns));
-    int step = fitting > 16 ? fitting / 16 * 16 : fitting;
+  /** As {@link #addBlock}, with a tile of the product in memory at a time. */
+  final void addTiles(int firstRow, NDArray left, NDArray right) {
+    int height = Math.toIntExact(left.getShape().get(1));
+    int step = tileRows(columns);
     for (int from = 0; from < height; from += step) {
       int to = Math.min(height, from + step);
       try (NDArray part = left.get(NDIndex.sliceAxis(1, from, to));
           NDArray transposed = part.transpose();
-          NDArray gradient = transposed.matMul(right);
+          NDArray gradient = precision.product(transposed, right);
           NDArray tile = sum.get(NDIndex.sliceAxis(0, firstRow + from, firstRow + to))) {
         gradient.muli(gradient);
         tile.addi(gradient);
@@ -76,66 +112,38 @@ final class DenseSquares {
    * @param left (tokens, rows of the block)
    * @param right (tokens, columns of the parameter)
    */
-  void addSquaredProduct(int firstRow, NDArray left, NDArray right) {
+  final void addSquaredProduct(int firstRow, NDArray left, NDArray right) {
     if (firstRow == 0) {
       beforeAdding(1);
     }
     int height = Math.toIntExact(left.getShape().get(1));
-    int tokens = Math.toIntExact(left.getShape().get(0));
-    if (tokens == 1) {
-      try (NDArray leftSquares = left.square();
-          NDArray column = leftSquares.transpose();
-          NDArray rightSquares = right.square();
-          NDArray product = column.matMul(rightSquares);
-          NDArray block = sum.get(NDIndex.sliceAxis(0, firstRow, firstRow + height))) {
-        block.addi(product);
-      }
+    if (left.getShape().get(0) > 1) {
+      addBlock(firstRow, left, right);
       return;
     }
-    if (SquaredProducts.isUsable() && !sum.getDevice().isGpu()) {
-      int[] first = {0};
-      products.add(
-          floats(sum).slice(firstRow * columns, height * columns),
-          new SquaredProducts.Operand(floats(left), height, first),
-          new SquaredProducts.Operand(floats(right), columns, first),
-          new int[] {tokens});
-      return;
+    try (NDArray leftSquares = left.square();
+        NDArray column = leftSquares.transpose();
+        NDArray rightSquares = right.square();
+        NDArray product = column.matMul(rightSquares);
+        NDArray block = sum.get(NDIndex.sliceAxis(0, firstRow, firstRow + height))) {
+      block.addi(product);
     }
-    addTiles(firstRow, height, left, right);
   }
+
+  /** Adds the squares of leftᵀ·right to some rows, for one example with several tokens. */
+  abstract void addBlock(int firstRow, NDArray left, NDArray right);
 
   /**
-   * Does what {@link #addSquaredProduct} does for several examples. Where the processor's vectors
-   * can be used, forming, squaring and adding together take little longer than forming alone.
+   * Does what {@link #addSquaredProduct} does for each direction of a backward pass. Rows outside
+   * {@link Backward#ranges} have no gradient.
    *
-   * @param left (all rows, rows of the parameter)
-   * @param leftFirst for each example, its first row in left
-   * @param right (all rows, columns of the parameter)
-   * @param rightFirst for each example, its first row in right
-   * @param count for each example, how many rows it has
+   * @param left (directions or examples, rows, rows of the parameter)
+   * @param right (directions or examples, rows, columns of the parameter)
+   * @param leftIsActivation whether left is by example and right by direction, or the other way
+   *     round
    */
-  void addSquaredProducts(
-      NDArray left, int[] leftFirst, NDArray right, int[] rightFirst, int[] count) {
-    if (SquaredProducts.isUsable() && !sum.getDevice().isGpu()) {
-      beforeAdding(count.length);
-      products.add(
-          floats(sum),
-          new SquaredProducts.Operand(floats(left), rows, leftFirst),
-          new SquaredProducts.Operand(floats(right), columns, rightFirst),
-          count);
-      return;
-    }
-    for (int i = 0; i < count.length; i++) {
-      try (NDArray leftRows = rows(left, leftFirst[i], count[i]);
-          NDArray rightRows = rows(right, rightFirst[i], count[i])) {
-        addSquaredProduct(leftRows, rightRows);
-      }
-    }
-  }
-
-  private static NDArray rows(NDArray array, int first, int count) {
-    return array.get(NDIndex.sliceAxis(0, first, first + count));
-  }
+  abstract void addSquaredProducts(
+      NDArray left, NDArray right, boolean leftIsActivation, Backward backward);
 
   /**
    * Adds leftᵀ·right, where both are squares already. This handles all examples at once when each
@@ -144,7 +152,7 @@ final class DenseSquares {
    * @param left (examples, rows of the parameter)
    * @param right (examples, columns of the parameter)
    */
-  void addProduct(NDArray left, NDArray right) {
+  final void addProduct(NDArray left, NDArray right) {
     beforeAdding(1);
     try (NDArray transposed = left.transpose();
         NDArray product = transposed.matMul(right)) {
@@ -157,7 +165,7 @@ final class DenseSquares {
    *
    * @param gradients (examples, the parameter's elements)
    */
-  void addSquares(NDArray gradients) {
+  final void addSquares(NDArray gradients) {
     beforeAdding(1);
     try (NDArray squares = gradients.square();
         NDArray total = squares.sum(new int[] {0});
@@ -171,7 +179,7 @@ final class DenseSquares {
    *
    * @param gradient in the parameter's shape
    */
-  void addSquareInPlace(NDArray gradient) {
+  final void addSquareInPlace(NDArray gradient) {
     beforeAdding(1);
     gradient.muli(gradient);
     try (NDArray shaped = gradient.reshape(sum.getShape())) {
@@ -184,19 +192,9 @@ final class DenseSquares {
    *
    * @param gradients by row
    */
-  void addRowSquares(Map<Integer, float[]> gradients) {
-    beforeAdding(1);
-    FloatBuffer values = floats(sum);
-    gradients.forEach(
-        (row, gradient) -> {
-          int start = row * columns;
-          for (int i = 0; i < columns; i++) {
-            values.put(start + i, values.get(start + i) + gradient[i] * gradient[i]);
-          }
-        });
-  }
+  abstract void addRowSquares(Map<Integer, float[]> gradients);
 
-  private void beforeAdding(int terms) {
+  final void beforeAdding(int terms) {
     if (additions > 0 && additions + terms > FOLD_AFTER) {
       if (folded == null) {
         folded = Scratch.keep(manager.zeros(sum.getShape(), DataType.FLOAT32));
@@ -208,7 +206,7 @@ final class DenseSquares {
     additions += terms;
   }
 
-  void clear() {
+  final void clear() {
     zero(sum);
     if (folded != null) {
       zero(folded);
@@ -220,22 +218,11 @@ final class DenseSquares {
     array.set(new NDIndex().addAllDim(), 0f);
   }
 
-  void copy(long firstElement, float[] target, int offset, int elements) {
-    view(sum, firstElement, elements).get(target, offset, elements);
-    if (folded != null) {
-      FloatBuffer second = view(folded, firstElement, elements);
-      for (int i = 0; i < elements; i++) {
-        target[offset + i] += second.get(i);
-      }
-    }
-  }
-
-  private static FloatBuffer view(NDArray array, long firstElement, int elements) {
-    return floats(array).slice(Math.toIntExact(firstElement), elements);
-  }
-
-  /** An array's own memory, or a copy of it when its elements are not in order. */
-  private static FloatBuffer floats(NDArray array) {
-    return array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
-  }
+  /**
+   * Copies a run of the sums.
+   *
+   * @param firstElement index into the flattened parameter
+   * @param target receives {@code elements} values from {@code offset} on
+   */
+  abstract void copy(long firstElement, float[] target, int offset, int elements);
 }

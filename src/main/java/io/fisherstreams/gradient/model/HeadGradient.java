@@ -3,7 +3,7 @@ package io.fisherstreams.gradient.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
-import java.nio.FloatBuffer;
+import io.fisherstreams.gradient.device.Precision;
 import java.util.Arrays;
 import java.util.List;
 
@@ -21,12 +21,16 @@ final class HeadGradient {
   private final LoadedParameter weight;
   private final boolean tied;
   private final SquaredSums sums;
+  private final LogitColumns columns;
+  private final Precision precision;
 
   HeadGradient(VocabularyHead head, LoadedParameter weight, boolean tied, SquaredSums sums) {
     this.head = head;
     this.weight = weight;
     this.tied = tied;
     this.sums = sums;
+    this.columns = LogitColumns.of(sums.compute());
+    this.precision = weight.precision();
   }
 
   /**
@@ -55,16 +59,8 @@ final class HeadGradient {
         rows,
         (first, logits, block) -> {
           NDArray d = logits.subi(shift).exp().muli(-factor);
-          int columns = Math.toIntExact(block.getShape().get(0));
-          FloatBuffer values = VocabularyHead.elements(d);
-          for (int i = 0; i < tokens.length; i++) {
-            int column = tokens[i] - first;
-            if (column >= 0 && column < columns) {
-              int at = i * columns + column;
-              values.put(at, values.get(at) + factor);
-            }
-          }
-          gradient.addi(d.matMul(block));
+          columns.add(d, Arrays.stream(tokens).map(token -> token - first).toArray(), factor);
+          gradient.addi(precision.product(d, block));
           addSquares(first, d, rows, target);
         });
     shift.close();
@@ -82,7 +78,7 @@ final class HeadGradient {
     return Scratch.scoped(
         () -> {
           NDArray d = manager.create(logits, new Shape(1, logits.length));
-          NDArray gradient = d.matMul(weight.value());
+          NDArray gradient = precision.product(d, weight.value());
           addSquares(0, d, row, target);
           return gradient;
         });
@@ -101,33 +97,17 @@ final class HeadGradient {
 
   /** Moves the columns of looked-up tokens from d to the table's rows. */
   private void moveLookedUp(int first, NDArray d, NDArray rows, Target target) {
-    int count = Math.toIntExact(d.getShape().get(0));
-    int columns = Math.toIntExact(d.getShape().get(1));
+    int end = first + Math.toIntExact(d.getShape().get(1));
     List<Integer> tokens =
         Arrays.stream(target.lookedUp)
             .distinct()
-            .filter(token -> token >= first && token < first + columns)
+            .filter(token -> token >= first && token < end)
             .boxed()
             .toList();
     if (tokens.isEmpty()) {
       return;
     }
-    FloatBuffer values = VocabularyHead.elements(d);
-    float[] moved = new float[tokens.size() * count];
-    for (int k = 0; k < tokens.size(); k++) {
-      for (int i = 0; i < count; i++) {
-        int at = i * columns + tokens.get(k) - first;
-        moved[k * count + i] = values.get(at);
-        values.put(at, 0);
-      }
-    }
-    float[] gradients =
-        rows.getManager()
-            .create(moved, new Shape(tokens.size(), count))
-            .matMul(rows)
-            .toFloatArray();
-    for (int k = 0; k < tokens.size(); k++) {
-      target.rows.add(target.direction, tokens.get(k), gradients, k * head.width());
-    }
+    NDArray moved = columns.take(d, tokens.stream().map(token -> token - first).toList());
+    target.rows.add(target.direction, tokens, precision.product(moved, rows));
   }
 }

@@ -1,6 +1,8 @@
 package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDArrays;
+import ai.djl.ndarray.NDList;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
@@ -22,7 +24,7 @@ final class LanguageRuntime extends BatchedRuntime {
   LanguageRuntime(LanguageNetwork network, Parameters parameters) {
     super(parameters, network.embeddings());
     this.network = network;
-    this.head = new VocabularyHead(network.head().value());
+    this.head = new VocabularyHead(network.head());
   }
 
   @Override
@@ -244,28 +246,38 @@ final class LanguageRuntime extends BatchedRuntime {
     private void walk(List<Step> steps, SquaredSums sums) {
       int[] examples = steps.stream().mapToInt(Step::example).toArray();
       int rows = Math.toIntExact(pass.hidden().getShape().get(1));
-      int width = head.width();
       Cotangents directions =
           new Cotangents(examples, new float[examples.length][0], Squaring.EACH);
       HeadGradient gradient = new HeadGradient(head, network.head(), isTied(), sums);
       try (NDManager walk = scope.newSubManager()) {
         Backward backward = new Backward(walk, batch.size(), directions, pass.ranges(), sums);
-        RowGradients table = new RowGradients(examples.length, width);
-        float[] d = new float[examples.length * rows * width];
-        for (int k = 0; k < examples.length; k++) {
-          Step step = steps.get(k);
-          int[] lookedUp = pass.lookedUp()[step.example];
-          try (NDArray found =
-              step.direction.apply(gradient, new HeadGradient.Target(k, lookedUp, table))) {
-            float[] values = found.toFloatArray();
-            for (int t = 0; t < step.positions.length; t++) {
-              System.arraycopy(values, t * width, d, (k * rows + step.positions[t]) * width, width);
-            }
-          }
-        }
-        pass.backward(walk.create(d, new Shape(examples.length, rows, width)), backward, table);
+        RowGradients table = RowGradients.of(backward, pass.lookedUp(), head.width());
+        NDArray d =
+            Scratch.scoped(
+                () -> {
+                  NDList all = new NDList();
+                  for (int k = 0; k < steps.size(); k++) {
+                    Step step = steps.get(k);
+                    int[] lookedUp = pass.lookedUp()[step.example];
+                    NDArray found =
+                        step.direction.apply(
+                            gradient, new HeadGradient.Target(k, lookedUp, table));
+                    all.add(asRows(walk, step.positions, rows).matMul(found));
+                  }
+                  return NDArrays.stack(all);
+                });
+        pass.backward(d, backward, table);
         backward.addRowSquares(network.tokens(), table);
       }
+    }
+
+    /** 1 where a row is a target's position and 0 elsewhere, (rows, targets). */
+    private static NDArray asRows(NDManager manager, int[] positions, int rows) {
+      float[] members = new float[rows * positions.length];
+      for (int t = 0; t < positions.length; t++) {
+        members[positions[t] * positions.length + t] = 1;
+      }
+      return manager.create(members, new Shape(rows, positions.length));
     }
 
     @Override

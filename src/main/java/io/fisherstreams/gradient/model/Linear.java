@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
 import java.util.Optional;
 
@@ -50,9 +51,7 @@ final class Linear {
 
   /** (…, inputs) to (…, outputs). */
   NDArray forward(NDArray x) {
-    return ai.djl.nn.core.Linear.linear(
-            x, outputsFirst(), bias.map(LoadedParameter::value).orElse(null))
-        .singletonOrThrow();
+    return precision().linear(x, outputsFirst(), bias.map(LoadedParameter::value).orElse(null));
   }
 
   /**
@@ -88,7 +87,12 @@ final class Linear {
 
   /** The input's gradients: (directions, rows, outputs) to (directions, rows, inputs). */
   NDArray inputGradient(NDArray d) {
-    return d.matMul(outputsFirst());
+    return precision().product(d, outputsFirst());
+  }
+
+  /** Of the layer's matrix products. */
+  Precision precision() {
+    return weight.precision();
   }
 
   private NDArray outputsFirst() {

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
@@ -24,6 +25,9 @@ public interface ModelRuntime extends AutoCloseable {
   default Optional<String> note() {
     return Optional.empty();
   }
+
+  /** Where the model runs, and where its sums of squares are. */
+  Compute compute();
 
   /** The parameters that gradients are taken for, in the checkpoint's order. */
   List<TensorInfo> parameters();

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -42,22 +43,24 @@ public final class ModelRuntimes {
    * @param checkpoint the model's tensors, in any floating type
    * @param head tensors of a frozen head, which replace the checkpoint's of the same name and have
    *     no Fisher
+   * @param compute where and how the model runs
    * @throws InvalidInput when no architecture has this {@code model_type}, or the tensors are not
    *     what the config describes
    */
   public static ModelRuntime load(
-      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
-    return load(config, checkpoint, head, NetworkRuntime::new, LanguageRuntime::new);
+      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head, Compute compute) {
+    return load(config, checkpoint, head, compute, NetworkRuntime::new, LanguageRuntime::new);
   }
 
   /**
-   * As {@link #load(ModelConfig, TensorSource, Optional)}, but gradients come from automatic
+   * As {@link #load(ModelConfig, TensorSource, Optional, Compute)}, but gradients come from automatic
    * differentiation, with one backward pass per direction: the slow implementation that the fast
    * one is compared with.
    */
   public static ModelRuntime loadPlain(
-      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head) {
-    return load(config, checkpoint, head, PlainLoopRuntime::of, PlainLanguageRuntime::new);
+      ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head, Compute compute) {
+    return load(
+        config, checkpoint, head, compute, PlainLoopRuntime::of, PlainLanguageRuntime::new);
   }
 
   /**
@@ -144,14 +147,15 @@ public final class ModelRuntimes {
    * @throws InvalidInput when it is no TorchScript module, or its parameters and the checkpoint's
    *     tensors differ in name or shape
    */
-  public static ModelRuntime loadTorchScript(Path file, TensorSource checkpoint) {
-    return TorchScript.load(file, checkpoint);
+  public static ModelRuntime loadTorchScript(Path file, TensorSource checkpoint, Compute compute) {
+    return TorchScript.load(file, checkpoint, compute);
   }
 
   private static ModelRuntime load(
       ModelConfig config,
       TensorSource checkpoint,
       Optional<TensorSource> head,
+      Compute compute,
       BiFunction<Network, Parameters, ModelRuntime> implementation,
       BiFunction<LanguageNetwork, Parameters, ModelRuntime> languageImplementation) {
     Architecture architecture =
@@ -167,7 +171,7 @@ public final class ModelRuntimes {
                   "%s: quantised weights are not implemented, found quantization_config %s"
                       .formatted(config.origin(), quantised));
             });
-    Parameters parameters = new Parameters(checkpoint, head);
+    Parameters parameters = new Parameters(checkpoint, head, compute);
     try {
       if (architecture.language().isPresent()
           && DecoderLanguageModel.isMeant(config, parameters.names())) {

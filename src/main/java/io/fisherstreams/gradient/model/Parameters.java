@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
@@ -23,7 +24,7 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Loads a model's tensors into native float32 memory, and checks that the checkpoint is what the
+ * Loads a model's tensors as float32 onto the device where the model runs, and checks that the checkpoint is what the
  * architecture expects: each requested tensor must exist with exactly the given shape, and at the
  * end no tensor may be left over.
  *
@@ -46,14 +47,16 @@ final class Parameters implements AutoCloseable {
 
   private final Set<String> takenFromHead = new HashSet<>();
   private final Set<String> ignored = new HashSet<>();
+  private final Compute compute;
   private final NDManager manager;
 
-  Parameters(TensorSource checkpoint, Optional<TensorSource> head) {
+  Parameters(TensorSource checkpoint, Optional<TensorSource> head, Compute compute) {
     this.checkpoint = checkpoint;
     this.head = head;
     this.checkpointTensors = byName(checkpoint);
     this.headTensors = head.map(Parameters::byName).orElse(Map.of());
-    this.manager = NDManager.newBaseManager("PyTorch");
+    this.compute = compute;
+    this.manager = compute.newManager();
   }
 
   private static Map<String, TensorInfo> byName(TensorSource source) {
@@ -203,6 +206,11 @@ final class Parameters implements AutoCloseable {
         .toList();
   }
 
+  /** Where and how the model runs. */
+  Compute compute() {
+    return compute;
+  }
+
   /** The manager that owns the tensors. */
   NDManager manager() {
     return manager;
@@ -234,7 +242,8 @@ final class Parameters implements AutoCloseable {
               .formatted(source.origin(), name, info.dtype()));
     }
     LoadedParameter parameter =
-        new LoadedParameter(info, read(source, info), estimated && !fromHead);
+        new LoadedParameter(
+            info, read(source, info), estimated && !fromHead, compute.precision());
     taken.put(own(name), parameter);
     if (fromHead) {
       takenFromHead.add(name);
@@ -266,8 +275,21 @@ final class Parameters implements AutoCloseable {
   }
 
   private NDArray read(TensorSource source, TensorInfo info) {
-    long[] shape = info.shape().stream().mapToLong(Long::longValue).toArray();
-    NDArray array = manager.create(new Shape(shape), DataType.FLOAT32);
+    long[] sizes = info.shape().stream().mapToLong(Long::longValue).toArray();
+    Shape shape = new Shape(sizes);
+    if (info.elements() == 0 || !compute.device().isGpu()) {
+      return read(source, info, manager.create(shape, DataType.FLOAT32));
+    }
+    try (NDManager host = Compute.cpu().newManager()) {
+      NDArray array = read(source, info, host.create(shape, DataType.FLOAT32));
+      NDArray copy = array.toDevice(compute.device(), true);
+      copy.attach(manager);
+      return copy;
+    }
+  }
+
+  /** Fills an array in the host's memory. */
+  private static NDArray read(TensorSource source, TensorInfo info, NDArray array) {
     if (info.elements() == 0) {
       return array;
     }

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -33,6 +34,11 @@ final class PlainLanguageRuntime implements ModelRuntime {
   @Override
   public Output output() {
     return Output.TOKENS;
+  }
+
+  @Override
+  public Compute compute() {
+    return parameters.compute();
   }
 
   @Override

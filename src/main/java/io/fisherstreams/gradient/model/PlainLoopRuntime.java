@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
@@ -30,41 +31,51 @@ final class PlainLoopRuntime implements ModelRuntime {
 
   private final Forward forward;
   private final List<LoadedParameter> parameters;
-  private final NDManager manager;
-  private final AutoCloseable owner;
+  private final Memory memory;
   private final Output output;
+
+  /**
+   * Where the passes' arrays are.
+   *
+   * @param manager owns them
+   * @param compute its device
+   * @param owner of everything native, closed with the runtime
+   */
+  record Memory(NDManager manager, Compute compute, AutoCloseable owner) {
+    static Memory of(Parameters parameters) {
+      return new Memory(parameters.manager(), parameters.compute(), parameters);
+    }
+  }
 
   /**
    * A runtime over some function.
    *
    * @param output what the function's results mean
    * @param parameters the parameters that gradients are computed for
-   * @param manager owns the passes' arrays
-   * @param owner of everything native, closed with the runtime
    */
   PlainLoopRuntime(
-      Output output,
-      Forward forward,
-      List<LoadedParameter> parameters,
-      NDManager manager,
-      AutoCloseable owner) {
+      Output output, Forward forward, List<LoadedParameter> parameters, Memory memory) {
     this.output = output;
     this.forward = forward;
     this.parameters = parameters;
-    this.manager = manager;
-    this.owner = owner;
+    this.memory = memory;
     parameters.forEach(parameter -> parameter.value().setRequiresGradient(true));
   }
 
   /** The plain loop over a network's forward pass. */
   static PlainLoopRuntime of(Network network, Parameters parameters) {
     return new PlainLoopRuntime(
-        network.output(), network::logits, parameters.finish(), parameters.manager(), parameters);
+        network.output(), network::logits, parameters.finish(), Memory.of(parameters));
   }
 
   @Override
   public Output output() {
     return output;
+  }
+
+  @Override
+  public Compute compute() {
+    return memory.compute;
   }
 
   @Override
@@ -79,7 +90,7 @@ final class PlainLoopRuntime implements ModelRuntime {
 
   @Override
   public ForwardPass forward(List<Example> batch) {
-    return recording(true, () -> new Pass(manager.newSubManager(), batch));
+    return recording(true, () -> new Pass(memory.manager.newSubManager(), batch));
   }
 
   /** Runs all examples at once, without recording. */
@@ -88,7 +99,7 @@ final class PlainLoopRuntime implements ModelRuntime {
     return recording(
         false,
         () -> {
-          try (NDManager scope = manager.newSubManager()) {
+          try (NDManager scope = memory.manager.newSubManager()) {
             return forward.logits(scope, batch).toFloatArray();
           }
         });
@@ -116,7 +127,7 @@ final class PlainLoopRuntime implements ModelRuntime {
   @Override
   public void close() {
     try {
-      owner.close();
+      memory.owner.close();
     } catch (Exception e) {
       throw new IllegalStateException("closing the model failed", e);
     }

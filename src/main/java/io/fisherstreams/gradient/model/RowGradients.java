@@ -1,59 +1,43 @@
 package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
-import java.util.ArrayList;
-import java.util.HashMap;
+import io.fisherstreams.gradient.model.Cotangents.Squaring;
 import java.util.List;
-import java.util.Map;
 
 /**
  * Gradients of a table's rows in one backward pass, by direction. Different uses of one table, such
  * as encoder, decoder and a tied head, are added here before anything is squared.
  */
-final class RowGradients {
-  private final int width;
-  private final List<Map<Integer, float[]>> byDirection = new ArrayList<>();
+interface RowGradients {
 
   /**
    * No gradient yet.
    *
+   * @param lookedUp for each example, at least the table's rows that get gradients
    * @param width elements of a row
    */
-  RowGradients(int directions, int width) {
-    this.width = width;
-    for (int i = 0; i < directions; i++) {
-      byDirection.add(new HashMap<>());
-    }
+  static RowGradients of(Backward backward, int[][] lookedUp, int width) {
+    return backward.compute().fused()
+        ? new HostRowGradients(backward.directions(), width)
+        : new DeviceRowGradients(backward, lookedUp, width);
   }
 
   /**
-   * Adds the gradients of looked-up rows.
+   * Adds the gradients of looked-up rows. Positions outside {@link Backward#ranges} have none.
    *
    * @param gradients (directions, positions, width)
    * @param lookedUp for each example, the table's row by position
    */
-  void add(NDArray gradients, int[][] lookedUp, Backward backward) {
-    int positions = Math.toIntExact(gradients.getShape().get(1));
-    float[] values = gradients.toFloatArray();
-    for (int direction = 0; direction < byDirection.size(); direction++) {
-      int example = backward.example(direction);
-      int to = Math.min(backward.ranges().to()[example], positions);
-      for (int i = backward.ranges().from()[example]; i < to; i++) {
-        add(direction, lookedUp[example][i], values, (direction * positions + i) * width);
-      }
-    }
-  }
+  void add(NDArray gradients, int[][] lookedUp, Backward backward);
 
-  /** Adds the gradient of one row, which begins at an offset. */
-  void add(int direction, int row, float[] values, int offset) {
-    float[] sum = byDirection.get(direction).computeIfAbsent(row, unused -> new float[width]);
-    for (int j = 0; j < width; j++) {
-      sum[j] += values[offset + j];
-    }
-  }
+  /**
+   * Adds the gradients of some rows in one direction.
+   *
+   * @param rows distinct
+   * @param gradients (rows, width)
+   */
+  void add(int direction, List<Integer> rows, NDArray gradients);
 
-  /** By direction, the gradients by row. */
-  List<Map<Integer, float[]>> byDirection() {
-    return byDirection;
-  }
+  /** Adds the squares of each direction's gradients, or those of their sum. */
+  void addSquares(LoadedParameter table, Squaring squaring, SquaredSums sums);
 }

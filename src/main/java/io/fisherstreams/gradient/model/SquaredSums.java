@@ -1,27 +1,35 @@
 package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDManager;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.tensor.TensorInfo;
+import java.util.HashMap;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.stream.IntStream;
 
 /**
  * Σ over examples of squared gradients, one float32 value per parameter element, and the number of
  * examples. The diagonal Fisher is the sum divided by this number.
  *
- * <p>A dense parameter has a sum for each element, see {@link DenseSquares}. An embedding table, of
- * which an example touches few rows, has sums for the touched rows only, see {@link RowSquares}.
+ * <p>A dense parameter has a sum for each element, see {@link DenseSquares}. In the host's memory an
+ * embedding table, of which an example touches few rows, has sums for the touched rows only, see
+ * {@link RowSquares}. The sums stay on the runtime's device until they are copied.
  *
  * <p>Owns native memory until {@link #close()}. Not for use by several threads.
  */
 public final class SquaredSums implements AutoCloseable {
   private final Map<String, TensorInfo> parameters = new LinkedHashMap<>();
+  private final Set<String> sparse = new HashSet<>();
   private final Map<String, DenseSquares> dense = new LinkedHashMap<>();
   private final Map<String, RowSquares> rows = new LinkedHashMap<>();
-  private final NDManager manager = NDManager.newBaseManager("PyTorch");
-  private final SquaredProducts products = new SquaredProducts();
+  private final Map<String, TiledSquares> tiled = new HashMap<>();
+  private final Compute compute;
+  private final NDManager manager;
   private long examples;
 
   /**
@@ -30,14 +38,29 @@ public final class SquaredSums implements AutoCloseable {
    * @param runtime the model whose gradients are to be summed
    */
   public SquaredSums(ModelRuntime runtime) {
+    compute = runtime.compute();
+    manager = compute.newManager();
+    SquaredProducts products = new SquaredProducts();
     for (TensorInfo parameter : runtime.parameters()) {
-      parameters.put(parameter.name(), parameter);
-      if (runtime.sparse(parameter.name())) {
-        rows.put(parameter.name(), new RowSquares(Math.toIntExact(parameter.shape().get(1))));
+      String name = parameter.name();
+      parameters.put(name, parameter);
+      if (runtime.sparse(name)) {
+        sparse.add(name);
+      }
+      if (!compute.fused()) {
+        tiled.put(name, new TiledSquares(manager, compute, parameter));
+        dense.put(name, tiled.get(name));
+      } else if (sparse.contains(name)) {
+        rows.put(name, new RowSquares(Math.toIntExact(parameter.shape().get(1))));
       } else {
-        dense.put(parameter.name(), new DenseSquares(manager, products, parameter));
+        dense.put(name, new FusedSquares(manager, products, parameter));
       }
     }
+  }
+
+  /** Where the sums are. */
+  Compute compute() {
+    return compute;
   }
 
   /** The parameters, in the checkpoint's order. */
@@ -81,9 +104,26 @@ public final class SquaredSums implements AutoCloseable {
    * @param elements length of the run
    */
   public Optional<SparseRun> sparseRun(String parameter, long firstElement, int elements) {
-    return Optional.ofNullable(rows.get(parameter))
-        .map(sums -> sums.run(firstElement, elements))
-        .filter(run -> 2 * run.indices().length < elements);
+    if (!sparse.contains(parameter)) {
+      return Optional.empty();
+    }
+    RowSquares touched = rows.get(parameter);
+    SparseRun run =
+        touched == null
+            ? notZero(parameter, firstElement, elements)
+            : touched.run(firstElement, elements);
+    return Optional.of(run).filter(found -> 2 * found.indices().length < elements);
+  }
+
+  private SparseRun notZero(String parameter, long firstElement, int elements) {
+    float[] all = new float[elements];
+    copy(parameter, firstElement, all, 0, elements);
+    int[] indices = IntStream.range(0, elements).filter(i -> all[i] != 0).toArray();
+    float[] values = new float[indices.length];
+    for (int i = 0; i < values.length; i++) {
+      values[i] = all[indices[i]];
+    }
+    return new SparseRun(indices, values);
   }
 
   /**
@@ -111,11 +151,16 @@ public final class SquaredSums implements AutoCloseable {
     return dense.get(parameter.name());
   }
 
+  /** The sums of a parameter on a device where nothing is fused. */
+  TiledSquares tiled(LoadedParameter parameter) {
+    return tiled.get(parameter.name());
+  }
+
   /** Adds the squares of some rows' gradients of a table, whether its sums are dense or not. */
   void addRowSquares(LoadedParameter table, Map<Integer, float[]> gradients) {
-    RowSquares sparse = rows.get(table.name());
-    if (sparse != null) {
-      gradients.forEach(sparse::addSquares);
+    RowSquares touched = rows.get(table.name());
+    if (touched != null) {
+      gradients.forEach(touched::addSquares);
     } else {
       dense.get(table.name()).addRowSquares(gradients);
     }

@@ -1,5 +1,6 @@
 package io.fisherstreams.gradient.model;
 
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -52,16 +53,17 @@ final class TorchScript implements PlainLoopRuntime.Forward {
    * @throws InvalidInput when the file is no TorchScript module, or its parameters and the
    *     checkpoint's tensors differ in name or shape
    */
-  static ModelRuntime load(Path file, TensorSource checkpoint) {
+  static ModelRuntime load(Path file, TensorSource checkpoint, Compute compute) {
     if (!Files.isRegularFile(file)) {
       throw new InvalidInput(file + ": no such TorchScript file");
     }
-    Parameters parameters = new Parameters(checkpoint, Optional.empty());
+    Parameters parameters = new Parameters(checkpoint, Optional.empty(), compute);
     try {
       PtNDManager manager = (PtNDManager) parameters.manager();
       TorchScript script = new TorchScript(file, module(file, manager));
       List<LoadedParameter> replaced = script.replaceParameters(parameters, manager);
-      return new PlainLoopRuntime(Output.CLASSES, script, replaced, manager, parameters);
+      return new PlainLoopRuntime(
+          Output.CLASSES, script, replaced, new PlainLoopRuntime.Memory(manager, compute, parameters));
     } catch (RuntimeException e) {
       parameters.close();
       throw e;
@@ -71,7 +73,8 @@ final class TorchScript implements PlainLoopRuntime.Forward {
   private static PtSymbolBlock module(Path file, PtNDManager manager) {
     try {
       PtSymbolBlock module =
-          JniUtils.loadModule(manager, file, false, new String[0], new String[0], true);
+          JniUtils.loadModule(
+              manager, file, manager.getDevice().isGpu(), new String[0], new String[0], true);
       // Scripted modules still have their dropout; evaluation mode turns it off.
       JniUtils.enableInferenceMode(module);
       return module;
@@ -100,7 +103,7 @@ final class TorchScript implements PlainLoopRuntime.Forward {
           try (NDArray value = parameter.value()) {
             value.copyTo(array);
           }
-          replaced.put(name, new LoadedParameter(parameter.info(), array, true));
+          replaced.put(name, new LoadedParameter(parameter.info(), array, true, parameter.precision()));
         });
     rejectBuffers(own.keySet(), parameters);
     List<LoadedParameter> inOrder = new ArrayList<>();

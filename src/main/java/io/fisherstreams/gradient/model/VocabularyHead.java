@@ -3,8 +3,7 @@ package io.fisherstreams.gradient.model;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
-import java.nio.ByteOrder;
-import java.nio.FloatBuffer;
+import io.fisherstreams.gradient.device.Precision;
 import java.util.Arrays;
 
 /**
@@ -16,6 +15,7 @@ final class VocabularyHead {
   static final int BLOCK_ELEMENTS = 1 << 22;
 
   private final NDArray weight;
+  private final Precision precision;
   private final int vocabulary;
   private final int width;
   private final int blockElements;
@@ -25,7 +25,7 @@ final class VocabularyHead {
    *
    * @param weight (vocabulary, width)
    */
-  VocabularyHead(NDArray weight) {
+  VocabularyHead(LoadedParameter weight) {
     this(weight, BLOCK_ELEMENTS);
   }
 
@@ -34,11 +34,12 @@ final class VocabularyHead {
    *
    * @param blockElements logits of a block, unless one token's alone are more
    */
-  VocabularyHead(NDArray weight, int blockElements) {
-    this.weight = weight;
+  VocabularyHead(LoadedParameter weight, int blockElements) {
+    this.weight = weight.value();
+    this.precision = weight.precision();
     this.blockElements = blockElements;
-    this.vocabulary = Math.toIntExact(weight.getShape().get(0));
-    this.width = Math.toIntExact(weight.getShape().get(1));
+    this.vocabulary = Math.toIntExact(this.weight.getShape().get(0));
+    this.width = Math.toIntExact(this.weight.getShape().get(1));
   }
 
   int vocabulary() {
@@ -73,7 +74,7 @@ final class VocabularyHead {
                 first == 0 && to == vocabulary
                     ? weight
                     : weight.get(NDIndex.sliceAxis(0, first, to));
-            action.accept(first, rows.matMul(block.transpose()), block);
+            action.accept(first, precision.product(rows, block.transpose()), block);
           });
     }
   }
@@ -172,10 +173,5 @@ final class VocabularyHead {
       narrow[i] = (float) values[i];
     }
     return rows.getManager().create(narrow).reshape(values.length, 1);
-  }
-
-  /** An array's own memory, to change single elements of it. */
-  static FloatBuffer elements(NDArray array) {
-    return array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
   }
 }

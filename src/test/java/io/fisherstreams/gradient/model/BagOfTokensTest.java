@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -217,6 +218,7 @@ final class BagOfTokensTest {
             return bytes;
           }
         },
-        Optional.empty());
+        Optional.empty(),
+        Compute.cpu());
   }
 }

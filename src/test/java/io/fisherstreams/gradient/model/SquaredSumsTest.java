@@ -3,6 +3,9 @@ package io.fisherstreams.gradient.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import ai.djl.Device;
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
@@ -14,16 +17,25 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
 
 class SquaredSumsTest {
   private static final TensorInfo DENSE = new TensorInfo("dense", DType.F32, List.of(700L, 1000L));
   private static final TensorInfo TABLE = new TensorInfo("table", DType.BF16, List.of(6L, 4L));
 
   private final NDManager manager = NDManager.newBaseManager("PyTorch");
-  private final SquaredSums sums = new SquaredSums(new Shapes());
-  private final LoadedParameter dense = new LoadedParameter(DENSE, null, true);
-  private final LoadedParameter table = new LoadedParameter(TABLE, null, true);
+  private final LoadedParameter dense = parameter(DENSE);
+  private final LoadedParameter table = parameter(TABLE);
+  private SquaredSums sums;
+
+  static List<Compute> computes() {
+    return List.of(Compute.cpu(), Compute.on(Device.cpu(), Precision.FLOAT32));
+  }
+
+  private static LoadedParameter parameter(TensorInfo info) {
+    return new LoadedParameter(info, null, true, Precision.FLOAT32);
+  }
 
   @AfterEach
   void close() {
@@ -31,14 +43,18 @@ class SquaredSumsTest {
     manager.close();
   }
 
-  @Test
-  void tiledProductsEqualTheWholeProduct() {
+  @ParameterizedTest
+  @MethodSource("computes")
+  void tiledProductsEqualTheWholeProduct(Compute compute) {
+    sums = new SquaredSums(new Shapes(compute));
     // 700 × 1000 elements are two tiles.
     NDArray left = manager.randomNormal(new Shape(5, 700));
     NDArray right = manager.randomNormal(new Shape(5, 1000));
     sums.dense(dense).addSquaredProduct(left, right);
-    int[] first = {0};
-    sums.dense(dense).addSquaredProducts(left, first, right, first, new int[] {5});
+    Cotangents one = new Cotangents(new int[1], new float[1][0], Cotangents.Squaring.EACH);
+    Backward.RowRanges all = new Backward.RowRanges(new int[1], new int[] {5});
+    new Backward(manager, 1, one, all, sums)
+        .addMatrixSquares(dense, left.expandDims(0), right.expandDims(0), true);
     sums.dense(dense).addSquaredProduct(0, left.get(NDIndex.sliceAxis(1, 0, 256)), right);
     sums.dense(dense).addSquaredProduct(256, left.get(NDIndex.sliceAxis(1, 256, 700)), right);
     float[] x = left.toFloatArray();
@@ -57,13 +73,15 @@ class SquaredSumsTest {
     assertThat(read(123_456, 10)).containsExactly(Arrays.copyOfRange(found, 123_456, 123_466));
   }
 
-  @Test
-  void manyExamplesDoNotLosePrecision() {
+  @ParameterizedTest
+  @MethodSource("computes")
+  void manyExamplesDoNotLosePrecision(Compute compute) {
+    sums = new SquaredSums(new Shapes(compute));
     // The worst that (1024 + 100,001/1024) roundings of 2⁻²⁴ can do is 6.7e-5.
     TensorInfo small = new TensorInfo("small", DType.F32, List.of(3L));
-    LoadedParameter parameter = new LoadedParameter(small, null, true);
+    LoadedParameter parameter = parameter(small);
     float naive = 0;
-    try (SquaredSums own = new SquaredSums(new Shapes(small));
+    try (SquaredSums own = new SquaredSums(new Shapes(compute, List.of(small)));
         NDArray gradient = manager.create(new float[] {0.1f, 0.2f, 0}, new Shape(1, 3))) {
       int n = 100_001;
       for (int i = 0; i < n; i++) {
@@ -80,8 +98,10 @@ class SquaredSumsTest {
     }
   }
 
-  @Test
-  void onlyTouchedRowsOfAnEmbeddingAreKept() {
+  @ParameterizedTest
+  @MethodSource("computes")
+  void onlyTouchedRowsOfAnEmbeddingAreKept(Compute compute) {
+    sums = new SquaredSums(new Shapes(compute));
     sums.addRowSquares(table, Map.of(4, new float[] {1, 2, 0, 3}));
     sums.addRowSquares(table, Map.of(1, new float[] {5, 0, 0, 1}));
     sums.addRowSquares(table, Map.of(4, new float[] {1, 1, 0, 1}));
@@ -107,8 +127,10 @@ class SquaredSumsTest {
     assertThat(part).containsExactly(-1, 0, 2, 5);
   }
 
-  @Test
-  void clearForgetsEverythingEvenWhatIsNotFinite() {
+  @ParameterizedTest
+  @MethodSource("computes")
+  void clearForgetsEverythingEvenWhatIsNotFinite(Compute compute) {
+    sums = new SquaredSums(new Shapes(compute));
     float[] values = new float[700_000];
     values[0] = Float.NaN;
     try (NDArray bad = manager.create(values, new Shape(1, values.length))) {
@@ -130,13 +152,9 @@ class SquaredSumsTest {
   }
 
   /** A runtime of which only the parameters are asked. */
-  private record Shapes(List<TensorInfo> parameters) implements ModelRuntime {
-    Shapes() {
-      this(List.of(DENSE, TABLE));
-    }
-
-    Shapes(TensorInfo parameter) {
-      this(List.of(parameter));
+  private record Shapes(Compute compute, List<TensorInfo> parameters) implements ModelRuntime {
+    Shapes(Compute compute) {
+      this(compute, List.of(DENSE, TABLE));
     }
 
     @Override

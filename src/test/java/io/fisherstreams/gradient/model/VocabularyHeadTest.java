@@ -3,6 +3,10 @@ package io.fisherstreams.gradient.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import java.util.Arrays;
+import io.fisherstreams.gradient.model.Cotangents.Squaring;
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -47,7 +51,12 @@ class VocabularyHeadTest {
   }
 
   private VocabularyHead head(int blockElements) {
-    return new VocabularyHead(manager.create(weight, new Shape(TOKENS, WIDTH)), blockElements);
+    return new VocabularyHead(parameter(), blockElements);
+  }
+
+  private LoadedParameter parameter() {
+    return new LoadedParameter(
+        HEAD, manager.create(weight, new Shape(TOKENS, WIDTH)), true, Precision.FLOAT32);
   }
 
   private double[] probabilities(int row) {
@@ -101,40 +110,54 @@ class VocabularyHeadTest {
   @ValueSource(ints = {1, 30, VocabularyHead.BLOCK_ELEMENTS})
   void gradientsAreThoseOfTheDefinition(int blockElements) {
     VocabularyHead head = head(blockElements);
-    LoadedParameter parameter =
-        new LoadedParameter(HEAD, manager.create(weight, new Shape(TOKENS, WIDTH)), true);
+    LoadedParameter parameter = parameter();
     double[] normaliser = head.summary(rows()).normaliser();
     int[] lookedUp = {3, 49, 3};
     for (boolean tied : new boolean[] {false, true}) {
-      try (SquaredSums sums = new SquaredSums(new OneMatrix())) {
-        RowGradients table = new RowGradients(1, WIDTH);
-        float[] gradient =
-            new HeadGradient(head, parameter, tied, sums)
-                .ofTokens(
-                    rows(), normaliser, labels, 0.5f, new HeadGradient.Target(0, lookedUp, table))
-                .toFloatArray();
-        float[] squares = new float[TOKENS * WIDTH];
-        sums.copy("head", 0, squares, 0, squares.length);
-        assertThat(table.byDirection().get(0).keySet())
-            .containsExactlyInAnyOrderElementsOf(tied ? List.of(3, 49) : List.of());
-        for (int v = 0; v < TOKENS; v++) {
-          float[] moved = table.byDirection().get(0).get(v);
-          for (int j = 0; j < WIDTH; j++) {
-            double expected = weightGradient(v, j);
-            double found = squares[v * WIDTH + j];
-            if (moved != null) {
-              assertThat((double) moved[j]).isCloseTo(expected, within(1e-5));
-              assertThat(found).isZero();
-            } else {
-              assertThat(found).isCloseTo(expected * expected, within(1e-5));
-            }
-          }
-        }
-        for (int i = 0; i < gradient.length; i++) {
-          assertThat((double) gradient[i])
-              .isCloseTo(rowGradient(i / WIDTH, i % WIDTH), within(1e-5));
+      for (Compute compute : SquaredSumsTest.computes()) {
+        try (SquaredSums sums = new SquaredSums(new OneMatrix(compute))) {
+          RowGradients table =
+              RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
+          float[] gradient =
+              new HeadGradient(head, parameter, tied, sums)
+                  .ofTokens(
+                      rows(), normaliser, labels, 0.5f, new HeadGradient.Target(0, lookedUp, table))
+                  .toFloatArray();
+          assertThat(Arrays.copyOfRange(squares(sums), 3 * WIDTH, 4 * WIDTH))
+              .matches(row -> tied == Arrays.equals(row, new float[WIDTH]));
+          table.addSquares(parameter, Squaring.EACH, sums);
+          assertMatchesDefinition(squares(sums), gradient);
         }
       }
+    }
+  }
+
+  private Backward backward(SquaredSums sums) {
+    return new Backward(
+        manager,
+        1,
+        new Cotangents(new int[1], new float[1][0], Squaring.EACH),
+        new Backward.RowRanges(new int[1], new int[] {ROWS}),
+        sums);
+  }
+
+  private static float[] squares(SquaredSums sums) {
+    float[] squares = new float[TOKENS * WIDTH];
+    sums.copy("head", 0, squares, 0, squares.length);
+    return squares;
+  }
+
+  private void assertMatchesDefinition(float[] squares, float[] gradient) {
+    for (int v = 0; v < TOKENS; v++) {
+      for (int j = 0; j < WIDTH; j++) {
+        double expected = weightGradient(v, j);
+        assertThat((double) squares[v * WIDTH + j])
+            .isCloseTo(expected * expected, within(1e-5));
+      }
+    }
+    for (int i = 0; i < gradient.length; i++) {
+      assertThat((double) gradient[i])
+          .isCloseTo(rowGradient(i / WIDTH, i % WIDTH), within(1e-5));
     }
   }
 
@@ -159,7 +182,7 @@ class VocabularyHeadTest {
   }
 
   /** A runtime of which only the parameters are asked. */
-  private record OneMatrix() implements ModelRuntime {
+  private record OneMatrix(Compute compute) implements ModelRuntime {
     @Override
     public List<TensorInfo> parameters() {
       return List.of(HEAD);

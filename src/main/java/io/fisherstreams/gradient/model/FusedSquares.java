@@ -1,0 +1,92 @@
+package io.fisherstreams.gradient.model;
+
+import ai.djl.ndarray.NDArray;
+import ai.djl.ndarray.NDManager;
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.tensor.TensorInfo;
+import java.nio.ByteOrder;
+import java.nio.FloatBuffer;
+import java.util.Map;
+
+/**
+ * Sums of squares in the host's memory. Gradients are formed, squared and added together by {@link
+ * SquaredProducts}, which takes little longer than forming them alone.
+ */
+final class FusedSquares extends DenseSquares {
+  private final SquaredProducts products;
+
+  /** Sums of zero examples. */
+  FusedSquares(NDManager manager, SquaredProducts products, TensorInfo parameter) {
+    super(manager, Precision.FLOAT32, CACHED_ELEMENTS, parameter);
+    this.products = products;
+  }
+
+  @Override
+  void addBlock(int firstRow, NDArray left, NDArray right) {
+    int height = Math.toIntExact(left.getShape().get(1));
+    int[] first = {0};
+    products.add(
+        floats(sum()).slice(firstRow * columns(), height * columns()),
+        new SquaredProducts.Operand(floats(left), height, first),
+        new SquaredProducts.Operand(floats(right), columns(), first),
+        new int[] {Math.toIntExact(left.getShape().get(0))});
+  }
+
+  @Override
+  void addSquaredProducts(
+      NDArray left, NDArray right, boolean leftIsActivation, Backward backward) {
+    int length = Math.toIntExact(left.getShape().get(1));
+    int directions = backward.directions();
+    int[] ofExample = new int[directions];
+    int[] ofDirection = new int[directions];
+    int[] count = new int[directions];
+    for (int direction = 0; direction < directions; direction++) {
+      int example = backward.example(direction);
+      int from = backward.ranges().from()[example];
+      ofExample[direction] = example * length + from;
+      ofDirection[direction] = direction * length + from;
+      count[direction] = Math.min(backward.ranges().to()[example], length) - from;
+    }
+    beforeAdding(directions);
+    products.add(
+        floats(sum()),
+        new SquaredProducts.Operand(
+            floats(left), rows(), leftIsActivation ? ofExample : ofDirection),
+        new SquaredProducts.Operand(
+            floats(right), columns(), leftIsActivation ? ofDirection : ofExample),
+        count);
+  }
+
+  @Override
+  void addRowSquares(Map<Integer, float[]> gradients) {
+    beforeAdding(1);
+    FloatBuffer values = floats(sum());
+    gradients.forEach(
+        (row, gradient) -> {
+          int start = row * columns();
+          for (int i = 0; i < columns(); i++) {
+            values.put(start + i, values.get(start + i) + gradient[i] * gradient[i]);
+          }
+        });
+  }
+
+  @Override
+  void copy(long firstElement, float[] target, int offset, int elements) {
+    view(sum(), firstElement, elements).get(target, offset, elements);
+    if (folded() != null) {
+      FloatBuffer second = view(folded(), firstElement, elements);
+      for (int i = 0; i < elements; i++) {
+        target[offset + i] += second.get(i);
+      }
+    }
+  }
+
+  private static FloatBuffer view(NDArray array, long firstElement, int elements) {
+    return floats(array).slice(Math.toIntExact(firstElement), elements);
+  }
+
+  /** An array's own memory, or a copy of it when its elements are not in order. */
+  private static FloatBuffer floats(NDArray array) {
+    return array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
+  }
+}
