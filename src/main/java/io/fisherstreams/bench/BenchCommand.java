@@ -1,5 +1,10 @@
 package io.fisherstreams.bench;
 
+import picocli.CommandLine.ParameterException;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.DeviceChoice;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.tensor.DType;
 import java.io.PrintWriter;
@@ -71,21 +76,47 @@ public final class BenchCommand implements Callable<Integer> {
       description = "Folder for the data of this run. Default: the system's temporary folder.")
   private Path workDirectory;
 
+  @Option(
+      names = "--device",
+      paramLabel = "DEVICE",
+      defaultValue = "cpu",
+      description =
+          "For part gradient: where the models run, cpu, gpu:N or auto (docs/gpu.md). Default: ${DEFAULT-VALUE}.")
+  private String device;
+
+  @Option(
+      names = "--compute-dtype",
+      paramLabel = "DTYPE",
+      defaultValue = "float32",
+      description =
+          "For part gradient on a GPU: precision of matrix products, float32 or bfloat16. Default: ${DEFAULT-VALUE}.")
+  private String computeDtype;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() throws Exception {
+    ComputeSettings compute = compute();
     Set<Part> parts = only == null ? EnumSet.allOf(Part.class) : EnumSet.copyOf(only);
     PrintWriter out = spec.commandLine().getOut();
     for (Part part : parts) {
       try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
-        run(part, directory.path(), out);
+        run(part, directory.path(), out, compute);
       }
     }
     return 0;
   }
 
-  private void run(Part part, Path directory, PrintWriter out) throws Exception {
+  private ComputeSettings compute() {
+    try {
+      return new ComputeSettings(DeviceChoice.named(device), Precision.named(computeDtype));
+    } catch (InvalidInput e) {
+      throw new ParameterException(spec.commandLine(), e.getMessage(), e);
+    }
+  }
+
+  private void run(Part part, Path directory, PrintWriter out, ComputeSettings compute)
+      throws Exception {
     switch (part) {
       case KERNEL -> KernelBench.run(out);
       case START_UP -> new MergeBench(directory, out).startUp(repetitions);
@@ -101,7 +132,7 @@ public final class BenchCommand implements Callable<Integer> {
       case PAGE -> new PageBench(directory, out, models).run(repetitions);
       case GROWTH -> new GrowthBench(directory, out).run(repetitions);
       case RESTART -> new RestartBench(directory, out, models).run();
-      case GRADIENT -> new GradientBench(directory, out).run();
+      case GRADIENT -> new GradientBench(directory, out, compute).run();
       case MERGE -> new MergeBench(directory, out).run(new int[] {models, 4 * models});
     }
   }

@@ -1,6 +1,8 @@
 package io.fisherstreams.bench;
 
 import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -39,18 +41,33 @@ final class GradientBench {
   private static final int EXAMPLES = 32;
   private static final int ROUNDS = 5;
   private static final double SECONDS_A_ROUND = 3;
+  private static final int PRODUCTS = 10;
 
   private final Path directory;
   private final PrintWriter out;
+  private final ComputeSettings settings;
+  private final Compute compute;
 
-  GradientBench(Path directory, PrintWriter out) {
+  /**
+   * A bench that has measured nothing.
+   *
+   * @param settings where the models run
+   */
+  GradientBench(Path directory, PrintWriter out, ComputeSettings settings) {
     this.directory = directory;
     this.out = out;
+    this.settings = settings;
+    this.compute = settings.resolve(out::println);
   }
 
   void run() throws IOException, InterruptedException {
     double rate = productRate();
-    out.printf(Locale.ROOT, "matrix products of the engine: %.1f GFLOP/s%n", rate / 1e9);
+    out.printf(
+        Locale.ROOT,
+        "matrix products of the engine on %s in %s: %.1f GFLOP/s%n",
+        compute.device(),
+        compute.precision().text(),
+        rate / 1e9);
     for (GradientSubject subject :
         List.of(
             GradientSubject.gpt2(2),
@@ -68,18 +85,25 @@ final class GradientBench {
   }
 
   /** Operations a second of a layer's product at the default batch size, the best of several. */
-  private static double productRate() {
+  private double productRate() {
     int rows = ManifestRules.DEFAULT_BATCH_SIZE * 64;
     int width = 768;
     int inner = 3072;
     double best = 0;
-    try (NDManager manager = NDManager.newBaseManager("PyTorch")) {
+    try (NDManager manager = compute.newManager()) {
       NDArray left = manager.randomUniform(-1, 1, new Shape(rows, width));
       NDArray right = manager.randomUniform(-1, 1, new Shape(width, inner));
-      for (int i = 0; i < 50; i++) {
+      for (int i = 0; i < 20; i++) {
         long start = System.nanoTime();
-        left.matMul(right).close();
-        best = Math.max(best, 2.0 * rows * width * inner / (System.nanoTime() - start) * 1e9);
+        for (int product = 1; product < PRODUCTS; product++) {
+          compute.precision().product(left, right).close();
+        }
+        // A GPU works on its own; reading an element waits for it.
+        try (NDArray last = compute.precision().product(left, right)) {
+          last.getFloat(0, 0);
+        }
+        double operations = 2.0 * rows * width * inner * PRODUCTS;
+        best = Math.max(best, operations / (System.nanoTime() - start) * 1e9);
       }
     }
     return best;
@@ -89,7 +113,7 @@ final class GradientBench {
     ModelFiles files = files(folder);
     Map<FisherLoop, double[]> rates = new EnumMap<>(FisherLoop.class);
     try (ExampleSource examples = files.examples(folder.resolve("examples.safetensors"));
-        ModelRuntime fast = files.load(Compute.cpu());
+        ModelRuntime fast = files.load(compute);
         ModelRuntime plain = plain(folder);
         SquaredSums fastSums = new SquaredSums(fast);
         SquaredSums plainSums = new SquaredSums(plain)) {
@@ -184,17 +208,18 @@ final class GradientBench {
         dense / parameters);
   }
 
-  private static ModelRuntime plain(Path folder) {
+  private ModelRuntime plain(Path folder) {
+    Compute single = new Compute(compute.device(), compute.fused(), Precision.FLOAT32);
     ModelFiles files = files(folder);
     try (Checkpoint checkpoint = Checkpoint.open(files.checkpoint())) {
       ModelConfig config =
           ModelConfig.parse("config.json", Files.readString(folder.resolve("config.json")));
       if (files.head().isEmpty()) {
-        return ModelRuntimes.loadPlain(config, TensorSource.of(checkpoint), Optional.empty(), Compute.cpu());
+        return ModelRuntimes.loadPlain(config, TensorSource.of(checkpoint), Optional.empty(), single);
       }
       try (Checkpoint head = Checkpoint.open(files.head().get())) {
         return ModelRuntimes.loadPlain(
-            config, TensorSource.of(checkpoint), Optional.of(Head.of(head).tensors()), Compute.cpu());
+            config, TensorSource.of(checkpoint), Optional.of(Head.of(head).tensors()), single);
       }
     } catch (IOException e) {
       throw new UncheckedIOException(e);
@@ -219,6 +244,8 @@ final class GradientBench {
                 "--model=" + folder.resolve("model.safetensors"),
                 "--examples=" + folder.resolve("examples.safetensors"),
                 "--num-examples=" + EXAMPLES,
+                "--device=" + settings.device(),
+                "--compute-dtype=" + settings.precision().text(),
                 "--output=" + fisher));
     files(folder).head().ifPresent(head -> arguments.add("--head=" + head));
     ChildProcess run = ChildProcess.run(folder.resolve("fisher.log"), arguments);

@@ -1,5 +1,7 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.ComputeOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.device.Compute;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
@@ -105,6 +107,8 @@ final class EvaluateCommand implements Callable<Integer> {
 
   @Mixin private TorchScriptOption torchScript;
 
+  @Mixin private ComputeOptions compute;
+
   @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
@@ -153,8 +157,9 @@ final class EvaluateCommand implements Callable<Integer> {
     }
     ModelFiles files = one.files(checkpoint, torchScript.file());
     files.renaming().ifPresent(Notes.of(spec));
+    Compute device = device(ComputeSettings.DEFAULT);
     try (ExampleSource examples = examples(files, one);
-        ModelRuntime runtime = files.load(Compute.cpu())) {
+        ModelRuntime runtime = files.load(device)) {
       runtime.note().ifPresent(Notes.of(spec));
       report(one, one.model(), runtime, evaluate(examples, runtime, "evaluate"));
     }
@@ -182,6 +187,7 @@ final class EvaluateCommand implements Callable<Integer> {
                     new InvalidInput(
                         "a release needs --folder: the model whose config.json, tokenizer and head it runs with"));
     ModelFiles files = one.files(folder, torchScript.file());
+    Compute device = device(ComputeSettings.DEFAULT);
     try (ExampleSource examples = examples(files, one);
         TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       Path file = directory.path().resolve("release.safetensors");
@@ -193,12 +199,18 @@ final class EvaluateCommand implements Callable<Integer> {
                 checkpoint.tensors().values(),
                 release.getPlan().getMethod().getExcludeParamNamesRegex());
         try (ModelRuntime runtime =
-            files.hasCheckpoint() ? files.load(tensors, merged::merges, Compute.cpu()) : files.load(tensors, Compute.cpu())) {
+            files.hasCheckpoint()
+                ? files.load(tensors, merged::merges, device)
+                : files.load(tensors, device)) {
           String title = "release " + release.getRelease();
           report(one, title, runtime, evaluate(examples, runtime, "evaluate " + title));
         }
       }
     }
+  }
+
+  private Compute device(ComputeSettings configured) {
+    return compute.over(configured).resolve(Notes.of(spec));
   }
 
   private Release export(String name, Path file) {
@@ -258,10 +270,13 @@ final class EvaluateCommand implements Callable<Integer> {
     if (svg != null) {
       file.requireOther("--svg", svg);
     }
+    ComputeSettings wanted = compute.over(file.compute().orElse(ComputeSettings.DEFAULT));
+    Compute device = wanted.resolve(Notes.of(spec));
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        PoolEvaluation pool = PoolEvaluation.open(file, torchScript.file(), this::evaluate)) {
+        PoolEvaluation pool =
+            PoolEvaluation.open(file, torchScript.file(), device, this::evaluate)) {
       pool.evaluateOwnTasks();
-      EvaluationReport report = pool.evaluateAll(merge(file, directory.path()));
+      EvaluationReport report = pool.evaluateAll(merge(file, directory.path(), wanted));
       if (fusionBench != null) {
         WholeFile.write(fusionBench, report.fusionBench().toPrettyString() + "\n");
       }
@@ -277,11 +292,11 @@ final class EvaluateCommand implements Callable<Integer> {
   }
 
   /** Merges by the file's method and by those of {@code compare}; returns the files by name. */
-  private Map<String, Path> merge(MergeFile file, Path directory) {
+  private Map<String, Path> merge(MergeFile file, Path directory, ComputeSettings wanted) {
     Map<String, Path> merged = new LinkedHashMap<>();
     Path output = directory.resolve("merged.safetensors");
     merged.put("merged", output);
-    OneShotMerge.Inputs inputs = MergeCommand.inputs(file, output, workDirectory, connection);
+    OneShotMerge.Inputs inputs = MergeCommand.inputs(file, output, workDirectory, connection, wanted);
     OneShotMerge.Result result =
         OneShotMerge.run(
             inputs,

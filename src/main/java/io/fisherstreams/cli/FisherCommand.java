@@ -1,5 +1,8 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.ComputeOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.CheckpointExamples;
 import io.fisherstreams.cli.options.EstimatorConverter;
@@ -42,6 +45,8 @@ final class FisherCommand implements Callable<Integer> {
 
   @Mixin private EstimatorOptions options;
 
+  @Mixin private ComputeOptions compute;
+
   @Option(
       names = "--num-examples",
       converter = AtLeastOne.Whole.class,
@@ -63,9 +68,11 @@ final class FisherCommand implements Callable<Integer> {
   public Integer call() {
     FisherSettings settings = settings();
     ModelFiles files = model.files(torchScript.file());
+    Compute device = compute.over(ComputeSettings.DEFAULT).resolve(Notes.of(spec));
     files.renaming().ifPresent(Notes.of(spec));
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
-      new FisherJob(files, model.examples(), settings).run(output, progress::upTo, Notes.of(spec));
+      new FisherJob(files, model.examples(), settings, device)
+          .run(output, progress::upTo, Notes.of(spec));
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);

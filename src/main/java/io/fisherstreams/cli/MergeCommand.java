@@ -1,5 +1,8 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.cli.options.ComputeOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EnumName;
@@ -9,7 +12,6 @@ import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergekitFile;
-import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.PoolAdmin;
@@ -114,6 +116,8 @@ final class MergeCommand implements Callable<Integer> {
           "Where broker and stages keep their data, if the models are streamed: with --embedded-pipeline, on a cluster, or with examples. About 9 bytes a parameter and model. Default: the system's temporary folder.")
   private Path workDirectory;
 
+  @Mixin private ComputeOptions compute;
+
   @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
@@ -128,9 +132,11 @@ final class MergeCommand implements Callable<Integer> {
           spec.commandLine(), "give MERGE.YAML or --mergekit, one of them");
     }
     Optional<MergekitFile> foreign = Optional.ofNullable(mergekit).map(MergekitFile::read);
+    MergeFile file = foreign.map(MergekitFile::merge).orElseGet(() -> MergeFile.read(yaml));
+    GradientOptions gradient = connection.config().gradient();
     OneShotMerge.Inputs inputs =
         new OneShotMerge.Inputs(
-            foreign.map(MergekitFile::merge).orElseGet(() -> MergeFile.read(yaml)),
+            file,
             output.path(),
             partBytes,
             Optional.ofNullable(dtype)
@@ -143,7 +149,7 @@ final class MergeCommand implements Callable<Integer> {
             threads,
             kernel,
             Optional.ofNullable(workDirectory),
-            connection.config().gradient(),
+            gradient.on(compute.over(file.compute().orElse(gradient.compute()))),
             cluster(connection));
     print(OneShotMerge.run(inputs, new TerminalListener(spec)), spec.commandLine().getOut());
     return 0;
@@ -164,11 +170,21 @@ final class MergeCommand implements Callable<Integer> {
    * A merge inside another command, with the options that only {@code merge} has at their defaults.
    *
    * @param workDirectory null for the system's temporary folder
+   * @param compute where Fishers are estimated
    */
   static OneShotMerge.Inputs inputs(
-      MergeFile file, Path output, Path workDirectory, Connection connection) {
+      MergeFile file,
+      Path output,
+      Path workDirectory,
+      Connection connection,
+      ComputeSettings compute) {
     return inputs(
-        file, output, Optional.empty(), workDirectory, connection.config(), cluster(connection));
+        file,
+        output,
+        Optional.empty(),
+        workDirectory,
+        connection.config().gradient().on(compute),
+        cluster(connection));
   }
 
   /**
@@ -183,7 +199,7 @@ final class MergeCommand implements Callable<Integer> {
         output,
         Optional.ofNullable(dtype).map(DType::valueOf),
         workDirectory,
-        ServiceConfig.defaults(),
+        GradientOptions.standard(),
         Optional.empty());
   }
 
@@ -192,7 +208,7 @@ final class MergeCommand implements Callable<Integer> {
       Path output,
       Optional<DType> dtype,
       Path workDirectory,
-      ServiceConfig config,
+      GradientOptions gradient,
       Optional<OneShotMerge.Cluster> cluster) {
     return new OneShotMerge.Inputs(
         file,
@@ -206,7 +222,7 @@ final class MergeCommand implements Callable<Integer> {
         Runtime.getRuntime().availableProcessors(),
         KernelName.AUTO,
         Optional.ofNullable(workDirectory),
-        config.gradient(),
+        gradient,
         cluster);
   }
 

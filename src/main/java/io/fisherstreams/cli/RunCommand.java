@@ -1,5 +1,6 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.config.ServiceConfig;
 import io.fisherstreams.files.CleanUp;
@@ -65,12 +66,14 @@ final class RunCommand implements Callable<Integer> {
           "Leaves a model out of the merge, instead of a warning, while its small Fisher would take the merge over, or its share would be above coordinator.largest_share (default: 0.95).")
   private boolean strict;
 
+  @Mixin private ComputeOptions compute;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     SlowClients.limitRequests();
-    ServiceConfig config = RunningStages.strict(connection.config(), strict);
+    ServiceConfig config = RunningStages.strict(connection.config(), strict).on(compute::over);
     Set<Stage> stages = which.all ? RunningStages.configured(config) : EnumSet.copyOf(which.stages);
     PoolTopics topics = connection.forService().topics();
     JsonLog.namePool(topics.pool());

@@ -1,5 +1,7 @@
 package io.fisherstreams.cli;
 
+import picocli.CommandLine.Mixin;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.cli.options.Connection;
@@ -79,12 +81,14 @@ final class ServeCommand implements Callable<Integer> {
           "The port of the page and the API. Default: the configuration's api.port, else that of the last time, else a free one.")
   private int apiPort;
 
+  @Mixin private ComputeOptions compute;
+
   @Spec private CommandSpec spec;
 
   @Override
   public Integer call() {
     SlowClients.limitRequests();
-    ServiceConfig config = RunningStages.strict(config(), strict);
+    ServiceConfig config = RunningStages.strict(config(), strict).on(compute::over);
     Path home = directory.toAbsolutePath().normalize();
     Service service = new Service("pool " + config.pool(), spec.commandLine().getOut());
     JsonLog.namePool(config.pool());

@@ -1,5 +1,8 @@
 package io.fisherstreams.cli;
 
+import io.fisherstreams.cli.options.ComputeOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputFile;
@@ -115,6 +118,8 @@ final class TuneCommand implements Callable<Integer> {
 
   @Mixin private TorchScriptOption torchScript;
 
+  @Mixin private ComputeOptions compute;
+
   @Mixin private Connection connection;
 
   @Spec private CommandSpec spec;
@@ -154,11 +159,13 @@ final class TuneCommand implements Callable<Integer> {
     outputs().forEach(file::requireOther);
     Settings start = start(file);
     Tuner.check(start, options);
+    ComputeSettings wanted = compute.over(file.compute().orElse(ComputeSettings.DEFAULT));
+    Compute device = wanted.resolve(Notes.of(spec));
     TuningResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
-        EvaluationTasks tasks = EvaluationTasks.open(file, torchScript.file())) {
+        EvaluationTasks tasks = EvaluationTasks.open(file, torchScript.file(), device)) {
       OneShotMerge.Inputs inputs =
-          MergeCommand.inputs(file, merged(directory), workDirectory, connection);
+          MergeCommand.inputs(file, merged(directory), workDirectory, connection, wanted);
       result =
           tune(
               inputs,
@@ -226,7 +233,8 @@ final class TuneCommand implements Callable<Integer> {
     PoolTopics topics = connection.topics();
     MergePlan plan =
         NamedRelease.find(null, new ReleaseReader(kafka, topics), kafka, topics).getPlan();
-    List<GateTask> tasks = gate.tasks().stream().map(GateTask::new).toList();
+    Compute device = compute.over(gate.compute()).resolve(Notes.of(spec));
+    List<GateTask> tasks = gate.tasks().stream().map(task -> new GateTask(task, device)).toList();
     TuningResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
       MergeFile file = read(kafka, topics, plan, directory.path());

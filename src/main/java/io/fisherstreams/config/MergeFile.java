@@ -1,5 +1,6 @@
 package io.fisherstreams.config;
 
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.FisherAverage;
@@ -29,9 +30,15 @@ import java.util.stream.Stream;
  * @param models the fine-tuned models in the file's order, at least one
  * @param method how they are merged
  * @param compare further methods, which {@code evaluate} compares with it
+ * @param compute where models run on examples; empty when the file does not say
  */
 public record MergeFile(
-    Path file, Path base, List<Model> models, Method method, List<Compared> compare) {
+    Path file,
+    Path base,
+    List<Model> models,
+    Method method,
+    List<Compared> compare,
+    Optional<ComputeSettings> compute) {
   /** Rejects, with {@link InvalidInput}, models that cannot make a pool. */
   public MergeFile {
     models = List.copyOf(models);

@@ -1,5 +1,6 @@
 package io.fisherstreams.config;
 
+import io.fisherstreams.gradient.device.ComputeSettings;
 import com.google.common.base.CaseFormat;
 import com.google.common.collect.Sets;
 import io.fisherstreams.InvalidInput;
@@ -26,7 +27,8 @@ import java.util.stream.Stream;
 
 /** Reads a {@link MergeFile} from its YAML. */
 final class MergeFileReader {
-  private static final Set<String> KEYS = Set.of("base", "models", "method", "compare");
+  private static final Set<String> KEYS = 
+      Set.of("base", "models", "method", "compare", ComputeKeys.DEVICE, ComputeKeys.DTYPE);
 
   private static final Set<String> MODEL_KEYS =
       Set.of(
@@ -82,7 +84,9 @@ final class MergeFileReader {
             .toList();
     List<Model> models =
         yaml.mappings("models", MODEL_KEYS).stream().map(model -> model(model, formulas)).toList();
-    return checked(yaml, "models", () -> new MergeFile(file, base, models, method, compare));
+    Optional<ComputeSettings> compute = ComputeKeys.read(yaml);
+    return checked(
+        yaml, "models", () -> new MergeFile(file, base, models, method, compare, compute));
   }
 
   private static Model model(StrictYaml yaml, List<MergeFormula> formulas) {

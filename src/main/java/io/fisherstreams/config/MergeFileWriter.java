@@ -47,6 +47,7 @@ public final class MergeFileWriter {
     writer.models(merge, coefficients);
     writer.method(merge.method(), formula);
     writer.compare(merge);
+    writer.compute(merge);
     WholeFile.write(file, writer.yaml.toString());
   }
 
@@ -96,6 +97,16 @@ public final class MergeFileWriter {
                   .collect(Collectors.joining(", ")))
           .append("}\n");
     }
+  }
+
+  private void compute(MergeFile merge) {
+    merge
+        .compute()
+        .ifPresent(
+            settings -> {
+              line("", ComputeKeys.DEVICE, quoted(settings.device().toString()));
+              line("", ComputeKeys.DTYPE, settings.precision().text());
+            });
   }
 
   private void unless(String key, long value, long standard) {

@@ -98,7 +98,8 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
                 standard.batchSize(),
                 standard.unchangedParameters(),
                 standard.exactVocabulary()),
-            List.of());
+            List.of(),
+            Optional.empty());
     return new MergekitFile(merge, dtype(yaml));
   }
 

@@ -1,5 +1,7 @@
 package io.fisherstreams.config;
 
+import java.util.function.UnaryOperator;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -89,6 +91,26 @@ public record ServiceConfig(
         gate,
         webhooks,
         Optional.of(options),
+        metrics);
+  }
+
+  /** The same with gradient stage and gate on other devices. */
+  public ServiceConfig on(UnaryOperator<ComputeSettings> change) {
+    return new ServiceConfig(
+        pool,
+        bootstrapServers,
+        schemaRegistry,
+        commandConfig,
+        stateDirectory,
+        partitions,
+        replication,
+        mergeThreads,
+        standbys,
+        gradient.on(change.apply(gradient.compute())),
+        policy,
+        gate.map(options -> options.on(change.apply(options.compute()))),
+        webhooks,
+        api,
         metrics);
   }
 

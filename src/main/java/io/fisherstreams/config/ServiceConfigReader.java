@@ -1,5 +1,6 @@
 package io.fisherstreams.config;
 
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import io.fisherstreams.api.ApiOptions;
@@ -51,13 +52,20 @@ final class ServiceConfigReader {
       Set.of("threads", "kernel", "standby_replicas", "local_payloads");
 
   private static final Set<String> GRADIENT_KEYS =
-      Set.of("claim_examples", "linger_millis", "torchscript_directory");
+      Set.of("claim_examples", "linger_millis", "torchscript_directory", "device", "compute_dtype");
 
   private static final Set<String> COORDINATOR_KEYS =
       Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours", "largest_share");
 
   private static final Set<String> GATE_KEYS =
-      Set.of("alias", "largest_drop", "batch_size", "leave_out_suspects", "tasks");
+      Set.of(
+          "alias",
+          "largest_drop",
+          "batch_size",
+          "leave_out_suspects",
+          "tasks",
+          "device",
+          "compute_dtype");
 
   private static final Set<String> TASK_KEYS =
       Set.of("name", "model", "examples", "head", "torchscript", "max_length");
@@ -154,7 +162,8 @@ final class ServiceConfigReader {
     return new GradientOptions(
         yaml.whole("claim_examples", standard.claimExamples(), 1),
         Duration.ofMillis(yaml.whole("linger_millis", standard.linger().toMillis(), 0)),
-        yaml.optionalPath("torchscript_directory"));
+        yaml.optionalPath("torchscript_directory"),
+        ComputeKeys.read(yaml).orElse(ComputeSettings.DEFAULT));
   }
 
   private static PlanPolicy policy(StrictYaml yaml) {
@@ -202,7 +211,8 @@ final class ServiceConfigReader {
         largestDrop,
         yaml.whole("batch_size", ManifestRules.DEFAULT_BATCH_SIZE, 1),
         yaml.flag("leave_out_suspects", false),
-        tasks);
+        tasks,
+        ComputeKeys.read(yaml).orElse(ComputeSettings.DEFAULT));
   }
 
   private static List<GateOptions.Task> tasks(StrictYaml gate) {

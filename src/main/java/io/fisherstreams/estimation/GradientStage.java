@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.Backoff;
 import io.fisherstreams.files.DirectoryLock;
 import io.fisherstreams.kafka.FailedRecords;
@@ -37,6 +38,7 @@ public final class GradientStage implements StageInstance {
   private final KafkaSettings kafka;
   private final PoolTopics topics;
   private final GradientOptions options;
+  private final Compute compute;
   private final ClaimListener listener;
   private final Path directory;
   private final int partitions;
@@ -55,6 +57,7 @@ public final class GradientStage implements StageInstance {
       KafkaSettings kafka,
       PoolTopics topics,
       GradientOptions options,
+      Compute compute,
       ClaimListener listener,
       Path directory,
       int partitions,
@@ -62,6 +65,7 @@ public final class GradientStage implements StageInstance {
     this.kafka = kafka;
     this.topics = topics;
     this.options = options;
+    this.compute = compute;
     this.listener = listener;
     this.directory = directory;
     this.partitions = partitions;
@@ -72,7 +76,8 @@ public final class GradientStage implements StageInstance {
   }
 
   /**
-   * An instance that is not started; rejects a pool whose topics are missing or do not fit.
+   * An instance that is not started; rejects a pool whose topics are missing or do not fit, and a
+   * device that is not there.
    *
    * @param directory used by this instance only
    */
@@ -88,13 +93,15 @@ public final class GradientStage implements StageInstance {
       GradientOptions options,
       ClaimListener listener,
       Path directory) {
+    Compute compute = options.compute().resolve(LOG::info);
     int partitions;
     try (Admin admin = kafka.admin()) {
       partitions = new PoolAdmin(admin, topics).check();
     }
     DirectoryLock lock = DirectoryLock.lock(directory);
     try {
-      return new GradientStage(kafka, topics, options, listener, directory, partitions, lock);
+      return new GradientStage(
+          kafka, topics, options, compute, listener, directory, partitions, lock);
     } catch (RuntimeException e) {
       lock.close();
       throw e;
@@ -152,6 +159,7 @@ public final class GradientStage implements StageInstance {
             kafka,
             topics,
             options,
+            compute,
             listener,
             failedExamples,
             directory.resolve("model"),

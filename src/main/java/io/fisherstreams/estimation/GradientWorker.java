@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.kafka.CheckpointFetcher;
@@ -87,6 +88,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       KafkaSettings kafka,
       PoolTopics topics,
       GradientOptions options,
+      Compute compute,
       ClaimListener listener,
       FailedExamples failed,
       Path directory,
@@ -106,6 +108,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
             new CheckpointFetcher(topics, kafka::newTextKeyReader, partitions),
             catalog::base,
             options,
+            compute,
             directory);
     countedExamples = new CountedExamplesReader(topics, admin, kafka::newConsumer);
     decoder = new ExampleDecoder(topics, catalog, partitions);

@@ -28,6 +28,7 @@ final class ModelLoader {
   private final CheckpointFetcher checkpoints;
   private final Supplier<Optional<ModelManifest>> base;
   private final GradientOptions options;
+  private final Compute compute;
   private final Path directory;
 
   /**
@@ -35,16 +36,19 @@ final class ModelLoader {
    *
    * @param base the manifest of the pool's base, of which an adapter has tensors
    * @param options with the operator's modules
+   * @param compute where the models run
    * @param directory for a model's file while it is loaded; files of an earlier loader are deleted
    */
   ModelLoader(
       CheckpointFetcher checkpoints,
       Supplier<Optional<ModelManifest>> base,
       GradientOptions options,
+      Compute compute,
       Path directory) {
     this.checkpoints = checkpoints;
     this.base = base;
     this.options = options;
+    this.compute = compute;
     this.directory = directory;
     try {
       Files.createDirectories(directory);
@@ -134,7 +138,7 @@ final class ModelLoader {
       ModelManifest manifest, TensorSource tensors, Optional<TensorSource> head) {
     Optional<Path> module = options.torchScript(manifest.getModel());
     if (module.isPresent()) {
-      return ModelRuntimes.loadTorchScript(module.get(), tensors, Compute.cpu());
+      return ModelRuntimes.loadTorchScript(module.get(), tensors, compute);
     }
     if (manifest.getConfig() == null) {
       throw new InvalidInput(
@@ -143,6 +147,6 @@ final class ModelLoader {
               .formatted(tensors.origin()));
     }
     return ModelRuntimes.load(
-        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()), tensors, head, Compute.cpu());
+        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()), tensors, head, compute);
   }
 }

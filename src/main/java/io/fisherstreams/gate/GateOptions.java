@@ -1,5 +1,6 @@
 package io.fisherstreams.gate;
 
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
@@ -18,11 +19,28 @@ import java.util.OptionalInt;
  * @param leavesSuspectsOut whether the model that makes a release fall is looked for, and left out
  *     of the merge until it is announced again
  * @param tasks the tasks that accuracy is measured on, at least one
+ * @param compute where releases run on examples
  */
 public record GateOptions(
-    String alias, double largestDrop, int batchSize, boolean leavesSuspectsOut, List<Task> tasks) {
+    String alias,
+    double largestDrop,
+    int batchSize,
+    boolean leavesSuspectsOut,
+    List<Task> tasks,
+    ComputeSettings compute) {
   /** Default of {@code largestDrop}. */
   public static final double LARGEST_DROP = 0.01;
+
+  /** Options on the CPU. */
+  public GateOptions(
+      String alias, double largestDrop, int batchSize, boolean leavesSuspectsOut, List<Task> tasks) {
+    this(alias, largestDrop, batchSize, leavesSuspectsOut, tasks, ComputeSettings.DEFAULT);
+  }
+
+  /** The same on another device. */
+  public GateOptions on(ComputeSettings other) {
+    return new GateOptions(alias, largestDrop, batchSize, leavesSuspectsOut, tasks, other);
+  }
 
   /** The options, whose list of tasks is copied. */
   public GateOptions {

@@ -46,18 +46,19 @@ public final class GateStage {
    * An instance that is not started.
    *
    * @param directory holds one release at a time while it is measured
-   * @throws InvalidInput when a task's examples cannot be opened
+   * @throws InvalidInput when a task's examples cannot be opened, or a device is not there
    */
   public static StageInstance create(
       KafkaSettings kafka, PoolTopics topics, GateOptions options, Path directory) {
     for (GateOptions.Task task : options.tasks()) {
       task.openExamples().close();
     }
+    Compute compute = options.compute().resolve(TopicPool.LOG::info);
     Gate gate =
         new Gate(
             options.largestDrop(),
             options.leavesSuspectsOut(),
-            new TopicPool(kafka, topics, options, directory));
+            new TopicPool(kafka, topics, options, compute, directory));
     return new TopicFollower(
         Stage.GATE.text(),
         kafka.newGroupConsumer(Stage.GATE.group(topics.pool())),
@@ -83,7 +84,11 @@ public final class GateStage {
   }
 
   private record TopicPool(
-      KafkaSettings kafka, PoolTopics topics, GateOptions options, Path directory)
+      KafkaSettings kafka,
+      PoolTopics topics,
+      GateOptions options,
+      Compute compute,
+      Path directory)
       implements Gate.Pool {
     private static final Logger LOG = LoggerFactory.getLogger(GateStage.class);
     private static final Duration ANSWER_WITHIN = Duration.ofSeconds(60);
@@ -143,7 +148,7 @@ public final class GateStage {
     private TaskAccuracy measure(GateOptions.Task task, Path checkpoint) {
       ModelFiles files = task.files(checkpoint);
       try (ExampleSource examples = task.openExamples();
-          ModelRuntime runtime = files.load(Compute.cpu())) {
+          ModelRuntime runtime = files.load(compute)) {
         Evaluation found =
             Evaluation.of(runtime, examples, options.batchSize(), ExampleProgress.SILENT);
         double accuracy =

@@ -29,13 +29,16 @@ import java.util.function.Consumer;
  * <p>The file's metadata records its provenance: {@code estimator}, {@code examples}, {@code
  * batch_size} ({@code any}, unless the result depends on it), {@code samples} and {@code seed} when
  * labels are drawn, {@code max_length} when texts are cut, {@code checkpoint_sha256}, {@code
- * examples_sha256}, with a head {@code head_sha256}, and of a LoRA adapter {@code base_sha256}.
+ * examples_sha256}, with a head {@code head_sha256}, of a LoRA adapter {@code base_sha256}, and
+ * {@code device} and {@code compute_dtype} unless it was the CPU in float32.
  *
  * @param model the model's files
  * @param examples the examples' file or folder
  * @param settings how to estimate
+ * @param compute where the model runs
  */
-public record FisherJob(ModelFiles model, Path examples, FisherSettings settings) {
+public record FisherJob(
+    ModelFiles model, Path examples, FisherSettings settings, Compute compute) {
   private static final int CHUNK_ELEMENTS = 1 << 18;
 
   /**
@@ -57,7 +60,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   public void run(Path output, ExampleProgress progress, Consumer<String> notes) {
     try (ExampleSource source = settings.cut(model.examples(examples))) {
       model.requireOther("output", output, source);
-      try (ModelRuntime runtime = model.load(Compute.cpu())) {
+      try (ModelRuntime runtime = model.load(compute)) {
         runtime.note().ifPresent(notes);
         source.requireCount(settings.examples());
         Set<String> unchanged = model.unchanged();
@@ -91,6 +94,7 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   private Map<String, String> provenance(ExampleSource source) {
     Map<String, String> metadata = new TreeMap<>(settings.estimator().settings());
     metadata.put("estimator", settings.estimator().name());
+    metadata.putAll(compute.provenance());
     settings.maxLength().ifPresent(length -> metadata.put("max_length", Integer.toString(length)));
     metadata.put("examples", Long.toString(settings.examples()));
     metadata.put(

@@ -33,6 +33,7 @@ public final class EvaluationTasks implements AutoCloseable {
   private final Checkpoint base;
   private final BaseModel baseModel;
   private final MergeSet mergeSet;
+  private final Compute compute;
   private final Map<String, TensorSource> models = new LinkedHashMap<>();
   private final List<Task> tasks = new ArrayList<>();
 
@@ -65,11 +66,12 @@ public final class EvaluationTasks implements AutoCloseable {
 
     /** Loads a model with the merged parameters of {@code tensors}. */
     public ModelRuntime load(TensorSource tensors) {
-      return files.load(own.with(tensors, mergeSet::merges), Compute.cpu());
+      return files.load(own.with(tensors, mergeSet::merges), compute);
     }
   }
 
-  private EvaluationTasks(MergeFile merge) {
+  private EvaluationTasks(MergeFile merge, Compute compute) {
+    this.compute = compute;
     this.base = add(Checkpoint.open(merge.base()));
     this.baseModel = BaseModel.of(base, merge.method().excludeParamNamesRegex());
     this.mergeSet = baseModel.mergeSet();
@@ -79,10 +81,12 @@ public final class EvaluationTasks implements AutoCloseable {
    * Opens the models and counts the tasks' examples.
    *
    * @param torchScript a module that all models run in, or empty
+   * @param compute where they run
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
    */
-  public static EvaluationTasks open(MergeFile merge, Optional<Path> torchScript) {
-    EvaluationTasks tasks = new EvaluationTasks(merge);
+  public static EvaluationTasks open(
+      MergeFile merge, Optional<Path> torchScript, Compute compute) {
+    EvaluationTasks tasks = new EvaluationTasks(merge, compute);
     try {
       tasks.openModels(merge, torchScript);
       return tasks;

@@ -61,7 +61,8 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
     // All wanted examples come, however slowly they are read. Waiting for full claims keeps the
     // order of the sums, so that the same files give the same bytes.
     this.options =
-        new GradientOptions(options.claimExamples(), Duration.ofDays(1), options.torchScripts());
+        new GradientOptions(
+            options.claimExamples(), Duration.ofDays(1), options.torchScripts(), options.compute());
     this.listener = listener;
   }
 

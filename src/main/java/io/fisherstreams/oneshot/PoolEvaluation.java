@@ -1,5 +1,6 @@
 package io.fisherstreams.oneshot;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -53,10 +54,12 @@ public final class PoolEvaluation implements AutoCloseable {
    * Opens the models and counts the tasks' examples.
    *
    * @param torchScript a module that all models run in, or empty
+   * @param compute where they run
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
    */
-  public static PoolEvaluation open(MergeFile merge, Optional<Path> torchScript, Runner runner) {
-    return new PoolEvaluation(merge, EvaluationTasks.open(merge, torchScript), runner);
+  public static PoolEvaluation open(
+      MergeFile merge, Optional<Path> torchScript, Compute compute, Runner runner) {
+    return new PoolEvaluation(merge, EvaluationTasks.open(merge, torchScript, compute), runner);
   }
 
   /**

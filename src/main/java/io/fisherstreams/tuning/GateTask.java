@@ -7,7 +7,7 @@ import io.fisherstreams.gradient.model.ModelRuntime;
 import java.nio.file.Path;
 
 /** A task of a pool's gate. */
-public record GateTask(GateOptions.Task task) implements TunedTask {
+public record GateTask(GateOptions.Task task, Compute compute) implements TunedTask {
   @Override
   public String name() {
     return task.name();
@@ -20,6 +20,6 @@ public record GateTask(GateOptions.Task task) implements TunedTask {
 
   @Override
   public ModelRuntime load(Path merged) {
-    return task.files(merged).load(Compute.cpu());
+    return task.files(merged).load(compute);
   }
 }

@@ -90,7 +90,8 @@ public final class PoolFiles {
             standard.batchSize(),
             plan.getMethod().getUnchangedParameters(),
             standard.exactVocabulary()),
-        List.of());
+        List.of(),
+            Optional.empty());
   }
 
   private static MergeFile.Model model(

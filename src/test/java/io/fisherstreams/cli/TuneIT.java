@@ -3,6 +3,7 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.gradient.device.Compute;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.config.MergeFile;
@@ -169,7 +170,7 @@ final class TuneIT {
             32);
     List<byte[]> merged = new ArrayList<>();
     List<Trial> trials = new ArrayList<>();
-    try (EvaluationTasks tasks = EvaluationTasks.open(file, Optional.empty())) {
+    try (EvaluationTasks tasks = EvaluationTasks.open(file, Optional.empty(), Compute.cpu())) {
       OneShotMerge.run(
           inputs(file),
           MergeListener.NONE,

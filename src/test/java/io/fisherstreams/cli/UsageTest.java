@@ -41,6 +41,10 @@ class UsageTest {
         "fisher --model m --examples e --output o --batch-size -1",
         "evaluate --model m --examples e --batch-size 9999999999",
         "topics create --partitions 0",
+        "fisher --model m --examples e --output o --device cuda",
+        "run --all --device gpu",
+        "merge m.yaml --output o --compute-dtype float16",
+        "bench --only gradient --device gpu:x",
         "bench --only KERNAL"
       })
   void wrongUsageExitsWith2(String commandLine) {

@@ -3,6 +3,10 @@ package io.fisherstreams.config;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.catchThrowableOfType;
 
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.DeviceChoice.Kind;
+import io.fisherstreams.gradient.device.DeviceChoice;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -77,7 +81,8 @@ final class DocumentedKeysTest {
                 new GradientOptions(
                     2048,
                     Duration.ofMillis(500),
-                    Optional.of(Path.of("/etc/fisher-streams/torchscript"))),
+                    Optional.of(Path.of("/etc/fisher-streams/torchscript")),
+                    new ComputeSettings(new DeviceChoice(Kind.GPU, 1), Precision.BFLOAT16)),
                 new PlanPolicy(
                     Duration.ofSeconds(1),
                     Duration.ofSeconds(10),
@@ -105,7 +110,8 @@ final class DocumentedKeysTest {
                                 directory.resolve("signs-test.jsonl"),
                                 Optional.empty(),
                                 Optional.of(directory.resolve("signs/model.pt")),
-                                OptionalInt.of(64))))),
+                                OptionalInt.of(64))),
+                        new ComputeSettings(DeviceChoice.AUTO, Precision.FLOAT32))),
                 List.of(
                     new Webhook(
                         "deploy",

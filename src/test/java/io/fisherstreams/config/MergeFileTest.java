@@ -4,6 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.gradient.device.Precision;
+import io.fisherstreams.gradient.device.DeviceChoice.Kind;
+import io.fisherstreams.gradient.device.DeviceChoice;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.fisher.FisherAverage;
@@ -87,6 +91,15 @@ class MergeFileTest {
     assertThat(method.samples()).isEqualTo(3);
     assertThat(method.seed()).isEqualTo(-7);
     assertThat(method.batchSize()).isEqualTo(16);
+  }
+
+  @Test
+  void readsTheDeviceAndThePrecision() throws IOException {
+    assertThat(MergeFile.read(write(MINIMAL)).compute()).isEmpty();
+    assertThat(MergeFile.read(write(MINIMAL + "device: gpu:3\n")).compute())
+        .hasValue(new ComputeSettings(new DeviceChoice(Kind.GPU, 3), Precision.FLOAT32));
+    assertThat(MergeFile.read(write(MINIMAL + "compute_dtype: bfloat16\n")).compute())
+        .hasValue(new ComputeSettings(DeviceChoice.CPU, Precision.BFLOAT16));
   }
 
   @Test
@@ -286,6 +299,12 @@ class MergeFileTest {
             method + "exclude_param_names_regex: ['ok', 'head[']\n",
             "line 7: method.exclude_param_names_regex: exclusion pattern 'head[' is no regular"
                 + " expression: missing closing ]: ["),
+        Arguments.of(
+            MINIMAL + "device: cuda\n",
+            "line 6: device: expected auto, cpu or gpu:N, such as gpu:0, found 'cuda'"),
+        Arguments.of(
+            MINIMAL + "compute_dtype: half\n",
+            "line 6: compute_dtype: expected float32 or bfloat16, found 'half'"),
         Arguments.of(MINIMAL + "method: 3\n", "line 6: method: expected a mapping"),
         Arguments.of(MINIMAL + "method:\n", "line 6: method: has no value"),
         Arguments.of("base: b\nmodels: {}\n", "line 2: models: expected a list"),

@@ -41,6 +41,8 @@ class MergeFileWriterTest {
         exact_vocabulary: 1000
         unchanged_parameters: epsilon
       compare: [gradient_matching, {name: fisher, relative_fisher_weight: 1e-3}]
+      device: gpu:2
+      compute_dtype: bfloat16
       """;
 
   private static final Map<String, Double> COEFFICIENTS =
@@ -68,6 +70,8 @@ class MergeFileWriterTest {
         MergeFile read = written(merge, formula, file);
         assertThat(read.method().formula()).isEqualTo(formula);
         assertThat(read.base()).isEqualTo(merge.base());
+        assertThat(merge.compute()).isPresent();
+        assertThat(read.compute()).isEqualTo(merge.compute());
         assertThat(read.models())
             .isEqualTo(
                 merge.models().stream()

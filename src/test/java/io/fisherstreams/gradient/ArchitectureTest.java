@@ -2,6 +2,7 @@ package io.fisherstreams.gradient;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
 import java.util.Locale;
@@ -138,9 +139,10 @@ class ArchitectureTest {
 
   private static void assertMatches(RandomModel model, Float64Reference reference) {
     Map<String, double[]> exact = reference.exact();
-    try (ModelRuntime runtime = model.load()) {
+    for (Compute compute : Conformance.COMPUTES) {
+    try (ModelRuntime runtime = model.load(compute)) {
       for (int batchSize : new int[] {1, 2, 3, 7}) {
-        String batches = "exact, batches of " + batchSize;
+        String batches = "exact, batches of " + batchSize + ", " + compute;
         assertClose(batches, estimate(model, runtime, new Estimator.Exact(), batchSize), exact);
       }
       assertClose(
@@ -151,6 +153,7 @@ class ArchitectureTest {
           "fusion_bench",
           estimate(model, runtime, new Estimator.FusionBench(), 3),
           reference.fusionBench(3));
+    }
     }
     try (ModelRuntime plain = model.loadPlain()) {
       assertClose("plain loop", estimate(model, plain, new Estimator.Exact(), 2), exact);

@@ -3,6 +3,7 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.files.Sha256;
@@ -36,7 +37,7 @@ class FisherJobTest {
     Path output = folder.resolve("fisher.safetensors");
     ModelFiles files = ModelFiles.of(model, Optional.of(head), Optional.empty());
     FisherSettings settings = new FisherSettings(new Estimator.FusionBench(), 7, 3);
-    new FisherJob(files, examples, settings).run(output, ExampleProgress.SILENT);
+    new FisherJob(files, examples, settings, Compute.cpu()).run(output, ExampleProgress.SILENT);
 
     Map<String, double[]> found = Conformance.tensors(output);
     Map<String, double[]> expected =
@@ -65,7 +66,7 @@ class FisherJobTest {
   void usesExactlyAsManyExamplesAsAskedFor() {
     List<String> progress = new ArrayList<>();
     Path output = folder.resolve("fisher.safetensors");
-    new FisherJob(gpt2(), EXAMPLES, new FisherSettings(new Estimator.Exact(), 5, 3))
+    new FisherJob(gpt2(), EXAMPLES, new FisherSettings(new Estimator.Exact(), 5, 3), Compute.cpu())
         .run(output, (done, total) -> progress.add(done + "/" + total));
     assertThat(progress).containsExactly("3/5", "5/5");
 
@@ -93,7 +94,7 @@ class FisherJobTest {
         new FisherSettings(new Estimator.Empirical(), 6, 3, OptionalInt.of(5));
     Path output = folder.resolve("fisher.safetensors");
     List<String> notes = new ArrayList<>();
-    new FisherJob(files, Conformance.file("llama-lm", "examples.safetensors"), settings)
+    new FisherJob(files, Conformance.file("llama-lm", "examples.safetensors"), settings, Compute.cpu())
         .run(output, ExampleProgress.SILENT, notes::add);
     assertThat(notes).hasSize(1);
     assertThat(notes.get(0)).contains("6 examples had more than 5 tokens");
@@ -107,8 +108,8 @@ class FisherJobTest {
     FisherSettings settings = new FisherSettings(new Estimator.Sampled(2, 5), 7, 2);
     Path first = folder.resolve("first.safetensors");
     Path second = folder.resolve("second.safetensors");
-    new FisherJob(gpt2(), EXAMPLES, settings).run(first, ExampleProgress.SILENT);
-    new FisherJob(gpt2(), EXAMPLES, settings).run(second, ExampleProgress.SILENT);
+    new FisherJob(gpt2(), EXAMPLES, settings, Compute.cpu()).run(first, ExampleProgress.SILENT);
+    new FisherJob(gpt2(), EXAMPLES, settings, Compute.cpu()).run(second, ExampleProgress.SILENT);
     assertThat(second).hasSameBinaryContentAs(first);
     try (Checkpoint file = Checkpoint.open(first)) {
       assertThat(file.metadata())
@@ -136,7 +137,7 @@ class FisherJobTest {
     Path output = folder.resolve("fisher.safetensors");
     assertThatThrownBy(
             () ->
-                new FisherJob(gpt2(), EXAMPLES, FisherSettings.defaults())
+                new FisherJob(gpt2(), EXAMPLES, FisherSettings.defaults(), Compute.cpu())
                     .run(output, ExampleProgress.SILENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("examples.safetensors")
@@ -150,7 +151,7 @@ class FisherJobTest {
     Path images = Conformance.file("clip-vit", "examples.safetensors");
     assertThatThrownBy(
             () ->
-                new FisherJob(gpt2(), images, new FisherSettings(new Estimator.Exact(), 7, 2))
+                new FisherJob(gpt2(), images, new FisherSettings(new Estimator.Exact(), 7, 2), Compute.cpu())
                     .run(output, ExampleProgress.SILENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("example 0: has no input_ids; it has [pixel_values]");
@@ -167,7 +168,7 @@ class FisherJobTest {
         new FisherJob(
             ModelFiles.of(folder, Optional.empty(), Optional.empty()),
             EXAMPLES,
-            new FisherSettings(new Estimator.Exact(), 7, 2));
+            new FisherSettings(new Estimator.Exact(), 7, 2), Compute.cpu());
     List<Long> progress = new ArrayList<>();
     assertThatThrownBy(() -> job.run(model, (done, total) -> progress.add(done)))
         .isInstanceOf(InvalidInput.class)
@@ -189,7 +190,7 @@ class FisherJobTest {
         new FisherJob(
             ModelFiles.of(folder, Optional.empty(), Optional.empty()),
             EXAMPLES,
-            new FisherSettings(new Estimator.Exact(), 3, 2));
+            new FisherSettings(new Estimator.Exact(), 3, 2), Compute.cpu());
     job.run(output, ExampleProgress.SILENT);
     byte[] first = Files.readAllBytes(output);
     job.run(output, ExampleProgress.SILENT);

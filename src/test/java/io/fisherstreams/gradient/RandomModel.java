@@ -62,7 +62,11 @@ final class RandomModel {
   }
 
   ModelRuntime load() {
-    return ModelRuntimes.load(config, source("model", checkpoint), headSource(), Compute.cpu());
+    return load(Compute.cpu());
+  }
+
+  ModelRuntime load(Compute compute) {
+    return ModelRuntimes.load(config, source("model", checkpoint), headSource(), compute);
   }
 
   ModelRuntime loadPlain() {

@@ -67,7 +67,7 @@ class SavedByToolsTest {
       String model, UnaryOperator<String> name, ModelFiles files, int examples) {
     Path output = directory.resolve("fisher.safetensors");
     FisherSettings settings = new FisherSettings(new Estimator.Exact(), examples, 4);
-    new FisherJob(files, Conformance.file(model, "examples.safetensors"), settings)
+    new FisherJob(files, Conformance.file(model, "examples.safetensors"), settings, Compute.cpu())
         .run(output, ExampleProgress.SILENT);
     Map<String, double[]> found = Conformance.tensors(output);
     Map<String, double[]> expected =

@@ -3,6 +3,7 @@ package io.fisherstreams.oneshot;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.gate.GateOptions;
@@ -50,9 +51,9 @@ class MaxLengthTest {
 
   @Test
   void cutsTheEvaluationExamplesOfAModel() throws IOException {
-    try (EvaluationTasks whole = EvaluationTasks.open(merge(""), Optional.empty());
+    try (EvaluationTasks whole = EvaluationTasks.open(merge(""), Optional.empty(), Compute.cpu());
         EvaluationTasks cut =
-            EvaluationTasks.open(merge("    max_length: 5\n"), Optional.empty())) {
+            EvaluationTasks.open(merge("    max_length: 5\n"), Optional.empty(), Compute.cpu())) {
       assertThat(shapes(whole.tasks().get(0).examples())).containsExactly(List.of(9L));
       assertThat(shapes(cut.tasks().get(0).examples())).containsExactly(List.of(5L));
     }

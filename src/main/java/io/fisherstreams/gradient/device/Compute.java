@@ -3,6 +3,8 @@ package io.fisherstreams.gradient.device;
 import ai.djl.Device;
 import ai.djl.ndarray.NDManager;
 import io.fisherstreams.tensor.VectorUnit;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * Where and how a model runs and its gradients are squared.
@@ -23,6 +25,18 @@ public record Compute(Device device, boolean fused, Precision precision) {
   /** A device, by operations of PyTorch only. */
   public static Compute on(Device device, Precision precision) {
     return new Compute(device, false, precision);
+  }
+
+  /** What a Fisher's metadata say of it; nothing for the CPU and float32. */
+  public Map<String, String> provenance() {
+    Map<String, String> metadata = new TreeMap<>();
+    if (device.isGpu()) {
+      metadata.put("device", "gpu");
+    }
+    if (precision != Precision.FLOAT32) {
+      metadata.put("compute_dtype", precision.text());
+    }
+    return metadata;
   }
 
   /** A new manager whose arrays are on the device; the caller closes it. */

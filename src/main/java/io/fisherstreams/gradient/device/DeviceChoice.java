@@ -30,10 +30,9 @@ public record DeviceChoice(Kind kind, int gpu) {
   /**
    * The device of a name.
    *
-   * @param origin the option or key, for the message
    * @throws InvalidInput unless the name is auto, cpu or gpu:N
    */
-  public static DeviceChoice named(String origin, String name) {
+  public static DeviceChoice named(String name) {
     if (name.equals("cpu")) {
       return CPU;
     }
@@ -43,7 +42,7 @@ public record DeviceChoice(Kind kind, int gpu) {
     Matcher matcher = GPU.matcher(name);
     if (!matcher.matches()) {
       throw new InvalidInput(
-          "%s: expected auto, cpu or gpu:N, such as gpu:0, found '%s'".formatted(origin, name));
+          "expected auto, cpu or gpu:N, such as gpu:0, found '%s'".formatted(name));
     }
     return new DeviceChoice(Kind.GPU, Integer.parseInt(matcher.group(1)));
   }

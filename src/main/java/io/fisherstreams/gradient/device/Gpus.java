@@ -21,8 +21,9 @@ public record Gpus(int count, String whyNone) {
     if (!engine.hasCapability(StandardCapabilities.CUDA)) {
       return new Gpus(
           0,
-          "PyTorch is the build for CPUs; set PYTORCH_LIBRARY_PATH to the folder lib of PyTorch "
-              + TorchLibraries.expected());
+          "this PyTorch is the build for CPUs; PYTORCH_LIBRARY_PATH can name the folder lib of"
+              + " another, which must be PyTorch "
+              + TorchLibraries.expected(flavor -> !flavor.equals("cpu")));
     }
     int count = engine.getGpuCount();
     return new Gpus(

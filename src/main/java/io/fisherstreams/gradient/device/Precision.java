@@ -52,17 +52,16 @@ public enum Precision {
   /**
    * The precision of a name.
    *
-   * @param origin the option or key, for the message
    * @throws InvalidInput for another name
    */
-  public static Precision named(String origin, String name) {
+  public static Precision named(String name) {
     return Arrays.stream(values())
         .filter(precision -> precision.text.equals(name))
         .findFirst()
         .orElseThrow(
             () ->
                 new InvalidInput(
-                    "%s: expected float32 or bfloat16, found '%s'".formatted(origin, name)));
+                    "expected float32 or bfloat16, found '%s'".formatted(name)));
   }
 
   /** Its name for users. */

@@ -11,6 +11,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Properties;
+import java.util.function.Predicate;
 import java.util.function.UnaryOperator;
 
 /**
@@ -74,20 +75,22 @@ public final class TorchLibraries {
                             ("%s %s: no version of PyTorch is found there: expected libtorch.so, and"
                                     + " in the folder above a file version.py or build-version;"
                                     + " PyTorch %s fits")
-                                .formatted(PATH, path, expected())));
+                                .formatted(PATH, path, expected(any -> true))));
     if (!build.version().equals(bridgeVersion()) || !flavors().contains(build.flavor())) {
       throw new InvalidInput(
           "%s %s: has PyTorch %s, but %s fits"
-              .formatted(PATH, path, build, expected()));
+              .formatted(PATH, path, build, expected(any -> true)));
     }
     return build;
   }
 
   /** The builds of PyTorch that fit, for messages. */
-  static String expected() {
+  static String expected(Predicate<String> wanted) {
     return String.join(
         " or ",
-        flavors().stream().map(flavor -> new TorchBuild(bridgeVersion(), flavor).toString()).toList());
+        flavors().stream()
+            .filter(wanted)
+            .map(flavor -> new TorchBuild(bridgeVersion(), flavor).toString()).toList());
   }
 
   /** The flavors that the bridge ships for on this platform. */
