@@ -1,11 +1,10 @@
 package io.fisherstreams.bench;
 
-import picocli.CommandLine.ParameterException;
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.gradient.device.Precision;
-import io.fisherstreams.gradient.device.DeviceChoice;
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.gradient.device.DeviceChoice;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.tensor.DType;
 import java.io.PrintWriter;
 import java.nio.file.Path;
@@ -17,6 +16,7 @@ import java.util.concurrent.Callable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Spec;
 
 /**

@@ -1,8 +1,5 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.gradient.device.Compute;
-import io.fisherstreams.gradient.device.ComputeSettings;
-import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
@@ -10,6 +7,9 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -215,7 +215,8 @@ final class GradientBench {
       ModelConfig config =
           ModelConfig.parse("config.json", Files.readString(folder.resolve("config.json")));
       if (files.head().isEmpty()) {
-        return ModelRuntimes.loadPlain(config, TensorSource.of(checkpoint), Optional.empty(), single);
+        return ModelRuntimes.loadPlain(
+            config, TensorSource.of(checkpoint), Optional.empty(), single);
       }
       try (Checkpoint head = Checkpoint.open(files.head().get())) {
         return ModelRuntimes.loadPlain(

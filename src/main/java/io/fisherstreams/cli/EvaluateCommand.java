@@ -1,14 +1,12 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.cli.options.ComputeOptions;
-import io.fisherstreams.gradient.device.ComputeSettings;
-import io.fisherstreams.gradient.device.Compute;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import com.fasterxml.jackson.databind.node.ObjectNode;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EvaluatedModel;
 import io.fisherstreams.cli.options.OutputFile;
@@ -23,6 +21,8 @@ import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -296,7 +296,8 @@ final class EvaluateCommand implements Callable<Integer> {
     Map<String, Path> merged = new LinkedHashMap<>();
     Path output = directory.resolve("merged.safetensors");
     merged.put("merged", output);
-    OneShotMerge.Inputs inputs = MergeCommand.inputs(file, output, workDirectory, connection, wanted);
+    OneShotMerge.Inputs inputs =
+        MergeCommand.inputs(file, output, workDirectory, connection, wanted);
     OneShotMerge.Result result =
         OneShotMerge.run(
             inputs,

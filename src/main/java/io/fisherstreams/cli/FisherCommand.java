@@ -1,10 +1,8 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.cli.options.ComputeOptions;
-import io.fisherstreams.gradient.device.ComputeSettings;
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.cli.options.AtLeastOne;
 import io.fisherstreams.cli.options.CheckpointExamples;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.EstimatorConverter;
 import io.fisherstreams.cli.options.EstimatorOptions;
 import io.fisherstreams.cli.options.TorchScriptOption;
@@ -14,6 +12,8 @@ import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherJob;
 import io.fisherstreams.gradient.FisherSettings;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import java.nio.file.Path;
 import java.util.Optional;
 import java.util.concurrent.Callable;

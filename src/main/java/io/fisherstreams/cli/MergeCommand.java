@@ -1,9 +1,7 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.estimation.GradientOptions;
-import io.fisherstreams.cli.options.ComputeOptions;
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.cli.options.AtLeastOne;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EnumName;
 import io.fisherstreams.cli.options.OutputDtype;
@@ -12,8 +10,10 @@ import io.fisherstreams.cli.output.MethodText;
 import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergekitFile;
+import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.oneshot.OneShotMerge;

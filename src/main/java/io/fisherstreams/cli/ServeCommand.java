@@ -1,9 +1,8 @@
 package io.fisherstreams.cli;
 
-import picocli.CommandLine.Mixin;
-import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.Port;
 import io.fisherstreams.config.ServiceConfig;
@@ -24,6 +23,7 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.CompletionException;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;

@@ -1,9 +1,7 @@
 package io.fisherstreams.cli;
 
-import io.fisherstreams.cli.options.ComputeOptions;
-import io.fisherstreams.gradient.device.ComputeSettings;
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.cli.options.ComputeOptions;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.OutputFile;
 import io.fisherstreams.cli.options.ReleaseWait;
@@ -20,6 +18,8 @@ import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.merge.StoredModels;

@@ -1,11 +1,11 @@
 package io.fisherstreams.config;
 
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelName;

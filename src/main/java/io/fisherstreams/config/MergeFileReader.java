@@ -1,6 +1,5 @@
 package io.fisherstreams.config;
 
-import io.fisherstreams.gradient.device.ComputeSettings;
 import com.google.common.base.CaseFormat;
 import com.google.common.collect.Sets;
 import io.fisherstreams.InvalidInput;
@@ -11,6 +10,7 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.TaskArithmetic;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethods;
@@ -27,7 +27,7 @@ import java.util.stream.Stream;
 
 /** Reads a {@link MergeFile} from its YAML. */
 final class MergeFileReader {
-  private static final Set<String> KEYS = 
+  private static final Set<String> KEYS =
       Set.of("base", "models", "method", "compare", ComputeKeys.DEVICE, ComputeKeys.DTYPE);
 
   private static final Set<String> MODEL_KEYS =

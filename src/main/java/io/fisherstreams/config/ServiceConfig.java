@@ -1,18 +1,18 @@
 package io.fisherstreams.config;
 
-import java.util.function.UnaryOperator;
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.monitor.MonitorOptions;
 import io.fisherstreams.webhook.Webhook;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.UnaryOperator;
 
 /**
  * The configuration of the services, one YAML; {@code docs/configuration.md} says what each key
@@ -105,6 +105,7 @@ public record ServiceConfig(
         partitions,
         replication,
         mergeThreads,
+        merge,
         standbys,
         gradient.on(change.apply(gradient.compute())),
         policy,

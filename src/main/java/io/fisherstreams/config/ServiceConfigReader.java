@@ -1,6 +1,5 @@
 package io.fisherstreams.config;
 
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.Secrets;
 import io.fisherstreams.api.ApiOptions;
@@ -8,6 +7,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeOptions;

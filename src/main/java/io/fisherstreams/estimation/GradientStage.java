@@ -1,8 +1,8 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.Backoff;
 import io.fisherstreams.files.DirectoryLock;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.FailureBudget;
 import io.fisherstreams.kafka.KafkaSettings;

@@ -1,8 +1,8 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.kafka.CheckpointFetcher;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.Offsets;

@@ -1,11 +1,11 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.kafka.CheckpointFetcher;
@@ -147,6 +147,9 @@ final class ModelLoader {
               .formatted(tensors.origin()));
     }
     return ModelRuntimes.load(
-        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()), tensors, head, compute);
+        ModelConfig.parse("config of " + tensors.origin(), manifest.getConfig()),
+        tensors,
+        head,
+        compute);
   }
 }

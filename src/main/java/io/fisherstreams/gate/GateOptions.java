@@ -1,7 +1,7 @@
 package io.fisherstreams.gate;
 
-import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import java.nio.file.Path;
@@ -33,7 +33,11 @@ public record GateOptions(
 
   /** Options on the CPU. */
   public GateOptions(
-      String alias, double largestDrop, int batchSize, boolean leavesSuspectsOut, List<Task> tasks) {
+      String alias,
+      double largestDrop,
+      int batchSize,
+      boolean leavesSuspectsOut,
+      List<Task> tasks) {
     this(alias, largestDrop, batchSize, leavesSuspectsOut, tasks, ComputeSettings.DEFAULT);
   }
 

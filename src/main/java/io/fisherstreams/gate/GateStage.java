@@ -1,11 +1,11 @@
 package io.fisherstreams.gate;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.gradient.Evaluation;
 import io.fisherstreams.gradient.ExampleProgress;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.kafka.KafkaSettings;
@@ -84,11 +84,7 @@ public final class GateStage {
   }
 
   private record TopicPool(
-      KafkaSettings kafka,
-      PoolTopics topics,
-      GateOptions options,
-      Compute compute,
-      Path directory)
+      KafkaSettings kafka, PoolTopics topics, GateOptions options, Compute compute, Path directory)
       implements Gate.Pool {
     private static final Logger LOG = LoggerFactory.getLogger(GateStage.class);
     private static final Duration ANSWER_WITHIN = Duration.ofSeconds(60);

@@ -1,10 +1,10 @@
 package io.fisherstreams.gradient;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.Sha256;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -37,8 +37,7 @@ import java.util.function.Consumer;
  * @param settings how to estimate
  * @param compute where the model runs
  */
-public record FisherJob(
-    ModelFiles model, Path examples, FisherSettings settings, Compute compute) {
+public record FisherJob(ModelFiles model, Path examples, FisherSettings settings, Compute compute) {
   private static final int CHUNK_ELEMENTS = 1 << 18;
 
   /**

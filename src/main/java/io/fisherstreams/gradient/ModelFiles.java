@@ -1,6 +1,5 @@
 package io.fisherstreams.gradient;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.InputFiles;
@@ -8,6 +7,7 @@ import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.files.TextFile;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ImageExamples;
 import io.fisherstreams.gradient.example.ImageProcessor;
@@ -135,8 +135,7 @@ public record ModelFiles(
       return ModelRuntimes.load(config(), tensors, Optional.empty(), compute);
     }
     try (Checkpoint file = Checkpoint.open(head.get())) {
-      return ModelRuntimes.load(
-          config(), tensors, Optional.of(Head.of(file).tensors()), compute);
+      return ModelRuntimes.load(config(), tensors, Optional.of(Head.of(file).tensors()), compute);
     }
   }
 

@@ -1,6 +1,5 @@
 package io.fisherstreams.oneshot;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.QuantizedWeights;
@@ -8,6 +7,7 @@ import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -84,8 +84,7 @@ public final class EvaluationTasks implements AutoCloseable {
    * @param compute where they run
    * @throws InvalidInput when no model has evaluation examples, or a file cannot be read
    */
-  public static EvaluationTasks open(
-      MergeFile merge, Optional<Path> torchScript, Compute compute) {
+  public static EvaluationTasks open(MergeFile merge, Optional<Path> torchScript, Compute compute) {
     EvaluationTasks tasks = new EvaluationTasks(merge, compute);
     try {
       tasks.openModels(merge, torchScript);

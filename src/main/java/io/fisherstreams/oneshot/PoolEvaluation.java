@@ -1,12 +1,12 @@
 package io.fisherstreams.oneshot;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.gradient.AveragedTensors;
 import io.fisherstreams.gradient.Evaluation;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.tensor.TensorInfo;

@@ -1,6 +1,5 @@
 package io.fisherstreams.publish;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
@@ -9,6 +8,7 @@ import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
 import io.fisherstreams.gradient.ModelFiles;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.Head;
 import io.fisherstreams.gradient.model.ModelRuntime;

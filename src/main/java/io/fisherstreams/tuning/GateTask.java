@@ -1,7 +1,7 @@
 package io.fisherstreams.tuning;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import java.nio.file.Path;

@@ -91,7 +91,7 @@ public final class PoolFiles {
             plan.getMethod().getUnchangedParameters(),
             standard.exactVocabulary()),
         List.of(),
-            Optional.empty());
+        Optional.empty());
   }
 
   private static MergeFile.Model model(

@@ -3,13 +3,13 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.gradient.device.Compute;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFileWriter;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.fisher.TaskArithmetic;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.kernel.KernelName;
 import io.fisherstreams.oneshot.EvaluationTasks;
 import io.fisherstreams.oneshot.MergeListener;

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.gradient.Estimator;
 import io.fisherstreams.gradient.FisherEstimation;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.ModelRuntimes;
 import io.fisherstreams.gradient.model.SquaredSums;
@@ -55,7 +55,8 @@ class DigitNetworkTest {
     DigitParameters parameters = network.parameters();
     DoubleNetwork reference = new DoubleNetwork(parameters);
     ModelConfig config = ModelConfig.parse("the demo's config", DigitNetwork.config());
-    try (ModelRuntime runtime = ModelRuntimes.load(config, parameters, Optional.empty(), Compute.cpu());
+    try (ModelRuntime runtime =
+            ModelRuntimes.load(config, parameters, Optional.empty(), Compute.cpu());
         SquaredSums sums = new SquaredSums(runtime)) {
       FisherEstimation estimation = new FisherEstimation(runtime, Estimator.named("exact", 1, 0));
       DigitExamples examples = new DigitExamples("test images", TEST);

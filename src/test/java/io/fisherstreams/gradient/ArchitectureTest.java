@@ -140,20 +140,20 @@ class ArchitectureTest {
   private static void assertMatches(RandomModel model, Float64Reference reference) {
     Map<String, double[]> exact = reference.exact();
     for (Compute compute : Conformance.COMPUTES) {
-    try (ModelRuntime runtime = model.load(compute)) {
-      for (int batchSize : new int[] {1, 2, 3, 7}) {
-        String batches = "exact, batches of " + batchSize + ", " + compute;
-        assertClose(batches, estimate(model, runtime, new Estimator.Exact(), batchSize), exact);
+      try (ModelRuntime runtime = model.load(compute)) {
+        for (int batchSize : new int[] {1, 2, 3, 7}) {
+          String batches = "exact, batches of " + batchSize + ", " + compute;
+          assertClose(batches, estimate(model, runtime, new Estimator.Exact(), batchSize), exact);
+        }
+        assertClose(
+            "empirical",
+            estimate(model, runtime, new Estimator.Empirical(), 3),
+            reference.empirical());
+        assertClose(
+            "fusion_bench",
+            estimate(model, runtime, new Estimator.FusionBench(), 3),
+            reference.fusionBench(3));
       }
-      assertClose(
-          "empirical",
-          estimate(model, runtime, new Estimator.Empirical(), 3),
-          reference.empirical());
-      assertClose(
-          "fusion_bench",
-          estimate(model, runtime, new Estimator.FusionBench(), 3),
-          reference.fusionBench(3));
-    }
     }
     try (ModelRuntime plain = model.loadPlain()) {
       assertClose("plain loop", estimate(model, plain, new Estimator.Exact(), 2), exact);

@@ -1,11 +1,11 @@
 package io.fisherstreams.gradient;
 
 import ai.djl.Device;
-import io.fisherstreams.gradient.device.Precision;
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.SafetensorsExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -66,20 +66,25 @@ public final class Conformance {
     Path head = file(model, "head.safetensors");
     if (!Files.exists(head)) {
       try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
-        return ModelRuntimes.load(config(model), TensorSource.of(checkpoint), Optional.empty(), compute);
+        return ModelRuntimes.load(
+            config(model), TensorSource.of(checkpoint), Optional.empty(), compute);
       }
     }
     try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"));
         Checkpoint headFile = Checkpoint.open(head)) {
       return ModelRuntimes.load(
-          config(model), TensorSource.of(checkpoint), Optional.of(TensorSource.of(headFile)), compute);
+          config(model),
+          TensorSource.of(checkpoint),
+          Optional.of(TensorSource.of(headFile)),
+          compute);
     }
   }
 
   /** The slow implementation of a model without a head file. */
   static ModelRuntime loadPlain(String model) {
     try (Checkpoint checkpoint = Checkpoint.open(file(model, "model.safetensors"))) {
-      return ModelRuntimes.loadPlain(config(model), TensorSource.of(checkpoint), Optional.empty(), Compute.cpu());
+      return ModelRuntimes.loadPlain(
+          config(model), TensorSource.of(checkpoint), Optional.empty(), Compute.cpu());
     }
   }
 

@@ -3,8 +3,8 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -78,24 +78,24 @@ class ConformanceTest {
     Map<String, double[]> expected =
         Conformance.tensors(Conformance.file(model, "expected-" + estimator + ".safetensors"));
     for (Compute compute : Conformance.COMPUTES) {
-    try (ModelRuntime runtime = Conformance.load(model, compute);
-        ExampleSource source = Conformance.examples(model)) {
-      Map<String, double[]> found =
-          Conformance.fisher(runtime, source, named(estimator), batchSize);
-      assertThat(found.keySet()).isEqualTo(expected.keySet());
-      expected.forEach(
-          (name, values) -> {
-            if (Arrays.stream(values).max().orElseThrow() < 1e-30) {
-              // Softmax does not see a key bias; the file holds float64 rounding noise.
-              assertThat(name).matches(".*\\.(k_proj|k_lin|key)\\.bias");
-              assertThat(found.get(name)).as("%s, %s", name, compute).containsOnly(0);
-            } else {
-              assertThat(Conformance.relativeError(found.get(name), values))
-                  .as("%s, %s", name, compute)
-                  .isLessThan(TOLERANCE);
-            }
-          });
-    }
+      try (ModelRuntime runtime = Conformance.load(model, compute);
+          ExampleSource source = Conformance.examples(model)) {
+        Map<String, double[]> found =
+            Conformance.fisher(runtime, source, named(estimator), batchSize);
+        assertThat(found.keySet()).isEqualTo(expected.keySet());
+        expected.forEach(
+            (name, values) -> {
+              if (Arrays.stream(values).max().orElseThrow() < 1e-30) {
+                // Softmax does not see a key bias; the file holds float64 rounding noise.
+                assertThat(name).matches(".*\\.(k_proj|k_lin|key)\\.bias");
+                assertThat(found.get(name)).as("%s, %s", name, compute).containsOnly(0);
+              } else {
+                assertThat(Conformance.relativeError(found.get(name), values))
+                    .as("%s, %s", name, compute)
+                    .isLessThan(TOLERANCE);
+              }
+            });
+      }
     }
   }
 

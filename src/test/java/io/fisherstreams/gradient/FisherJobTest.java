@@ -3,10 +3,10 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.files.Sha256;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
@@ -94,7 +94,8 @@ class FisherJobTest {
         new FisherSettings(new Estimator.Empirical(), 6, 3, OptionalInt.of(5));
     Path output = folder.resolve("fisher.safetensors");
     List<String> notes = new ArrayList<>();
-    new FisherJob(files, Conformance.file("llama-lm", "examples.safetensors"), settings, Compute.cpu())
+    new FisherJob(
+            files, Conformance.file("llama-lm", "examples.safetensors"), settings, Compute.cpu())
         .run(output, ExampleProgress.SILENT, notes::add);
     assertThat(notes).hasSize(1);
     assertThat(notes.get(0)).contains("6 examples had more than 5 tokens");
@@ -151,7 +152,11 @@ class FisherJobTest {
     Path images = Conformance.file("clip-vit", "examples.safetensors");
     assertThatThrownBy(
             () ->
-                new FisherJob(gpt2(), images, new FisherSettings(new Estimator.Exact(), 7, 2), Compute.cpu())
+                new FisherJob(
+                        gpt2(),
+                        images,
+                        new FisherSettings(new Estimator.Exact(), 7, 2),
+                        Compute.cpu())
                     .run(output, ExampleProgress.SILENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("example 0: has no input_ids; it has [pixel_values]");
@@ -168,7 +173,8 @@ class FisherJobTest {
         new FisherJob(
             ModelFiles.of(folder, Optional.empty(), Optional.empty()),
             EXAMPLES,
-            new FisherSettings(new Estimator.Exact(), 7, 2), Compute.cpu());
+            new FisherSettings(new Estimator.Exact(), 7, 2),
+            Compute.cpu());
     List<Long> progress = new ArrayList<>();
     assertThatThrownBy(() -> job.run(model, (done, total) -> progress.add(done)))
         .isInstanceOf(InvalidInput.class)
@@ -190,7 +196,8 @@ class FisherJobTest {
         new FisherJob(
             ModelFiles.of(folder, Optional.empty(), Optional.empty()),
             EXAMPLES,
-            new FisherSettings(new Estimator.Exact(), 3, 2), Compute.cpu());
+            new FisherSettings(new Estimator.Exact(), 3, 2),
+            Compute.cpu());
     job.run(output, ExampleProgress.SILENT);
     byte[] first = Files.readAllBytes(output);
     job.run(output, ExampleProgress.SILENT);

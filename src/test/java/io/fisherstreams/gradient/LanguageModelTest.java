@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.InputTensor;
@@ -53,18 +53,18 @@ class LanguageModelTest {
     Map<String, double[]> expected =
         Conformance.tensors(Conformance.file(model, "expected-" + estimator + ".safetensors"));
     for (Compute compute : Conformance.COMPUTES) {
-    try (ModelRuntime runtime = Conformance.load(model, compute);
-        ExampleSource source = Conformance.examples(model)) {
-      assertThat(runtime.output()).isEqualTo(Output.TOKENS);
-      Estimator named = Estimator.named(estimator, 1, 0);
-      Map<String, double[]> found = Conformance.fisher(runtime, source, named, batchSize);
-      assertThat(found.keySet()).isEqualTo(expected.keySet());
-      expected.forEach(
-          (name, values) ->
-              assertThat(Conformance.relativeError(found.get(name), values))
-                  .as("%s, %s", name, compute)
-                  .isLessThan(TOLERANCE));
-    }
+      try (ModelRuntime runtime = Conformance.load(model, compute);
+          ExampleSource source = Conformance.examples(model)) {
+        assertThat(runtime.output()).isEqualTo(Output.TOKENS);
+        Estimator named = Estimator.named(estimator, 1, 0);
+        Map<String, double[]> found = Conformance.fisher(runtime, source, named, batchSize);
+        assertThat(found.keySet()).isEqualTo(expected.keySet());
+        expected.forEach(
+            (name, values) ->
+                assertThat(Conformance.relativeError(found.get(name), values))
+                    .as("%s, %s", name, compute)
+                    .isLessThan(TOLERANCE));
+      }
     }
   }
 

@@ -1,8 +1,8 @@
 package io.fisherstreams.gradient;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -70,7 +70,8 @@ final class RandomModel {
   }
 
   ModelRuntime loadPlain() {
-    return ModelRuntimes.loadPlain(config, source("model", checkpoint), headSource(), Compute.cpu());
+    return ModelRuntimes.loadPlain(
+        config, source("model", checkpoint), headSource(), Compute.cpu());
   }
 
   private Optional<TensorSource> headSource() {

@@ -3,10 +3,10 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.io.IOException;

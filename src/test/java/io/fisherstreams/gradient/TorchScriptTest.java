@@ -3,10 +3,10 @@ package io.fisherstreams.gradient;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.SafetensorsExamples;
@@ -81,7 +81,8 @@ class TorchScriptTest {
 
   private static ModelRuntime load(String module, String checkpoint) {
     try (Checkpoint file = Checkpoint.open(FOLDER.resolve(checkpoint))) {
-      return ModelRuntimes.loadTorchScript(FOLDER.resolve(module), TensorSource.of(file), Compute.cpu());
+      return ModelRuntimes.loadTorchScript(
+          FOLDER.resolve(module), TensorSource.of(file), Compute.cpu());
     }
   }
 }

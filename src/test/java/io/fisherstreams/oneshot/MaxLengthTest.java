@@ -3,10 +3,10 @@ package io.fisherstreams.oneshot;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.gate.GateOptions;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.ExampleSource;
 import java.io.IOException;
 import java.nio.file.Files;

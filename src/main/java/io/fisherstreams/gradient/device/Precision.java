@@ -59,9 +59,7 @@ public enum Precision {
         .filter(precision -> precision.text.equals(name))
         .findFirst()
         .orElseThrow(
-            () ->
-                new InvalidInput(
-                    "expected float32 or bfloat16, found '%s'".formatted(name)));
+            () -> new InvalidInput("expected float32 or bfloat16, found '%s'".formatted(name)));
   }
 
   /** Its name for users. */

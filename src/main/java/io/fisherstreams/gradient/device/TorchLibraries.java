@@ -78,8 +78,7 @@ public final class TorchLibraries {
                                 .formatted(PATH, path, expected(any -> true))));
     if (!build.version().equals(bridgeVersion()) || !flavors().contains(build.flavor())) {
       throw new InvalidInput(
-          "%s %s: has PyTorch %s, but %s fits"
-              .formatted(PATH, path, build, expected(any -> true)));
+          "%s %s: has PyTorch %s, but %s fits".formatted(PATH, path, build, expected(any -> true)));
     }
     return build;
   }
@@ -90,7 +89,8 @@ public final class TorchLibraries {
         " or ",
         flavors().stream()
             .filter(wanted)
-            .map(flavor -> new TorchBuild(bridgeVersion(), flavor).toString()).toList());
+            .map(flavor -> new TorchBuild(bridgeVersion(), flavor).toString())
+            .toList());
   }
 
   /** The flavors that the bridge ships for on this platform. */

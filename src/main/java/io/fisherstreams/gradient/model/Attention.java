@@ -1,8 +1,8 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
+import io.fisherstreams.gradient.device.Precision;
 
 /**
  * Multi-head scaled dot-product attention on projected queries, keys and values (Vaswani et al.
@@ -112,8 +112,7 @@ final class Attention {
       NDArray dOutput = grouped(split(d, heads));
       NDArray w = backward.byDirection(weights);
       NDArray dValue = precision.product(w.transpose(0, 1, 3, 2), dOutput);
-      NDArray dWeights =
-          precision.product(dOutput, backward.byDirection(v).transpose(0, 1, 3, 2));
+      NDArray dWeights = precision.product(dOutput, backward.byDirection(v).transpose(0, 1, 3, 2));
       NDArray weighted = dWeights.muli(w);
       NDArray dScores = weighted.sub(w.mul(weighted.sum(new int[] {3}, true)));
       if (attending.bias() != null) {
@@ -122,8 +121,7 @@ final class Attention {
       NDArray dQuery = precision.product(dScores, backward.byDirection(k));
       dQuery = byHead(scale == 1 ? dQuery : dQuery.muli(scale));
       // The saved queries include the scale already.
-      NDArray dKey =
-          precision.product(dScores.transpose(0, 1, 3, 2), backward.byDirection(q));
+      NDArray dKey = precision.product(dScores.transpose(0, 1, 3, 2), backward.byDirection(q));
       if (attending.rotary() != null) {
         dQuery = attending.rotary().queryGradient(dQuery, backward);
         dKey = attending.rotary().keyGradient(dKey, backward);

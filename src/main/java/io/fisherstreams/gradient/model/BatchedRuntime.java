@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDManager;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.tensor.TensorInfo;
 import java.util.List;
 import java.util.Optional;

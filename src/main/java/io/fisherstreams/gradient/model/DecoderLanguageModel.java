@@ -190,8 +190,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
   }
 
   @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-  private record DecoderPass(Decoder.Pass pass, int[][] targets)
-      implements LanguageNetwork.Pass {
+  private record DecoderPass(Decoder.Pass pass, int[][] targets) implements LanguageNetwork.Pass {
 
     @Override
     public NDArray hidden() {

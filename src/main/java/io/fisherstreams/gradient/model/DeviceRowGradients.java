@@ -96,8 +96,7 @@ final class DeviceRowGradients implements RowGradients {
     for (int direction = 0; direction < slots.length; direction++) {
       int[] rows = slots[direction];
       NDArray all = of(direction, gradients);
-      Scratch.run(
-          () -> target.addRowSquares(rows, all.get(NDIndex.sliceAxis(0, 0, rows.length))));
+      Scratch.run(() -> target.addRowSquares(rows, all.get(NDIndex.sliceAxis(0, 0, rows.length))));
     }
   }
 

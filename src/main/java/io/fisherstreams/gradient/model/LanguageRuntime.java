@@ -260,8 +260,7 @@ final class LanguageRuntime extends BatchedRuntime {
                     Step step = steps.get(k);
                     int[] lookedUp = pass.lookedUp()[step.example];
                     NDArray found =
-                        step.direction.apply(
-                            gradient, new HeadGradient.Target(k, lookedUp, table));
+                        step.direction.apply(gradient, new HeadGradient.Target(k, lookedUp, table));
                     all.add(asRows(walk, step.positions, rows).matMul(found));
                   }
                   return NDArrays.stack(all);

@@ -1,7 +1,7 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Precision;
 import ai.djl.ndarray.NDArray;
+import io.fisherstreams.gradient.device.Precision;
 import java.util.Optional;
 
 /** y = x·W + b on the last dimension. */

@@ -1,9 +1,9 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.ModelConfig;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.file.Path;
@@ -53,14 +53,13 @@ public final class ModelRuntimes {
   }
 
   /**
-   * As {@link #load(ModelConfig, TensorSource, Optional, Compute)}, but gradients come from automatic
-   * differentiation, with one backward pass per direction: the slow implementation that the fast
-   * one is compared with.
+   * As {@link #load(ModelConfig, TensorSource, Optional, Compute)}, but gradients come from
+   * automatic differentiation, with one backward pass per direction: the slow implementation that
+   * the fast one is compared with.
    */
   public static ModelRuntime loadPlain(
       ModelConfig config, TensorSource checkpoint, Optional<TensorSource> head, Compute compute) {
-    return load(
-        config, checkpoint, head, compute, PlainLoopRuntime::of, PlainLanguageRuntime::new);
+    return load(config, checkpoint, head, compute, PlainLoopRuntime::of, PlainLanguageRuntime::new);
   }
 
   /**

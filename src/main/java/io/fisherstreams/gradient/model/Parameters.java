@@ -1,12 +1,12 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.FloatScan;
 import io.fisherstreams.tensor.TensorInfo;
@@ -24,9 +24,9 @@ import java.util.Set;
 import java.util.function.Predicate;
 
 /**
- * Loads a model's tensors as float32 onto the device where the model runs, and checks that the checkpoint is what the
- * architecture expects: each requested tensor must exist with exactly the given shape, and at the
- * end no tensor may be left over.
+ * Loads a model's tensors as float32 onto the device where the model runs, and checks that the
+ * checkpoint is what the architecture expects: each requested tensor must exist with exactly the
+ * given shape, and at the end no tensor may be left over.
  *
  * <p>Tensors of the head, if there is one, replace the checkpoint's of the same name and are
  * frozen: the forward pass uses them, and they have no Fisher.
@@ -242,8 +242,7 @@ final class Parameters implements AutoCloseable {
               .formatted(source.origin(), name, info.dtype()));
     }
     LoadedParameter parameter =
-        new LoadedParameter(
-            info, read(source, info), estimated && !fromHead, compute.precision());
+        new LoadedParameter(info, read(source, info), estimated && !fromHead, compute.precision());
     taken.put(own(name), parameter);
     if (fromHead) {
       takenFromHead.add(name);

@@ -1,10 +1,10 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.pytorch.engine.PtNDArray;
 import ai.djl.pytorch.jni.JniUtils;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.Cotangents.Squaring;
 import io.fisherstreams.tensor.TensorInfo;

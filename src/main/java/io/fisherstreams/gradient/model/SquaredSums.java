@@ -16,8 +16,8 @@ import java.util.stream.IntStream;
  * Σ over examples of squared gradients, one float32 value per parameter element, and the number of
  * examples. The diagonal Fisher is the sum divided by this number.
  *
- * <p>A dense parameter has a sum for each element, see {@link DenseSquares}. In the host's memory an
- * embedding table, of which an example touches few rows, has sums for the touched rows only, see
+ * <p>A dense parameter has a sum for each element, see {@link DenseSquares}. In the host's memory
+ * an embedding table, of which an example touches few rows, has sums for the touched rows only, see
  * {@link RowSquares}. The sums stay on the runtime's device until they are copied.
  *
  * <p>Owns native memory until {@link #close()}. Not for use by several threads.

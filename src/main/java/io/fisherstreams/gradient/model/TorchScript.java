@@ -1,6 +1,5 @@
 package io.fisherstreams.gradient.model;
 
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.engine.EngineException;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDList;
@@ -13,6 +12,7 @@ import ai.djl.pytorch.jni.IValueUtils;
 import ai.djl.pytorch.jni.JniUtils;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.TensorSource;
+import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.tensor.DType;
@@ -63,7 +63,10 @@ final class TorchScript implements PlainLoopRuntime.Forward {
       TorchScript script = new TorchScript(file, module(file, manager));
       List<LoadedParameter> replaced = script.replaceParameters(parameters, manager);
       return new PlainLoopRuntime(
-          Output.CLASSES, script, replaced, new PlainLoopRuntime.Memory(manager, compute, parameters));
+          Output.CLASSES,
+          script,
+          replaced,
+          new PlainLoopRuntime.Memory(manager, compute, parameters));
     } catch (RuntimeException e) {
       parameters.close();
       throw e;
@@ -103,7 +106,8 @@ final class TorchScript implements PlainLoopRuntime.Forward {
           try (NDArray value = parameter.value()) {
             value.copyTo(array);
           }
-          replaced.put(name, new LoadedParameter(parameter.info(), array, true, parameter.precision()));
+          replaced.put(
+              name, new LoadedParameter(parameter.info(), array, true, parameter.precision()));
         });
     rejectBuffers(own.keySet(), parameters);
     List<LoadedParameter> inOrder = new ArrayList<>();

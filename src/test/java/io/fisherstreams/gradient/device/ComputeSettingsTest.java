@@ -25,8 +25,7 @@ class ComputeSettingsTest {
   private final List<String> notes = new ArrayList<>();
 
   private Compute resolve(String device, Precision precision, Supplier<Gpus> gpus) {
-    return new ComputeSettings(DeviceChoice.named(device), precision)
-        .resolve(gpus, notes::add);
+    return new ComputeSettings(DeviceChoice.named(device), precision).resolve(gpus, notes::add);
   }
 
   @Test
@@ -55,8 +54,7 @@ class ComputeSettingsTest {
   void aGpuThatIsNotThereIsRejected() {
     assertThatThrownBy(() -> resolve("gpu:2", Precision.FLOAT32, TWO))
         .isInstanceOf(InvalidInput.class)
-        .hasMessage(
-            "device gpu:2: there is no such GPU; PyTorch finds 2, from gpu:0 to gpu:1");
+        .hasMessage("device gpu:2: there is no such GPU; PyTorch finds 2, from gpu:0 to gpu:1");
     assertThatThrownBy(() -> resolve("gpu:0", Precision.FLOAT32, NONE))
         .isInstanceOf(InvalidInput.class)
         .hasMessage("device gpu:0: there is no GPU: nobody plugged one in");
@@ -76,8 +74,7 @@ class ComputeSettingsTest {
   void anotherNameOfADeviceIsRejected(String name) {
     assertThatThrownBy(() -> DeviceChoice.named(name))
         .isInstanceOf(InvalidInput.class)
-        .hasMessage(
-            "expected auto, cpu or gpu:N, such as gpu:0, found '%s'".formatted(name));
+        .hasMessage("expected auto, cpu or gpu:N, such as gpu:0, found '%s'".formatted(name));
   }
 
   @ParameterizedTest

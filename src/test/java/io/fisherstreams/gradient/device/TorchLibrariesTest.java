@@ -72,8 +72,7 @@ class TorchLibrariesTest {
   @Test
   void variablesSayWhatAFolderDoesNot() throws IOException {
     Path libraries = libraries("README", "built by hand");
-    Map<String, String> variables =
-        Map.of("PYTORCH_VERSION", "2.7.1", "PYTORCH_FLAVOR", "cu128");
+    Map<String, String> variables = Map.of("PYTORCH_VERSION", "2.7.1", "PYTORCH_FLAVOR", "cu128");
     assertThat(TorchLibraries.check(libraries.toString(), variables::get))
         .isEqualTo(new TorchBuild("2.7.1", "cu128"));
     assertThatThrownBy(

@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import ai.djl.Device;
-import io.fisherstreams.gradient.device.Precision;
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;

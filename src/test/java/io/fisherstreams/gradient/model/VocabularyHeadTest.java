@@ -3,16 +3,16 @@ package io.fisherstreams.gradient.model;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
-import java.util.Arrays;
-import io.fisherstreams.gradient.model.Cotangents.Squaring;
-import io.fisherstreams.gradient.device.Precision;
-import io.fisherstreams.gradient.device.Compute;
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import ai.djl.ndarray.types.Shape;
+import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.gradient.example.Example;
+import io.fisherstreams.gradient.model.Cotangents.Squaring;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
@@ -116,8 +116,7 @@ class VocabularyHeadTest {
     for (boolean tied : new boolean[] {false, true}) {
       for (Compute compute : SquaredSumsTest.computes()) {
         try (SquaredSums sums = new SquaredSums(new OneMatrix(compute))) {
-          RowGradients table =
-              RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
+          RowGradients table = RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
           float[] gradient =
               new HeadGradient(head, parameter, tied, sums)
                   .ofTokens(
@@ -151,13 +150,11 @@ class VocabularyHeadTest {
     for (int v = 0; v < TOKENS; v++) {
       for (int j = 0; j < WIDTH; j++) {
         double expected = weightGradient(v, j);
-        assertThat((double) squares[v * WIDTH + j])
-            .isCloseTo(expected * expected, within(1e-5));
+        assertThat((double) squares[v * WIDTH + j]).isCloseTo(expected * expected, within(1e-5));
       }
     }
     for (int i = 0; i < gradient.length; i++) {
-      assertThat((double) gradient[i])
-          .isCloseTo(rowGradient(i / WIDTH, i % WIDTH), within(1e-5));
+      assertThat((double) gradient[i]).isCloseTo(rowGradient(i / WIDTH, i % WIDTH), within(1e-5));
     }
   }
 
