@@ -15,14 +15,19 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** The choice of a device among GPUs that do not exist. */
 class ComputeSettingsTest {
-  private static final Supplier<Gpus> NONE = () -> new Gpus(0, "nobody plugged one in");
-  private static final Supplier<Gpus> TWO = () -> new Gpus(2, "");
-  private static final Supplier<Gpus> NOT_ASKED =
-      () -> {
-        throw new AssertionError("the CPU needs no PyTorch for GPUs");
-      };
-
   private final List<String> notes = new ArrayList<>();
+
+  private static Gpus none() {
+    return new Gpus(0, "nobody plugged one in");
+  }
+
+  private static Gpus two() {
+    return new Gpus(2, "");
+  }
+
+  private static Gpus notAsked() {
+    throw new AssertionError("the CPU needs no PyTorch for GPUs");
+  }
 
   private Compute resolve(String device, Precision precision, Supplier<Gpus> gpus) {
     return new ComputeSettings(DeviceChoice.named(device), precision).resolve(gpus, notes::add);
@@ -30,32 +35,32 @@ class ComputeSettingsTest {
 
   @Test
   void theCpuIsTheDefaultAndAsksForNoGpu() {
-    assertThat(ComputeSettings.DEFAULT.resolve(NOT_ASKED, notes::add)).isEqualTo(Compute.cpu());
-    assertThat(resolve("cpu", Precision.FLOAT32, NOT_ASKED)).isEqualTo(Compute.cpu());
+    assertThat(ComputeSettings.DEFAULT.resolve(ComputeSettingsTest::notAsked, notes::add)).isEqualTo(Compute.cpu());
+    assertThat(resolve("cpu", Precision.FLOAT32, ComputeSettingsTest::notAsked)).isEqualTo(Compute.cpu());
     assertThat(notes).isEmpty();
   }
 
   @ParameterizedTest
   @CsvSource({"auto, 0", "gpu:0, 0", "gpu:1, 1"})
   void aGpuThatIsThereIsUsed(String device, int number) {
-    Compute found = resolve(device, Precision.BFLOAT16, TWO);
+    Compute found = resolve(device, Precision.BFLOAT16, ComputeSettingsTest::two);
     assertThat(found).isEqualTo(new Compute(Device.gpu(number), false, Precision.BFLOAT16));
     assertThat(notes).isEmpty();
   }
 
   @Test
   void autoSaysOnceWhyItUsesTheCpu() {
-    assertThat(resolve("auto", Precision.FLOAT32, NONE)).isEqualTo(Compute.cpu());
+    assertThat(resolve("auto", Precision.FLOAT32, ComputeSettingsTest::none)).isEqualTo(Compute.cpu());
     assertThat(notes)
         .containsExactly("device auto: gradients run on the CPU: nobody plugged one in");
   }
 
   @Test
   void aGpuThatIsNotThereIsRejected() {
-    assertThatThrownBy(() -> resolve("gpu:2", Precision.FLOAT32, TWO))
+    assertThatThrownBy(() -> resolve("gpu:2", Precision.FLOAT32, ComputeSettingsTest::two))
         .isInstanceOf(InvalidInput.class)
         .hasMessage("device gpu:2: there is no such GPU; PyTorch finds 2, from gpu:0 to gpu:1");
-    assertThatThrownBy(() -> resolve("gpu:0", Precision.FLOAT32, NONE))
+    assertThatThrownBy(() -> resolve("gpu:0", Precision.FLOAT32, ComputeSettingsTest::none))
         .isInstanceOf(InvalidInput.class)
         .hasMessage("device gpu:0: there is no GPU: nobody plugged one in");
   }
@@ -63,7 +68,7 @@ class ComputeSettingsTest {
   @ParameterizedTest
   @ValueSource(strings = {"cpu", "auto"})
   void bfloat16NeedsAGpu(String device) {
-    assertThatThrownBy(() -> resolve(device, Precision.BFLOAT16, NONE))
+    assertThatThrownBy(() -> resolve(device, Precision.BFLOAT16, ComputeSettingsTest::none))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("compute dtype bfloat16: this run is on the CPU")
         .hasMessageContaining("float32");
