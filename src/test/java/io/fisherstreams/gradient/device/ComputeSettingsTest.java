@@ -35,8 +35,10 @@ class ComputeSettingsTest {
 
   @Test
   void theCpuIsTheDefaultAndAsksForNoGpu() {
-    assertThat(ComputeSettings.DEFAULT.resolve(ComputeSettingsTest::notAsked, notes::add)).isEqualTo(Compute.cpu());
-    assertThat(resolve("cpu", Precision.FLOAT32, ComputeSettingsTest::notAsked)).isEqualTo(Compute.cpu());
+    assertThat(ComputeSettings.DEFAULT.resolve(ComputeSettingsTest::notAsked, notes::add))
+        .isEqualTo(Compute.cpu());
+    assertThat(resolve("cpu", Precision.FLOAT32, ComputeSettingsTest::notAsked))
+        .isEqualTo(Compute.cpu());
     assertThat(notes).isEmpty();
   }
 
@@ -50,7 +52,8 @@ class ComputeSettingsTest {
 
   @Test
   void autoSaysOnceWhyItUsesTheCpu() {
-    assertThat(resolve("auto", Precision.FLOAT32, ComputeSettingsTest::none)).isEqualTo(Compute.cpu());
+    assertThat(resolve("auto", Precision.FLOAT32, ComputeSettingsTest::none))
+        .isEqualTo(Compute.cpu());
     assertThat(notes)
         .containsExactly("device auto: gradients run on the CPU: nobody plugged one in");
   }
