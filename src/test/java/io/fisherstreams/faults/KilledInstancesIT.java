@@ -1,16 +1,12 @@
 package io.fisherstreams.faults;
 
-import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.cli.Main;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.faults.Guarantee.IncompleteModelStaysOut;
 import io.fisherstreams.faults.Guarantee.ResendingChangesNothing;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
-import io.fisherstreams.local.EmbeddedBroker;
 import io.fisherstreams.publish.Manifests;
-import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
@@ -23,12 +19,10 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 import java.util.Random;
 import java.util.Set;
 import java.util.SortedMap;
@@ -53,96 +47,34 @@ class KilledInstancesIT {
 
   private final List<StageProcess> merging = new ArrayList<>();
   private final RandomKills kills = new RandomKills(merging);
-  private EmbeddedBroker broker;
+  private ProcessPool processes;
+  private FaultedPool pool;
   private KafkaSettings kafka;
   private PoolTopics topics;
-  private FaultedPool pool;
-  private Model base;
-  private Path client;
 
   @BeforeEach
   void start() throws IOException {
-    broker = EmbeddedBroker.start(directory.resolve("broker"), 0, PoolTopics.MAX_DEAD_LETTER_BYTES);
-    kafka = new KafkaSettings(broker.bootstrapServers(), Map.of());
-    pool = new FaultedPool("pool", kafka, directory);
+    processes = new ProcessPool(directory);
+    pool = processes.pool();
+    kafka = processes.kafka();
     topics = pool.topics();
-    client = StageProcess.quicklyGivenUp(directory);
-    // every release can still be read when all is over
-    Path config =
-        Files.writeString(directory.resolve("pool.yaml"), "coordinator:\n  keep_releases: 1000\n");
-    pool.start(
-        "coordinator",
-        process("coordinator", "run", "--stages", "COORDINATOR", "--config", config.toString()));
     for (int i = 1; i <= 2; i++) {
-      StageProcess merge = process("merge-" + i, "run", "--stages", "MERGE");
-      pool.start("merge-" + i, merge);
-      merging.add(merge);
+      merging.add(processes.merge("merge-" + i, "merge:\n  threads: 2\n"));
     }
-    base = Model.base(directory, 1);
-    pool.base(base);
-    cli(
-        "publish",
-        "checkpoint",
-        base.checkpoint().toString(),
-        "--model",
-        "base",
-        "--base",
-        "--exclude",
-        Model.EXCLUDED);
   }
 
   @AfterEach
   void stop() throws InterruptedException {
     kills.close();
-    if (pool != null) {
-      pool.close();
+    if (processes != null) {
+      processes.close();
     }
-    broker.close();
-  }
-
-  /** A process with a state directory and a log under its name. */
-  private StageProcess process(String name, String... arguments) {
-    List<String> line = new ArrayList<>(List.of(arguments));
-    line.addAll(connection());
-    if (arguments[0].equals("run")) {
-      line.addAll(List.of("--state-directory", directory.resolve("state-" + name).toString()));
-    }
-    return new StageProcess(directory.resolve(name + ".log"), line);
-  }
-
-  private List<String> connection() {
-    return List.of(
-        "--pool", "pool",
-        "--bootstrap-servers", broker.bootstrapServers(),
-        "--schema-registry", pool.registryUrl(),
-        "--command-config", client.toString());
-  }
-
-  private void cli(String... arguments) {
-    List<String> line = new ArrayList<>(List.of(arguments));
-    line.addAll(connection());
-    assertThat(Main.run(line.toArray(String[]::new))).as(String.join(" ", line)).isZero();
-  }
-
-  private void publish(Model model) {
-    cli("publish", "checkpoint", model.checkpoint().toString(), "--model", model.name());
-    long version = manifest(model.name()).orElseThrow().getVersion();
-    pool.published(model.name() + "@" + version, model);
-    // A killed stage may not have counted the Fisher of the version before.
-    cli(
-        "publish",
-        "fisher",
-        model.fisher().toString(),
-        "--model",
-        model.name(),
-        "--checkpoint",
-        model.checkpoint().toString());
   }
 
   /** Publishes the models again and waits until the stages have read that. */
   private void requireResendingChangesNothing(List<Model> models) {
     SortedMap<Long, Release> before = pool.releases();
-    models.forEach(this::publish);
+    models.forEach(processes::publish);
     pool.await(
         "the stages to have read the resend",
         () -> PoolStatus.read(kafka, topics).lags().values().stream().allMatch(lag -> lag == 0));
@@ -193,7 +125,7 @@ class KilledInstancesIT {
       }
       producer.flush();
     }
-    cli("publish", "fisher", model.fisher().toString(), "--model", model.name());
+    processes.cli("publish", "fisher", model.fisher().toString(), "--model", model.name());
     return "body.weight[3]";
   }
 
@@ -208,7 +140,7 @@ class KilledInstancesIT {
   /** Kills a publisher as soon as its manifest is seen; the same command again completes it. */
   private void publishWithAKillHalfWay(Model model) {
     StageProcess publisher =
-        process(
+        processes.process(
             "publisher-" + model.name(),
             "publish",
             "checkpoint",
@@ -216,14 +148,14 @@ class KilledInstancesIT {
             "--model",
             model.name());
     publisher.start();
-    pool.await("the manifest of " + model.name(), () -> manifest(model.name()).isPresent());
+    pool.await("the manifest of " + model.name(), () -> processes.manifest(model.name()).isPresent());
     publisher.kill();
     kills.add();
-    publish(model);
+    processes.publish(model);
   }
 
   private String status(String name) {
-    StageProcess status = process(name, "status");
+    StageProcess status = processes.process(name, "status");
     status.start();
     return status.join();
   }
@@ -252,8 +184,8 @@ class KilledInstancesIT {
     Model a = Model.random(directory, "a", 11);
     Model b = Model.random(directory, "b", 12);
     Model c = Model.random(directory, "c", 13);
-    publish(a);
-    publish(b);
+    processes.publish(a);
+    processes.publish(b);
     publishWithAKillHalfWay(c);
     pool.awaitRelease(Set.of("a", "b", "c"));
     pool.await("the kills", () -> kills.count() >= 4);
@@ -264,46 +196,25 @@ class KilledInstancesIT {
     pool.report(report, kills.count() + " processes killed with SIGKILL, seed " + seed);
   }
 
-  /** The newest release, exported, against the merge command's output. */
-  private void requireSameAsTheMergeCommand(List<Model> models) throws IOException {
-    StringBuilder yaml = new StringBuilder("base: " + base.checkpoint() + "\nmodels:\n");
-    for (Model model : models) {
-      yaml.append("  - name: ").append(model.name()).append('\n');
-      yaml.append("    checkpoint: ").append(model.checkpoint()).append('\n');
-      yaml.append("    fisher: ").append(model.fisher()).append('\n');
-    }
-    yaml.append("method:\n  exclude_param_names_regex: ['" + Model.EXCLUDED + "']\n");
-    yaml.append("  normalize_fisher_weight: true\n  minimal_fisher_weight: 1e-06\n");
-    Path file = Files.writeString(directory.resolve("merge.yaml"), yaml);
-    Path undisturbed = directory.resolve("undisturbed.safetensors");
-    assertThat(Main.run("merge", file.toString(), "-o", undisturbed.toString())).isZero();
-    Path exported = directory.resolve("exported.safetensors");
-    cli("export", "-o", exported.toString());
-    for (TensorInfo tensor : Model.TENSORS) {
-      assertThat(Model.read(exported, tensor)).isEqualTo(Model.read(undisturbed, tensor));
-    }
-    pool.held("the newest release equals an undisturbed in-process merge");
-  }
-
   /** Longer than session and transaction last, so that what it goes on with is not its own. */
   @Test
   @Tag("faults")
   void guaranteesHoldWhenAStoppedProcessComesBackAsAZombie(FaultReport report) {
     Model a = Model.random(directory, "a", 11);
-    publish(a);
+    processes.publish(a);
     pool.awaitRelease(Set.of("a"));
     for (StageProcess zombie : merging) {
       long before = pool.releases().lastKey();
       zombie.stall();
       Model again = Model.random(directory, "b", 20 + before);
-      publish(again);
+      processes.publish(again);
       pool.await(
           "a release without the zombie",
           () -> pool.hasReleased(Set.of("a", "b")) && pool.releases().lastKey() > before);
       zombie.goOn();
-      publish(Model.random(directory, "c", 30 + before));
+      processes.publish(Model.random(directory, "c", 30 + before));
       pool.awaitRelease(Set.of("a", "b", "c"));
-      cli("withdraw", "c");
+      processes.cli("withdraw", "c");
       pool.awaitRelease(Set.of("a", "b"));
     }
     pool.requireAll(0);
@@ -328,16 +239,16 @@ class KilledInstancesIT {
       String name = "m" + random.nextInt(6);
       if (models.size() > 2 && random.nextInt(6) == 0) {
         String withdrawn = List.copyOf(models.keySet()).get(random.nextInt(models.size()));
-        cli("withdraw", withdrawn);
+        processes.cli("withdraw", withdrawn);
         models.remove(withdrawn);
       } else if (models.containsKey(name) && random.nextInt(4) == 0) {
-        publish(models.get(name)); // a resend
+        processes.publish(models.get(name)); // a resend
       } else {
         Model model = Model.random(directory, name, 100 + round);
         if (!models.containsKey(name) && random.nextInt(4) == 0) {
           publishWithAKillHalfWay(model);
         } else {
-          publish(model);
+          processes.publish(model);
         }
         models.put(name, model);
       }
@@ -347,10 +258,10 @@ class KilledInstancesIT {
     }
     pool.awaitRelease(union(models.keySet(), batched));
     // the merge command takes Fishers, not batches
-    batched.forEach(name -> cli("withdraw", name));
+    batched.forEach(name -> processes.cli("withdraw", name));
     pool.awaitRelease(models.keySet());
     pool.requireAllAmongOvertakenVersions();
-    requireSameAsTheMergeCommand(List.copyOf(models.values()));
+    processes.requireSameAsTheMergeCommand(List.copyOf(models.values()));
     pool.report(report, kills.count() + " processes killed with SIGKILL, seed " + seed);
   }
 
@@ -358,11 +269,5 @@ class KilledInstancesIT {
     Set<String> all = new TreeSet<>(some);
     all.addAll(others);
     return all;
-  }
-
-  private Optional<ModelManifest> manifest(String model) {
-    try (PoolModels models = PoolModels.open(kafka, topics)) {
-      return models.find(model);
-    }
   }
 }

@@ -124,6 +124,11 @@ final class StageProcess implements Instance {
     }
   }
 
+  /** The exit code of a process that has ended. */
+  int exitCode() {
+    return process.exitValue();
+  }
+
   @Override
   public void close() {
     if (process != null) {
