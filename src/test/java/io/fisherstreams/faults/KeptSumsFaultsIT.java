@@ -92,7 +92,12 @@ class KeptSumsFaultsIT {
           "both instances to merge",
           () -> {
             try {
-              return admin.describeConsumerGroups(List.of(group)).all().get().get(group).members()
+              return admin
+                      .describeConsumerGroups(List.of(group))
+                      .all()
+                      .get()
+                      .get(group)
+                      .members()
                       .stream()
                       .filter(member -> !member.assignment().topicPartitions().isEmpty())
                       .map(member -> member.clientId().replaceAll("-StreamThread.*", ""))

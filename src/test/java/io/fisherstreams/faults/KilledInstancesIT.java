@@ -1,6 +1,5 @@
 package io.fisherstreams.faults;
 
-
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.faults.Guarantee.IncompleteModelStaysOut;
 import io.fisherstreams.faults.Guarantee.ResendingChangesNothing;
@@ -148,7 +147,8 @@ class KilledInstancesIT {
             "--model",
             model.name());
     publisher.start();
-    pool.await("the manifest of " + model.name(), () -> processes.manifest(model.name()).isPresent());
+    pool.await(
+        "the manifest of " + model.name(), () -> processes.manifest(model.name()).isPresent());
     publisher.kill();
     kills.add();
     processes.publish(model);
