@@ -60,7 +60,7 @@ final class Nd4jArrays implements AutoCloseable {
 
   private INDArray array(DataType type, int elements) {
     INDArray array = Nd4j.zeros(type, elements);
-    owned.add(0, array::close); // after the operations on it
+    owned.add(0, array); // after the operations on it
     return array;
   }
 
