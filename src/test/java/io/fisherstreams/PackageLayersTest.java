@@ -34,7 +34,7 @@ class PackageLayersTest {
   private static final List<List<String>> LAYERS =
       List.of(
           List.of(""),
-          List.of("tensor", "files", "text", "metrics", "search"),
+          List.of("tensor", "files", "text", "template", "metrics", "search"),
           List.of("checkpoint", "fisher", "record.serde"),
           List.of("record", "kernel"),
           List.of("kafka", "gradient.example", "gradient.device"),

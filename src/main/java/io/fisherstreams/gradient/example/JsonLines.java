@@ -217,13 +217,17 @@ final class JsonLines implements AutoCloseable {
       throw invalid(
           index, "%s: expected a string, found %s".formatted(key, shown(value.toString())));
     }
-    String text = value.textValue();
+    requireCharacters(index, key, value.textValue());
+    return Optional.of(value.textValue());
+  }
+
+  /** Rejects a text that no UTF-8 file could have. */
+  void requireCharacters(long index, String key, String text) {
     if (!StandardCharsets.UTF_8.newEncoder().canEncode(text)) {
       throw invalid(
           index,
           "%s: half of a surrogate pair (\\ud800 to \\udfff) is no character".formatted(key));
     }
-    return Optional.of(text);
   }
 
   /**

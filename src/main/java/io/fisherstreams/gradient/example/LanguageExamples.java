@@ -1,51 +1,67 @@
 package io.fisherstreams.gradient.example;
 
+import ai.djl.huggingface.tokenizers.Encoding;
+import ai.djl.huggingface.tokenizers.jni.CharSpan;
 import com.fasterxml.jackson.databind.JsonNode;
+import io.fisherstreams.InvalidInput;
+import io.fisherstreams.template.Rendered;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Map;
 import java.util.Optional;
 
 /**
  * Examples for a language model in a JSON Lines file, tokenised by the model's {@code
- * tokenizer.json}. A line has {@code text}, of which every token is a label, or {@code prompt} and
- * {@code completion}, of which the completion's tokens are labels. Both texts are tokenised
- * together; a token that reaches from the prompt into the completion is the completion's. For an
- * encoder and decoder, the prompt alone is the input and the completion alone the labels. Gives
- * {@code input_ids}, {@code attention_mask} and {@code labels}, not padded and not truncated.
+ * tokenizer.json}. A line has one of these:
+ *
+ * <ul>
+ *   <li>{@code text}, of which every token is a label.
+ *   <li>{@code prompt} and {@code completion}, of which the completion's tokens are labels. Both are
+ *       tokenised together; a token that reaches from the prompt into the completion is the
+ *       completion's. For an encoder and decoder, the prompt alone is the input and the completion
+ *       alone the labels.
+ *   <li>{@code messages}, of which the model's {@link ChatTemplate} makes one text. The tokens with a
+ *       character of the assistant's parts are labels.
+ * </ul>
+ *
+ * Gives {@code input_ids}, {@code attention_mask} and {@code labels}, not padded and not truncated.
  */
 public final class LanguageExamples extends TokenizedLines {
   private static final long IGNORED = -100;
 
+  private final Path folder;
   private final boolean separate;
+  // Read when the first line needs it: other lines go without.
+  private ChatTemplate chatTemplate;
 
-  private LanguageExamples(JsonLines lines, TextTokenizer tokenizer, boolean separate) {
+  private LanguageExamples(
+      JsonLines lines, TextTokenizer tokenizer, Path folder, boolean separate) {
     super(lines, tokenizer);
+    this.folder = folder;
     this.separate = separate;
   }
 
   /**
    * Opens a file.
    *
-   * @param tokenizerFile the model folder's {@code tokenizer.json}
+   * @param tokenizerFile the model folder's {@code tokenizer.json}; the chat template is beside it
    * @param separate whether the model has an encoder for the prompt
    * @throws io.fisherstreams.InvalidInput when either file cannot be read
    */
   public static LanguageExamples open(Path path, Path tokenizerFile, boolean separate) {
+    Path folder = tokenizerFile.toAbsolutePath().getParent();
     return open(
         path,
         tokenizerFile,
-        (lines, tokenizer) -> new LanguageExamples(lines, tokenizer, separate));
+        (lines, tokenizer) -> new LanguageExamples(lines, tokenizer, folder, separate));
   }
 
   @Override
   Example example(long index) {
     JsonNode line = lines.line(index);
     if (line.has("messages")) {
-      throw lines.invalid(
-          index,
-          "messages need the model's chat template, and templates cannot be applied here; apply it"
-              + " first and give the result as text, or as prompt and completion");
+      return conversation(index, line);
     }
     if (line.has("text")) {
       if (line.has("prompt") || line.has("completion")) {
@@ -71,6 +87,58 @@ public final class LanguageExamples extends TokenizedLines {
     long[] labels = ids.clone();
     Arrays.fill(labels, 0, common, IGNORED);
     return example(index, ids, labels);
+  }
+
+  private Example conversation(long index, JsonNode line) {
+    if (line.has("text") || line.has("prompt") || line.has("completion")) {
+      throw lines.invalid(index, "expected messages, or a text, or prompt and completion");
+    }
+    if (separate) {
+      throw lines.invalid(
+          index, "expected prompt and completion: the model has an encoder and a decoder");
+    }
+    Rendered rendered = template(index).apply(lines, index, line);
+    Encoding encoding = tokenizer.encodeWhole(lines, index, rendered.text());
+    long[] labels = encoding.getIds().clone();
+    CharSpan[] spans = encoding.getCharTokenSpans();
+    BitSet generated = generated(rendered);
+    boolean any = false;
+    for (int i = 0; i < labels.length; i++) {
+      boolean isTarget = spans[i] != null && hasOneOf(generated, spans[i]);
+      labels[i] = isTarget ? labels[i] : IGNORED;
+      any |= isTarget;
+    }
+    if (!any) {
+      throw lines.invalid(index, "messages: no token is the assistant's");
+    }
+    return example(index, encoding.getIds(), labels);
+  }
+
+  private ChatTemplate template(long index) {
+    if (chatTemplate == null) {
+      try {
+        chatTemplate = ChatTemplate.in(folder);
+      } catch (InvalidInput e) {
+        throw lines.invalid(index, e.getMessage());
+      }
+    }
+    return chatTemplate;
+  }
+
+  /** The characters that the assistant wrote, by code point. */
+  private static BitSet generated(Rendered rendered) {
+    BitSet generated = new BitSet();
+    for (Rendered.Span part : rendered.generated()) {
+      int start = rendered.text().codePointCount(0, part.start());
+      generated.set(start, start + rendered.text().codePointCount(part.start(), part.end()));
+    }
+    return generated;
+  }
+
+  /** Whether a token has one of these characters; its span is in code points. */
+  private static boolean hasOneOf(BitSet characters, CharSpan token) {
+    int next = characters.nextSetBit(token.getStart());
+    return next >= 0 && next < Math.max(token.getEnd(), token.getStart() + 1);
   }
 
   private long[] ids(long index, String text) {

@@ -57,6 +57,20 @@ final class TextTokenizer implements AutoCloseable {
     }
   }
 
+  /**
+   * The tokens of a text that has its special tokens already; the tokenizer adds none.
+   *
+   * @param lines the file of the text, for messages
+   * @param index the text's line
+   */
+  Encoding encodeWhole(JsonLines lines, long index, String text) {
+    try {
+      return tokenizer.encode(text, false, false);
+    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
+      throw lines.invalid(index, "%s cannot tokenise the text: %s".formatted(file, reason(e)));
+    }
+  }
+
   @Override
   public void close() {
     tokenizer.close();
