@@ -233,7 +233,7 @@ final class EvaluateCommand implements Callable<Integer> {
 
   private Evaluation evaluate(ExampleSource examples, ModelRuntime runtime, String task) {
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, task)) {
-      Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::upTo);
+      Evaluation evaluation = Evaluation.of(runtime, examples, batchSize, progress::examples);
       progress.done();
       if (examples instanceof ShortenedExamples shortened) {
         shortened.note().ifPresent(Notes.of(spec));

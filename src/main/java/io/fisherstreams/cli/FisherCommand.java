@@ -72,7 +72,7 @@ final class FisherCommand implements Callable<Integer> {
     files.renaming().ifPresent(Notes.of(spec));
     try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
       new FisherJob(files, model.examples(), settings, device)
-          .run(output, progress::upTo, Notes.of(spec));
+          .run(output, progress::examples, Notes.of(spec));
       progress.done();
     }
     spec.commandLine().getOut().println("wrote " + output);

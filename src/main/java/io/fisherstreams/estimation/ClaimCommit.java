@@ -42,9 +42,13 @@ final class ClaimCommit {
      * @return bytes of the batches' indices and data
      */
     long flush(String source, long sequence, BiConsumer<Shard, GradientBatch> output);
+
+    /** Tokens of the examples in the sums; 0 of a model that predicts none. */
+    long tokens();
   }
 
   private final Counter counter = Meter.COUNTED_EXAMPLES.counter();
+  private final Counter tokenCounter = Meter.COUNTED_TOKENS.counter();
   private final RejectionLog rejections = new RejectionLog(Stage.GRADIENT);
   private final PoolTopics topics;
   private final Producer<byte[], byte[]> producer;
@@ -95,18 +99,21 @@ final class ClaimCommit {
   Map<TopicPartition, Long> commit(Claim claim, Sums sums) {
     producer.beginTransaction();
     List<PendingExample> counted = claim.end();
+    long tokens = sums.tokens();
     if (!counted.isEmpty()) {
       flush(claim, counted, sums);
     }
     backlog.count(claim.model(), counted).forEach(poolProducer::counted);
     Map<TopicPartition, Long> done = commitHandled();
     counter.increment(counted.size());
+    tokenCounter.increment((double) tokens);
     listener.counted(claim.version(), counted.size());
     return done;
   }
 
   private void flush(Claim claim, List<PendingExample> counted, Sums sums) {
     PendingExample first = Claim.first(counted);
+    long tokens = sums.tokens();
     long bytes =
         sums.flush(
             ShardKey.GRADIENT_SOURCE + first.partition(),
@@ -117,9 +124,10 @@ final class ClaimCommit {
         .addKeyValue("model", claim.version().model())
         .addKeyValue("version", claim.version().version())
         .log(
-            "{}: {} examples in {} s, {} examples/s, {} bytes to gradient-batches",
+            "{}: {} examples{} in {} s, {} examples/s, {} bytes to gradient-batches",
             claim.version(),
             counted.size(),
+            tokens > 0 ? String.format(Locale.ROOT, " with %d tokens", tokens) : "",
             String.format(Locale.ROOT, "%.1f", seconds),
             String.format(Locale.ROOT, "%.1f", counted.size() / seconds),
             bytes);

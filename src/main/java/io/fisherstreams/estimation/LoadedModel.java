@@ -2,7 +2,9 @@ package io.fisherstreams.estimation;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.gradient.ExampleProgress;
 import io.fisherstreams.gradient.FisherEstimation;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.record.GradientBatch;
@@ -24,6 +26,7 @@ final class LoadedModel implements ClaimCommit.Sums, AutoCloseable {
   private final FisherEstimation estimation;
   private final SquaredSums sums;
   private final GradientBatches batches;
+  private long tokens;
 
   /** A model with sums over no examples; owns the runtime from now on. */
   LoadedModel(EstimatedModel model, ModelRuntime runtime) {
@@ -78,7 +81,9 @@ final class LoadedModel implements ClaimCommit.Sums, AutoCloseable {
 
   private Optional<String> tryAdd(List<PendingExample> batch) {
     try {
-      estimation.add(batch.stream().map(PendingExample::example).toList(), sums);
+      List<Example> examples = batch.stream().map(PendingExample::example).toList();
+      estimation.add(examples, sums);
+      tokens += ExampleProgress.tokens(runtime, examples);
       return Optional.empty();
     } catch (InvalidInput e) {
       return Optional.of(e.getMessage());
@@ -97,9 +102,15 @@ final class LoadedModel implements ClaimCommit.Sums, AutoCloseable {
     batches.requireFinite(sums);
   }
 
+  @Override
+  public long tokens() {
+    return tokens;
+  }
+
   /** Resets the sums to no examples. */
   void clear() {
     sums.clear();
+    tokens = 0;
   }
 
   @Override

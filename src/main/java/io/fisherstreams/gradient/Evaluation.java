@@ -37,10 +37,12 @@ public record Evaluation(
       throw new InvalidInput("%s: contains no examples".formatted(source.origin()));
     }
     Evaluation all = new Evaluation(runtime.output(), 0, 0, 0, 0);
+    long tokens = 0;
     for (long first = 0; first < source.count(); first += batchSize) {
-      int examples = (int) Math.min(batchSize, source.count() - first);
-      all = all.plus(batch(runtime, source.read(first, examples)));
-      progress.examples(first + examples, source.count());
+      List<Example> batch = read(source, first, batchSize);
+      all = all.plus(batch(runtime, batch));
+      tokens += ExampleProgress.tokens(runtime, batch);
+      progress.examples(first + batch.size(), source.count(), tokens);
     }
     return all;
   }
@@ -63,12 +65,18 @@ public record Evaluation(
   public static List<Evaluation> items(
       ModelRuntime runtime, ExampleSource source, int batchSize, ExampleProgress progress) {
     List<Evaluation> items = new ArrayList<>();
+    long tokens = 0;
     for (long first = 0; first < source.count(); first += batchSize) {
-      int examples = (int) Math.min(batchSize, source.count() - first);
-      items.addAll(itemsOf(runtime, source.read(first, examples)));
-      progress.examples(first + examples, source.count());
+      List<Example> batch = read(source, first, batchSize);
+      items.addAll(itemsOf(runtime, batch));
+      tokens += ExampleProgress.tokens(runtime, batch);
+      progress.examples(first + batch.size(), source.count(), tokens);
     }
     return items;
+  }
+
+  private static List<Example> read(ExampleSource source, long first, int batchSize) {
+    return source.read(first, (int) Math.min(batchSize, source.count() - first));
   }
 
   private static Evaluation batch(ModelRuntime runtime, List<Example> batch) {

@@ -5,6 +5,7 @@ import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.Sha256;
 import io.fisherstreams.gradient.device.Compute;
+import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.ShortenedExamples;
 import io.fisherstreams.gradient.model.ModelRuntime;
@@ -82,11 +83,14 @@ public record FisherJob(ModelFiles model, Path examples, FisherSettings settings
   private void estimate(
       ModelRuntime runtime, ExampleSource source, SquaredSums sums, ExampleProgress progress) {
     FisherEstimation estimation = new FisherEstimation(runtime, settings.estimator());
+    long tokens = 0;
     while (sums.examples() < settings.examples()) {
       long missing = settings.examples() - sums.examples();
       int batch = (int) Math.min(settings.batchSize(), missing);
-      estimation.add(source.read(sums.examples(), batch), sums);
-      progress.examples(sums.examples(), settings.examples());
+      List<Example> examples = source.read(sums.examples(), batch);
+      estimation.add(examples, sums);
+      tokens += ExampleProgress.tokens(runtime, examples);
+      progress.examples(sums.examples(), settings.examples(), tokens);
     }
   }
 

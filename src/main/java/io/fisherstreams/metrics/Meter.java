@@ -75,6 +75,12 @@ public enum Meter {
   /** Examples that the gradient stage has counted. */
   COUNTED_EXAMPLES(
       Kind.COUNTER, "fisherstreams.gradient.examples", null, "Examples counted in Fishers"),
+  /** Tokens of the counted examples of models that predict tokens. */
+  COUNTED_TOKENS(
+      Kind.COUNTER,
+      "fisherstreams.gradient.tokens",
+      null,
+      "Tokens of counted examples of language models"),
   /** Records that a stage has rejected, by kind of the reason. */
   REJECTED_RECORDS(
       Kind.COUNTER, "fisherstreams.rejected.records", null, "Records rejected", "stage", "kind"),

@@ -28,9 +28,7 @@ final class Comparison {
   boolean areEqual(Object left, Object right) {
     budget.read(left instanceof String text ? text.length() : 0);
     if (Values.isNumber(left) && Values.isNumber(right)) {
-      return left instanceof Double || right instanceof Double
-          ? Values.number(left) == Values.number(right)
-          : Values.integer(left) == Values.integer(right);
+      return compare(left, right) == 0;
     }
     if (left instanceof Undefined || right instanceof Undefined) {
       return left instanceof Undefined && right instanceof Undefined;
@@ -42,7 +40,8 @@ final class Comparison {
       return a.keySet().equals(b.keySet())
           && a.entrySet().stream().allMatch(e -> areEqual(e.getValue(), b.get(e.getKey())));
     }
-    return left instanceof String text ? text.equals(right) : left == right;
+    boolean same = left == right;
+    return same || (left instanceof String text && text.equals(right));
   }
 
   private boolean allEqual(List<?> left, List<?> right) {
@@ -58,16 +57,19 @@ final class Comparison {
   int compare(Object left, Object right) {
     budget.read(left instanceof String text ? text.length() : 0);
     if (Values.isNumber(left) && Values.isNumber(right)) {
-      return left instanceof Double || right instanceof Double
-          ? Double.compare(Values.number(left), Values.number(right))
-          : Long.compare(Values.integer(left), Values.integer(right));
+      if (left instanceof Double || right instanceof Double) {
+        double difference = Values.number(left) - Values.number(right); // -0.0 equals 0.0
+        return difference < 0 ? -1 : difference > 0 ? 1 : 0;
+      }
+      return Long.compare(Values.integer(left), Values.integer(right));
     }
     if (left instanceof String a && right instanceof String b) {
       int[] x = a.codePoints().toArray();
       int[] y = b.codePoints().toArray();
       return Arrays.compare(x, y);
     }
-    throw new TemplateFault("cannot compare " + Values.named(left) + " with " + Values.named(right));
+    throw new TemplateFault(
+        "cannot compare " + Values.named(left) + " with " + Values.named(right));
   }
 
   boolean contains(Object container, Object item) {

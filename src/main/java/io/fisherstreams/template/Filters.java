@@ -11,9 +11,31 @@ import java.util.Set;
 final class Filters {
   private static final Set<String> KNOWN =
       Set.of(
-          "capitalize", "count", "d", "default", "dictsort", "first", "int", "items", "join",
-          "last", "length", "list", "lower", "map", "reject", "rejectattr", "replace", "reverse",
-          "safe", "select", "selectattr", "string", "tojson", "trim", "upper");
+          "capitalize",
+          "count",
+          "d",
+          "default",
+          "dictsort",
+          "first",
+          "int",
+          "items",
+          "join",
+          "last",
+          "length",
+          "list",
+          "lower",
+          "map",
+          "reject",
+          "rejectattr",
+          "replace",
+          "reverse",
+          "safe",
+          "select",
+          "selectattr",
+          "string",
+          "tojson",
+          "trim",
+          "upper");
   private static final int MAX_INDENT = 16;
 
   private final Budget budget;
@@ -22,8 +44,7 @@ final class Filters {
   private final IsTests tests;
   private final Comparison comparison;
 
-  Filters(
-      Budget budget, Methods methods, Access access, IsTests tests, Comparison comparison) {
+  Filters(Budget budget, Methods methods, Access access, IsTests tests, Comparison comparison) {
     this.budget = budget;
     this.methods = methods;
     this.access = access;
@@ -42,8 +63,7 @@ final class Filters {
     return switch (name) {
       case "default", "d" -> byDefault(value, arguments);
       case "trim" ->
-          budget.made(
-              PythonText.stripped(text(value), Methods.characters(arguments), true, true));
+          budget.made(PythonText.stripped(text(value), Methods.characters(arguments), true, true));
       case "replace" -> methods.replaced(text(value), arguments);
       case "join" -> joined(value, arguments);
       case "tojson" -> json(value, arguments);
@@ -207,7 +227,8 @@ final class Filters {
   private List<Object> sorted(Map<?, ?> map) {
     List<Object> pairs = Methods.pairs(map);
     pairs.sort(
-        (a, b) -> comparison.compare(key(a).toLowerCase(Locale.ROOT), key(b).toLowerCase(Locale.ROOT)));
+        (a, b) ->
+            comparison.compare(key(a).toLowerCase(Locale.ROOT), key(b).toLowerCase(Locale.ROOT)));
     return pairs;
   }
 

@@ -13,7 +13,8 @@ final class Functions {
 
   static void define(Scope scope, Budget budget) {
     scope.set("raise_exception", (Callable) Functions::raise);
-    scope.set("namespace", (Callable) (given, named) -> new Namespace(map("namespace", given, named)));
+    scope.set(
+        "namespace", (Callable) (given, named) -> new Namespace(map("namespace", given, named)));
     scope.set("dict", (Callable) (given, named) -> map("dict", given, named));
     scope.set("range", (Callable) (given, named) -> range(budget, given, named));
   }

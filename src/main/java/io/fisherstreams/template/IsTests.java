@@ -8,8 +8,25 @@ import java.util.Set;
 final class IsTests {
   private static final Set<String> KNOWN =
       Set.of(
-          "defined", "undefined", "none", "boolean", "true", "false", "string", "number", "integer",
-          "float", "mapping", "iterable", "sequence", "in", "eq", "equalto", "ne", "odd", "even",
+          "defined",
+          "undefined",
+          "none",
+          "boolean",
+          "true",
+          "false",
+          "string",
+          "number",
+          "integer",
+          "float",
+          "mapping",
+          "iterable",
+          "sequence",
+          "in",
+          "eq",
+          "equalto",
+          "ne",
+          "odd",
+          "even",
           "divisibleby");
 
   private final Comparison comparison;

@@ -39,8 +39,7 @@ final class Lexer {
   static List<Token> tokens(String text) {
     String unified = text.replace("\r\n", "\n").replace('\r', '\n');
     Lexer lexer =
-        new Lexer(
-            unified.endsWith("\n") ? unified.substring(0, unified.length() - 1) : unified);
+        new Lexer(unified.endsWith("\n") ? unified.substring(0, unified.length() - 1) : unified);
     lexer.run();
     return lexer.tokens;
   }
@@ -89,8 +88,7 @@ final class Lexer {
       return PythonText.rightStripped(text);
     }
     int lineStart = text.lastIndexOf('\n') + 1;
-    boolean alone =
-        (lineStart > 0 || lineStarts) && PythonText.isBlank(text.substring(lineStart));
+    boolean alone = (lineStart > 0 || lineStarts) && PythonText.isBlank(text.substring(lineStart));
     return sign != '+' && kind != '{' && alone ? text.substring(0, lineStart) : text;
   }
 

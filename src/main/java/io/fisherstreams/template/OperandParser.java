@@ -134,7 +134,8 @@ final class OperandParser {
       return new Expression.Item(base, start);
     }
     tokens.expectOperator(":");
-    Expression stop = tokens.isOperator(":") || tokens.isOperator("]") ? null : expressions.expression();
+    Expression stop =
+        tokens.isOperator(":") || tokens.isOperator("]") ? null : expressions.expression();
     Expression step =
         tokens.acceptOperator(":") && !tokens.isOperator("]") ? expressions.expression() : null;
     tokens.expectOperator("]");
@@ -200,8 +201,6 @@ final class OperandParser {
         ARGUMENT_STARTS.contains(token.kind())
             ? token.kind() != Kind.NAME || !NO_ARGUMENT.contains(token.text())
             : token.isOperator("[") || token.isOperator("{");
-    return starts
-        ? new Arguments(List.of(postfix(primary())), Map.of())
-        : optionalArguments();
+    return starts ? new Arguments(List.of(postfix(primary())), Map.of()) : optionalArguments();
   }
 }

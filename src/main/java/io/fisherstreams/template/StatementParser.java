@@ -95,7 +95,8 @@ final class StatementParser {
       endTag();
       branches.add(
           new Branch(
-              condition, until(condition == null ? Set.of("endif") : Set.of("elif", "else", "endif"))));
+              condition,
+              until(condition == null ? Set.of("endif") : Set.of("elif", "else", "endif"))));
       String next = tokens.next().text();
       if (next.equals("endif")) {
         endTag();

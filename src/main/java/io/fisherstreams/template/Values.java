@@ -76,7 +76,9 @@ final class Values {
 
   /** The kind of a value, or the name of what is not there. */
   static String named(Object value) {
-    return value instanceof Undefined undefined ? undefined.what() + ", which is undefined," : kind(value);
+    return value instanceof Undefined undefined
+        ? undefined.what() + ", which is undefined,"
+        : kind(value);
   }
 
   /** The items of a list, the keys of a map, or the characters of a text. */
@@ -94,7 +96,7 @@ final class Values {
       return new ArrayList<>(produced.take());
     }
     if (value instanceof Undefined) {
-      return List.of();
+      return new ArrayList<>();
     }
     throw new TemplateFault(kind(value) + " has no items");
   }

@@ -15,6 +15,8 @@ import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
+import io.micrometer.core.instrument.Metrics;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -23,6 +25,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.BiConsumer;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.consumer.ConsumerGroupMetadata;
@@ -35,10 +38,14 @@ import org.apache.kafka.common.Node;
 import org.apache.kafka.common.PartitionInfo;
 import org.apache.kafka.common.TopicPartition;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
+import org.junit.jupiter.api.AfterAll;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 
 class ClaimCommitTest {
+  private static final SimpleMeterRegistry METERS = new SimpleMeterRegistry();
+
   private static final int PARTITIONS = 4;
 
   private final PoolTopics topics = new PoolTopics("pool", SchemaRegistry.inMemory());
@@ -102,8 +109,26 @@ class ClaimCommitTest {
     return claim;
   }
 
-  private static long flush(
-      String source, long sequence, java.util.function.BiConsumer<Shard, GradientBatch> output) {
+  /** Sums over texts of 12 tokens in all. */
+  private static ClaimCommit.Sums sums(Flush flush) {
+    return new ClaimCommit.Sums() {
+      @Override
+      public long flush(String source, long sequence, BiConsumer<Shard, GradientBatch> output) {
+        return flush.apply(source, sequence, output);
+      }
+
+      @Override
+      public long tokens() {
+        return 12;
+      }
+    };
+  }
+
+  private interface Flush {
+    long apply(String source, long sequence, BiConsumer<Shard, GradientBatch> output);
+  }
+
+  private static long flush(String source, long sequence, BiConsumer<Shard, GradientBatch> output) {
     Shard shard = new Shard(new TensorInfo("w", DType.F32, List.of(1L)), 0);
     output.accept(
         shard,
@@ -122,7 +147,7 @@ class ClaimCommitTest {
   }
 
   private static long noFlush(
-      String source, long sequence, java.util.function.BiConsumer<Shard, GradientBatch> output) {
+      String source, long sequence, BiConsumer<Shard, GradientBatch> output) {
     throw new AssertionError("no example is counted");
   }
 
@@ -144,13 +169,24 @@ class ClaimCommitTest {
     return producer.consumerGroupOffsetsHistory().get(0).get("group");
   }
 
+  @BeforeAll
+  static void count() {
+    Metrics.addRegistry(METERS);
+  }
+
+  @AfterAll
+  static void stopCounting() {
+    Metrics.removeRegistry(METERS);
+  }
+
   @Test
   void aFlushSendsBatchesCountsDeadLettersAndOffsetsInOneTransaction() {
+    double tokens = METERS.get("fisherstreams.gradient.tokens").counter().count();
     arrives(1, 40, 1);
     arrives(1, 41, 5);
     backlog.add(Pending.rejected(2, 7, "no key"));
     arrives(3, 9, 3);
-    assertThat(commits.commit(claimAll(), ClaimCommitTest::flush))
+    assertThat(commits.commit(claimAll(), sums(ClaimCommitTest::flush)))
         .isEqualTo(Map.of(examples(1), 42L, examples(2), 8L, examples(3), 10L));
     assertThat(producer.commitCount()).isEqualTo(1);
     assertThat(offsets())
@@ -171,6 +207,8 @@ class ClaimCommitTest {
         .singleElement()
         .satisfies(letter -> assertThat(DeadLetters.reason(letter.headers())).isEqualTo("no key"));
     assertThat(heard).containsExactly("m@1 3 committed 1");
+    assertThat(METERS.get("fisherstreams.gradient.tokens").counter().count())
+        .isEqualTo(tokens + 12);
   }
 
   @Test
@@ -179,7 +217,7 @@ class ClaimCommitTest {
     producer.commitTransactionException = new KafkaException("fenced");
     Claim claim = claimAll();
     assertThatExceptionOfType(KafkaException.class)
-        .isThrownBy(() -> commits.commit(claim, ClaimCommitTest::flush));
+        .isThrownBy(() -> commits.commit(claim, sums(ClaimCommitTest::flush)));
     producer.abortTransaction();
     assertThat(producer.history()).isEmpty();
     assertThat(producer.consumerGroupOffsetsHistory()).isEmpty();
@@ -194,7 +232,8 @@ class ClaimCommitTest {
     List<List<PendingExample>> batches = backlog.take(model, 1000, true);
     claim.add(batches);
     claim.summed(batches, Map.of(batches.get(0).get(0), "bad", batches.get(0).get(1), "worse"));
-    assertThat(commits.commit(claim, ClaimCommitTest::noFlush)).isEqualTo(Map.of(examples(0), 2L));
+    assertThat(commits.commit(claim, sums(ClaimCommitTest::noFlush)))
+        .isEqualTo(Map.of(examples(0), 2L));
     assertThat(sent(topics.countedExamples())).isEmpty();
     assertThat(sent(topics.deadLetters()))
         .extracting(letter -> DeadLetters.reason(letter.headers()))
@@ -219,7 +258,7 @@ class ClaimCommitTest {
   @Test
   void theCountsOfAnOvertakenVersionAreRetired() {
     arrives(0, 0, 0);
-    commits.commit(claimAll(), ClaimCommitTest::flush);
+    commits.commit(claimAll(), sums(ClaimCommitTest::flush));
     producer.clear();
     overtaken.add(model.version());
     commits.commit();

@@ -67,7 +67,7 @@ class FisherJobTest {
     List<String> progress = new ArrayList<>();
     Path output = folder.resolve("fisher.safetensors");
     new FisherJob(gpt2(), EXAMPLES, new FisherSettings(new Estimator.Exact(), 5, 3), Compute.cpu())
-        .run(output, (done, total) -> progress.add(done + "/" + total));
+        .run(output, (done, total, tokens) -> progress.add(done + "/" + total));
     assertThat(progress).containsExactly("3/5", "5/5");
 
     Map<String, double[]> firstFive;
@@ -176,11 +176,14 @@ class FisherJobTest {
             new FisherSettings(new Estimator.Exact(), 7, 2),
             Compute.cpu());
     List<Long> progress = new ArrayList<>();
-    assertThatThrownBy(() -> job.run(model, (done, total) -> progress.add(done)))
+    assertThatThrownBy(() -> job.run(model, (done, total, tokens) -> progress.add(done)))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("is one of the inputs");
     assertThatThrownBy(
-            () -> job.run(folder.resolve("no/f.safetensors"), (done, total) -> progress.add(done)))
+            () ->
+                job.run(
+                    folder.resolve("no/f.safetensors"),
+                    (done, total, tokens) -> progress.add(done)))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("does not exist; create it first");
     assertThat(progress).isEmpty();

@@ -5,18 +5,25 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.gradient.example.InputTensor;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.Output;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -158,6 +165,45 @@ class LanguageModelTest {
       Evaluation alone = Evaluation.of(runtime, source, 1, ExampleProgress.SILENT);
       assertThat(alone.meanLogLikelihood()).isCloseTo(evaluation.meanLogLikelihood(), within(1e-5));
     }
+  }
+
+  /** The file pads its examples to one length; a classifier's progress has no tokens. */
+  @Test
+  void progressIsInTokensToo(@TempDir Path folder) {
+    long all;
+    long ofFour;
+    try (Checkpoint file = Checkpoint.open(Conformance.file("gpt2-lm", "examples.safetensors"))) {
+      int elements = Math.toIntExact(file.tensors().get("attention_mask").elements());
+      ByteBuffer bytes = file.slice("attention_mask", 0, elements).order(ByteOrder.LITTLE_ENDIAN);
+      long[] mask = new long[elements];
+      bytes.asLongBuffer().get(mask);
+      all = Arrays.stream(mask).sum();
+      ofFour = Arrays.stream(mask, 0, elements / 6 * 4).sum();
+      assertThat(all).isLessThan(elements);
+    }
+    List<List<Long>> calls = new ArrayList<>();
+    ExampleProgress progress = (done, total, tokens) -> calls.add(List.of(done, total, tokens));
+    try (ModelRuntime runtime = Conformance.load("gpt2-lm");
+        ExampleSource source = Conformance.examples("gpt2-lm")) {
+      Evaluation.of(runtime, source, 4, progress);
+      Evaluation.items(runtime, source, 4, progress);
+    }
+    fisher("gpt2-lm", new FisherSettings(new Estimator.Empirical(), 6, 4), folder, progress);
+    List<List<Long>> once = List.of(List.of(4L, 6L, ofFour), List.of(6L, 6L, all));
+    assertThat(calls).isEqualTo(Stream.of(once, once, once).flatMap(List::stream).toList());
+    calls.clear();
+    fisher("gpt2", new FisherSettings(new Estimator.Empirical(), 7, 7), folder, progress);
+    assertThat(calls).containsExactly(List.of(7L, 7L, 0L));
+  }
+
+  private static void fisher(
+      String model, FisherSettings settings, Path folder, ExampleProgress progress) {
+    ModelFiles files =
+        ModelFiles.of(
+            Conformance.file(model, "model.safetensors"), Optional.empty(), Optional.empty());
+    Path examples = Conformance.file(model, "examples.safetensors");
+    new FisherJob(files, examples, settings, Compute.cpu())
+        .run(folder.resolve(model + ".safetensors"), progress);
   }
 
   @Test

@@ -164,7 +164,8 @@ class TemplateTest {
             + "{% set n.y = [n.y, n.y] %}{% endfor %}{{ n.x == n.y }}",
         "{% set n = namespace(x=[1]) %}"
             + "{% for a in range(1000000) %}{% set n.x = [n.x] %}{% endfor %}{{ n.x | tojson }}",
-        "{% for a in range(100000) %}" + "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }}"
+        "{% for a in range(100000) %}"
+            + "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa' }}"
             + "{{ 'aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa'"
             + " * 3 }}{% endfor %}",
         "{{ ''.__class__ }}",

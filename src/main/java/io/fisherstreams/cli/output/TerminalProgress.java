@@ -28,6 +28,7 @@ public final class TerminalProgress implements TaskProgress {
   private String unit;
   private long size;
   private final AtomicLong count = new AtomicLong();
+  private volatile long tokens;
   private ProgressBar bar;
   private boolean isClosed;
   private long total;
@@ -81,6 +82,9 @@ public final class TerminalProgress implements TaskProgress {
   public void add(long more) {
     long sum = count.addAndGet(more);
     if (bar != null) {
+      if (tokens > 0) {
+        bar.setExtraMessage(tokens());
+      }
       bar.stepTo(sum);
       return;
     }
@@ -93,12 +97,13 @@ public final class TerminalProgress implements TaskProgress {
             .getErr()
             .printf(
                 Locale.ROOT,
-                "%s: %d of %d %s, %s, %.0f s left%n",
+                "%s: %d of %d %s, %s, %s%.0f s left%n",
                 task,
                 sum / size,
                 total / size,
                 unit,
                 rate(rate, isBytes),
+                tokens > 0 ? tokens() + ", " : "",
                 (total - sum) / rate);
       }
     }
@@ -127,12 +132,27 @@ public final class TerminalProgress implements TaskProgress {
         .getErr()
         .printf(
             Locale.ROOT,
-            "%s: %d %s in %.1f s, %s%n",
+            "%s: %d %s in %.1f s, %s%s%n",
             task,
             count.get() / size,
             unit,
             seconds(),
-            rate(count.get() / seconds(), isBytes));
+            rate(count.get() / seconds(), isBytes),
+            tokens > 0 ? ", " + tokens() : "");
+  }
+
+  /**
+   * As {@link #upTo}, of a task that is counted in examples.
+   *
+   * @param ofTexts tokens of the examples so far; 0 when they have none
+   */
+  public void examples(long done, long amount, long ofTexts) {
+    tokens = ofTexts;
+    upTo(done, amount);
+  }
+
+  private String tokens() {
+    return String.format(Locale.ROOT, "%d tokens, %.1f tokens/s", tokens, tokens / seconds());
   }
 
   /** A rate for people; bytes in the largest unit of which it has one. */

@@ -17,10 +17,10 @@ import java.util.Map;
 /**
  * A model's chat template, which makes one text of a conversation.
  *
- * <p>The text of an assistant's message is what the template marks with {@code generation}. Where it
- * marks nothing, it is what the message adds to the text: from the end of the conversation before
- * it, rendered with {@code add_generation_prompt}, to the end of the conversation with it. Both must
- * be beginnings of the whole text.
+ * <p>The text of an assistant's message is what the template marks with {@code generation}. Where
+ * it marks nothing, it is what the message adds to the text: from the end of the conversation
+ * before it, rendered with {@code add_generation_prompt}, to the end of the conversation with it.
+ * Both must be beginnings of the whole text.
  */
 final class ChatTemplate {
   private final Path file;
@@ -88,9 +88,7 @@ final class ChatTemplate {
     for (JsonNode message : messages) {
       if (!message.path("role").isTextual()) {
         throw lines.invalid(
-            index,
-            String.format(
-                Locale.ROOT, "messages: message %d has no role", values.size()));
+            index, String.format(Locale.ROOT, "messages: message %d has no role", values.size()));
       }
       values.add(JsonValues.of(lines, index, "messages", message));
     }

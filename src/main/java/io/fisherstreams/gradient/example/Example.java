@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Map;
 
@@ -75,6 +76,16 @@ public record Example(String origin, long index, long label, Map<String, InputTe
           String.format(Locale.ROOT, "labels: expected a finite number, found %s", value[0]));
     }
     return value[0];
+  }
+
+  /** Tokens of its text: those whose {@code attention_mask} is 1, or all; 0 without a text. */
+  public long tokens() {
+    InputTensor mask = inputs.get("attention_mask");
+    if (mask != null && mask.integral()) {
+      return Arrays.stream(mask.toLongs()).filter(value -> value != 0).count();
+    }
+    InputTensor ids = inputs.get("input_ids");
+    return ids == null ? 0 : ids.elements();
   }
 
   /** The exception that rejects this example, to be thrown by the caller. */

@@ -17,12 +17,12 @@ import java.util.Optional;
  *
  * <ul>
  *   <li>{@code text}, of which every token is a label.
- *   <li>{@code prompt} and {@code completion}, of which the completion's tokens are labels. Both are
- *       tokenised together; a token that reaches from the prompt into the completion is the
+ *   <li>{@code prompt} and {@code completion}, of which the completion's tokens are labels. Both
+ *       are tokenised together; a token that reaches from the prompt into the completion is the
  *       completion's. For an encoder and decoder, the prompt alone is the input and the completion
  *       alone the labels.
- *   <li>{@code messages}, of which the model's {@link ChatTemplate} makes one text. The tokens with a
- *       character of the assistant's parts are labels.
+ *   <li>{@code messages}, of which the model's {@link ChatTemplate} makes one text. The tokens with
+ *       a character of the assistant's parts are labels.
  * </ul>
  *
  * Gives {@code input_ids}, {@code attention_mask} and {@code labels}, not padded and not truncated.

@@ -25,7 +25,12 @@ final class TokenizerConfig {
   private static final long MAX_BYTES = 1 << 24;
   private static final List<String> SPECIAL_TOKENS =
       List.of(
-          "bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
+          "bos_token",
+          "eos_token",
+          "unk_token",
+          "sep_token",
+          "pad_token",
+          "cls_token",
           "mask_token");
 
   private final Path folder;
@@ -95,7 +100,8 @@ final class TokenizerConfig {
 
   /** A token's text, which may be beside settings of the token. */
   private static Optional<String> text(JsonNode token) {
-    return Optional.ofNullable(token.isObject() ? token.path("content").textValue() : token.textValue());
+    return Optional.ofNullable(
+        token.isObject() ? token.path("content").textValue() : token.textValue());
   }
 
   private static Optional<JsonNode> json(Path file) {

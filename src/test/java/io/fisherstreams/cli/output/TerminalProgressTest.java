@@ -41,4 +41,24 @@ class TerminalProgressTest {
     assertThat(err.toString())
         .matches("publish cars: 585 KiB in \\d+\\.\\d s, \\d+\\.\\d [KM]iB/s\\R");
   }
+
+  @Test
+  void examplesWithTextsAreCountedInTokensToo() {
+    assertThat(linesOf(100))
+        .matches(
+            "fisher: 8 examples in \\d+\\.\\d s, \\d+\\.\\d examples/s, 100 tokens, \\d+\\.\\d tokens/s\\R");
+    assertThat(linesOf(0)).matches("fisher: 8 examples in \\d+\\.\\d s, \\d+\\.\\d examples/s\\R");
+  }
+
+  private static String linesOf(long tokens) {
+    StringWriter err = new StringWriter();
+    CommandSpec spec = CommandSpec.create();
+    new CommandLine(spec).setErr(new PrintWriter(err, true));
+    try (TerminalProgress progress = TerminalProgress.ofExamples(spec, "fisher")) {
+      progress.examples(4, 8, tokens / 2);
+      progress.examples(8, 8, tokens);
+      progress.done();
+    }
+    return err.toString();
+  }
 }

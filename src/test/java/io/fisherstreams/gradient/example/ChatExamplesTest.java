@@ -85,7 +85,11 @@ class ChatExamplesTest {
     }
     // A beginning that the tokenizer adds to texts; a chat template brings its own.
     ObjectNode post = root.putObject("post_processor").put("type", "TemplateProcessing");
-    post.putArray("single").addObject().putObject("SpecialToken").put("id", "<s>").put("type_id", 0);
+    post.putArray("single")
+        .addObject()
+        .putObject("SpecialToken")
+        .put("id", "<s>")
+        .put("type_id", 0);
     post.withArray("single").addObject().putObject("Sequence").put("id", "A").put("type_id", 0);
     post.putArray("pair").addObject().putObject("Sequence").put("id", "A").put("type_id", 0);
     post.withArray("pair").addObject().putObject("Sequence").put("id", "B").put("type_id", 1);
