@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
 import io.fisherstreams.checkpoint.Checkpoint;
+import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.Conformance;
@@ -16,6 +17,7 @@ import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
 import io.fisherstreams.kafka.TopicReader;
+import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
@@ -66,6 +68,11 @@ public final class EstimatedPool {
 
   PoolTopics topics() {
     return topics;
+  }
+
+  /** Its coordinator and merge stage, started in this process. */
+  public PoolRunner runner(Path directory) {
+    return PoolRunner.start(kafka, topics, directory, 1, PlanPolicy.standard());
   }
 
   /** An instance of the stage that is started. */
@@ -280,7 +287,7 @@ public final class EstimatedPool {
   }
 
   /** Waits for a complete release with an epoch of a model. */
-  PlannedModel awaitEpoch(String model, int epoch) {
+  public PlannedModel awaitEpoch(String model, int epoch) {
     ReleaseReader reader = new ReleaseReader(kafka, topics);
     return await()
         .atMost(PATIENCE)

@@ -101,6 +101,13 @@ public final class Conformance {
     return SafetensorsExamples.open(file(model, "examples.safetensors"));
   }
 
+  /** How many examples a case has. */
+  public static long count(String model) {
+    try (ExampleSource source = examples(model)) {
+      return source.count();
+    }
+  }
+
   /** Every tensor of a file, as float64. */
   public static Map<String, double[]> tensors(Path path) {
     Map<String, double[]> tensors = new TreeMap<>();
