@@ -40,7 +40,8 @@ public final class BenchCommand implements Callable<Integer> {
     PAGE,
     RESTART,
     MERGE,
-    GRADIENT;
+    GRADIENT,
+    ADAPTER;
 
     /** As users write it and the help lists it. */
     @Override
@@ -133,6 +134,7 @@ public final class BenchCommand implements Callable<Integer> {
       case GROWTH -> new GrowthBench(directory, out).run(repetitions);
       case RESTART -> new RestartBench(directory, out, models).run();
       case GRADIENT -> new GradientBench(directory, out, compute).run();
+      case ADAPTER -> new AdapterBench(directory, out).run();
       case MERGE -> new MergeBench(directory, out).run(new int[] {models, 4 * models});
     }
   }

@@ -67,7 +67,7 @@ record GradientSubject(
   static GradientSubject decoder() {
     return new GradientSubject(
         "causal decoder",
-        SyntheticModel.decoder(),
+        SyntheticModel.decoder(DType.F32),
         Optional.empty(),
         "{\"model_type\": \"llama\", \"architectures\": [\"LlamaForCausalLM\"],"
             + " \"hidden_size\": 512, \"num_attention_heads\": 8, \"num_hidden_layers\": 6,"

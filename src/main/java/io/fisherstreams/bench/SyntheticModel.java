@@ -110,9 +110,9 @@ record SyntheticModel(List<TensorInfo> tensors) {
   }
 
   /** A causal decoder as Llama's: 6 layers, width 512, 32,000 tokens, a head of its own. */
-  static SyntheticModel decoder() {
+  static SyntheticModel decoder(DType dtype) {
     int width = 512;
-    Builder tensors = new Builder(DType.F32);
+    Builder tensors = new Builder(dtype);
     tensors.add("model.embed_tokens.weight", 32_000, width);
     for (int layer = 0; layer < 6; layer++) {
       String prefix = "model.layers." + layer + ".";

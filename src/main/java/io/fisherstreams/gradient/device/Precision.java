@@ -1,7 +1,6 @@
 package io.fisherstreams.gradient.device;
 
 import ai.djl.ndarray.NDArray;
-import ai.djl.ndarray.types.DataType;
 import io.fisherstreams.InvalidInput;
 import java.util.Arrays;
 
@@ -27,11 +26,7 @@ public enum Precision {
   BFLOAT16("bfloat16") {
     @Override
     public NDArray product(NDArray left, NDArray right) {
-      try (NDArray narrowLeft = left.toType(DataType.BFLOAT16, true);
-          NDArray narrowRight = right.toType(DataType.BFLOAT16, true);
-          NDArray product = narrowLeft.matMul(narrowRight)) {
-        return product.toType(DataType.FLOAT32, true);
-      }
+      return Bfloat16Product.of(left, right);
     }
 
     @Override
