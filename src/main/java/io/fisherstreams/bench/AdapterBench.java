@@ -98,8 +98,7 @@ final class AdapterBench {
    */
   static SentBytes sent(Path base, Path model) throws IOException {
     SentBytes sent = new SentBytes(ArrivalPool.PARTITIONS);
-    Publisher publisher =
-        new Publisher(new PoolTopics("pool", SchemaRegistry.inMemory()), sent);
+    Publisher publisher = new Publisher(new PoolTopics("pool", SchemaRegistry.inMemory()), sent);
     Path fisher = model.resolve("fisher.safetensors");
     try (Checkpoint checkpoint = Checkpoint.open(model, Optional.of(base))) {
       if (Files.notExists(fisher)) {

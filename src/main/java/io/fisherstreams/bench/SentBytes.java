@@ -42,7 +42,8 @@ final class SentBytes extends MockProducer<byte[], byte[]> {
   }
 
   @Override
-  public Future<RecordMetadata> send(ProducerRecord<byte[], byte[]> sent, Callback callback) {
+  public synchronized Future<RecordMetadata> send(
+      ProducerRecord<byte[], byte[]> sent, Callback callback) {
     byTopic.merge(sent.topic(), (long) sent.key().length + sent.value().length, Long::sum);
     return CompletableFuture.completedFuture(null);
   }

@@ -19,7 +19,9 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Matrix products in bfloat16: the errors that docs/gpu.md states, by the GPU's code on the CPU. */
+/**
+ * Matrix products in bfloat16: the errors that docs/gpu.md states, by the GPU's code on the CPU.
+ */
 class HalfPrecisionTest {
   private static final Path PAGE = Path.of("docs/gpu.md");
   private static final Pattern ROW =
@@ -34,7 +36,10 @@ class HalfPrecisionTest {
   record Stated(String model, String estimator, double percent) {}
 
   static List<Stated> rows() throws IOException {
-    return ROW.matcher(Files.readString(PAGE)).results().flatMap(HalfPrecisionTest::stated).toList();
+    return ROW.matcher(Files.readString(PAGE))
+        .results()
+        .flatMap(HalfPrecisionTest::stated)
+        .toList();
   }
 
   private static Stream<Stated> stated(MatchResult row) {
@@ -62,8 +67,7 @@ class HalfPrecisionTest {
   private static double error(Stated stated, Precision precision) {
     Map<String, double[]> expected =
         Conformance.tensors(
-            Conformance.file(
-                stated.model, "expected-" + stated.estimator + ".safetensors"));
+            Conformance.file(stated.model, "expected-" + stated.estimator + ".safetensors"));
     Compute compute = Compute.on(Device.cpu(), precision);
     try (ModelRuntime runtime = Conformance.load(stated.model, compute);
         ExampleSource source = Conformance.examples(stated.model)) {

@@ -35,7 +35,9 @@ final class Bfloat16Product {
           return torch.to(torch.matmul(a, b), 6)
       """;
 
-  /** Python's pickle, protocol 2, of an object of this class whose only field, training, is false. */
+  /**
+   * Python's pickle, protocol 2, of an object of this class whose only field, training, is false.
+   */
   private static final String OBJECT =
       "\u0080\u0002c__torch__\nProduct\n)\u0081}X\u0008\u0000\u0000\u0000training\u0089sb.";
 

@@ -20,8 +20,7 @@ class PrecisionTest {
       assertThat(product.getDataType()).isEqualTo(DataType.FLOAT32);
       // (1 + 2⁻⁷)² = 1 + 2⁻⁶ + 2⁻¹⁴ and 3 + 3 · 2⁻⁷, whose neighbours are 2⁻⁶ apart.
       assertThat(product.toFloatArray())
-          .containsExactly(
-              1 + 1f / 128, 1 + 1f / 64, 1, 1 + 1f / 128, 3, 3 + 1f / 32);
+          .containsExactly(1 + 1f / 128, 1 + 1f / 64, 1, 1 + 1f / 128, 3, 3 + 1f / 32);
       assertThat(Precision.FLOAT32.product(column, row).toFloatArray()[1])
           .isEqualTo((1 + 1f / 128) * (1 + 1f / 128));
     }
