@@ -15,6 +15,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Role;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
@@ -131,7 +132,12 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   }
 
   private void lose(KnownModel model, Slot slot, boolean isCheckpoint) {
-    partition.kept().forget(); // other content may come under the same version and epoch
+    // Other content may come under the same version and epoch.
+    if (model.manifest().getRole() == Role.BASE) {
+      partition.kept().forget();
+    } else {
+      partition.kept().forget(model.version());
+    }
     if (isCheckpoint) {
       ShardCheckpoint.load(partition, model, slot).lose();
     } else {

@@ -58,6 +58,10 @@ final class MergePartition implements AutoCloseable {
   private int reads;
 
   MergePartition(Path directory) {
+    this(directory, LocalPayloads.ALL);
+  }
+
+  MergePartition(Path directory, LocalPayloads local) {
     Properties config = new Properties();
     config.put(StreamsConfig.APPLICATION_ID_CONFIG, "merge");
     config.put(StreamsConfig.BOOTSTRAP_SERVERS_CONFIG, "none:9092");
@@ -81,7 +85,7 @@ final class MergePartition implements AutoCloseable {
         new PartitionContext(
             ledger,
             folded,
-            LocalPayloads.ALL,
+            local,
             payloads,
             new Recovery(topics, this::open, payloads, this::lose, 0),
             new EpochSums(payloads),
@@ -225,6 +229,11 @@ final class MergePartition implements AutoCloseable {
               }
             });
     return values;
+  }
+
+  /** Whether a commit was asked for. */
+  boolean isCommitDue() {
+    return processor.committed();
   }
 
   /** Keys of the tombstones that were sent to a sink. */

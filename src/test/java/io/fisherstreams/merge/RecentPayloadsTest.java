@@ -229,6 +229,19 @@ class RecentPayloadsTest {
   }
 
   @Test
+  void aLossOfAModelThatIsNotInTheSumsLeavesThem() {
+    start(FISHER, 17);
+    recent.arrive(new Model("left-out", 1, 1, null));
+    recent.models().remove("left-out");
+    recent.stage.restart();
+    FileTree.delete(recent.stage.folder("left-out", 1));
+    recent.stage.lose("small[0] left-out@1");
+    recent.stage.checkpoint("left-out", 1, "small", 0, MergeStageDriver.floats(new float[77]));
+    recent.arrive(new Model("m17", 1, 1, null));
+    assertThat(restored(() -> assertSameAsAnew(FISHER, recent.release()))).isZero();
+  }
+
+  @Test
   void whatArrivesAgainIsNotWritten() {
     start(FISHER, 17);
     recent.sendAgain("m3");
