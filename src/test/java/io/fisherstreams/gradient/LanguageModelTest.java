@@ -149,6 +149,65 @@ class LanguageModelTest {
     }
   }
 
+  /** Rotary positions are relative: however far the texts are to the right, the Fisher is theirs. */
+  @ParameterizedTest
+  @ValueSource(strings = {"llama-lm", "mistral-lm", "qwen2-lm"})
+  void paddingOnTheLeftIsNoPartOfTheText(String model) {
+    Map<String, double[]> expected =
+        Conformance.tensors(Conformance.file(model, "expected-exact.safetensors"));
+    try (ModelRuntime runtime = Conformance.load(model);
+        ExampleSource source = Conformance.examples(model)) {
+      List<Example> padded =
+          source.read(0, 6).stream().map(e -> padded(e, (int) e.index() % 4, 1)).toList();
+      Map<String, double[]> found =
+          Conformance.fisher(runtime, new ListSource(padded), new Estimator.Exact(), 4);
+      expected.forEach(
+          (name, values) ->
+              assertThat(Conformance.relativeError(found.get(name), values))
+                  .as(name)
+                  .isLessThan(TOLERANCE));
+    }
+  }
+
+  /** Learned positions count the padding; the other implementation of the model counts it too. */
+  @Test
+  void learnedPositionsBeginWithThePadding() {
+    try (ModelRuntime runtime = Conformance.load("gpt2-lm");
+        ModelRuntime plain = Conformance.loadPlain("gpt2-lm");
+        ExampleSource source = Conformance.examples("gpt2-lm")) {
+      List<Example> padded =
+          source.read(0, 6).stream().map(e -> padded(e, (int) e.index() % 3, 0)).toList();
+      Estimator exact = new Estimator.Exact();
+      Map<String, double[]> expected =
+          Conformance.fisher(plain, new ListSource(padded), exact, 1);
+      Map<String, double[]> found = Conformance.fisher(runtime, new ListSource(padded), exact, 6);
+      expected.forEach(
+          (name, values) ->
+              assertThat(Conformance.relativeError(found.get(name), values))
+                  .as(name)
+                  .isLessThan(TOLERANCE));
+    }
+  }
+
+  /** log p(b, c | a) = log p(b | a) + log p(c | a, b). */
+  @ParameterizedTest
+  @ValueSource(strings = {"gpt2-lm", "llama-lm", "mistral-lm-window", "qwen2-lm"})
+  void theTargetsOfATextAreThoseOfItsBeginnings(String model) {
+    try (ModelRuntime runtime = Conformance.load(model)) {
+      double both = logLikelihood(runtime, example(tokens(5, 6, 7), null, tokens(5, 6, 7)));
+      double first = logLikelihood(runtime, example(tokens(5, 6), null, tokens(5, 6)));
+      double second = logLikelihood(runtime, example(tokens(5, 6, 7), null, tokens(-100, -100, 7)));
+      assertThat(first).isNegative();
+      assertThat(second).isNegative();
+      assertThat(both).isCloseTo(first + second, within(1e-4));
+    }
+  }
+
+  private static double logLikelihood(ModelRuntime runtime, Example example) {
+    return Evaluation.of(runtime, new ListSource(List.of(example)), 1, ExampleProgress.SILENT)
+        .logLikelihood();
+  }
+
   @Test
   void evaluationHasThePerplexityOfTheTargets() {
     try (ModelRuntime runtime = Conformance.load("gpt2-lm");
