@@ -149,7 +149,9 @@ class LanguageModelTest {
     }
   }
 
-  /** Rotary positions are relative: however far the texts are to the right, the Fisher is theirs. */
+  /**
+   * Rotary positions are relative: however far the texts are to the right, the Fisher is theirs.
+   */
   @ParameterizedTest
   @ValueSource(strings = {"llama-lm", "mistral-lm", "qwen2-lm"})
   void paddingOnTheLeftIsNoPartOfTheText(String model) {
@@ -178,8 +180,7 @@ class LanguageModelTest {
       List<Example> padded =
           source.read(0, 6).stream().map(e -> padded(e, (int) e.index() % 3, 0)).toList();
       Estimator exact = new Estimator.Exact();
-      Map<String, double[]> expected =
-          Conformance.fisher(plain, new ListSource(padded), exact, 1);
+      Map<String, double[]> expected = Conformance.fisher(plain, new ListSource(padded), exact, 1);
       Map<String, double[]> found = Conformance.fisher(runtime, new ListSource(padded), exact, 6);
       expected.forEach(
           (name, values) ->
