@@ -9,9 +9,11 @@ import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.stream.Stream;
 
 /**
  * The {@code merge} command as a user runs it: memory, and time beside reading the same files once,
@@ -38,6 +40,7 @@ final class MergeBench {
       SyntheticModel.clip(DType.F32)
           .writeFisher(directory.resolve("f" + i + ".safetensors"), 100 + i);
     }
+    writeBack();
     for (int models : counts) {
       double reading = readSeconds(models);
       ChildProcess run = merge(models);
@@ -51,6 +54,20 @@ final class MergeBench {
           run.seconds() / reading,
           run.anonymousBytes() / (double) (1 << 30));
       out.flush();
+    }
+  }
+
+  /**
+   * Waits for the disk: a merge, which syncs its output, must not wait for the writing of its
+   * input.
+   */
+  private void writeBack() throws IOException {
+    try (Stream<Path> files = Files.list(directory)) {
+      for (Path path : (Iterable<Path>) files::iterator) {
+        try (FileChannel file = FileChannel.open(path, StandardOpenOption.WRITE)) {
+          file.force(true);
+        }
+      }
     }
   }
 
