@@ -11,6 +11,7 @@ public class PlainKernel implements MergeKernel {
   private final double[] parameters;
   private final double[] entries;
   private double[] base = {};
+  private Term widened;
   private int elements;
 
   /** A kernel, as {@link MergeKernel.Factory#create} makes it. */
@@ -24,6 +25,7 @@ public class PlainKernel implements MergeKernel {
   public final void begin(int elements, double[] base) {
     this.elements = elements;
     this.base = base;
+    widened = null;
     for (double[] sum : sums) {
       Arrays.fill(sum, 0, elements, 0);
     }
@@ -93,9 +95,13 @@ public class PlainKernel implements MergeKernel {
     }
   }
 
+  /** Mostly the same term was just added to the other sums, and its parameters are still there. */
   @Override
+  @SuppressWarnings("ReferenceEquality")
   public final void addAverage(Term term) {
-    readParameters(0, term);
+    if (widened != term) {
+      readParameters(0, term);
+    }
     double[] average = sums[2];
     double weight = term.weight();
     for (int j = 0; j < elements; j++) {
@@ -147,6 +153,7 @@ public class PlainKernel implements MergeKernel {
     DType type = term.type();
     FloatCodec.toDouble(
         type, term.theta(), first * type.bytes(), parameters, first, elements - first);
+    widened = first == 0 ? term : null;
   }
 
   @Override

@@ -105,6 +105,28 @@ class MergeKernelTest {
               "average",
               (kernel, term) -> kernel.addAverage(term),
               (entry, fisher, theta, base, term) -> entry.sums[2] += term.weight() * theta),
+          new Operation(
+              "weighted and average",
+              (kernel, term) -> {
+                kernel.addWeighted(term, 1e-6);
+                kernel.addAverage(term);
+              },
+              (entry, fisher, theta, base, term) -> {
+                double weight = weighted(fisher, term);
+                entry.add(weight * theta, weight);
+                entry.sums[2] += term.weight() * theta;
+              }),
+          new Operation(
+              "square root and average",
+              (kernel, term) -> {
+                kernel.addPowered(term, 1 / term.divisor(), 1e-9, 0.5);
+                kernel.addAverage(term);
+              },
+              (entry, fisher, theta, base, term) -> {
+                double weight = term.weight() * Math.sqrt(fisher * (1 / term.divisor()) + 1e-9);
+                entry.add(weight * theta, weight);
+                entry.sums[2] += term.weight() * theta;
+              }),
           powered(0),
           powered(0.5),
           powered(0.3),
