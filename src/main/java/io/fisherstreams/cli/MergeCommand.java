@@ -39,7 +39,7 @@ import picocli.CommandLine.Spec;
     name = "merge",
     mixinStandardHelpOptions = true,
     description = {
-      "Merges the models of a YAML file once and writes the merged model. It starts a broker and all stages in its own process.",
+      "Merges the models of a YAML file once and writes the merged model. Where every Fisher is a file, it reads the files and needs no broker; otherwise a broker and all stages run in its own process.",
       "With --bootstrap-servers and --schema-registry it uses that cluster, in topics of its own, which it deletes afterwards."
     })
 final class MergeCommand implements Callable<Integer> {
