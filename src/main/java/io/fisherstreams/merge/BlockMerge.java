@@ -65,39 +65,57 @@ final class BlockMerge {
    * @return how many entries have no weight; −1 when all models must be read, but cannot be
    */
   int binned(ShardSums sums, ShardModels models, int first, int count) {
-    if (binnedSums == null) {
-      binnedSums =
-          ByteBuffer.allocateDirect(ShardMerge.BLOCK * BinnedMerge.MAX_BYTES)
-              .order(ByteOrder.LITTLE_ENDIAN);
-    }
-    binnedSums.clear().limit(count * sums.bytes());
-    Optional<ShardModels.Change> loaded = models.load(first, binnedSums);
+    Optional<KeptBlocks.Change> loaded = load(sums, models, first, count);
     if (loaded.isEmpty()) {
       return -1;
     }
-    ShardModels.Change change = loaded.get();
-    int unweighted = change.isPrecise() ? apply(change, sums.binned(), models, first, count) : -1;
+    int unweighted =
+        loaded.get().isPrecise() ? finish(loaded.get(), sums.binned(), models, first, count) : -1;
     return unweighted >= 0
         ? unweighted
         : models.all().map(all -> inOrder(sums.ordered(), all, first, count)).orElse(-1);
   }
 
-  private int apply(
-      ShardModels.Change change, BinnedMerge sums, ShardModels models, int first, int count) {
-    sums.begin(binnedSums, count, change.outside(), base);
-    change.gone().forEach(gone -> sums.subtract(gone.read(first, count, buffers)));
-    change.added().forEach(added -> sums.add(added.read(first, count, buffers)));
+  /** Brings the sums that are kept up to date, without a result. */
+  void update(ShardSums sums, KeptBlocks blocks, int first, int count) {
+    KeptBlocks.Change change = load(sums, blocks, first, count).orElseThrow();
+    if (!change.isNone()) {
+      apply(change, sums.binned(), first, count);
+      blocks.keep(first, binnedSums, sums.binned().outside(), true);
+    }
+  }
+
+  private Optional<KeptBlocks.Change> load(
+      ShardSums sums, KeptBlocks blocks, int first, int count) {
+    if (binnedSums == null) {
+      binnedSums =
+          ByteBuffer.allocateDirect(ShardMerge.BLOCK * BinnedMerge.MAX_BYTES)
+              .order(ByteOrder.LITTLE_ENDIAN);
+    }
+    int bytes = count * sums.bytes();
+    Optional<KeptBlocks.Change> change = blocks.load(first, binnedSums.clear().limit(bytes));
+    if (change.isPresent() && change.get().isAnew()) {
+      binnedSums.clear().limit(bytes);
+      for (int at = 0; at < bytes; at += Long.BYTES) {
+        binnedSums.putLong(at, 0);
+      }
+    }
+    return change;
+  }
+
+  private int finish(
+      KeptBlocks.Change change, BinnedMerge sums, ShardModels models, int first, int count) {
+    apply(change, sums, first, count);
     int unweighted = sums.finish(models.count(), models.weights(), result);
-    if (!change.gone().isEmpty() || !change.added().isEmpty()) {
+    if (!change.isNone()) {
       models.keep(first, binnedSums, sums.outside(), unweighted >= 0);
     }
     return unweighted;
   }
 
-  /** Sets all bytes up to the limit to 0. */
-  static void clear(ByteBuffer sums) {
-    for (int at = 0; at < sums.limit(); at += Long.BYTES) {
-      sums.putLong(at, 0);
-    }
+  private void apply(KeptBlocks.Change change, BinnedMerge sums, int first, int count) {
+    sums.begin(binnedSums, count, change.outside(), base);
+    change.gone().forEach(gone -> sums.subtract(gone.read(first, count, buffers)));
+    change.added().forEach(added -> sums.add(added.read(first, count, buffers)));
   }
 }

@@ -42,13 +42,17 @@ final class KeptSets {
 
   /** The id of a set with the same models and file; a new one if the store has none. */
   UUID idOf(KeptSet set) {
-    Optional<UUID> known = find(set);
-    if (known.isPresent()) {
-      return known.get();
-    }
-    UUID id = UUID.randomUUID();
-    put(id, set);
-    return id;
+    return find(set).orElseGet(() -> add(set));
+  }
+
+  /** The same for the set of a plan, for which the oldest sets make room. */
+  UUID idOfPlan(KeptSet set) {
+    return find(set)
+        .orElseGet(
+            () -> {
+              makeRoom();
+              return add(set);
+            });
   }
 
   private Optional<UUID> find(KeptSet set) {
@@ -59,21 +63,23 @@ final class KeptSets {
         .findFirst();
   }
 
-  /** The same for the set of a plan, for which the oldest sets make room. */
-  UUID idOfPlan(KeptSet set) {
-    if (find(set).isEmpty()) {
-      Map<UUID, KeptSet> sets = all();
-      while (sets.size() >= MAX_SETS) {
-        UUID oldest =
-            sets.entrySet().stream()
-                .min(Comparator.comparingLong(entry -> entry.getValue().getRelease()))
-                .orElseThrow()
-                .getKey();
-        sets.remove(oldest);
-        store.delete(oldest.toString());
-      }
+  private UUID add(KeptSet set) {
+    UUID id = UUID.randomUUID();
+    put(id, set);
+    return id;
+  }
+
+  private void makeRoom() {
+    Map<UUID, KeptSet> sets = all();
+    while (sets.size() >= MAX_SETS) {
+      UUID oldest =
+          sets.entrySet().stream()
+              .min(Comparator.comparingLong(entry -> entry.getValue().getRelease()))
+              .orElseThrow()
+              .getKey();
+      sets.remove(oldest);
+      store.delete(oldest.toString());
     }
-    return idOf(set);
   }
 
   /** Removes all sets but some. */

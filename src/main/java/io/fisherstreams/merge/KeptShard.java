@@ -1,7 +1,6 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.merge.ResolvedPlan.Participant;
-import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.merge.payload.SumsFile;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import java.nio.ByteBuffer;
@@ -63,27 +62,21 @@ final class KeptShard implements ShardModels {
 
   @Override
   public Optional<Change> load(int first, ByteBuffer sums) {
-    int bytes = sums.limit();
-    Optional<Change> change =
-        kept.header(slot, first).flatMap(header -> change(header, first, sums));
-    if (change.isPresent()) {
-      return change;
-    }
-    sums.clear().limit(bytes);
-    BlockMerge.clear(sums);
-    return all().map(models -> new Change(true, 0, List.of(), models));
+    return kept.header(slot, first)
+        .flatMap(header -> change(header, first, sums))
+        .or(() -> all().map(Change::anew));
   }
 
   private Optional<Change> change(SumsFile.Header header, int first, ByteBuffer sums) {
     SetDifference difference = kept.difference(header.set()).orElseThrow();
     if (difference.isNone() && !header.isPrecise()) {
-      return Optional.of(new Change(false, 0, List.of(), List.of()));
+      return Optional.of(Change.IMPRECISE);
     }
     find(header.set(), difference);
     if (!canTakeOut || !kept.read(slot, first, sums)) {
       return Optional.empty();
     }
-    return Optional.of(new Change(true, header.outside(), gone, added));
+    return Optional.of(Change.of(header.outside(), gone, added));
   }
 
   private void find(UUID set, SetDifference difference) {
@@ -96,11 +89,7 @@ final class KeptShard implements ShardModels {
       return;
     }
     gone = inputs.toTakeOut(difference.gone(), slot);
-    added =
-        members.stream()
-            .filter(member -> difference.added().containsKey(member.version()))
-            .map(member -> inputs.of(member, slot, members.size()))
-            .toList();
+    added = inputs.toAdd(difference.added().keySet(), members, slot);
   }
 
   @Override

@@ -122,10 +122,7 @@ final class ReleaseShards implements AutoCloseable {
       arithmetic.copy(inputs.checkpoint(plan.base(), slot), shard.elements(), dtype);
       return true;
     }
-    Optional<PayloadElements> base =
-        plan.formula().readsBase()
-            ? Optional.of(inputs.checkpoint(plan.base(), slot))
-            : Optional.empty();
+    Optional<PayloadElements> base = inputs.base(slot);
     long unweighted =
         kept().areKept() && members.size() >= BinnedMerge.MIN_MODELS
             ? arithmetic.merge(

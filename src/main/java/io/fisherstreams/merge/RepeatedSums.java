@@ -1,7 +1,6 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
-import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
@@ -94,11 +93,10 @@ public final class RepeatedSums {
       }
       // Taking a model out costs as much as adding it.
       if (before == null || 2 * added.size() > inputs.size()) {
-        BlockMerge.clear(sums);
-        return Optional.of(new Change(true, 0, List.of(), inputs));
+        return Optional.of(Change.anew(inputs));
       }
       sums.put(0, before.sums);
-      return Optional.of(new Change(true, before.outside, gone, added));
+      return Optional.of(Change.of(before.outside, gone, added));
     }
 
     @Override

@@ -15,6 +15,7 @@ import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 
 /** What {@link ShardMerge} reads of the models of a plan, in the payload files of one partition. */
 final class ShardInputs {
@@ -34,6 +35,11 @@ final class ShardInputs {
         partition.payloads().file(model.version(), PayloadName.CHECKPOINT),
         slot.firstByte(),
         slot.shard().tensor().dtype());
+  }
+
+  /** A shard of the base's checkpoint; empty when the formula does not read it. */
+  Optional<PayloadElements> base(Slot slot) {
+    return formula.readsBase() ? Optional.of(checkpoint(plan.base(), slot)) : Optional.empty();
   }
 
   /**
@@ -133,6 +139,19 @@ final class ShardInputs {
 
   private Optional<KnownModel> held(KeptModel kept) {
     return partition.ledger().held(new ModelVersion(kept.getModel(), kept.getVersion()));
+  }
+
+  /**
+   * What models add to a shard's sums.
+   *
+   * @param added some of the plan's models
+   * @param members the models that are merged in the shard
+   */
+  List<ShardInput> toAdd(Set<ModelVersion> added, List<Participant> members, Slot base) {
+    return members.stream()
+        .filter(member -> added.contains(member.version()))
+        .map(member -> of(member, base, members.size()))
+        .toList();
   }
 
   /** What models added that {@link #canTakeOut can be taken out} of a shard's sums. */

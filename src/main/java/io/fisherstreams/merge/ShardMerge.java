@@ -1,7 +1,6 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
-import io.fisherstreams.merge.ShardModels.Change;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatCodec;
 import io.fisherstreams.tensor.FloatScan;
@@ -40,8 +39,7 @@ public final class ShardMerge {
 
     @Override
     public Optional<Change> load(int first, ByteBuffer sums) {
-      BlockMerge.clear(sums);
-      return Optional.of(new Change(true, 0, List.of(), inputs));
+      return Optional.of(Change.anew(inputs));
     }
 
     @Override
@@ -115,6 +113,22 @@ public final class ShardMerge {
       DType dtype) {
     return forEachBlock(
         base, elements, dtype, (first, count) -> blocks.binned(sums, models, first, count));
+  }
+
+  /**
+   * Brings the sums that are kept of a shard up to date, without a result.
+   *
+   * @param base the base model's shard; empty when the formula does not read it
+   */
+  void update(
+      ShardSums sums, Optional<? extends ShardElements> base, KeptBlocks kept, int elements) {
+    for (int first = 0; first < elements; first += BLOCK) {
+      int count = Math.min(BLOCK, elements - first);
+      if (base.isPresent()) {
+        blocks.readBase(base.get(), first, count);
+      }
+      blocks.update(sums, kept, first, count);
+    }
   }
 
   private interface Computation {

@@ -1,6 +1,6 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.merge.ShardModels.Change;
+import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.payload.SumsFile;
 import io.fisherstreams.record.ModelVersion;
@@ -66,12 +66,7 @@ final class SumsRound {
     List<Slot> slots = plan.base().checkpoint().slots();
     while ((next = shards.nextSetBit(next)) >= 0) {
       Slot slot = slots.get(next++);
-      Optional<PayloadElements> base =
-          plan.formula().readsBase()
-              ? Optional.of(inputs.checkpoint(plan.base(), slot))
-              : Optional.empty();
-      arithmetic.merge(
-          sums, base, new Part(slot), slot.shard().elements(), plan.outputDtype(slot.shard()));
+      arithmetic.update(sums, inputs.base(slot), new Part(slot), slot.shard().elements());
       if (isOver.getAsBoolean() && shards.nextSetBit(next) >= 0) {
         return false;
       }
@@ -83,35 +78,19 @@ final class SumsRound {
     return true;
   }
 
-  /** One shard. The result of these models alone is of no use. */
-  private final class Part implements ShardModels {
+  /** One shard. */
+  private final class Part implements KeptBlocks {
     private final Slot slot;
-    private final int members;
+    private final List<Participant> members;
     private UUID target;
 
     Part(Slot slot) {
       this.slot = slot;
-      members = plan.members(slot.shard()).size();
-    }
-
-    @Override
-    public int count() {
-      return members;
-    }
-
-    @Override
-    public double weights() {
-      return 1;
-    }
-
-    @Override
-    public Optional<List<ShardInput>> all() {
-      return Optional.of(List.of());
+      members = plan.members(slot.shard());
     }
 
     @Override
     public Optional<Change> load(int first, ByteBuffer sums) {
-      int bytes = sums.limit();
       Optional<SumsFile.Header> header = partition.kept().header(slot, first);
       if (header.isPresent()) {
         SetDifference all = partition.kept().difference(header.get().set()).orElseThrow();
@@ -120,22 +99,16 @@ final class SumsRound {
             && part.gone().stream().allMatch(gone -> inputs.canTakeOut(gone, slot))
             && partition.kept().read(slot, first, sums)) {
           target = target(Optional.of(header.get().set()));
-          return Optional.of(change(header.get().outside(), part));
+          return Optional.of(
+              Change.of(header.get().outside(), inputs.toTakeOut(part.gone(), slot), added(part)));
         }
       }
-      sums.clear().limit(bytes);
-      BlockMerge.clear(sums);
       target = target(Optional.empty());
-      return Optional.of(change(0, partition.kept().fromNothing().only(versions)));
+      return Optional.of(Change.anew(added(partition.kept().fromNothing().only(versions))));
     }
 
-    private Change change(long outside, SetDifference part) {
-      List<ShardInput> added =
-          plan.members(slot.shard()).stream()
-              .filter(member -> part.added().containsKey(member.version()))
-              .map(member -> inputs.of(member, slot, members))
-              .toList();
-      return new Change(true, outside, inputs.toTakeOut(part.gone(), slot), added);
+    private List<ShardInput> added(SetDifference part) {
+      return inputs.toAdd(part.added().keySet(), members, slot);
     }
 
     @Override
