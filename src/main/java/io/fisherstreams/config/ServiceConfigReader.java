@@ -52,7 +52,12 @@ final class ServiceConfigReader {
       Set.of("threads", "kernel", "standby_replicas", "local_payloads");
 
   private static final Set<String> GRADIENT_KEYS =
-      Set.of("claim_examples", "linger_millis", "torchscript_directory", "device", "compute_dtype");
+      Set.of(
+          "claim_examples",
+          "linger_millis",
+          "torchscript_directory",
+          ComputeKeys.DEVICE,
+          ComputeKeys.DTYPE);
 
   private static final Set<String> COORDINATOR_KEYS =
       Set.of("quiet_millis", "longest_wait_millis", "keep_releases", "keep_hours", "largest_share");
@@ -64,8 +69,8 @@ final class ServiceConfigReader {
           "batch_size",
           "leave_out_suspects",
           "tasks",
-          "device",
-          "compute_dtype");
+          ComputeKeys.DEVICE,
+          ComputeKeys.DTYPE);
 
   private static final Set<String> TASK_KEYS =
       Set.of("name", "model", "examples", "head", "torchscript", "max_length");

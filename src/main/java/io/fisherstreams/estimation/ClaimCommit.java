@@ -101,7 +101,7 @@ final class ClaimCommit {
     List<PendingExample> counted = claim.end();
     long tokens = sums.tokens();
     if (!counted.isEmpty()) {
-      flush(claim, counted, sums);
+      flush(claim, counted, tokens, sums);
     }
     backlog.count(claim.model(), counted).forEach(poolProducer::counted);
     Map<TopicPartition, Long> done = commitHandled();
@@ -111,9 +111,8 @@ final class ClaimCommit {
     return done;
   }
 
-  private void flush(Claim claim, List<PendingExample> counted, Sums sums) {
+  private void flush(Claim claim, List<PendingExample> counted, long tokens, Sums sums) {
     PendingExample first = Claim.first(counted);
-    long tokens = sums.tokens();
     long bytes =
         sums.flush(
             ShardKey.GRADIENT_SOURCE + first.partition(),

@@ -37,20 +37,18 @@ public final class VectorKernel extends PlainKernel {
     return type == DType.F32 || (type == DType.BF16 && QUARTER != null);
   }
 
-  private int end() {
-    return WIDE.loopBound(elements());
+  /** The first entry that is left to the plain loops; 0 without a loop for the type. */
+  private int end(DType type) {
+    return hasLoop(type) ? WIDE.loopBound(elements()) : 0;
   }
 
   @Override
   public void addWeighted(Term term, double constant) {
-    int first = 0;
-    if (hasLoop(term.type())) {
-      first = end();
-      if (term.type() == DType.F32) {
-        addFloat32(numerator, denominator, term, constant, first);
-      } else {
-        addBfloat16(numerator, denominator, term, constant, first);
-      }
+    int first = end(term.type());
+    if (term.type() == DType.F32) {
+      addFloat32(numerator, denominator, term, constant, first);
+    } else if (first > 0) {
+      addBfloat16(numerator, denominator, term, constant, first);
     }
     addWeighted(first, term, constant);
   }
@@ -63,7 +61,7 @@ public final class VectorKernel extends PlainKernel {
       addWeighted(next, constant);
       return;
     }
-    int first = end();
+    int first = end(term.type());
     if (term.type() == DType.F32) {
       addFloat32(numerator, denominator, term, next, constant, first);
     } else {
@@ -75,28 +73,22 @@ public final class VectorKernel extends PlainKernel {
 
   @Override
   public void addMatched(Term term, double prior) {
-    int first = 0;
-    if (hasLoop(term.type())) {
-      first = end();
-      if (term.type() == DType.F32) {
-        addMatchedFloat32(numerator, denominator, term, prior, base(), first);
-      } else {
-        addMatchedBfloat16(numerator, denominator, term, prior, base(), first);
-      }
+    int first = end(term.type());
+    if (term.type() == DType.F32) {
+      addMatchedFloat32(numerator, denominator, term, prior, base(), first);
+    } else if (first > 0) {
+      addMatchedBfloat16(numerator, denominator, term, prior, base(), first);
     }
     addMatched(first, term, prior);
   }
 
   @Override
   public void addDifference(Term term) {
-    int first = 0;
-    if (hasLoop(term.type())) {
-      first = end();
-      if (term.type() == DType.F32) {
-        addDifferenceFloat32(numerator, term, base(), first);
-      } else {
-        addDifferenceBfloat16(numerator, term, base(), first);
-      }
+    int first = end(term.type());
+    if (term.type() == DType.F32) {
+      addDifferenceFloat32(numerator, term, base(), first);
+    } else if (first > 0) {
+      addDifferenceBfloat16(numerator, term, base(), first);
     }
     addDifference(first, term);
   }

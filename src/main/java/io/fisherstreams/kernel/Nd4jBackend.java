@@ -1,5 +1,6 @@
 package io.fisherstreams.kernel;
 
+import com.google.common.base.Throwables;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeKernel;
 import org.nd4j.linalg.factory.Nd4j;
@@ -40,10 +41,7 @@ final class Nd4jBackend {
   }
 
   private static String reason(Throwable failure) {
-    Throwable first = failure;
-    while (first.getCause() != null) {
-      first = first.getCause();
-    }
+    Throwable first = Throwables.getRootCause(failure);
     return first.getMessage() == null ? first.toString() : first.getMessage();
   }
 

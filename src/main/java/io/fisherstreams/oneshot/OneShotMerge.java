@@ -175,14 +175,14 @@ public final class OneShotMerge {
       }
       try (LocalPool pool =
           LocalPool.start(
-              directory.path(),
-              inputs.partitions(),
-              inputs.threads(),
-              new MergeOptions(inputs.kernel(), LocalPayloads.ALL),
-              policy)) {
+              directory.path(), inputs.partitions(), inputs.threads(), mergeOptions(), policy)) {
         return pool.run(runner -> merge(estimation, runner, directory.path()));
       }
     }
+  }
+
+  private MergeOptions mergeOptions() {
+    return new MergeOptions(inputs.kernel(), LocalPayloads.ALL);
   }
 
   private Result mergeFiles(Preflight.Report report) {
@@ -299,7 +299,7 @@ public final class OneShotMerge {
                     cluster.topics(),
                     directory,
                     inputs.threads(),
-                    new MergeOptions(inputs.kernel(), LocalPayloads.ALL),
+                    mergeOptions(),
                     policy);
             CleanUp stages = CleanUp.onStop("the stages", runner::close)) {
           return merge(estimation, runner, directory);

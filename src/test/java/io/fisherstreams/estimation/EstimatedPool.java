@@ -16,6 +16,7 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.ExampleSource;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolAdmin;
+import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.kafka.TopicReader;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.publish.EstimatedCheckpoint;
@@ -45,6 +46,7 @@ import org.apache.kafka.clients.admin.Admin;
 import org.apache.kafka.clients.consumer.Consumer;
 import org.apache.kafka.clients.producer.Producer;
 import org.apache.kafka.clients.producer.ProducerRecord;
+import org.apache.kafka.common.KafkaException;
 import org.apache.kafka.common.TopicPartition;
 
 /** A pool on a running broker whose models' Fishers are estimated from topic {@code examples}. */
@@ -245,17 +247,11 @@ public final class EstimatedPool {
     try (Admin admin = kafka.admin()) {
       await()
           .atMost(PATIENCE)
-          .ignoreException(ExecutionException.class)
+          .ignoreException(KafkaException.class)
           .until(
               () ->
-                  admin
-                          .describeConsumerGroups(List.of(group))
-                          .all()
-                          .get()
-                          .get(group)
-                          .members()
-                          .stream()
-                          .filter(member -> !member.assignment().topicPartitions().isEmpty())
+                  RunningInstances.list(admin, group).stream()
+                          .filter(instance -> instance.partitions() > 0)
                           .count()
                       == count);
     }

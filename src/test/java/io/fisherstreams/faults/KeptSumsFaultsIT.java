@@ -3,6 +3,7 @@ package io.fisherstreams.faults;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.kafka.KafkaSettings;
+import io.fisherstreams.kafka.RunningInstances;
 import io.fisherstreams.record.Stage;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -15,10 +16,10 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.SortedMap;
 import java.util.TreeMap;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.apache.kafka.clients.admin.Admin;
+import org.apache.kafka.common.KafkaException;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
@@ -92,23 +93,12 @@ class KeptSumsFaultsIT {
           "both instances to merge",
           () -> {
             try {
-              return admin
-                      .describeConsumerGroups(List.of(group))
-                      .all()
-                      .get()
-                      .get(group)
-                      .members()
-                      .stream()
-                      .filter(member -> !member.assignment().topicPartitions().isEmpty())
-                      .map(member -> member.clientId().replaceAll("-StreamThread.*", ""))
-                      .distinct()
+              return RunningInstances.list(admin, group).stream()
+                      .filter(instance -> instance.partitions() > 0)
                       .count()
                   == 2;
-            } catch (ExecutionException e) {
+            } catch (KafkaException e) {
               return false; // the group moves
-            } catch (InterruptedException e) {
-              Thread.currentThread().interrupt();
-              throw new IllegalStateException(e);
             }
           });
     }

@@ -160,4 +160,21 @@ public final class Conformance {
     }
     return difference / largest;
   }
+
+  /**
+   * The root mean square of the differences over all parameters, relative to that of the expected
+   * entries.
+   */
+  public static double distance(Map<String, double[]> found, Map<String, double[]> expected) {
+    double difference = 0;
+    double size = 0;
+    for (Map.Entry<String, double[]> tensor : expected.entrySet()) {
+      double[] values = found.get(tensor.getKey());
+      for (int i = 0; i < values.length; i++) {
+        difference += Math.pow(values[i] - tensor.getValue()[i], 2);
+        size += Math.pow(tensor.getValue()[i], 2);
+      }
+    }
+    return Math.sqrt(difference / size);
+  }
 }

@@ -71,18 +71,9 @@ class HalfPrecisionTest {
     Compute compute = Compute.on(Device.cpu(), precision);
     try (ModelRuntime runtime = Conformance.load(stated.model, compute);
         ExampleSource source = Conformance.examples(stated.model)) {
-      Map<String, double[]> found =
-          Conformance.fisher(runtime, source, Estimator.named(stated.estimator, 1, 0), 8);
-      double difference = 0;
-      double size = 0;
-      for (Map.Entry<String, double[]> tensor : expected.entrySet()) {
-        double[] values = found.get(tensor.getKey());
-        for (int i = 0; i < values.length; i++) {
-          difference += Math.pow(values[i] - tensor.getValue()[i], 2);
-          size += Math.pow(tensor.getValue()[i], 2);
-        }
-      }
-      return Math.sqrt(difference / size);
+      return Conformance.distance(
+          Conformance.fisher(runtime, source, Estimator.named(stated.estimator, 1, 0), 8),
+          expected);
     }
   }
 }

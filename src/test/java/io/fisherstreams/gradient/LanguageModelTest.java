@@ -111,24 +111,11 @@ class LanguageModelTest {
           Conformance.fisher(runtime, source, new Estimator.Sampled(4, 3), 6);
       Map<String, double[]> many =
           Conformance.fisher(runtime, source, new Estimator.Sampled(128, 3), 6);
-      double fewError = distance(few, expected);
-      double manyError = distance(many, expected);
+      double fewError = Conformance.distance(few, expected);
+      double manyError = Conformance.distance(many, expected);
       // 32 times the draws make the error less than a fifth, up to chance.
       assertThat(manyError).isLessThan(0.2).isLessThan(fewError / 3);
     }
-  }
-
-  private static double distance(Map<String, double[]> found, Map<String, double[]> expected) {
-    double difference = 0;
-    double size = 0;
-    for (Map.Entry<String, double[]> tensor : expected.entrySet()) {
-      double[] values = found.get(tensor.getKey());
-      for (int i = 0; i < values.length; i++) {
-        difference += Math.pow(values[i] - tensor.getValue()[i], 2);
-        size += Math.pow(tensor.getValue()[i], 2);
-      }
-    }
-    return Math.sqrt(difference / size);
   }
 
   @Test

@@ -11,11 +11,15 @@ import io.fisherstreams.merge.state.ModelCounts;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.MergeMethod;
+import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
+import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RetiredModel;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
@@ -26,6 +30,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.file.Path;
 import java.time.Duration;
+import java.time.Instant;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -159,6 +164,24 @@ final class MergePartition implements AutoCloseable {
         manifest.setRole(Role.FINE_TUNED).setParameters(List.of(parameters)).build();
     catalog.put(built.getModel(), built);
     return context.ledger().admit(new ModelVersion(built.getModel(), built.getVersion()));
+  }
+
+  static MergePlan plan(MergeMethod method, List<RetiredModel> retired, List<PlannedModel> models) {
+    return new MergePlan(
+        1L,
+        Instant.EPOCH,
+        "",
+        "base",
+        1L,
+        method,
+        models,
+        retired,
+        0L,
+        false,
+        List.of(),
+        List.of(),
+        1.0,
+        false);
   }
 
   static ModelManifest.Builder manifest(String model, long version) {

@@ -14,7 +14,6 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.DType;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -44,21 +43,8 @@ class PlanPreparationTest {
 
   private ResolvedPlan plan(String dtype, PlannedModel... models) {
     MergePlan plan =
-        new MergePlan(
-            1L,
-            Instant.EPOCH,
-            "",
-            "base",
-            1L,
-            MergeMethods.fisher(List.of("keep"), false, 0.0, dtype),
-            List.of(models),
-            List.of(),
-            0L,
-            false,
-            List.of(),
-            List.of(),
-            1.0,
-            false);
+        MergePartition.plan(
+            MergeMethods.fisher(List.of("keep"), false, 0.0, dtype), List.of(), List.of(models));
     return ResolvedPlan.of(plan, partition.context.ledger()).orElseThrow();
   }
 

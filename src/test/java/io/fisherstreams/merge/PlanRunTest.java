@@ -16,7 +16,6 @@ import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import java.nio.file.Path;
 import java.time.Duration;
-import java.time.Instant;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -37,21 +36,8 @@ class PlanRunTest {
       partition.gradients(batch(name, 1, "w", "s", 0, 1, Encoding.SQUARED_SUM, floats(3, 4)));
       models.add(planned(name, 1, 1, 1));
     }
-    return new MergePlan(
-        1L,
-        Instant.EPOCH,
-        "",
-        "base",
-        1L,
-        MergeMethods.fisher(List.of(), false, 1e-6, null),
-        models,
-        List.of(),
-        0L,
-        false,
-        List.of(),
-        List.of(),
-        1.0,
-        false);
+    return MergePartition.plan(
+        MergeMethods.fisher(List.of(), false, 1e-6, null), List.of(), models);
   }
 
   /**

@@ -14,7 +14,6 @@ import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.RetiredModel;
 import java.nio.file.Path;
-import java.time.Instant;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -36,21 +35,8 @@ class RetirementTest {
   }
 
   private static MergePlan plan(List<RetiredModel> retired, PlannedModel... models) {
-    return new MergePlan(
-        1L,
-        Instant.EPOCH,
-        "",
-        "base",
-        1L,
-        MergeMethods.fisher(List.of(), false, 0.0, null),
-        List.of(models),
-        retired,
-        0L,
-        false,
-        List.of(),
-        List.of(),
-        1.0,
-        false);
+    return MergePartition.plan(
+        MergeMethods.fisher(List.of(), false, 0.0, null), retired, List.of(models));
   }
 
   private KnownModel model(long version) {

@@ -4,6 +4,7 @@ import ai.djl.engine.Engine;
 import ai.djl.engine.EngineException;
 import ai.djl.util.Platform;
 import ai.djl.util.Utils;
+import com.google.common.base.Throwables;
 import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.io.InputStream;
@@ -46,12 +47,9 @@ public final class TorchLibraries {
     try {
       return Engine.getEngine("PyTorch");
     } catch (EngineException e) {
-      Throwable cause = e;
-      while (cause.getCause() != null) {
-        cause = cause.getCause();
-      }
       throw new InvalidInput(
-          "%s %s: PyTorch does not load from there: %s".formatted(PATH, path, cause.getMessage()),
+          "%s %s: PyTorch does not load from there: %s"
+              .formatted(PATH, path, Throwables.getRootCause(e).getMessage()),
           e);
     }
   }

@@ -6,6 +6,7 @@ import io.fisherstreams.InvalidInput;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.Optional;
+import java.util.function.Supplier;
 
 /** The tokenizer of a model's {@code tokenizer.json}. Neither pads nor truncates. */
 final class TextTokenizer implements AutoCloseable {
@@ -50,11 +51,10 @@ final class TextTokenizer implements AutoCloseable {
    * @param index the text's line
    */
   Encoding encode(JsonLines lines, long index, String text, Optional<String> pair) {
-    try {
-      return pair.map(p -> tokenizer.encode(text, p)).orElseGet(() -> tokenizer.encode(text));
-    } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
-      throw lines.invalid(index, "%s cannot tokenise the text: %s".formatted(file, reason(e)));
-    }
+    return encode(
+        lines,
+        index,
+        () -> pair.map(p -> tokenizer.encode(text, p)).orElseGet(() -> tokenizer.encode(text)));
   }
 
   /**
@@ -64,8 +64,12 @@ final class TextTokenizer implements AutoCloseable {
    * @param index the text's line
    */
   Encoding encodeWhole(JsonLines lines, long index, String text) {
+    return encode(lines, index, () -> tokenizer.encode(text, false, false));
+  }
+
+  private Encoding encode(JsonLines lines, long index, Supplier<Encoding> encoding) {
     try {
-      return tokenizer.encode(text, false, false);
+      return encoding.get();
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError e) {
       throw lines.invalid(index, "%s cannot tokenise the text: %s".formatted(file, reason(e)));
     }

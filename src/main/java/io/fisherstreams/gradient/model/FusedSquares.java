@@ -4,7 +4,6 @@ import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
 import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.tensor.TensorInfo;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Map;
 
@@ -26,9 +25,9 @@ final class FusedSquares extends DenseSquares {
     int height = Math.toIntExact(left.getShape().get(1));
     int[] first = {0};
     products.add(
-        floats(sum()).slice(firstRow * columns(), height * columns()),
-        new SquaredProducts.Operand(floats(left), height, first),
-        new SquaredProducts.Operand(floats(right), columns(), first),
+        HostFloats.of(sum()).slice(firstRow * columns(), height * columns()),
+        new SquaredProducts.Operand(HostFloats.of(left), height, first),
+        new SquaredProducts.Operand(HostFloats.of(right), columns(), first),
         new int[] {Math.toIntExact(left.getShape().get(0))});
   }
 
@@ -49,18 +48,18 @@ final class FusedSquares extends DenseSquares {
     }
     beforeAdding(directions);
     products.add(
-        floats(sum()),
+        HostFloats.of(sum()),
         new SquaredProducts.Operand(
-            floats(left), rows(), leftIsActivation ? ofExample : ofDirection),
+            HostFloats.of(left), rows(), leftIsActivation ? ofExample : ofDirection),
         new SquaredProducts.Operand(
-            floats(right), columns(), leftIsActivation ? ofDirection : ofExample),
+            HostFloats.of(right), columns(), leftIsActivation ? ofDirection : ofExample),
         count);
   }
 
   @Override
   void addRowSquares(Map<Integer, float[]> gradients) {
     beforeAdding(1);
-    FloatBuffer values = floats(sum());
+    FloatBuffer values = HostFloats.of(sum());
     gradients.forEach(
         (row, gradient) -> {
           int start = row * columns();
@@ -82,11 +81,6 @@ final class FusedSquares extends DenseSquares {
   }
 
   private static FloatBuffer view(NDArray array, long firstElement, int elements) {
-    return floats(array).slice(Math.toIntExact(firstElement), elements);
-  }
-
-  /** An array's own memory, or a copy of it when its elements are not in order. */
-  private static FloatBuffer floats(NDArray array) {
-    return array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
+    return HostFloats.of(array).slice(Math.toIntExact(firstElement), elements);
   }
 }

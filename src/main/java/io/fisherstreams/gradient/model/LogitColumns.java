@@ -6,7 +6,6 @@ import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.DataType;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.gradient.device.Compute;
-import java.nio.ByteOrder;
 import java.nio.FloatBuffer;
 import java.util.Arrays;
 import java.util.List;
@@ -37,7 +36,7 @@ interface LogitColumns {
   final class InHostMemory implements LogitColumns {
     @Override
     public void add(NDArray d, int[] columns, float value) {
-      FloatBuffer values = elements(d);
+      FloatBuffer values = HostFloats.of(d);
       int width = Math.toIntExact(d.getShape().get(1));
       for (int i = 0; i < columns.length; i++) {
         if (columns[i] >= 0 && columns[i] < width) {
@@ -51,7 +50,7 @@ interface LogitColumns {
     public NDArray take(NDArray d, List<Integer> columns) {
       int rows = Math.toIntExact(d.getShape().get(0));
       int width = Math.toIntExact(d.getShape().get(1));
-      FloatBuffer values = elements(d);
+      FloatBuffer values = HostFloats.of(d);
       float[] taken = new float[columns.size() * rows];
       for (int k = 0; k < columns.size(); k++) {
         for (int i = 0; i < rows; i++) {
@@ -61,10 +60,6 @@ interface LogitColumns {
         }
       }
       return d.getManager().create(taken, new Shape(columns.size(), rows));
-    }
-
-    private static FloatBuffer elements(NDArray array) {
-      return array.toByteBuffer(true).order(ByteOrder.nativeOrder()).asFloatBuffer();
     }
   }
 
