@@ -8,6 +8,7 @@ import io.micrometer.core.instrument.Tags;
 import io.micrometer.core.instrument.Timer;
 import java.util.List;
 import java.util.function.DoubleSupplier;
+import java.util.stream.Stream;
 
 /**
  * Every meter of FisherStreams, with its unit and its tags. Counters count in the process of their
@@ -266,6 +267,13 @@ public enum Meter {
     return id.replace('.', '_')
         + (unit == null ? "" : "_" + unit)
         + (kind == Kind.COUNTER ? "_total" : "");
+  }
+
+  /** The names of its series in Prometheus: a timer has three. */
+  public List<String> series() {
+    return kind == Kind.TIMER
+        ? Stream.of("count", "sum", "max").map(part -> prometheus() + "_" + part).toList()
+        : List.of(prometheus());
   }
 
   /**
