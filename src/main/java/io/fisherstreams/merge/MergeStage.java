@@ -44,7 +44,7 @@ public final class MergeStage {
             partitions,
             catalog,
             store,
-            new TopicPayloadLog(kafka::newConsumer),
+            new TopicPayloadLog(kafka::newReader),
             own.localPayloads(),
             failures,
             kernels);

@@ -142,7 +142,7 @@ final class StoredPlan {
   Recovery recovery(PartitionPayloads payloads, int partition) {
     return new Recovery(
         topics,
-        new TopicPayloadLog(kafka::newConsumer),
+        new TopicPayloadLog(kafka::newReader),
         payloads,
         (model, slot, checkpoint) -> {
           throw PlannedModels.gone(
