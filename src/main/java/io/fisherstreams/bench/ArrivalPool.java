@@ -5,6 +5,7 @@ import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.local.LocalPool;
+import io.fisherstreams.merge.LocalPayloads;
 import io.fisherstreams.merge.MergeOptions;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
@@ -53,11 +54,11 @@ final class ArrivalPool implements AutoCloseable {
 
   /** A pool of models with the shapes of CLIP's vision tower. */
   ArrivalPool(Path directory, DType dtype) throws Exception {
-    this(directory, SyntheticModel.clip(dtype));
+    this(directory, SyntheticModel.clip(dtype), LocalPayloads.ALL);
   }
 
   /** A pool in a directory, with a base model. */
-  ArrivalPool(Path directory, SyntheticModel shapes) throws Exception {
+  ArrivalPool(Path directory, SyntheticModel shapes, LocalPayloads local) throws Exception {
     this.shapes = shapes;
     Files.createDirectories(directory);
     weights = directory.resolve("model.safetensors");
@@ -68,7 +69,7 @@ final class ArrivalPool implements AutoCloseable {
             stages,
             PARTITIONS,
             THREADS,
-            MergeOptions.standard(),
+            new MergeOptions(MergeOptions.standard().kernel(), local),
             new PlanPolicy(Duration.ZERO, Duration.ZERO, 1, Duration.ZERO, Set.of()));
     producer = kafka().newProducer();
     feed = new ReleaseFeed(kafka(), topics());

@@ -72,6 +72,20 @@ public final class BenchCommand implements Callable<Integer> {
   private int repetitions;
 
   @Option(
+      names = "--pool-sizes",
+      split = ",",
+      paramLabel = "N",
+      defaultValue = "4,16,64,256",
+      description =
+          "For part growth: numbers of models, in rising order. Default: ${DEFAULT-VALUE}.")
+  private List<Integer> poolSizes;
+
+  @Option(
+      names = "--json",
+      description = "For part growth: prints the result as JSON Lines, without progress.")
+  private boolean isJson;
+
+  @Option(
       names = "--work-directory",
       paramLabel = "DIR",
       description = "Folder for the data of this run. Default: the system's temporary folder.")
@@ -98,6 +112,7 @@ public final class BenchCommand implements Callable<Integer> {
   @Override
   public Integer call() throws Exception {
     ComputeSettings compute = compute();
+    checkPoolSizes();
     Set<Part> parts = only == null ? EnumSet.allOf(Part.class) : EnumSet.copyOf(only);
     PrintWriter out = spec.commandLine().getOut();
     for (Part part : parts) {
@@ -116,6 +131,19 @@ public final class BenchCommand implements Callable<Integer> {
     }
   }
 
+  private void checkPoolSizes() {
+    int before = 0;
+    for (int size : poolSizes) {
+      if (size <= before) {
+        throw new ParameterException(
+            spec.commandLine(),
+            "option --pool-sizes: expected numbers of at least 1 in rising order, found "
+                + poolSizes);
+      }
+      before = size;
+    }
+  }
+
   private void run(Part part, Path directory, PrintWriter out, ComputeSettings compute)
       throws Exception {
     switch (part) {
@@ -131,7 +159,7 @@ public final class BenchCommand implements Callable<Integer> {
         }
       }
       case PAGE -> new PageBench(directory, out, models).run(repetitions);
-      case GROWTH -> new GrowthBench(directory, out).run(repetitions);
+      case GROWTH -> new GrowthBench(directory, out, isJson).run(poolSizes, repetitions);
       case RESTART -> new RestartBench(directory, out, models).run();
       case GRADIENT -> new GradientBench(directory, out, compute).run();
       case ADAPTER -> new AdapterBench(directory, out).run();

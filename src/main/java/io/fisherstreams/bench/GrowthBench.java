@@ -1,140 +1,95 @@
 package io.fisherstreams.bench;
 
-import io.fisherstreams.metrics.Meter;
-import io.fisherstreams.tensor.DType;
-import io.fisherstreams.tensor.Shard;
-import io.fisherstreams.tensor.TensorInfo;
-import io.fisherstreams.text.TextTable;
+import io.fisherstreams.bench.GrowthPool.Change;
+import io.fisherstreams.merge.LocalPayloads;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.io.PrintWriter;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
-import org.apache.kafka.clients.admin.Admin;
 
 /**
  * What one change costs in pools of more and more models: the time from its last record to the
- * release, and the bytes that the merge stage reads from its files. The models are so small that
- * the largest pool fits into memory.
+ * release, and the bytes that the merge stage reads from its files and reads back from the topics;
+ * and the disk that it needs. A pool that keeps all payloads in local files and one that keeps the
+ * recent ones take turns, so that the JIT compiler has done the same work for both.
  */
 final class GrowthBench {
-  private static final int[] SIZES = {4, 16, 64, 256};
-  private static final int SHARDS = 8;
-  private static final SyntheticModel MODEL =
-      new SyntheticModel(
-          List.of(
-              new TensorInfo("weight", DType.BF16, List.of((long) SHARDS, (long) Shard.ELEMENTS))));
+  private final Path directory;
+  private final PrintWriter out;
+  private final boolean isJson;
+  private final GrowthReport report = new GrowthReport();
 
-  private enum Change {
-    ARRIVAL,
-    WEIGHT,
-    VERSION,
-    WITHDRAWAL
+  /**
+   * A measurement that has not begun.
+   *
+   * @param isJson whether the result is printed as JSON Lines, without a line for each repetition
+   */
+  GrowthBench(Path directory, PrintWriter out, boolean isJson) {
+    this.directory = directory;
+    this.out = out;
+    this.isJson = isJson;
   }
 
   /**
-   * One change.
+   * Measures pools of these sizes.
    *
-   * @param seconds from its last record to the release
-   * @param payloads bytes that were read of payloads
-   * @param sums bytes that were read of kept sums
+   * @param sizes numbers of models, from the smallest to the largest
    */
-  private record Cost(double seconds, double payloads, double sums) {}
-
-  private interface Work {
-    double seconds();
-  }
-
-  private final Path directory;
-  private final PrintWriter out;
-
-  GrowthBench(Path directory, PrintWriter out) {
-    this.directory = directory;
-    this.out = out;
-  }
-
-  void run(int repetitions) throws Exception {
+  void run(List<Integer> sizes, int repetitions) throws Exception {
     SimpleMeterRegistry meters = new SimpleMeterRegistry();
     Metrics.addRegistry(meters);
-    try (ArrivalPool pool = new ArrivalPool(directory.resolve("pool"), MODEL);
-        Admin admin = pool.kafka().admin()) {
-      PayloadTopics read = new PayloadTopics(admin, pool.topics(), ArrivalPool.PARTITIONS);
-      pool.write(1);
-      TextTable table = new TextTable().right().left().right().right().right();
-      table.row("models", "change", "seconds", "payload bytes", "sums' bytes");
-      int models = 0;
-      for (int size : SIZES) {
-        for (; models < size - 1; models++) {
-          pool.publish("model-" + models, 1);
+    try (GrowthPool all = new GrowthPool(directory.resolve("all"), LocalPayloads.ALL);
+        GrowthPool recent = new GrowthPool(directory.resolve("recent"), LocalPayloads.RECENT)) {
+      Map<LocalPayloads, GrowthPool> pools = new EnumMap<>(LocalPayloads.class);
+      pools.put(LocalPayloads.ALL, all);
+      pools.put(LocalPayloads.RECENT, recent);
+      for (int size : sizes) {
+        for (Map.Entry<LocalPayloads, GrowthPool> pool : pools.entrySet()) {
+          pool.getValue().growTo(size);
+          report.add(size, pool.getKey(), pool.getValue().disk());
         }
-        pool.arrive("model-" + models++, 1);
-        read.delete();
-        measure(pool, size, repetitions, table);
-        read.delete();
+        measure(pools, size, repetitions);
       }
-      out.printf(
-          Locale.ROOT,
-          "one change in a pool of bfloat16 models of %,d parameters: seconds from its last record to the release, bytes read locally a parameter (medians of %d)%n",
-          MODEL.parameters(),
-          repetitions);
-      table.print(out);
-      out.flush();
+      if (isJson) {
+        report.printJson(out);
+      } else {
+        report.print(out, repetitions);
+      }
     } finally {
       Metrics.removeRegistry(meters);
     }
   }
 
-  private void measure(ArrivalPool pool, int size, int repetitions, TextTable table) {
-    Map<Change, Cost[]> costs = new EnumMap<>(Change.class);
-    for (Change change : Change.values()) {
-      costs.put(change, new Cost[repetitions]);
-    }
+  private void measure(Map<LocalPayloads, GrowthPool> pools, int size, int repetitions) {
+    Map<Change, Map<LocalPayloads, List<GrowthCost>>> measured = new EnumMap<>(Change.class);
     for (int i = 0; i < repetitions; i++) {
       String name = "change-" + size + "-" + i;
-      costs.get(Change.ARRIVAL)[i] = cost(() -> pool.arrive(name, 1).releasing());
-      costs.get(Change.WEIGHT)[i] = cost(() -> pool.weigh(name, 0.01));
-      costs.get(Change.VERSION)[i] = cost(() -> pool.arrive(name, 2).releasing());
-      costs.get(Change.WITHDRAWAL)[i] = cost(() -> pool.withdraw(name));
-      print(size, costs, i);
+      pools.forEach(
+          (local, pool) -> {
+            StringBuilder line = new StringBuilder();
+            for (Change change : Change.values()) {
+              GrowthCost cost = GrowthCost.of(() -> pool.change(change, name));
+              measured
+                  .computeIfAbsent(change, c -> new EnumMap<>(LocalPayloads.class))
+                  .computeIfAbsent(local, l -> new ArrayList<>())
+                  .add(cost);
+              line.append(String.format(Locale.ROOT, " %s %.3f s", change, cost.seconds()));
+            }
+            if (!isJson) {
+              out.println("  " + size + " models, payloads " + local + ":" + line);
+              out.flush();
+            }
+          });
     }
-    costs.forEach(
+    pools.values().forEach(GrowthPool::changed);
+    measured.forEach(
         (change, all) ->
-            table.row(
-                Integer.toString(size),
-                change.name().toLowerCase(Locale.ROOT),
-                String.format(Locale.ROOT, "%.3f", median(all, 0)),
-                String.format(Locale.ROOT, "%.1f", median(all, 1) / MODEL.parameters()),
-                String.format(Locale.ROOT, "%.1f", median(all, 2) / MODEL.parameters())));
-  }
-
-  private void print(int size, Map<Change, Cost[]> costs, int i) {
-    out.printf(Locale.ROOT, "  %d models:", size);
-    costs.forEach(
-        (change, all) ->
-            out.printf(
-                Locale.ROOT, " %s %.3f s", change.name().toLowerCase(Locale.ROOT), all[i].seconds));
-    out.println();
-    out.flush();
-  }
-
-  private static double median(Cost[] costs, int part) {
-    double[] values = new double[costs.length];
-    for (int i = 0; i < costs.length; i++) {
-      values[i] = new double[] {costs[i].seconds, costs[i].payloads, costs[i].sums}[part];
-    }
-    return Median.of(values);
-  }
-
-  private static Cost cost(Work work) {
-    double payloads = Meter.PAYLOADS_READ.counter().count();
-    double sums = Meter.SUMS_READ.counter().count();
-    double seconds = work.seconds();
-    return new Cost(
-        seconds,
-        Meter.PAYLOADS_READ.counter().count() - payloads,
-        Meter.SUMS_READ.counter().count() - sums);
+            all.forEach(
+                (local, list) -> report.add(size, change, local, GrowthCost.median(list))));
   }
 }
