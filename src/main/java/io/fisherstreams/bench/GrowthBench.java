@@ -89,7 +89,6 @@ final class GrowthBench {
     pools.values().forEach(GrowthPool::changed);
     measured.forEach(
         (change, all) ->
-            all.forEach(
-                (local, list) -> report.add(size, change, local, GrowthCost.median(list))));
+            all.forEach((local, list) -> report.add(size, change, local, GrowthCost.median(list))));
   }
 }

@@ -71,7 +71,8 @@ final class GrowthReport {
         GrowthPool.parameters(),
         repetitions);
     costs.print(out);
-    out.println("local files after the arrivals, before the changes: bytes a parameter of one model");
+    out.println(
+        "local files after the arrivals, before the changes: bytes a parameter of one model");
     disks.print(out);
     out.flush();
   }
