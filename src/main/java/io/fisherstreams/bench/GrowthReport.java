@@ -48,8 +48,8 @@ final class GrowthReport {
     disks.row(
         Integer.toString(models),
         local.toString(),
-        perParameter(disk.payloads()),
-        perParameter(disk.sums()));
+        perParameter((double) disk.payloads()),
+        perParameter((double) disk.sums()));
     row(models, local)
         .put("payload_file_bytes", disk.payloads())
         .put("sums_file_bytes", disk.sums());
