@@ -226,6 +226,11 @@ public final class EstimatedPool {
             () -> assertThat(estimated(manifest).counts().values()).containsOnly(examples));
   }
 
+  /** Waits until some examples are counted. */
+  public void awaitSomeCounted(ModelManifest manifest) {
+    await().atMost(PATIENCE).until(() -> estimated(manifest).claims() > 0);
+  }
+
   /** The reasons of the dead letters so far. */
   public List<String> deadLetters() {
     List<String> reasons = new ArrayList<>();

@@ -25,8 +25,9 @@ final class StageProcess implements Instance {
                 "-Xmx512m",
                 "-XX:TieredStopAtLevel=1", // a process that lives for seconds
                 "-XX:+UseSerialGC",
-                "-XX:TieredStopAtLevel=1",
                 "-Dai.djl.offline=true",
+                // PyTorch's threads spin while they wait: two processes took 30 times as long
+                "-Dai.djl.pytorch.num_threads=1",
                 "-cp",
                 System.getProperty("java.class.path"),
                 "io.fisherstreams.cli.Main"));
