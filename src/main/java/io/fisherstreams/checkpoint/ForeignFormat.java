@@ -17,8 +17,8 @@ final class ForeignFormat {
   private static final String SAVE =
       "save the model with save_pretrained(folder, safe_serialization=True)";
   private static final String ADAPTER =
-      "is a LoRA adapter, not a whole model: it is read together with its base where a base is"
-          + " known (docs/adapters.md); else merge it into its base first (PEFT:"
+      "is a LoRA adapter, not a whole model: name its base too (--base, or base in merge.yaml;"
+          + " docs/adapters.md), or merge it into its base first (PEFT:"
           + " model.merge_and_unload().save_pretrained(folder))";
 
   private ForeignFormat() {}

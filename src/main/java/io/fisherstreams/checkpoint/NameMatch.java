@@ -85,7 +85,7 @@ record NameMatch(Map<String, String> names, String description) {
     }
     return names.equals(identity(names.values()))
         ? Optional.empty()
-        : Optional.of(new NameMatch(names, "without the wrapper of " + example(file)));
+        : Optional.of(new NameMatch(names, withoutWrappers(file)));
   }
 
   private static Map<String, String> identity(Collection<String> names) {
@@ -136,11 +136,11 @@ record NameMatch(Map<String, String> names, String description) {
   private static List<NameMatch> candidates(Collection<String> file, Collection<String> wanted) {
     List<NameMatch> candidates = new ArrayList<>();
     boolean wrapped = file.stream().anyMatch(name -> !unwrapped(name).equals(name));
-    String unwraps = wrapped ? "without the wrapper of " + example(file) : "as they are";
+    String unwraps = wrapped ? withoutWrappers(file) : "as they are";
     add(candidates, file, NameMatch::unwrapped, unwraps);
     Set<String> expected = new HashSet<>(wanted);
     for (String prefix : PREFIXES) {
-      String also = wrapped ? ", without the wrapper of " + example(file) : "";
+      String also = wrapped ? ", " + withoutWrappers(file) : "";
       add(
           candidates,
           file,
@@ -161,10 +161,9 @@ record NameMatch(Map<String, String> names, String description) {
     return candidates;
   }
 
-  private static String example(Collection<String> file) {
-    return "'"
-        + file.stream().filter(n -> !unwrapped(n).equals(n)).sorted().findFirst().get()
-        + "'";
+  private static String withoutWrappers(Collection<String> file) {
+    String name = file.stream().filter(n -> !unwrapped(n).equals(n)).sorted().findFirst().get();
+    return "without PyTorch's wrappers ('%s' as '%s')".formatted(name, unwrapped(name));
   }
 
   /** Adds a way, unless it gives two tensors one name. */

@@ -256,14 +256,19 @@ class LanguageModelTest {
   @Test
   void examplesWithoutATargetAreRejected() {
     try (ModelRuntime runtime = Conformance.load("llama-lm")) {
-      rejected(runtime, tokens(5), null, tokens(5), "nothing to predict");
-      rejected(runtime, tokens(5, 6), null, tokens(5, -100), "nothing to predict");
+      rejected(runtime, tokens(5), null, tokens(5), "one token has nothing to predict");
+      rejected(
+          runtime,
+          tokens(5, 6),
+          null,
+          tokens(5, -100),
+          "nothing to predict: behind the first token, all are -100");
       rejected(runtime, tokens(5, 6), null, null, "no label for each token");
       rejected(runtime, tokens(5, 6), null, tokens(5), "labels has 1 values for 2 input_ids");
       rejected(runtime, tokens(5, 6), null, tokens(5, 40), "labels[1] is 40", "0 … 39");
       rejected(
           runtime, tokens(5, 6, 7), tokens(1, 0, 1), tokens(5, 6, 7), "attention_mask[1] is 0");
-      rejected(runtime, tokens(new long[65]), null, tokens(new long[65]), "65 tokens", "64");
+      rejected(runtime, tokens(new long[65]), null, tokens(new long[65]), "65 tokens", "64", "--max-length");
       assertThatThrownBy(
               () ->
                   Conformance.fisher(

@@ -18,6 +18,9 @@ public record Example(String origin, long index, long label, Map<String, InputTe
   /** The input that has an example's labels when they are not one class. */
   public static final String LABELS = "labels";
 
+  /** The label of a token that is no target. */
+  public static final int IGNORED = -100;
+
   /** Copies the map. */
   public Example {
     inputs = Map.copyOf(inputs);

@@ -28,8 +28,6 @@ import java.util.Optional;
  * Gives {@code input_ids}, {@code attention_mask} and {@code labels}, not padded and not truncated.
  */
 public final class LanguageExamples extends TokenizedLines {
-  private static final long IGNORED = -100;
-
   private final Path folder;
   private final boolean separate;
   // Read when the first line needs it: other lines go without.
@@ -69,23 +67,26 @@ public final class LanguageExamples extends TokenizedLines {
       }
       if (separate) {
         throw lines.invalid(
-            index, "expected prompt and completion: the model has an encoder and a decoder");
+            index,
+            "expected prompt, which this model's encoder reads, and completion, which its decoder"
+                + " writes; found text");
       }
-      long[] ids = ids(index, lines.text(line, index, "text"));
+      long[] ids = ids(index, "text", lines.text(line, index, "text"));
       return example(index, ids, ids.clone());
     }
     String prompt = lines.text(line, index, "prompt");
     String completion = lines.text(line, index, "completion");
     if (separate) {
-      return example(index, ids(index, prompt), ids(index, completion));
+      return example(
+          index, ids(index, "prompt", prompt), ids(index, "completion", completion));
     }
-    long[] ids = ids(index, prompt + completion);
-    int common = Arrays.mismatch(ids(index, prompt), ids);
+    long[] ids = ids(index, "prompt and completion", prompt + completion);
+    int common = Arrays.mismatch(tokens(index, prompt), ids);
     if (common < 0 || common == ids.length) {
       throw lines.invalid(index, "completion has no tokens");
     }
     long[] labels = ids.clone();
-    Arrays.fill(labels, 0, common, IGNORED);
+    Arrays.fill(labels, 0, common, Example.IGNORED);
     return example(index, ids, labels);
   }
 
@@ -94,8 +95,11 @@ public final class LanguageExamples extends TokenizedLines {
       throw lines.invalid(index, "expected messages, or a text, or prompt and completion");
     }
     if (separate) {
+      // A template writes one text, and no file says which part of it the encoder should read.
       throw lines.invalid(
-          index, "expected prompt and completion: the model has an encoder and a decoder");
+          index,
+          "messages are for models without an encoder; give prompt, which this model's encoder"
+              + " reads, and completion, which its decoder writes");
     }
     Rendered rendered = template(index).apply(lines, index, line);
     Encoding encoding = tokenizer.encodeWhole(lines, index, rendered.text());
@@ -105,7 +109,7 @@ public final class LanguageExamples extends TokenizedLines {
     boolean any = false;
     for (int i = 0; i < labels.length; i++) {
       boolean isTarget = spans[i] != null && hasOneOf(generated, spans[i]);
-      labels[i] = isTarget ? labels[i] : IGNORED;
+      labels[i] = isTarget ? labels[i] : Example.IGNORED;
       any |= isTarget;
     }
     if (!any) {
@@ -141,14 +145,20 @@ public final class LanguageExamples extends TokenizedLines {
     return next >= 0 && next < Math.max(token.getEnd(), token.getStart() + 1);
   }
 
-  private long[] ids(long index, String text) {
+  /** The tokens of a text that has some. */
+  private long[] ids(long index, String key, String text) {
+    long[] ids = tokens(index, text);
+    if (ids.length == 0) {
+      throw lines.invalid(index, key + " has no tokens");
+    }
+    return ids;
+  }
+
+  private long[] tokens(long index, String text) {
     return tokenizer.encode(lines, index, text, Optional.empty()).getIds();
   }
 
   private Example example(long index, long[] ids, long[] labels) {
-    if (ids.length == 0) {
-      throw lines.invalid(index, "text has no tokens");
-    }
     long[] mask = new long[ids.length];
     Arrays.fill(mask, 1);
     return new Example(

@@ -13,7 +13,7 @@ public enum LineKind {
    * Looks at a file's first example.
    *
    * @throws InvalidInput when there is none, or it has none of {@code text}, {@code prompt}, {@code
-   *     messages} and {@code image}
+   *     completion}, {@code messages} and {@code image}
    */
   public static LineKind of(Path path) {
     try (JsonLines lines = JsonLines.open(path)) {
@@ -24,10 +24,10 @@ public enum LineKind {
       if (first.has("image")) {
         return IMAGE;
       }
-      if (first.has("text") || first.has("prompt") || first.has("messages")) {
+      if (first.has("text") || first.has("prompt") || first.has("completion") || first.has("messages")) {
         return TEXT;
       }
-      throw lines.invalid(0, "expected a text, a prompt or an image");
+      throw lines.invalid(0, "expected text, prompt and completion, messages, or image");
     }
   }
 }

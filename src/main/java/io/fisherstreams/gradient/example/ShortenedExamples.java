@@ -10,6 +10,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 
 /**
  * Examples whose texts are cut at a number of tokens: every input with one value a token loses the
@@ -76,7 +77,34 @@ public final class ShortenedExamples implements ExampleSource {
         shortened.add(example.index());
       }
     }
-    return new Example(example.origin(), example.index(), example.label(), inputs);
+    Example cut = new Example(example.origin(), example.index(), example.label(), inputs);
+    firstTarget(example)
+        .filter(target -> firstTarget(cut).isEmpty())
+        .ifPresent(
+            target -> {
+              throw example.invalid(
+                  String.format(
+                      Locale.ROOT,
+                      "cut after %d tokens it has nothing to predict: the first token with a label"
+                          + " is number %d; set a larger --max-length (max_length in merge.yaml),"
+                          + " or leave the example out",
+                      maxLength,
+                      target + 1));
+            });
+    return cut;
+  }
+
+  /** The first token that has a label, where tokens have labels. */
+  private static Optional<Integer> firstTarget(Example example) {
+    InputTensor labels = example.inputs().get(Example.LABELS);
+    if (labels == null || labels.shape().size() != 1 || !labels.integral()) {
+      return Optional.empty();
+    }
+    long[] values = labels.toLongs();
+    return IntStream.range(0, values.length)
+        .filter(i -> values[i] != Example.IGNORED)
+        .boxed()
+        .findFirst();
   }
 
   private InputTensor first(InputTensor input) {

@@ -8,6 +8,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.Function;
+import java.util.stream.Stream;
 
 /**
  * Examples in a JSON Lines file with {@code text}, optionally {@code text_pair}, and {@code label},
@@ -51,6 +52,13 @@ public final class TextExamples extends TokenizedLines {
   @Override
   Example example(long index) {
     JsonNode line = lines.line(index);
+    if (!line.has("text")
+        && Stream.of("prompt", "completion", "messages").anyMatch(line::has)) {
+      throw lines.invalid(
+          index,
+          "expected text and label: the model has classes or a number to predict; prompt and"
+              + " completion, and messages, are for models that predict tokens");
+    }
     String text = lines.text(line, index, "text");
     Encoding encoding =
         tokenizer.encode(lines, index, text, lines.optionalText(line, index, "text_pair"));

@@ -11,6 +11,7 @@ import java.util.HashSet;
 import java.util.List;
 import java.util.Locale;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * A decoder as a causal language model, as Hugging Face's {@code …ForCausalLM} in evaluation mode:
@@ -21,9 +22,6 @@ import java.util.Set;
  * first token that counts has nothing before it, so its label is never a target.
  */
 final class DecoderLanguageModel implements LanguageNetwork {
-  /** The label that is not predicted. */
-  static final int IGNORED = -100;
-
   private static final String HEAD = "lm_head.weight";
   private static final List<String> LANGUAGE_MODELS =
       List.of("ForCausalLM", "LMHeadModel", "ForConditionalGeneration");
@@ -108,7 +106,12 @@ final class DecoderLanguageModel implements LanguageNetwork {
 
   @Override
   public void requireInputs(Example example) {
-    targets(example, TokenBatch.of(List.of(example), decoder.limits()), 0);
+    inputs(decoder.limits()).accept(example);
+  }
+
+  /** Rejects an example that a language model with these limits rejects. */
+  static Consumer<Example> inputs(TokenBatch.Limits limits) {
+    return example -> targets(example, TokenBatch.of(List.of(example), limits), 0, limits);
   }
 
   @Override
@@ -116,14 +119,15 @@ final class DecoderLanguageModel implements LanguageNetwork {
     TokenBatch tokens = TokenBatch.of(batch, decoder.limits());
     int[][] targets = new int[batch.size()][];
     for (int i = 0; i < targets.length; i++) {
-      targets[i] = targets(batch.get(i), tokens, i);
+      targets[i] = targets(batch.get(i), tokens, i, decoder.limits());
     }
     return new DecoderPass(decoder.forward(scope, tokens), targets);
   }
 
   /** The token that each position has to predict, or -1. */
-  private int[] targets(Example example, TokenBatch batch, int index) {
-    long[] labels = labels(example, decoder.limits().vocabulary());
+  private static int[] targets(
+      Example example, TokenBatch batch, int index, TokenBatch.Limits limits) {
+    long[] labels = labels(example, limits.vocabulary());
     int length = batch.tokens()[index].length;
     if (labels.length != length) {
       throw example.invalid(
@@ -134,7 +138,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
     Arrays.fill(targets, -1);
     boolean any = false;
     for (int i = batch.first()[index]; i + 1 < length; i++) {
-      if (labels[i + 1] != IGNORED) {
+      if (labels[i + 1] != Example.IGNORED) {
         if (!batch.attended()[index][i]) {
           throw example.invalid(
               String.format(
@@ -150,7 +154,9 @@ final class DecoderLanguageModel implements LanguageNetwork {
     }
     if (!any) {
       throw example.invalid(
-          "labels has nothing to predict: behind the first token, all are " + IGNORED);
+          length == 1
+              ? "one token has nothing to predict: a language model predicts tokens behind others"
+              : "labels has nothing to predict: behind the first token, all are " + Example.IGNORED);
     }
     return targets;
   }
@@ -164,7 +170,7 @@ final class DecoderLanguageModel implements LanguageNetwork {
     if (!example.inputs().containsKey(Example.LABELS)) {
       throw example.invalid(
           "has no label for each token; a language model needs labels, with "
-              + IGNORED
+              + Example.IGNORED
               + " where nothing is predicted");
     }
     InputTensor input = example.input(Example.LABELS);
@@ -175,14 +181,14 @@ final class DecoderLanguageModel implements LanguageNetwork {
     }
     long[] labels = input.toLongs();
     for (int i = 0; i < labels.length; i++) {
-      if (labels[i] != IGNORED && (labels[i] < 0 || labels[i] >= vocabulary)) {
+      if (labels[i] != Example.IGNORED && (labels[i] < 0 || labels[i] >= vocabulary)) {
         throw example.invalid(
             String.format(
                 Locale.ROOT,
                 "labels[%d] is %d, neither %d nor in the vocabulary 0 … %d",
                 i,
                 labels[i],
-                IGNORED,
+                Example.IGNORED,
                 vocabulary - 1));
       }
     }

@@ -17,7 +17,9 @@ final class Gpt2 {
     return new Architecture(
         Set.of("gpt2"),
         Gpt2::classifier,
-        Optional.of(Gpt2::languageModel),
+        Optional.of(
+            new Architecture.Language(
+                Gpt2::languageModel, config -> DecoderLanguageModel.inputs(limits(config)))),
         config -> limits(config)::require,
         Optional.of(DecoderClassifier.SCORE));
   }

@@ -52,11 +52,13 @@ final class Llama {
           return new DecoderClassifier(config, parameters, llama.decoder(parameters), llama.width);
         },
         Optional.of(
-            (config, parameters) -> {
-              Llama llama = new Llama(config, kind);
-              return new DecoderLanguageModel(
-                  config, parameters, llama.decoder(parameters), llama.width, false);
-            }),
+            new Architecture.Language(
+                (config, parameters) -> {
+                  Llama llama = new Llama(config, kind);
+                  return new DecoderLanguageModel(
+                      config, parameters, llama.decoder(parameters), llama.width, false);
+                },
+                config -> DecoderLanguageModel.inputs(new Llama(config, kind).limits()))),
         config -> new Llama(config, kind).limits()::require,
         Optional.of(DecoderClassifier.SCORE));
   }

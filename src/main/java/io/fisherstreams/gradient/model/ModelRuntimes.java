@@ -95,9 +95,8 @@ public final class ModelRuntimes {
 
   /**
    * A check of a model's examples without its weights: it rejects, with {@link InvalidInput}, an
-   * input that is missing or of another shape, a token outside the vocabulary, and the label of a
-   * classifier or a regression that is no class or number. The labels of a language model are
-   * checked when it runs.
+   * input that is missing or of another shape, a token outside the vocabulary, a label that is no
+   * class, number or token, and an example without anything to predict.
    *
    * @param config the model's {@code config.json}
    * @param tensors the model's and its head's
@@ -111,17 +110,23 @@ public final class ModelRuntimes {
         .map(
             architecture ->
                 architecture
-                    .inputs()
-                    .apply(config)
-                    .andThen(labels(config, architecture.lastLayer(), tensors)));
+                    .language()
+                    .filter(language -> isLanguageModel(config, names(tensors)))
+                    .map(language -> language.inputs().apply(config))
+                    .orElseGet(
+                        () ->
+                            architecture
+                                .inputs()
+                                .apply(config)
+                                .andThen(labels(config, architecture.lastLayer(), tensors))));
+  }
+
+  private static Set<String> names(Collection<TensorInfo> tensors) {
+    return tensors.stream().map(TensorInfo::name).collect(Collectors.toSet());
   }
 
   private static Consumer<Example> labels(
       ModelConfig config, Optional<String> lastLayer, Collection<TensorInfo> tensors) {
-    if (isLanguageModel(
-        config, tensors.stream().map(TensorInfo::name).collect(Collectors.toSet()))) {
-      return example -> {};
-    }
     long outputs =
         lastLayer
             .flatMap(name -> rows(name, tensors))
@@ -175,7 +180,7 @@ public final class ModelRuntimes {
       if (architecture.language().isPresent()
           && DecoderLanguageModel.isMeant(config, parameters.names())) {
         return languageImplementation.apply(
-            architecture.language().get().apply(config, parameters), parameters);
+            architecture.language().get().build().apply(config, parameters), parameters);
       }
       return implementation.apply(architecture.build().apply(config, parameters), parameters);
     } catch (RuntimeException e) {

@@ -238,7 +238,7 @@ final class Parameters implements AutoCloseable {
     }
     if (!info.dtype().mergeable()) {
       throw new InvalidInput(
-          "%s: tensor %s: expected a floating type (F64, F32, F16, BF16), found %s"
+          "%s: tensor %s: expected F64, F32, F16 or BF16, found %s; save the model in one of them"
               .formatted(source.origin(), name, info.dtype()));
     }
     LoadedParameter parameter =

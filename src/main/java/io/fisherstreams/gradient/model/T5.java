@@ -11,6 +11,7 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Optional;
 import java.util.Set;
+import java.util.function.Consumer;
 import java.util.stream.IntStream;
 
 /**
@@ -68,9 +69,17 @@ final class T5 implements LanguageNetwork {
               "%s: t5 is implemented for the architecture T5ForConditionalGeneration only"
                   .formatted(config.origin()));
         },
-        Optional.of(T5::new),
+        Optional.of(new Architecture.Language(T5::new, T5::inputs)),
         config -> limits(config)::require,
         Optional.empty());
+  }
+
+  private static Consumer<Example> inputs(ModelConfig config) {
+    TokenBatch.Limits limits = limits(config);
+    return example -> {
+      limits.require(example);
+      targets(example, limits);
+    };
   }
 
   private static TokenBatch.Limits limits(ModelConfig config) {
@@ -94,8 +103,8 @@ final class T5 implements LanguageNetwork {
 
   @Override
   public void requireInputs(Example example) {
-    TokenBatch.of(List.of(example), limits);
-    decoderInputs(List.of(example));
+    limits.require(example);
+    targets(example, limits);
   }
 
   @Override
@@ -104,13 +113,20 @@ final class T5 implements LanguageNetwork {
   }
 
   private int[][] targets(List<Example> batch) {
-    return batch.stream()
-        .map(
-            example ->
-                Arrays.stream(DecoderLanguageModel.labels(example, limits.vocabulary()))
-                    .mapToInt(label -> label == DecoderLanguageModel.IGNORED ? -1 : (int) label)
-                    .toArray())
-        .toArray(int[][]::new);
+    return batch.stream().map(example -> targets(example, limits)).toArray(int[][]::new);
+  }
+
+  /** The token that each position has to predict, or -1. */
+  private static int[] targets(Example example, TokenBatch.Limits limits) {
+    int[] targets =
+        Arrays.stream(DecoderLanguageModel.labels(example, limits.vocabulary()))
+            .mapToInt(label -> label == Example.IGNORED ? -1 : (int) label)
+            .toArray();
+    if (Arrays.stream(targets).noneMatch(target -> target >= 0)) {
+      throw example.invalid(
+          "labels has nothing to predict: all are " + Example.IGNORED);
+    }
+    return targets;
   }
 
   /** The labels behind the start token, up to the last one that is predicted. */
@@ -122,12 +138,7 @@ final class T5 implements LanguageNetwork {
     int[] end = new int[targets.length];
     for (int i = 0; i < targets.length; i++) {
       int[] labels = targets[i];
-      end[i] = IntStream.range(0, labels.length).filter(t -> labels[t] >= 0).max().orElse(-1) + 1;
-      if (end[i] == 0) {
-        throw batch
-            .get(i)
-            .invalid("labels has nothing to predict: all are " + DecoderLanguageModel.IGNORED);
-      }
+      end[i] = IntStream.range(0, labels.length).filter(t -> labels[t] >= 0).max().orElseThrow() + 1;
       tokens[i] = new int[end[i]];
       types[i] = new int[end[i]];
       attended[i] = new boolean[end[i]];

@@ -90,7 +90,8 @@ record TokenBatch(
       throw example.invalid(
           String.format(
               Locale.ROOT,
-              "%d tokens, but the model has %s %d; shorten the text",
+              "%d tokens, but the model has %s %d; shorten the text, or cut it"
+                  + " (--max-length, or max_length in merge.yaml)",
               input.elements(),
               limits.positionsKey,
               limits.maxPositions));

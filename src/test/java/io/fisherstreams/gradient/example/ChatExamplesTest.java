@@ -293,7 +293,7 @@ class ChatExamplesTest {
         LanguageExamples.open(file, folder.resolve("tokenizer.json"), true)) {
       assertThatThrownBy(() -> source.read(1, 1))
           .isInstanceOf(InvalidInput.class)
-          .hasMessageContaining("the model has an encoder and a decoder");
+          .hasMessageContaining("messages are for models without an encoder");
     }
   }
 }

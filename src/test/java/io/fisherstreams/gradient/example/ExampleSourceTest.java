@@ -287,6 +287,94 @@ class ExampleSourceTest {
   }
 
   @Test
+  void anEncoderAndADecoderTakePromptAndCompletion() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("pairs.jsonl"),
+            """
+            {"text": "low"}
+            {"messages": [{"role": "user", "content": "low"}, {"role": "assistant", "content": "er"}]}
+            {"prompt": "", "completion": "low"}
+            {"prompt": "low", "completion": ""}
+            {"completion": "low"}
+            """);
+    String[][] reasons = {
+      {"expected prompt,", "and completion,", "found text"},
+      {"messages are for models without an encoder; give prompt,", "and completion,"},
+      {"prompt has no tokens"},
+      {"completion has no tokens"},
+      {"prompt is missing"}
+    };
+    try (ExampleSource source = LanguageExamples.open(lines, tokenizer(), true)) {
+      for (int i = 0; i < reasons.length; i++) {
+        int index = i;
+        assertThatThrownBy(() -> source.read(index, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageStartingWith("%s: example %d: ", lines, index)
+            .hasMessageContainingAll(reasons[i]);
+      }
+    }
+  }
+
+  @Test
+  void aClassifierTakesTextAndLabel() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("chats.jsonl"),
+            """
+            {"prompt": "low", "completion": "er"}
+            {"messages": [{"role": "user", "content": "low"}]}
+            """);
+    try (ExampleSource source =
+        TextExamples.open(lines, tokenizer(), ExampleSourceTest::noName, false)) {
+      for (int index = 0; index < 2; index++) {
+        int line = index;
+        assertThatThrownBy(() -> source.read(line, 1))
+            .isInstanceOf(InvalidInput.class)
+            .hasMessageStartingWith("%s: example %d: expected text and label: ", lines, line);
+      }
+    }
+  }
+
+  @Test
+  void theFirstLineShowsTheKindOfALine() throws IOException {
+    Path lines = folder.resolve("kind.jsonl");
+    for (String key : List.of("text", "prompt", "completion", "messages")) {
+      assertThat(LineKind.of(Files.writeString(lines, "{\"" + key + "\": \"low\"}")))
+          .isEqualTo(LineKind.TEXT);
+    }
+    assertThat(LineKind.of(Files.writeString(lines, "{\"image\": \"low\"}")))
+        .isEqualTo(LineKind.IMAGE);
+    Files.writeString(lines, "{\"txt\": \"low\"}");
+    assertThatThrownBy(() -> LineKind.of(lines))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessage(
+            "%s: example 0: expected text, prompt and completion, messages, or image", lines);
+  }
+
+  @Test
+  void aTextThatIsCutBeforeItsFirstTargetIsRejected() throws IOException {
+    Path lines =
+        Files.writeString(
+            folder.resolve("cut.jsonl"), "{\"prompt\": \"low low\", \"completion\": \" lower\"}\n");
+    // low, Ġlow, then the completion's Ġlow + er
+    try (ExampleSource source =
+        new ShortenedExamples(LanguageExamples.open(lines, tokenizer(), false), 3)) {
+      assertThat(source.read(0, 1).get(0).input("labels").toLongs())
+          .containsExactly(-100, -100, 9);
+    }
+    try (ExampleSource source =
+        new ShortenedExamples(LanguageExamples.open(lines, tokenizer(), false), 2)) {
+      assertThatThrownBy(() -> source.read(0, 1))
+          .isInstanceOf(InvalidInput.class)
+          .hasMessageStartingWith(
+              "%s: example 0: cut after 2 tokens it has nothing to predict: the first token with a"
+                  + " label is number 3; set a larger --max-length",
+              lines);
+    }
+  }
+
+  @Test
   void aMissingTokenizerIsNamed() throws IOException {
     Path lines =
         Files.writeString(folder.resolve("train.jsonl"), "{\"text\": \"low\", \"label\": 1}");

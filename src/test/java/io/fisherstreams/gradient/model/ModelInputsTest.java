@@ -88,6 +88,38 @@ class ModelInputsTest {
     assertThat(ModelRuntimes.check(config("{'model_type': 'unknown'}"), List.of())).isEmpty();
   }
 
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "{'model_type': 'gpt2', 'architectures': ['GPT2LMHeadModel'], 'vocab_size': 10}",
+        "{'model_type': 'llama', 'architectures': ['LlamaForCausalLM'], 'vocab_size': 10}",
+        "{'model_type': 't5', 'architectures': ['T5ForConditionalGeneration'], 'vocab_size': 10}"
+      })
+  void aLanguageModelsLabelsAreTokensWithATarget(String config) {
+    InputTensor ids = InputTensor.ofLongs(0, 9, 9);
+    check(config, Map.of("input_ids", ids, "labels", InputTensor.ofLongs(-100, -100, 9)));
+    assertThatThrownBy(() -> check(config, Map.of("input_ids", ids)))
+        .isInstanceOf(InvalidInput.class)
+        .hasMessageContaining("example 3: has no label for each token");
+    assertThatThrownBy(
+            () ->
+                check(
+                    config,
+                    Map.of("input_ids", ids, "labels", InputTensor.ofLongs(-100, -100, -100))))
+        .hasMessageContaining("example 3: labels has nothing to predict");
+    assertThatThrownBy(
+            () ->
+                check(config, Map.of("input_ids", ids, "labels", InputTensor.ofLongs(0, 9, 10))))
+        .hasMessageContaining("labels[2] is 10, neither -100 nor in the vocabulary 0 … 9");
+    assertThatThrownBy(
+            () ->
+                check(
+                    config,
+                    Map.of("input_ids", InputTensor.ofLongs(10), "labels", InputTensor.ofLongs(1))))
+        .hasMessageContaining("input_ids[0] is 10");
+  }
+
   private static Example labelled(long label) {
     return new Example("file", 3, label, Map.of("pixel_values", pixels(6)));
   }
