@@ -268,7 +268,14 @@ class LanguageModelTest {
       rejected(runtime, tokens(5, 6), null, tokens(5, 40), "labels[1] is 40", "0 … 39");
       rejected(
           runtime, tokens(5, 6, 7), tokens(1, 0, 1), tokens(5, 6, 7), "attention_mask[1] is 0");
-      rejected(runtime, tokens(new long[65]), null, tokens(new long[65]), "65 tokens", "64", "--max-length");
+      rejected(
+          runtime,
+          tokens(new long[65]),
+          null,
+          tokens(new long[65]),
+          "65 tokens",
+          "64",
+          "--max-length");
       assertThatThrownBy(
               () ->
                   Conformance.fisher(

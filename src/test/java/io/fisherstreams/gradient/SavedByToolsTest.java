@@ -93,7 +93,10 @@ class SavedByToolsTest {
   void wrappersOfPyTorchAreRemoved(String model, String wrapper) throws IOException {
     ModelFiles files = files(save(model, name -> wrapper + name, List.of()), model);
     assertHasTheKnownFisher(model, name -> name, files, 7);
-    assertThat(files.renaming()).get().asString().contains("without PyTorch's wrappers ('" + wrapper);
+    assertThat(files.renaming())
+        .get()
+        .asString()
+        .contains("without PyTorch's wrappers ('" + wrapper);
   }
 
   @Test

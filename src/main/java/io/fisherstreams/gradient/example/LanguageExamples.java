@@ -77,8 +77,7 @@ public final class LanguageExamples extends TokenizedLines {
     String prompt = lines.text(line, index, "prompt");
     String completion = lines.text(line, index, "completion");
     if (separate) {
-      return example(
-          index, ids(index, "prompt", prompt), ids(index, "completion", completion));
+      return example(index, ids(index, "prompt", prompt), ids(index, "completion", completion));
     }
     long[] ids = ids(index, "prompt and completion", prompt + completion);
     int common = Arrays.mismatch(tokens(index, prompt), ids);

@@ -24,7 +24,10 @@ public enum LineKind {
       if (first.has("image")) {
         return IMAGE;
       }
-      if (first.has("text") || first.has("prompt") || first.has("completion") || first.has("messages")) {
+      if (first.has("text")
+          || first.has("prompt")
+          || first.has("completion")
+          || first.has("messages")) {
         return TEXT;
       }
       throw lines.invalid(0, "expected text, prompt and completion, messages, or image");

@@ -52,8 +52,7 @@ public final class TextExamples extends TokenizedLines {
   @Override
   Example example(long index) {
     JsonNode line = lines.line(index);
-    if (!line.has("text")
-        && Stream.of("prompt", "completion", "messages").anyMatch(line::has)) {
+    if (!line.has("text") && Stream.of("prompt", "completion", "messages").anyMatch(line::has)) {
       throw lines.invalid(
           index,
           "expected text and label: the model has classes or a number to predict; prompt and"

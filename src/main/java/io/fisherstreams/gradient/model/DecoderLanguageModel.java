@@ -156,7 +156,8 @@ final class DecoderLanguageModel implements LanguageNetwork {
       throw example.invalid(
           length == 1
               ? "one token has nothing to predict: a language model predicts tokens behind others"
-              : "labels has nothing to predict: behind the first token, all are " + Example.IGNORED);
+              : "labels has nothing to predict: behind the first token, all are "
+                  + Example.IGNORED);
     }
     return targets;
   }

@@ -123,8 +123,7 @@ final class T5 implements LanguageNetwork {
             .mapToInt(label -> label == Example.IGNORED ? -1 : (int) label)
             .toArray();
     if (Arrays.stream(targets).noneMatch(target -> target >= 0)) {
-      throw example.invalid(
-          "labels has nothing to predict: all are " + Example.IGNORED);
+      throw example.invalid("labels has nothing to predict: all are " + Example.IGNORED);
     }
     return targets;
   }
@@ -138,7 +137,8 @@ final class T5 implements LanguageNetwork {
     int[] end = new int[targets.length];
     for (int i = 0; i < targets.length; i++) {
       int[] labels = targets[i];
-      end[i] = IntStream.range(0, labels.length).filter(t -> labels[t] >= 0).max().orElseThrow() + 1;
+      end[i] =
+          IntStream.range(0, labels.length).filter(t -> labels[t] >= 0).max().orElseThrow() + 1;
       tokens[i] = new int[end[i]];
       types[i] = new int[end[i]];
       attended[i] = new boolean[end[i]];

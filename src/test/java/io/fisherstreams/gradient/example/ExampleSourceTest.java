@@ -360,8 +360,7 @@ class ExampleSourceTest {
     // low, Ġlow, then the completion's Ġlow + er
     try (ExampleSource source =
         new ShortenedExamples(LanguageExamples.open(lines, tokenizer(), false), 3)) {
-      assertThat(source.read(0, 1).get(0).input("labels").toLongs())
-          .containsExactly(-100, -100, 9);
+      assertThat(source.read(0, 1).get(0).input("labels").toLongs()).containsExactly(-100, -100, 9);
     }
     try (ExampleSource source =
         new ShortenedExamples(LanguageExamples.open(lines, tokenizer(), false), 2)) {

@@ -109,8 +109,7 @@ class ModelInputsTest {
                     Map.of("input_ids", ids, "labels", InputTensor.ofLongs(-100, -100, -100))))
         .hasMessageContaining("example 3: labels has nothing to predict");
     assertThatThrownBy(
-            () ->
-                check(config, Map.of("input_ids", ids, "labels", InputTensor.ofLongs(0, 9, 10))))
+            () -> check(config, Map.of("input_ids", ids, "labels", InputTensor.ofLongs(0, 9, 10))))
         .hasMessageContaining("labels[2] is 10, neither -100 nor in the vocabulary 0 … 9");
     assertThatThrownBy(
             () ->
