@@ -78,7 +78,7 @@ class KilledGradientIT {
     Path config =
         Files.writeString(
             directory.resolve("pool.yaml"),
-            "gradient:\n  claim_examples: %d\n  linger_millis: 200\n".formatted(claimExamples));
+            "gradient:\n  claim_examples: " + claimExamples + "\n  linger_millis: 200\n");
     for (int i = 1; i <= 2; i++) {
       List<String> line =
           new ArrayList<>(List.of("run", "--stages", "gradient", "--config", config.toString()));
