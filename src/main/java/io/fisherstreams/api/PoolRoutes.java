@@ -6,6 +6,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.LayerShares;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.coordinator.PoolReading;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.publish.PoolChanges;
@@ -30,6 +31,7 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.function.Function;
@@ -144,11 +146,19 @@ final class PoolRoutes {
 
   private void weight(Request request) throws IOException {
     String model = request.parameter("model");
-    JsonNode coefficient = request.body(Set.of("coefficient")).get("coefficient");
+    JsonNode body = request.body(Set.of("coefficient", "group"));
+    JsonNode coefficient = body.get("coefficient");
+    JsonNode group = body.get("group");
+    if (group != null && !group.isTextual()) {
+      throw new Problem(400, "group is " + group + ", expected the name of a group");
+    }
     if (coefficient == null || !(coefficient.isNull() || coefficient.isNumber())) {
       throw new Problem(400, "coefficient is " + coefficient + ", expected a number or null");
     }
-    Double value = coefficient.isNull() ? null : coefficient.doubleValue();
+    OptionalDouble value =
+        coefficient.isNull()
+            ? OptionalDouble.empty()
+            : OptionalDouble.of(coefficient.doubleValue());
     requireCoefficient(value);
     read(
         reading -> {
@@ -156,12 +166,24 @@ final class PoolRoutes {
           return true;
         });
     List<String> notes = new ArrayList<>();
-    new PoolChanges(kafka, topics).weight(model, value, notes::add);
+    new PoolChanges(kafka, topics)
+        .weight(
+            model,
+            before ->
+                group == null
+                    ? new Coefficients(value, before.ofGroups())
+                    : before.with(group.textValue(), value),
+            notes::add);
     request.json(
         202,
         json -> {
           change(
-              json, model, model + " now has coefficient " + (value == null ? "default" : value));
+              json,
+              model,
+              model
+                  + " now has coefficient "
+                  + (value.isPresent() ? Double.toString(value.getAsDouble()) : "default")
+                  + (group == null ? "" : " in group " + group.textValue()));
           if (!notes.isEmpty()) {
             json.writeStringField("note", String.join("; ", notes));
           }
@@ -169,13 +191,11 @@ final class PoolRoutes {
   }
 
   /** Whether it may be below 0 depends on the pool's method, which decides later. */
-  private static void requireCoefficient(Double value) {
-    if (value != null) {
-      try {
-        ManifestRules.requireCoefficient("the coefficient", value);
-      } catch (InvalidInput e) {
-        throw new Problem(400, e.getMessage());
-      }
+  private static void requireCoefficient(OptionalDouble value) {
+    try {
+      value.ifPresent(lambda -> ManifestRules.requireCoefficient("the coefficient", lambda));
+    } catch (InvalidInput e) {
+      throw new Problem(400, e.getMessage());
     }
   }
 

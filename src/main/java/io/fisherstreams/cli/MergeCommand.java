@@ -20,6 +20,7 @@ import io.fisherstreams.oneshot.OneShotMerge;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.text.TextTable;
 import java.io.PrintWriter;
@@ -235,7 +236,7 @@ final class MergeCommand implements Callable<Integer> {
     for (PlannedModel model : plan.getModels()) {
       table.row(
           model.getModel(),
-          String.format(Locale.ROOT, "%.6g", model.getCoefficient()),
+          PlannedModels.given(plan, model).text(),
           formula.readsFishers() ? String.format(Locale.ROOT, "%.6g", model.getFisherNorm()) : "-",
           EpsilonShares.percent(model.getShare()),
           formula.readsFishers() ? EpsilonShares.percent(model.getEpsilonShare()) : "-");

@@ -9,10 +9,12 @@ import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.coordinator.MethodChange;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
 import io.fisherstreams.publish.Receipt;
+import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
@@ -24,6 +26,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -32,7 +35,7 @@ import picocli.CommandLine.Spec;
     mixinStandardHelpOptions = true,
     description = {
       "Changes how the pool merges its models. The next release uses it; no tensor is sent again.",
-      "A setting that is not given gets the method's default. Excluded parameters and output dtype stay as they are."
+      "A setting that is not given gets the method's default. Excluded parameters, groups and output dtype stay as they are."
     })
 final class MethodSetCommand implements Callable<Integer> {
   @Mixin private Connection connection;
@@ -47,6 +50,11 @@ final class MethodSetCommand implements Callable<Integer> {
   @Mixin private MethodOptions settings;
 
   @Option(
+      names = "--no-groups",
+      description = "Removes the groups of parameters; no model may have a coefficient in one.")
+  private boolean removesGroups;
+
+  @Option(
       names = "--strict",
       description =
           "Changes nothing when a model's small Fisher would take over the merge, or most of a model's weights would not be Fisher.")
@@ -57,13 +65,18 @@ final class MethodSetCommand implements Callable<Integer> {
   @Override
   public Integer call() {
     MergeFormula formula = settings.formula(name, spec.commandLine());
+    ParameterGroups groups = settings.groups(spec.commandLine());
+    if (removesGroups && !groups.isEmpty()) {
+      throw new ParameterException(
+          spec.commandLine(), "--group and --no-groups are given: remove one of them");
+    }
     KafkaSettings kafka = connection.kafka();
     PoolTopics topics = connection.topics();
     ModelManifest sent;
     try (PoolModels models = PoolModels.open(kafka, topics);
         Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      sent = changed(models.requireBase(), formula);
+      sent = changed(models.requireBase(), formula, groups);
       check(MethodChange.of(PoolViewReader.read(kafka, topics), sent));
       PoolProducer pool = new PoolProducer(topics, producer);
       pool.announce(sent);
@@ -76,10 +89,15 @@ final class MethodSetCommand implements Callable<Integer> {
     return 0;
   }
 
-  private ModelManifest changed(ModelManifest base, MergeFormula formula) {
-    MergeMethod method = MergeMethods.with(base.getMethod(), formula);
+  private ModelManifest changed(ModelManifest base, MergeFormula formula, ParameterGroups groups) {
+    MergeMethod method =
+        groups.isEmpty() && !removesGroups
+            ? MergeMethods.with(base.getMethod(), formula)
+            : MergeMethods.with(base.getMethod(), formula, groups);
     settings.unchangedParameters().ifPresent(method::setUnchangedParameters);
-    return ModelManifest.newBuilder(base).setMethod(method).build();
+    ModelManifest changed = ModelManifest.newBuilder(base).setMethod(method).build();
+    ManifestRules.check(changed);
+    return changed;
   }
 
   private void check(MethodChange change) {

@@ -33,6 +33,7 @@ final class MethodShowCommand implements Callable<Integer> {
               + (method.getOutputDtype() == null ? "the base's" : method.getOutputDtype()));
       out.println(
           "unchanged parameters " + MergeMethods.unchanged(method.getUnchangedParameters()));
+      out.println("groups of parameters " + MethodText.groups(method));
       out.flush();
     }
     return 0;

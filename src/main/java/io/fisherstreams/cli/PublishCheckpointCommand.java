@@ -11,6 +11,7 @@ import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.cli.output.TerminalProgress;
 import io.fisherstreams.files.TemporaryDirectory;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.gradient.ModelFiles;
 import io.fisherstreams.kafka.KafkaSettings;
@@ -44,9 +45,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.producer.Producer;
@@ -98,6 +102,13 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       description =
           "Merge coefficient, at least 0; below 0 for task_arithmetic only. Default: 1 / number of models; 0.6 for gradient_matching, 1 for task_arithmetic.")
   private Double coefficient;
+
+  @Option(
+      names = "--group-coefficient",
+      paramLabel = "GROUP=LAMBDA",
+      description =
+          "Merge coefficient in one of the groups of parameters of the pool's method, in place of --coefficient. Repeatable.")
+  private Map<String, Double> groupCoefficients = Map.of();
 
   @Option(
       names = "--num-examples",
@@ -172,6 +183,11 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   private void publishFromPoolsBase(
       String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     ModelManifest poolBase = models.requireBase();
+    Coefficients coefficients =
+        new Coefficients(
+            coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
+            new TreeMap<>(groupCoefficients));
+    ManifestRules.requireCoefficients("--coefficient", coefficients);
     try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
       Notes.of(spec)
           .accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
@@ -293,8 +309,16 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       return manifest;
     }
     ModelManifest poolBase = models.requireBase();
-    ManifestRules.requireCoefficient(
-        "--coefficient", coefficient, MergeMethods.formula(poolBase.getMethod()));
+    Coefficients coefficients =
+        new Coefficients(
+            coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
+            new TreeMap<>(groupCoefficients));
+    ManifestRules.requireCoefficients("--coefficient", coefficients);
+    ManifestRules.requireCoefficients(
+        "--coefficient",
+        coefficients,
+        MergeMethods.formula(poolBase.getMethod()),
+        MergeMethods.groups(poolBase.getMethod()));
     MergeSet mergeSet = ModelCheck.mergeSet(poolBase);
     ModelCheck.checkpoint(checkpoint, poolBase, mergeSet);
     Set<String> inBase =
@@ -322,11 +346,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
                 estimated.estimation(spec.commandLine()),
                 estimated.torchScript());
     long standard = estimated == null ? 1 : ManifestRules.DEFAULT_EXAMPLES;
-    return manifest
-        .setCoefficient(coefficient)
-        .setExamples(numExamples == null ? standard : numExamples)
-        .setRefineEvery(refineEvery)
-        .setDecay(decay)
-        .build();
+    return MergeMethods.with(
+        manifest
+            .setExamples(numExamples == null ? standard : numExamples)
+            .setRefineEvery(refineEvery)
+            .setDecay(decay)
+            .build(),
+        coefficients);
   }
 }

@@ -6,6 +6,7 @@ import io.fisherstreams.coordinator.PoolStatus;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.record.Alias;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
@@ -112,15 +113,14 @@ final class StatusTable {
     if (manifest.getRole() == Role.BASE) {
       return "-";
     }
-    if (manifest.getCoefficient() != null) {
-      return manifest.getCoefficient().toString();
-    }
-    return status
-        .view()
-        .formula()
-        .filter(formula -> !(formula instanceof FisherAverage))
-        .map(formula -> Double.toString(formula.defaultCoefficient(1)))
-        .orElse("1/n");
+    String byDefault =
+        status
+            .view()
+            .formula()
+            .filter(formula -> !(formula instanceof FisherAverage))
+            .map(formula -> Double.toString(formula.defaultCoefficient(1)))
+            .orElse("1/n");
+    return MergeMethods.coefficients(manifest).text(byDefault);
   }
 
   private String examples(ModelManifest manifest, ModelVersion version) {

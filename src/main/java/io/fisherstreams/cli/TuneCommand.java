@@ -17,6 +17,7 @@ import io.fisherstreams.config.MergeFileWriter;
 import io.fisherstreams.files.DiskSpace;
 import io.fisherstreams.files.TemporaryDirectory;
 import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.device.Compute;
 import io.fisherstreams.gradient.device.ComputeSettings;
@@ -42,6 +43,7 @@ import io.fisherstreams.tuning.TuningData;
 import io.fisherstreams.tuning.TuningOptions;
 import io.fisherstreams.tuning.TuningReport;
 import io.fisherstreams.tuning.TuningResult;
+import io.fisherstreams.tuning.TuningStart;
 import java.io.PrintWriter;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -51,7 +53,6 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.concurrent.Callable;
 import java.util.concurrent.atomic.AtomicReference;
-import java.util.stream.Collectors;
 import org.apache.kafka.clients.admin.Admin;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
@@ -157,38 +158,32 @@ final class TuneCommand implements Callable<Integer> {
     connection.requireOneShot();
     MergeFile file = MergeFile.read(yaml);
     outputs().forEach(file::requireOther);
-    Settings start = start(file);
-    Tuner.check(start, options);
+    TuningStart start = TuningStart.of(file, search.groups());
+    Tuner.check(start.settings(), options);
     ComputeSettings wanted = compute.over(file.compute().orElse(ComputeSettings.DEFAULT));
     Compute device = wanted.resolve(Notes.of(spec));
     TuningResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory);
         EvaluationTasks tasks = EvaluationTasks.open(file, torchScript.file(), device)) {
       OneShotMerge.Inputs inputs =
-          MergeCommand.inputs(file, merged(directory), workDirectory, connection, wanted);
+          MergeCommand.inputs(start.file(), merged(directory), workDirectory, connection, wanted);
       result =
           tune(
               inputs,
-              start,
+              start.settings(),
               tasks.tasks().stream().map(MergedFileTask::new).toList(),
               directory.path(),
               options);
     }
     Settings found = result.best().settings();
     MergeFileWriter.write(
-        file, found.formula(), found.coefficients(), comment(result, options), output);
+        start.file(), found.formula(), found.coefficients(), comment(result, options), output);
     report(yaml.toString(), result);
     spec.commandLine().getOut().println("wrote " + output);
   }
 
   private static Path merged(TemporaryDirectory directory) {
     return directory.path().resolve("start.safetensors");
-  }
-
-  private static Settings start(MergeFile file) {
-    return Settings.of(
-        file.method().formula(),
-        file.models().stream().collect(Collectors.toMap(MergeFile.Model::name, file::coefficient)));
   }
 
   private TuningResult tune(
@@ -235,19 +230,19 @@ final class TuneCommand implements Callable<Integer> {
         NamedRelease.find(null, new ReleaseReader(kafka, topics), kafka, topics).getPlan();
     Compute device = compute.over(gate.compute()).resolve(Notes.of(spec));
     List<GateTask> tasks = gate.tasks().stream().map(task -> new GateTask(task, device)).toList();
+    TuningStart start;
     TuningResult result;
     try (TemporaryDirectory directory = TemporaryDirectory.create(workDirectory)) {
-      MergeFile file = read(kafka, topics, plan, directory.path());
-      Settings start = start(file);
-      Tuner.check(start, options);
+      start = TuningStart.of(read(kafka, topics, plan, directory.path()), search.groups());
+      Tuner.check(start.settings(), options);
       OneShotMerge.Inputs inputs =
           MergeCommand.inputs(
-              file, merged(directory), plan.getMethod().getOutputDtype(), workDirectory);
-      result = tune(inputs, start, tasks, directory.path(), options);
+              start.file(), merged(directory), plan.getMethod().getOutputDtype(), workDirectory);
+      result = tune(inputs, start.settings(), tasks, directory.path(), options);
     }
     report("pool " + topics.pool() + ", release " + plan.getRelease(), result);
     if (applies) {
-      apply(kafka, topics, plan, result);
+      apply(kafka, topics, plan, start.file().method().groups(), result);
     }
   }
 
@@ -268,14 +263,19 @@ final class TuneCommand implements Callable<Integer> {
     }
   }
 
-  private void apply(KafkaSettings kafka, PoolTopics topics, MergePlan plan, TuningResult result) {
+  private void apply(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      MergePlan plan,
+      ParameterGroups groups,
+      TuningResult result) {
     PrintWriter out = spec.commandLine().getOut();
     if (!result.beatsStart()) {
       out.println("the pool stays as it is");
       return;
     }
     Settings found = result.best().settings();
-    MergeMethod method = PoolSettings.apply(kafka, topics, plan, found, Notes.of(spec));
+    MergeMethod method = PoolSettings.apply(kafka, topics, plan, found, groups, Notes.of(spec));
     out.println("pool " + topics.pool() + " now merges by " + MethodText.of(found.formula()));
     release.forSettings(kafka, topics, plan.getBaseModel(), method, found.coefficients(), out);
   }

@@ -2,9 +2,11 @@ package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.InputFiles;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
@@ -15,7 +17,6 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -66,13 +67,16 @@ public record MergeFile(
             "model '%s' has neither fisher nor examples: add one of them".formatted(model.name));
       }
       for (MergeFormula formula : formulas) {
-        ManifestRules.requireCoefficient(
+        ManifestRules.requireCoefficients(
             "coefficient of model '" + model.name + "'",
-            model.coefficient.isPresent() ? model.coefficient.getAsDouble() : null,
-            formula);
+            model.coefficients,
+            formula,
+            method.groups);
       }
     }
-    if (models.stream().allMatch(model -> model.coefficient.orElse(1) == 0)) {
+    if (models.stream()
+        .flatMap(model -> model.coefficients.orElse(1).given().stream())
+        .allMatch(lambda -> lambda == 0)) {
       throw new InvalidInput("the coefficients of all models are 0: at least one must be above 0");
     }
   }
@@ -86,8 +90,7 @@ public record MergeFile(
    *     the method reads none
    * @param examples labelled examples that the Fisher is estimated from; absent when it is given,
    *     or the method reads none
-   * @param coefficient λ, below 0 only for a method that accepts it; absent for the method's
-   *     default
+   * @param coefficients λ, below 0 only for a method that accepts it
    * @param head a file with tensors beyond the checkpoint's that turn its output into logits
    * @param evaluationExamples labelled examples of the task that the model was fine-tuned for,
    *     which {@code evaluate} measures with
@@ -98,7 +101,7 @@ public record MergeFile(
       Path checkpoint,
       Optional<Path> fisher,
       Optional<Path> examples,
-      OptionalDouble coefficient,
+      Coefficients coefficients,
       Optional<Path> head,
       Optional<Path> evaluationExamples,
       OptionalInt maxLength) {
@@ -109,9 +112,7 @@ public record MergeFile(
         throw new InvalidInput(
             "model '%s' has both fisher and examples: remove one of them".formatted(name));
       }
-      if (coefficient.isPresent()) {
-        ManifestRules.requireCoefficient("coefficient", coefficient.getAsDouble());
-      }
+      ManifestRules.requireCoefficients("coefficient", coefficients);
       if (maxLength.isPresent()) {
         ManifestRules.requireAtLeast("max_length", maxLength.getAsInt(), 1);
       }
@@ -143,6 +144,7 @@ public record MergeFile(
    * @param batchSize examples that go through the model together
    * @param unchangedParameters the weight of what a model leaves as the base has it
    * @param exactVocabulary the exact estimator rejects a language model with more tokens
+   * @param groups of parameters, in which a model may have a λ of its own
    */
   public record Method(
       List<String> excludeParamNamesRegex,
@@ -153,7 +155,8 @@ public record MergeFile(
       long seed,
       int batchSize,
       UnchangedWeight unchangedParameters,
-      int exactVocabulary) {
+      int exactVocabulary,
+      ParameterGroups groups) {
     /** The values of keys that a {@code merge.yaml} leaves out. */
     public static final Method DEFAULT =
         new Method(
@@ -165,7 +168,42 @@ public record MergeFile(
             0,
             ManifestRules.DEFAULT_BATCH_SIZE,
             UnchangedWeight.NO_SAY,
-            ManifestRules.DEFAULT_EXACT_VOCABULARY);
+            ManifestRules.DEFAULT_EXACT_VOCABULARY,
+            ParameterGroups.NONE);
+
+    /** A method that estimates no Fisher. */
+    public static Method merging(
+        MergeFormula formula,
+        List<String> excludeParamNamesRegex,
+        UnchangedWeight unchangedParameters,
+        ParameterGroups groups) {
+      return new Method(
+          excludeParamNamesRegex,
+          formula,
+          DEFAULT.numFisherExamples,
+          DEFAULT.estimator,
+          DEFAULT.samples,
+          DEFAULT.seed,
+          DEFAULT.batchSize,
+          unchangedParameters,
+          DEFAULT.exactVocabulary,
+          groups);
+    }
+
+    /** The same with other groups. */
+    public Method with(ParameterGroups others) {
+      return new Method(
+          excludeParamNamesRegex,
+          formula,
+          numFisherExamples,
+          estimator,
+          samples,
+          seed,
+          batchSize,
+          unchangedParameters,
+          exactVocabulary,
+          others);
+    }
 
     /** Rejects, with {@link InvalidInput}, values out of range and unreadable patterns. */
     public Method {
@@ -217,8 +255,13 @@ public record MergeFile(
     return readsFishers() ? model.fisher : Optional.empty();
   }
 
-  /** λ of a model of this file. */
-  public double coefficient(Model model) {
-    return model.coefficient.orElse(method.formula.defaultCoefficient(models.size()));
+  /** λ of a model of this file, the method's default filled in. */
+  public Coefficients coefficients(Model model) {
+    return model.coefficients.orElse(method.formula.defaultCoefficient(models.size()));
+  }
+
+  /** The same merge with groups of parameters. */
+  public MergeFile with(ParameterGroups groups) {
+    return new MergeFile(file, base, models, method.with(groups), compare, compute);
   }
 }

@@ -6,9 +6,11 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Compared;
 import io.fisherstreams.config.MergeFile.Method;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.record.EstimatorName;
@@ -17,11 +19,14 @@ import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.ModelName;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.function.Supplier;
 import java.util.stream.Stream;
 
@@ -30,6 +35,8 @@ final class MergeFileReader {
   private static final Set<String> KEYS =
       Set.of("base", "models", "method", "compare", ComputeKeys.DEVICE, ComputeKeys.DTYPE);
 
+  private static final String GROUP_COEFFICIENTS = "group_coefficients";
+
   private static final Set<String> MODEL_KEYS =
       Set.of(
           "name",
@@ -37,6 +44,7 @@ final class MergeFileReader {
           "fisher",
           "examples",
           "coefficient",
+          GROUP_COEFFICIENTS,
           "head",
           "evaluation_examples",
           "max_length");
@@ -66,7 +74,8 @@ final class MergeFileReader {
               "seed",
               "batch_size",
               "unchanged_parameters",
-              "exact_vocabulary"));
+              "exact_vocabulary",
+              "groups"));
 
   private MergeFileReader() {}
 
@@ -83,22 +92,28 @@ final class MergeFileReader {
         Stream.concat(Stream.of(method.formula()), compare.stream().map(Compared::formula))
             .toList();
     List<Model> models =
-        yaml.mappings("models", MODEL_KEYS).stream().map(model -> model(model, formulas)).toList();
+        yaml.mappings("models", MODEL_KEYS).stream()
+            .map(model -> model(model, formulas, method.groups()))
+            .toList();
     Optional<ComputeSettings> compute = ComputeKeys.read(yaml);
     return checked(
         yaml, "models", () -> new MergeFile(file, base, models, method, compare, compute));
   }
 
-  private static Model model(StrictYaml yaml, List<MergeFormula> formulas) {
+  private static Model model(StrictYaml yaml, List<MergeFormula> formulas, ParameterGroups groups) {
     String name = yaml.text("name");
     checked(yaml, "name", () -> new ModelName(name));
     Path checkpoint = yaml.path("checkpoint");
     Optional<Path> fisher = yaml.optionalPath("fisher");
     Optional<Path> examples = yaml.optionalPath("examples");
-    OptionalDouble coefficient =
-        yaml.has("coefficient")
-            ? OptionalDouble.of(coefficient(yaml, formulas))
-            : OptionalDouble.empty();
+    Coefficients coefficients = coefficients(yaml, formulas);
+    checked(
+        yaml,
+        GROUP_COEFFICIENTS,
+        () -> {
+          coefficients.requireGroups("the mapping", groups);
+          return coefficients;
+        });
     Optional<Path> head = yaml.optionalPath("head");
     Optional<Path> evaluation = yaml.optionalPath("evaluation_examples");
     OptionalInt maxLength = yaml.optionalWhole("max_length", 1);
@@ -113,14 +128,36 @@ final class MergeFileReader {
         "fisher",
         () ->
             new Model(
-                name, checkpoint, fisher, examples, coefficient, head, evaluation, maxLength));
+                name, checkpoint, fisher, examples, coefficients, head, evaluation, maxLength));
   }
 
-  private static double coefficient(StrictYaml yaml, List<MergeFormula> formulas) {
-    if (!formulas.stream().allMatch(MergeFormula::acceptsNegativeCoefficients)) {
-      return yaml.number("coefficient", 0, 0);
-    }
-    return yaml.number("coefficient", 0, -Double.MAX_VALUE);
+  private static Coefficients coefficients(StrictYaml yaml, List<MergeFormula> formulas) {
+    double least =
+        formulas.stream().allMatch(MergeFormula::acceptsNegativeCoefficients)
+            ? -Double.MAX_VALUE
+            : 0;
+    SortedMap<String, Double> ofGroups = new TreeMap<>();
+    yaml.named(GROUP_COEFFICIENTS)
+        .ifPresent(
+            named ->
+                named.keys().forEach(name -> ofGroups.put(name, named.number(name, 0, least))));
+    return new Coefficients(
+        yaml.has("coefficient")
+            ? OptionalDouble.of(yaml.number("coefficient", 0, least))
+            : OptionalDouble.empty(),
+        ofGroups);
+  }
+
+  private static ParameterGroups groups(StrictYaml yaml) {
+    List<ParameterGroups.Group> groups = new ArrayList<>();
+    yaml.named("groups")
+        .ifPresent(
+            named ->
+                named
+                    .keys()
+                    .forEach(
+                        name -> groups.add(new ParameterGroups.Group(name, named.text(name)))));
+    return checked(yaml, "groups", () -> ParameterGroups.of(groups));
   }
 
   private static Method method(StrictYaml yaml) {
@@ -143,7 +180,8 @@ final class MergeFileReader {
                 "unchanged_parameters",
                 () -> MergeMethods.unchanged(yaml.text("unchanged_parameters")))
             : standard.unchangedParameters(),
-        exactVocabulary(yaml, standard));
+        exactVocabulary(yaml, standard),
+        groups(yaml));
   }
 
   private static int exactVocabulary(StrictYaml yaml, Method standard) {

@@ -6,6 +6,7 @@ import io.fisherstreams.config.MergeFile.Compared;
 import io.fisherstreams.config.MergeFile.Method;
 import io.fisherstreams.config.MergeFile.Model;
 import io.fisherstreams.files.WholeFile;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.MergeMethods;
 import java.nio.file.Path;
@@ -34,12 +35,12 @@ public final class MergeFileWriter {
    * relative, all others absolute.
    *
    * @param comment one line, for readers
-   * @param coefficients λ of every model
+   * @param coefficients of every model
    */
   public static void write(
       MergeFile merge,
       MergeFormula formula,
-      Map<String, Double> coefficients,
+      Map<String, Coefficients> coefficients,
       String comment,
       Path file) {
     MergeFileWriter writer = new MergeFileWriter(file.toAbsolutePath().normalize().getParent());
@@ -51,7 +52,7 @@ public final class MergeFileWriter {
     WholeFile.write(file, writer.yaml.toString());
   }
 
-  private void models(MergeFile merge, Map<String, Double> coefficients) {
+  private void models(MergeFile merge, Map<String, Coefficients> coefficients) {
     line("", "base", path(merge.base()));
     yaml.append("models:\n");
     for (Model model : merge.models()) {
@@ -59,11 +60,28 @@ public final class MergeFileWriter {
       line("    ", "checkpoint", path(model.checkpoint()));
       optional("fisher", model.fisher());
       optional("examples", model.examples());
-      line("    ", "coefficient", Double.toString(coefficients.get(model.name())));
+      coefficients(coefficients.get(model.name()));
       optional("head", model.head());
       optional("evaluation_examples", model.evaluationExamples());
       model.maxLength().ifPresent(n -> line("    ", "max_length", Integer.toString(n)));
     }
+  }
+
+  private void coefficients(Coefficients coefficients) {
+    coefficients.own().ifPresent(own -> line("    ", "coefficient", Double.toString(own)));
+    if (!coefficients.ofGroups().isEmpty()) {
+      line("    ", "group_coefficients", mapping(coefficients.ofGroups()));
+    }
+  }
+
+  private static String mapping(Map<String, ?> entries) {
+    return entries.entrySet().stream()
+        .map(
+            entry ->
+                quoted(entry.getKey())
+                    + ": "
+                    + (entry.getValue() instanceof String text ? quoted(text) : entry.getValue()))
+        .collect(Collectors.joining(", ", "{", "}"));
   }
 
   private void method(Method method, MergeFormula formula) {
@@ -72,6 +90,13 @@ public final class MergeFileWriter {
     MergeMethods.keys(formula).forEach((key, value) -> line("  ", key, value));
     if (!method.excludeParamNamesRegex().isEmpty()) {
       line("  ", "exclude_param_names_regex", quoted(method.excludeParamNamesRegex()));
+    }
+    if (!method.groups().isEmpty()) {
+      yaml.append("  groups:\n");
+      method
+          .groups()
+          .all()
+          .forEach(group -> line("    ", quoted(group.name()), quoted(group.pattern())));
     }
     unless("num_fisher_examples", method.numFisherExamples(), standard.numFisherExamples());
     method.estimator().ifPresent(name -> line("  ", "estimator", name.text()));

@@ -1,7 +1,10 @@
 package io.fisherstreams.config;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
+import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.DType;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
@@ -82,22 +85,13 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
     }
     boolean normalizes = parameters.map(all -> all.flag("normalize", isLinear)).orElse(isLinear);
     double scale = parameters.map(all -> all.number("lambda", 1, 0)).orElse(1.0);
-    MergeFile.Method standard = MergeFile.Method.DEFAULT;
     MergeFile merge =
         new MergeFile(
             file,
             base.orElse(models.get(0).checkpoint),
             named(coefficients(yaml, models, normalizes, isLinear)),
-            new MergeFile.Method(
-                List.of(),
-                new TaskArithmetic(scale),
-                standard.numFisherExamples(),
-                standard.estimator(),
-                standard.samples(),
-                standard.seed(),
-                standard.batchSize(),
-                standard.unchangedParameters(),
-                standard.exactVocabulary()),
+            MergeFile.Method.merging(
+                new TaskArithmetic(scale), List.of(), UnchangedWeight.NO_SAY, ParameterGroups.NONE),
             List.of(),
             Optional.empty());
     return new MergekitFile(merge, dtype(yaml));
@@ -161,7 +155,7 @@ public record MergekitFile(MergeFile merge, Optional<DType> dtype) {
               model.checkpoint,
               Optional.empty(),
               Optional.empty(),
-              OptionalDouble.of(model.weight),
+              Coefficients.of(model.weight),
               Optional.empty(),
               Optional.empty(),
               OptionalInt.empty()));

@@ -10,6 +10,7 @@ import java.nio.file.InvalidPathException;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -316,6 +317,27 @@ final class StrictYaml {
       throw invalid(key, "expected a list");
     }
     return sequence.getValue();
+  }
+
+  /** A mapping whose keys the user chooses; empty when the key is missing. */
+  Optional<StrictYaml> named(String key) {
+    if (!has(key)) {
+      return Optional.empty();
+    }
+    Set<String> names = new HashSet<>();
+    if (values.get(key) instanceof MappingNode named) {
+      for (NodeTuple tuple : named.getValue()) {
+        if (tuple.getKeyNode() instanceof ScalarNode name) {
+          names.add(name.getValue());
+        }
+      }
+    }
+    return Optional.of(new StrictYaml(file, at(key), values.get(key), names));
+  }
+
+  /** The keys, in the file's order. */
+  List<String> keys() {
+    return List.copyOf(values.keySet());
   }
 
   /** A mapping with some of these keys; empty when the key is missing. */

@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.Layers;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
@@ -69,20 +70,31 @@ public record LayerShares(MergePlan plan, Part whole, List<Part> layers) {
   private static Part part(
       MergePlan plan, List<PoolModel> models, String name, List<TensorInfo> tensors) {
     MergeFormula formula = MergeMethods.formula(plan.getMethod());
-    MergeSet layer = MergeSet.of(tensors, List.of());
+    List<List<TensorInfo>> groups =
+        MergeMethods.groups(plan.getMethod()).part(tensors, TensorInfo::name);
     long entries = tensors.stream().mapToLong(TensorInfo::elements).sum();
     SortedMap<String, MergeFormula.Mass> masses = new TreeMap<>();
     for (int i = 0; i < models.size(); i++) {
       PlannedModel planned = plan.getModels().get(i);
-      double total =
-          formula.readsFishers() ? models.get(i).sums(planned.getEpoch(), layer).total() : 0;
+      PoolModel model = models.get(i);
+      List<GroupedModel.Part> parts =
+          (planned.getGroupCoefficients().isEmpty() ? List.of(tensors) : groups)
+              .stream()
+                  .map(
+                      part ->
+                          new GroupedModel.Part(
+                              formula.readsFishers()
+                                  ? model
+                                      .sums(planned.getEpoch(), MergeSet.of(part, List.of()))
+                                      .total()
+                                  : 0,
+                              model.entries(part, plan.getMethod())))
+                  .toList();
       // A layer has the plan's factors: a merge divides by the norm or mean of the whole Fisher.
       masses.put(
           planned.getModel(),
-          formula.mass(
-              formula.planned(planned.getCoefficient(), planned.getWeight()),
-              total,
-              models.get(i).entries(tensors, plan.getMethod())));
+          new GroupedModel(PlannedModels.whole(planned), planned.getGroupCoefficients(), parts)
+              .mass(formula));
     }
     Map<String, Double> shares = Shares.of(masses);
     return new Part(

@@ -1,6 +1,8 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -31,9 +33,12 @@ final class NormOutliers {
   /**
    * The outliers among the models of a plan, in its order; none when the method reads no Fisher.
    */
-  static List<Outlier> find(List<PlannedModel> planned) {
+  static List<Outlier> find(MergeFormula formula, List<PlannedModel> planned) {
     List<PlannedModel> models =
-        planned.stream().filter(m -> m.getWeight() != 0 && m.getFisherNorm() > 0).toList();
+        planned.stream()
+            .filter(model -> model.getFisherNorm() > 0)
+            .filter(model -> PlannedModels.isWeighted(formula, model))
+            .toList();
     List<Outlier> outliers = new ArrayList<>();
     double[] sorted = models.stream().mapToDouble(PlannedModel::getFisherNorm).sorted().toArray();
     if (sorted.length <= MIN_OTHERS) {

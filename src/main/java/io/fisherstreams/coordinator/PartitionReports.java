@@ -11,6 +11,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
+import java.util.WeakHashMap;
 
 /**
  * What the merge stage's partitions have reported of one model version: which checkpoint shards
@@ -38,14 +39,15 @@ final class PartitionReports {
     }
   }
 
-  private record KnownSums(int epoch, MergeSet mergeSet, PoolModel.Sums sums) {}
+  private record KnownSums(int epoch, PoolModel.Sums sums) {}
 
   private final Map<Integer, ShardCount> expected;
   private final Map<String, String> names;
   private final Map<Integer, ModelProgress> newest = new HashMap<>();
   private final TreeMap<Integer, Map<Integer, List<ReportedSums>>> epochs = new TreeMap<>();
   private final Map<Integer, Unfinished> unfinished = new HashMap<>();
-  private KnownSums knownSums;
+  // those of a merge set that nobody holds any more may go
+  private final Map<MergeSet, KnownSums> knownSums = new WeakHashMap<>();
 
   /**
    * No report yet.
@@ -83,7 +85,7 @@ final class PartitionReports {
 
   private void add(int partition, ModelProgress progress, List<ReportedSums> sums) {
     newest.put(partition, withoutSums(progress));
-    knownSums = null;
+    knownSums.clear();
     if (isComplete(partition, progress)) {
       epochs.computeIfAbsent(progress.getEpoch(), e -> new HashMap<>()).put(partition, sums);
     } else {
@@ -152,17 +154,18 @@ final class PartitionReports {
    * do not depend on how shards are spread over partitions.
    */
   PoolModel.Sums sums(int epoch, MergeSet merged) {
-    if (knownSums == null || knownSums.epoch != epoch || knownSums.mergeSet != merged) {
+    KnownSums known = knownSums.get(merged);
+    if (known == null || known.epoch != epoch) {
       BigDecimal[] sums = {BigDecimal.ZERO, BigDecimal.ZERO};
       epochs.get(epoch).values().forEach(parts -> parts.forEach(part -> part.addTo(sums, merged)));
-      knownSums =
+      known =
           new KnownSums(
               epoch,
-              merged,
               new PoolModel.Sums(
                   sums[0].doubleValue(), sums[1].sqrt(MathContext.DECIMAL128).doubleValue()));
+      knownSums.put(merged, known);
     }
-    return knownSums.sums;
+    return known.sums;
   }
 
   /** Checkpoint shards that have arrived, over all partitions. */

@@ -3,6 +3,7 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.LeftOutModel;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
@@ -50,7 +51,7 @@ final class PoolEvents {
               manifest.getModel(),
               manifest.getVersion(),
               text(by),
-              manifest.getCoefficient());
+              MergeMethods.coefficients(manifest).text("by default"));
     }
   }
 

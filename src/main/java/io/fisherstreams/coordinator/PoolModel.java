@@ -3,6 +3,7 @@ package io.fisherstreams.coordinator;
 import io.fisherstreams.coordinator.PartitionReports.ShardCount;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
@@ -47,6 +48,8 @@ public final class PoolModel {
   private final PartitionReports reports;
   private MergeSet mergeSet;
   private List<TensorInfo> mergedTensors;
+  private ParameterGroups groups;
+  private List<MergedPart> mergedParts;
   private MergeFormula formula;
   private Fit fit;
 
@@ -93,6 +96,8 @@ public final class PoolModel {
     manifest = again;
     mergeSet = null;
     mergedTensors = null;
+    mergedParts = null;
+    groups = null;
     formula = null;
   }
 
@@ -103,6 +108,32 @@ public final class PoolModel {
     }
     return mergeSet;
   }
+
+  /** The groups of parameters of a base model's method. */
+  ParameterGroups groups() {
+    if (groups == null) {
+      groups = MergeMethods.groups(manifest.getMethod());
+    }
+    return groups;
+  }
+
+  /** The merged parameters of a base model, parted by {@link #groups}. */
+  List<MergedPart> mergedParts() {
+    if (mergedParts == null) {
+      mergedParts =
+          groups().part(mergedTensors(), TensorInfo::name).stream()
+              .map(tensors -> new MergedPart(tensors, MergeSet.of(tensors, List.of())))
+              .toList();
+    }
+    return mergedParts;
+  }
+
+  /**
+   * Merged parameters of one group, or of none.
+   *
+   * @param set the same as a merge set
+   */
+  record MergedPart(List<TensorInfo> tensors, MergeSet set) {}
 
   /** The formula of a base model's method. */
   public MergeFormula formula() {

@@ -1,6 +1,7 @@
 package io.fisherstreams.coordinator;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.AnnouncementRules;
@@ -205,9 +206,9 @@ public final class PoolView {
         (name, versions) -> {
           if (!name.equals(base)) {
             // the newest manifest's coefficient, even while that version's tensors are incomplete
-            Double coefficient = versions.lastEntry().getValue().manifest().getCoefficient();
+            Coefficients coefficients = coefficients(versions);
             ready(name, versions, baseModel, leftOut)
-                .ifPresent(model -> candidates.add(new Proposal.Candidate(model, coefficient)));
+                .ifPresent(model -> candidates.add(new Proposal.Candidate(model, coefficients)));
           }
         });
     return candidates;
@@ -265,30 +266,35 @@ public final class PoolView {
     return readyBase().map(PoolModel::formula);
   }
 
+  private static Coefficients coefficients(NavigableMap<Long, PoolModel> versions) {
+    return MergeMethods.coefficients(versions.lastEntry().getValue().manifest());
+  }
+
   private static Optional<PoolModel> ready(
       String name,
       NavigableMap<Long, PoolModel> versions,
       PoolModel baseModel,
       Set<ModelVersion> leftOut) {
-    Double coefficient = versions.lastEntry().getValue().manifest().getCoefficient();
+    Coefficients coefficients = coefficients(versions);
     boolean readsFishers = baseModel.formula().readsFishers();
     return versions.descendingMap().entrySet().stream()
         .filter(version -> !leftOut.contains(new ModelVersion(name, version.getKey())))
         .map(Map.Entry::getValue)
         .filter(model -> readsFishers ? model.epoch().isPresent() : model.isPresent())
-        .filter(model -> rejection(model, coefficient, baseModel).isEmpty())
+        .filter(model -> rejection(model, coefficients, baseModel).isEmpty())
         .findFirst();
   }
 
   private static Optional<String> rejection(
-      PoolModel model, Double coefficient, PoolModel baseModel) {
+      PoolModel model, Coefficients coefficients, PoolModel baseModel) {
     Optional<String> mismatch = model.mismatch(baseModel);
     if (mismatch.isPresent()) {
       return mismatch;
     }
     MergeFormula formula = baseModel.formula();
     try {
-      ManifestRules.requireCoefficient("its coefficient", coefficient, formula);
+      ManifestRules.requireCoefficients(
+          "its coefficient", coefficients, formula, baseModel.groups());
     } catch (InvalidInput e) {
       return Optional.of(e.getMessage());
     }
@@ -311,7 +317,7 @@ public final class PoolView {
           (name, versions) -> {
             if (!name.equals(base)) {
               PoolModel newest = versions.lastEntry().getValue();
-              rejection(newest, newest.manifest().getCoefficient(), ready.get())
+              rejection(newest, coefficients(versions), ready.get())
                   .ifPresent(reason -> rejections.put(name, reason));
             }
           });

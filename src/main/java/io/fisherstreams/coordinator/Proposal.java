@@ -1,12 +1,17 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.EpsilonShares;
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.LeftOutModel;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
+import java.util.ArrayList;
 import java.util.Collection;
 import java.util.List;
 import java.util.Optional;
@@ -34,9 +39,9 @@ public record Proposal(
   /**
    * A model version that is ready to be merged.
    *
-   * @param coefficient null for the method's default
+   * @param coefficients those of the newest manifest
    */
-  record Candidate(PoolModel model, Double coefficient) {
+  record Candidate(PoolModel model, Coefficients coefficients) {
     private String name() {
       return model.manifest().getModel();
     }
@@ -46,15 +51,29 @@ public record Proposal(
       return model.epoch().orElse(0);
     }
 
-    private MergeFormula.Model sums(PoolModel base, int candidates) {
+    private GroupedModel sums(PoolModel base, int candidates) {
       MergeFormula formula = base.formula();
-      double lambda = coefficient != null ? coefficient : formula.defaultCoefficient(candidates);
-      long entries = model.entries(base.mergedTensors(), base.manifest().getMethod());
-      if (!formula.readsFishers()) {
-        return new MergeFormula.Model(lambda, 0, 0, entries);
+      double byDefault = formula.defaultCoefficient(candidates);
+      double lambda = coefficients.own().orElse(byDefault);
+      List<Double> inGroups = coefficients.inGroups(base.groups(), byDefault);
+      MergeMethod method = base.manifest().getMethod();
+      long entries = model.entries(base.mergedTensors(), method);
+      PoolModel.Sums sums = sums(base, base.mergeSet());
+      MergeFormula.Model whole = new MergeFormula.Model(lambda, sums.total(), sums.norm(), entries);
+      if (inGroups.isEmpty()) {
+        return GroupedModel.of(whole);
       }
-      PoolModel.Sums sums = model.sums(epoch(), base.mergeSet());
-      return new MergeFormula.Model(lambda, sums.total(), sums.norm(), entries);
+      List<GroupedModel.Part> parts = new ArrayList<>();
+      for (PoolModel.MergedPart part : base.mergedParts()) {
+        parts.add(
+            new GroupedModel.Part(
+                sums(base, part.set()).total(), model.entries(part.tensors(), method)));
+      }
+      return new GroupedModel(whole, inGroups, parts);
+    }
+
+    private PoolModel.Sums sums(PoolModel base, MergeSet merged) {
+      return base.formula().readsFishers() ? model.sums(epoch(), merged) : new PoolModel.Sums(0, 0);
     }
   }
 
@@ -65,7 +84,7 @@ public record Proposal(
    */
   static Optional<Proposal> of(PoolModel base, List<Candidate> candidates) {
     MergeFormula formula = base.formula();
-    SortedMap<String, MergeFormula.Model> models = new TreeMap<>();
+    SortedMap<String, GroupedModel> models = new TreeMap<>();
     SortedMap<String, Candidate> byName = new TreeMap<>();
     for (Candidate candidate : candidates) {
       models.put(candidate.name(), candidate.sums(base, candidates.size()));
@@ -80,7 +99,7 @@ public record Proposal(
       model.setVersion(version);
       model.setEpoch(candidate.epoch());
     }
-    if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
+    if (planned.stream().noneMatch(model -> PlannedModels.isWeighted(formula, model))) {
       return Optional.empty();
     }
     return Optional.of(

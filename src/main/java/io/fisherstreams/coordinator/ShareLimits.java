@@ -4,6 +4,7 @@ import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -104,7 +105,7 @@ public record ShareLimits(double largest, boolean leavesTakeoversOut) {
         }
       }
     }
-    NormOutliers.find(proposal.models()).stream()
+    NormOutliers.find(proposal.base().formula(), proposal.models()).stream()
         .filter(outlier -> !named.contains(outlier.model()))
         .forEach(outlier -> warnings.add(outlier.message()));
     proposal.epsilonWarning().ifPresent(warnings::add);
@@ -112,6 +113,10 @@ public record ShareLimits(double largest, boolean leavesTakeoversOut) {
   }
 
   private static boolean hasOthers(Proposal proposal) {
-    return proposal.models().stream().filter(model -> model.getWeight() != 0).limit(2).count() > 1;
+    return proposal.models().stream()
+            .filter(model -> PlannedModels.isWeighted(proposal.base().formula(), model))
+            .limit(2)
+            .count()
+        > 1;
   }
 }

@@ -1,6 +1,7 @@
 package io.fisherstreams.demo;
 
 import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.ParameterGroups;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.IntStream;
@@ -23,7 +24,7 @@ record FisherOverlap(List<String> models, List<List<Double>> cosines) {
     double[] divisors = new double[fishers.length];
     Arrays.fill(divisors, 1);
     FisherProducts products = new FisherProducts(fishers.length);
-    products.add(tensor, fishers, divisors, fishers[0].length);
+    products.add(tensor, ParameterGroups.NO_GROUP, fishers, divisors, fishers[0].length);
     FisherProducts.Sums sums = products.whole();
     return new FisherOverlap(
         models.stream().map(PooledModel::name).toList(),

@@ -100,34 +100,9 @@ public record FisherAverage(double scale, double exponent, Unit unit, double con
   }
 
   @Override
-  public Factors planned(double coefficient, double ofFisher) {
-    return unit != Unit.MEAN && exponent == 1
-        ? new Factors(ofFisher, 1)
-        : MergeFormula.byUnit(coefficient, ofFisher);
-  }
-
-  @Override
-  public double commonCoefficient(Collection<Double> coefficients) {
-    double own = defaultCoefficient(coefficients.size());
+  public double commonCoefficient(int models, Collection<Double> coefficients) {
+    double own = defaultCoefficient(models);
     return coefficients.contains(own) ? own : 1;
-  }
-
-  @Override
-  public Factors kept(double coefficient, double norm, double ofFisher, double common) {
-    double lambda = coefficient == common ? 1 : coefficient / common;
-    return switch (unit) {
-      case ONE -> new Factors(lambda, 1);
-      case NORM -> factors(new Model(lambda, 0, norm, 0));
-      case MEAN -> new Factors(lambda, ofFisher == 0 ? 1 : withoutLastBits(coefficient / ofFisher));
-    };
-  }
-
-  /**
-   * A number rounded to 42 binary digits. The last bits of a mean that was computed from a plan
-   * come from λ; the others are the model's own.
-   */
-  private static double withoutLastBits(double mean) {
-    return Double.longBitsToDouble((Double.doubleToRawLongBits(mean) + (1L << 10)) & -(1L << 11));
   }
 
   /** The mean of a Fisher; 1 for a Fisher that is 0, since 0 / 1 is 0. */

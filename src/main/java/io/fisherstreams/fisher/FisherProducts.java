@@ -1,9 +1,11 @@
 package io.fisherstreams.fisher;
 
 import java.util.Collections;
+import java.util.List;
 import java.util.OptionalDouble;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.stream.Stream;
 
 /**
  * Scalar products of several models' Fishers, pair by pair and layer by layer, summed in float64
@@ -11,11 +13,27 @@ import java.util.TreeMap;
  */
 public final class FisherProducts {
   private final int models;
-  private final SortedMap<String, Sums> layers = new TreeMap<>(Layers.ORDER);
+  private final int groups;
+  // of each layer the parts that belong to each group, and last to none
+  private final SortedMap<String, List<Sums>> layers = new TreeMap<>(Layers.ORDER);
 
-  /** Products of this many models, over no entries yet. */
+  /** Products of this many models without groups, over no entries yet. */
   public FisherProducts(int models) {
+    this(models, 0);
+  }
+
+  /**
+   * Products of this many models, over no entries yet.
+   *
+   * @param groups how many {@link ParameterGroups} there are
+   */
+  public FisherProducts(int models, int groups) {
     this.models = models;
+    this.groups = groups;
+  }
+
+  private List<Sums> empty() {
+    return Stream.generate(() -> new Sums(models)).limit(groups + 1).toList();
   }
 
   /** The sums over the entries of one layer, or of several together. */
@@ -129,29 +147,61 @@ public final class FisherProducts {
   /**
    * Adds a run of entries of one layer.
    *
+   * @param group of the entries, an index of {@link ParameterGroups} or {@link
+   *     ParameterGroups#NO_GROUP}
    * @param payloads by model: the entries, of which the first {@code count} are used; null for a
    *     model that leaves them as the base has them, which is a Fisher of 0
    * @param divisors by model: the Fisher is the payload divided by this
    */
-  public void add(String layer, float[][] payloads, double[] divisors, int count) {
-    layers.computeIfAbsent(layer, name -> new Sums(models)).add(payloads, divisors, count);
+  public void add(String layer, int group, float[][] payloads, double[] divisors, int count) {
+    layers
+        .computeIfAbsent(layer, name -> empty())
+        .get(group == ParameterGroups.NO_GROUP ? groups : group)
+        .add(payloads, divisors, count);
   }
 
   /** Adds the sums over other entries of the same models. */
   public void add(FisherProducts other) {
     other.layers.forEach(
-        (layer, sums) -> layers.computeIfAbsent(layer, name -> new Sums(models)).add(sums));
+        (layer, parts) -> {
+          List<Sums> own = layers.computeIfAbsent(layer, name -> empty());
+          for (int i = 0; i < parts.size(); i++) {
+            own.get(i).add(parts.get(i));
+          }
+        });
   }
 
   /** By layer, in the layers' natural order. */
   public SortedMap<String, Sums> layers() {
-    return Collections.unmodifiableSortedMap(layers);
+    SortedMap<String, Sums> all = new TreeMap<>(Layers.ORDER);
+    layers.forEach((layer, parts) -> all.put(layer, together(parts)));
+    return Collections.unmodifiableSortedMap(all);
+  }
+
+  /** The parts of a layer: of each group in their order, and last of none. */
+  public List<Sums> parts(String layer) {
+    return layers.get(layer);
+  }
+
+  /** The parts of all layers together. */
+  public List<Sums> parts() {
+    List<Sums> all = empty();
+    for (List<Sums> parts : layers.values()) {
+      for (int i = 0; i < parts.size(); i++) {
+        all.get(i).add(parts.get(i));
+      }
+    }
+    return all;
   }
 
   /** All layers together. */
   public Sums whole() {
-    Sums whole = new Sums(models);
-    layers.values().forEach(whole::add);
-    return whole;
+    return together(layers.values().stream().map(this::together).toList());
+  }
+
+  private Sums together(List<Sums> parts) {
+    Sums sums = new Sums(models);
+    parts.forEach(sums::add);
+    return sums;
   }
 }

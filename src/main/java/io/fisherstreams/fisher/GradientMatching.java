@@ -65,11 +65,6 @@ public record GradientMatching(double scale, double prior) implements MergeFormu
   }
 
   @Override
-  public Factors planned(double coefficient, double ofFisher) {
-    return MergeFormula.byUnit(coefficient, ofFisher);
-  }
-
-  @Override
   public Mass mass(Factors factors, double total, long elements) {
     return new Mass(factors.weight() * total / factors.unit(), factors.weight() * prior * elements);
   }

@@ -17,7 +17,12 @@ public interface MergeFormula {
    * @param norm N = √ΣF²
    * @param entries J, the number of merged entries in which the model has a say
    */
-  record Model(double coefficient, double total, double norm, long entries) {}
+  record Model(double coefficient, double total, double norm, long entries) {
+    /** The same model with another λ. */
+    public Model withCoefficient(double other) {
+      return new Model(other, total, norm, entries);
+    }
+  }
 
   /**
    * The two numbers of a model that the sums need.
@@ -71,44 +76,19 @@ public interface MergeFormula {
   /** The value of that setting; 0 when there is none. */
   double constant();
 
-  /** The factors of a model. */
+  /** The factors of a model; the unit does not depend on λ. */
   Factors factors(Model model);
-
-  /**
-   * The factors of a model of a plan.
-   *
-   * @param coefficient λ
-   * @param ofFisher {@link Factors#ofFisher}
-   */
-  Factors planned(double coefficient, double ofFisher);
 
   /**
    * A factor that all λ may be divided by without a change of the result. Where a default λ depends
    * on the number of models, it is that default: without it, one more model would change the terms
    * of all others.
    *
-   * @param coefficients λ of every model
+   * @param models how many models are merged
+   * @param coefficients λ of every model in every group of parameters
    */
-  default double commonCoefficient(Collection<Double> coefficients) {
+  default double commonCoefficient(int models, Collection<Double> coefficients) {
     return 1;
-  }
-
-  /**
-   * The factors of a model whose terms are {@linkplain BinnedMerge kept}: as {@link #planned}, with
-   * λ divided by {@link #commonCoefficient}.
-   *
-   * @param coefficient λ
-   * @param norm N of the model
-   * @param ofFisher {@link Factors#ofFisher}
-   * @param common what λ is divided by
-   */
-  default Factors kept(double coefficient, double norm, double ofFisher, double common) {
-    return planned(coefficient, ofFisher);
-  }
-
-  /** The factors when λ is the weight: the unit is what the plan's factor lacks. */
-  static Factors byUnit(double coefficient, double ofFisher) {
-    return new Factors(coefficient, ofFisher == 0 ? 1 : coefficient / ofFisher);
   }
 
   /**

@@ -38,12 +38,22 @@ public final class NamePatterns {
   }
 
   /**
-   * Compiles patterns in RE2's syntax.
+   * Compiles exclusion patterns in RE2's syntax.
    *
    * @throws InvalidInput when one cannot be used, with the pattern and the reason
    */
   public static NamePatterns of(List<String> patterns) {
-    return new NamePatterns(patterns.stream().map(NamePatterns::compile).toList());
+    return of("exclusion pattern", patterns);
+  }
+
+  /**
+   * Compiles patterns in RE2's syntax.
+   *
+   * @param what they are called in a message
+   * @throws InvalidInput when one cannot be used, with the pattern and the reason
+   */
+  public static NamePatterns of(String what, List<String> patterns) {
+    return new NamePatterns(patterns.stream().map(pattern -> compile(what, pattern)).toList());
   }
 
   /** Whether a pattern matches at the start of a name. */
@@ -67,7 +77,7 @@ public final class NamePatterns {
     return instructions * characters;
   }
 
-  private static Pattern compile(String pattern) {
+  private static Pattern compile(String what, String pattern) {
     long repetitions = 1;
     java.util.regex.Matcher found = REPETITION.matcher(pattern);
     while (found.find()) {
@@ -78,7 +88,8 @@ public final class NamePatterns {
         throw new InvalidInput(
             String.format(
                 Locale.ROOT,
-                "exclusion pattern '%s' repeats more than %d times; use * or +",
+                "%s '%s' repeats more than %d times; use * or +",
+                what,
                 pattern,
                 MAX_REPETITIONS));
       }
@@ -86,7 +97,7 @@ public final class NamePatterns {
     try {
       return Pattern.compile(pattern);
     } catch (PatternSyntaxException e) {
-      throw new InvalidInput("exclusion pattern '%s' %s".formatted(pattern, fault(pattern, e)), e);
+      throw new InvalidInput("%s '%s' %s".formatted(what, pattern, fault(pattern, e)), e);
     }
   }
 

@@ -65,11 +65,10 @@ public final class Shares {
    *
    * @param models by name
    */
-  public static SortedMap<String, Double> of(Map<String, Model> models, MergeFormula formula) {
+  public static SortedMap<String, Double> of(
+      Map<String, GroupedModel> models, MergeFormula formula) {
     SortedMap<String, Mass> masses = new TreeMap<>();
-    models.forEach(
-        (name, model) ->
-            masses.put(name, formula.mass(formula.factors(model), model.total(), model.entries())));
+    models.forEach((name, model) -> masses.put(name, model.mass(formula)));
     return of(masses);
   }
 
@@ -92,11 +91,11 @@ public final class Shares {
    *
    * @param models by name
    */
-  public static List<Takeover> takeovers(Map<String, Model> models, MergeFormula formula) {
+  public static List<Takeover> takeovers(Map<String, GroupedModel> models, MergeFormula formula) {
     if (!(formula instanceof FisherAverage average)
         || average.unit() != Unit.NORM
         || average.exponent() == 0
-        || models.values().stream().filter(model -> model.coefficient() > 0).count() < 2) {
+        || models.values().stream().filter(GroupedModel::hasCoefficient).count() < 2) {
       return List.of();
     }
     double epsilon = average.constant();
@@ -105,11 +104,10 @@ public final class Shares {
     List<Takeover> takeovers = new ArrayList<>();
     shares.forEach(
         (model, share) -> {
-          boolean near =
-              epsilon * models.get(model).entries() >= NEAR_EPSILON * models.get(model).total();
+          Model whole = models.get(model).whole();
+          boolean near = epsilon * whole.entries() >= NEAR_EPSILON * whole.total();
           if (near && share - without.get(model) > TAKEOVER) {
-            takeovers.add(
-                new Takeover(model, models.get(model).norm(), epsilon, share, without.get(model)));
+            takeovers.add(new Takeover(model, whole.norm(), epsilon, share, without.get(model)));
           }
         });
     return Collections.unmodifiableList(takeovers);

@@ -60,12 +60,6 @@ public record TaskArithmetic(double scale) implements MergeFormula {
   }
 
   @Override
-  public Factors planned(double coefficient, double ofFisher) {
-    return new Factors(coefficient, 1);
-  }
-
-  /** The share of a model that is subtracted is that of its absolute weight. */
-  @Override
   public Mass mass(Factors factors, double total, long elements) {
     return new Mass(Math.abs(factors.weight()) * elements, 0);
   }

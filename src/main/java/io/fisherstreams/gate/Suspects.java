@@ -5,6 +5,7 @@ import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -77,13 +78,14 @@ final class Suspects {
     return known != null
         && known.getVersion() == model.getVersion()
         && known.getEpoch() == model.getEpoch()
-        && (known.getCoefficient() == model.getCoefficient()
+        && (PlannedModels.coefficients(known).equals(PlannedModels.coefficients(model))
             || (isDefault(known, before) && isDefault(model, fallen)));
   }
 
   /** The default coefficient changes with the number of models; nobody has re-weighted it. */
   private static boolean isDefault(PlannedModel model, MergePlan plan) {
-    return model.getCoefficient() == 1.0 / plan.getModels().size();
+    return model.getGroupCoefficients().isEmpty()
+        && model.getCoefficient() == 1.0 / plan.getModels().size();
   }
 
   /** The changed models as {@code model@version}, by name. */

@@ -36,7 +36,7 @@ final class KeptShard implements ShardModels {
     this.slot = slot;
     this.members = members;
     this.isPrepared = isPrepared;
-    weights = inputs.weights(members);
+    weights = inputs.weights(members, slot.shard());
   }
 
   @Override

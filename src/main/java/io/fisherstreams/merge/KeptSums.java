@@ -2,16 +2,19 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.BinnedMerge;
 import io.fisherstreams.fisher.MergeFormula.Factors;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.SumsFile;
 import io.fisherstreams.merge.state.KeptModel;
 import io.fisherstreams.merge.state.KeptSet;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
 import io.fisherstreams.tensor.Shard;
 import java.nio.ByteBuffer;
+import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -105,18 +108,24 @@ final class KeptSums {
         + plan.base().id()
         + " "
         + plan.plan().getMethod().getExcludeParamNamesRegex()
-        + plan.plan().getMethod().getUnchangedParameters();
+        + plan.plan().getMethod().getUnchangedParameters()
+        + MergeMethods.groups(plan.plan().getMethod());
   }
 
   private KeptModel kept(Participant participant) {
     PlannedModel planned = participant.planned();
-    Factors factors = plan.factors().of(planned, BinnedMerge.MIN_MODELS);
+    Factors factors = plan.factors().kept(planned, ParameterGroups.NO_GROUP);
+    List<Double> inGroups = new ArrayList<>();
+    for (int group = 0; group < planned.getGroupCoefficients().size(); group++) {
+      inGroups.add(plan.factors().kept(planned, group).weight());
+    }
     return new KeptModel(
         planned.getModel(),
         planned.getVersion(),
         participant.held().isPresent(),
         plan.formula().readsFishers() ? planned.getEpoch() : 0,
         factors.weight(),
+        inGroups,
         factors.unit());
   }
 

@@ -4,6 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
@@ -11,11 +12,13 @@ import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -24,6 +27,7 @@ import java.util.Optional;
  * @param base the base model
  * @param formula how they are merged
  * @param mergeSet which parameters are merged; the others are copied from the base
+ * @param groups the index of each merged parameter's group, if it belongs to one
  * @param outputDtype the type of mergeable parameters in the release, null for the base's own
  * @param participants the models that are merged
  * @param factors of the models
@@ -33,6 +37,7 @@ record ResolvedPlan(
     KnownModel base,
     MergeFormula formula,
     MergeSet mergeSet,
+    Map<String, Integer> groups,
     DType outputDtype,
     List<Participant> participants,
     PlanFactors factors) {
@@ -45,6 +50,7 @@ record ResolvedPlan(
       }
       MergeMethod method = plan.getMethod();
       NamePatterns.of(method.getExcludeParamNamesRegex());
+      MergeMethods.groups(method);
       MergeFormula formula = MergeMethods.formula(method);
       ManifestRules.requireOutputDtype("outputDtype", method.getOutputDtype());
       for (PlannedModel model : plan.getModels()) {
@@ -55,17 +61,36 @@ record ResolvedPlan(
               "weight of %s is %s, expected a finite number of at least 0"
                   .formatted(model.getModel(), model.getWeight()));
         }
-        double unit = formula.planned(model.getCoefficient(), model.getWeight()).unit();
-        if (!(unit > 0 && unit < Double.POSITIVE_INFINITY)) {
-          throw new InvalidInput(
-              "coefficient and weight of %s are %s and %s, expected a finite quotient above 0"
-                  .formatted(model.getModel(), model.getCoefficient(), model.getWeight()));
-        }
+        requireFactors(formula, method, model);
         ManifestRules.requireAtLeast(
             "epoch of " + model.getModel(), model.getEpoch(), formula.readsFishers() ? 1 : 0);
       }
     } catch (InvalidInput e) {
       throw new RejectedRecord(e.getMessage());
+    }
+  }
+
+  private static void requireFactors(MergeFormula formula, MergeMethod method, PlannedModel model) {
+    int inGroups = model.getGroupCoefficients().size();
+    if (inGroups != 0 && inGroups != method.getGroups().size()) {
+      throw new InvalidInput(
+          "%s has coefficients for %d groups, expected none or %d"
+              .formatted(model.getModel(), inGroups, method.getGroups().size()));
+    }
+    for (double coefficient : PlannedModels.coefficients(model)) {
+      ManifestRules.requireCoefficient("coefficient of " + model.getModel(), coefficient, formula);
+      MergeFormula.Factors factors =
+          formula.factors(PlannedModels.whole(model).withCoefficient(coefficient));
+      if (!Double.isFinite(factors.weight())
+          || !(factors.unit() > 0 && factors.unit() < Double.POSITIVE_INFINITY)) {
+        throw new InvalidInput(
+            "the Fisher of %s has the sum %s and the norm %s over %d entries, which give no finite weight"
+                .formatted(
+                    model.getModel(),
+                    model.getFisherTotal(),
+                    model.getFisherNorm(),
+                    model.getEntries()));
+      }
     }
   }
 
@@ -113,6 +138,7 @@ record ResolvedPlan(
         base,
         formula,
         mergeSet,
+        MergeMethods.groups(plan.getMethod()).indexes(mergeSet.names()),
         outputDtype,
         participants,
         new PlanFactors(formula, plan.getModels()));
@@ -123,6 +149,11 @@ record ResolvedPlan(
     return mergeSet.merges(shard.tensor().name());
   }
 
+  /** The group that a shard belongs to, as {@link PlannedModels#coefficient} takes it. */
+  int group(Shard shard) {
+    return groups.getOrDefault(shard.tensor().name(), ParameterGroups.NO_GROUP);
+  }
+
   /** Whether a model has a say in the shards that it leaves as the base has them. */
   boolean countsUnchanged() {
     return MergeMethods.weighsUnchanged(plan.getMethod());
@@ -130,12 +161,18 @@ record ResolvedPlan(
 
   /**
    * The models that have a say in a shard, in the order of their names: those that have it, and
-   * under {@link #countsUnchanged} also the others.
+   * under {@link #countsUnchanged} also the others. There are none when every λ is 0 there.
    */
   List<Participant> members(Shard shard) {
-    return countsUnchanged()
-        ? participants
-        : participants.stream().filter(model -> model.owner(shard).isPresent()).toList();
+    int group = group(shard);
+    List<Participant> members =
+        countsUnchanged()
+            ? participants
+            : participants.stream().filter(model -> model.owner(shard).isPresent()).toList();
+    return members.stream()
+            .allMatch(model -> PlannedModels.coefficient(model.planned(), group) == 0)
+        ? List.of()
+        : members;
   }
 
   /** Whether a shard of the release is made from the base's. */
@@ -143,8 +180,8 @@ record ResolvedPlan(
     if (!merges(shard) || formula.readsBase()) {
       return true;
     }
-    long owners = participants.stream().filter(model -> model.owner(shard).isPresent()).count();
-    return owners == 0 || (countsUnchanged() && owners < participants.size());
+    List<Participant> members = members(shard);
+    return members.isEmpty() || members.stream().anyMatch(model -> model.owner(shard).isEmpty());
   }
 
   /** The type of a shard of the base in the release. */

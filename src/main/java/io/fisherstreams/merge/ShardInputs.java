@@ -2,6 +2,7 @@ package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeFormula.Factors;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.merge.ResolvedPlan.Participant;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.KeptModel;
@@ -59,7 +60,7 @@ final class ShardInputs {
    */
   ShardInput of(Participant participant, Slot base, int members) {
     PlannedModel planned = participant.planned();
-    Factors own = plan.factors().of(planned, members);
+    Factors own = plan.factors().of(planned, plan.group(base.shard()), members);
     return participant
         .owner(base.shard())
         .map(model -> input(model, base.shard(), planned.getEpoch(), own))
@@ -71,11 +72,11 @@ final class ShardInputs {
     return ShardInput.unchanged(checkpoint(plan.base(), base), formula, own);
   }
 
-  /** The sum of the models' weights. */
-  double weights(List<Participant> members) {
+  /** The sum of the models' weights in a shard. */
+  double weights(List<Participant> members, Shard shard) {
     double sum = 0;
     for (Participant member : members) {
-      sum += plan.factors().of(member.planned(), members.size()).weight();
+      sum += plan.factors().of(member.planned(), plan.group(shard), members.size()).weight();
     }
     return sum;
   }
@@ -158,7 +159,7 @@ final class ShardInputs {
   List<ShardInput> toTakeOut(List<KeptModel> gone, Slot base) {
     List<ShardInput> inputs = new ArrayList<>();
     for (KeptModel kept : gone) {
-      Factors own = new Factors(kept.getWeight(), kept.getUnit());
+      Factors own = new Factors(weight(kept, plan.group(base.shard())), kept.getUnit());
       Optional<KnownModel> owner = owner(kept, base.shard());
       if (owner.isPresent()) {
         inputs.add(input(owner.get(), base.shard(), kept.getEpoch(), own));
@@ -167,6 +168,12 @@ final class ShardInputs {
       }
     }
     return inputs;
+  }
+
+  private static double weight(KeptModel kept, int group) {
+    return group == ParameterGroups.NO_GROUP || kept.getGroupWeights().isEmpty()
+        ? kept.getWeight()
+        : kept.getGroupWeights().get(group);
   }
 
   private boolean isCheckpointAvailable(KnownModel model, Shard shard, ShardState state) {

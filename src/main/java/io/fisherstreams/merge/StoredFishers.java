@@ -3,6 +3,7 @@ package io.fisherstreams.merge;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.FisherProducts;
 import io.fisherstreams.fisher.Layers;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.merge.payload.PartitionPayloads;
 import io.fisherstreams.merge.payload.PayloadFile;
@@ -10,6 +11,7 @@ import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.payload.PayloadStore;
 import io.fisherstreams.merge.state.ShardState;
 import io.fisherstreams.record.ManifestTensors;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
@@ -36,6 +38,7 @@ public final class StoredFishers {
   private static final int BLOCK = 16_384;
 
   private final StoredPlan stored;
+  private final ParameterGroups groups;
 
   /**
    * The Fishers of a plan that was carried out.
@@ -45,6 +48,7 @@ public final class StoredFishers {
    */
   public StoredFishers(KafkaSettings kafka, PoolTopics topics, int partitions, MergePlan plan) {
     stored = new StoredPlan(kafka, topics, partitions, plan);
+    groups = MergeMethods.groups(plan.getMethod());
   }
 
   /** Bytes of the Fishers' merged entries, of all models together. */
@@ -73,7 +77,7 @@ public final class StoredFishers {
         int partition = p;
         parts.add(executor.submit(() -> products(store, partition, progress)));
       }
-      FisherProducts all = new FisherProducts(stored.manifests().size());
+      FisherProducts all = new FisherProducts(stored.manifests().size(), groups.all().size());
       for (Future<FisherProducts> part : parts) {
         all.add(part.get());
       }
@@ -111,7 +115,7 @@ public final class StoredFishers {
         stored.manifests().stream()
             .map(manifest -> new KnownModel(manifest, partition, stored.partitions()))
             .toList();
-    FisherProducts products = new FisherProducts(models.size());
+    FisherProducts products = new FisherProducts(models.size(), groups.all().size());
     try (PartitionPayloads payloads = store.partition(partition)) {
       Map<String, ShardState> states = stored.states(partition);
       restore(payloads, partition, models, slots, states);
@@ -123,6 +127,8 @@ public final class StoredFishers {
       long[] firstElements = new long[models.size()];
       for (Slot slot : slots) {
         String parameter = slot.shard().tensor().name();
+        String layer = Layers.of(parameter);
+        int group = groups.indexOf(parameter);
         int elements = slot.shard().elements();
         float[][] own = new float[files.length][];
         for (int i = 0; i < files.length; i++) {
@@ -146,7 +152,7 @@ public final class StoredFishers {
             bytes.asFloatBuffer().get(blocks[i], 0, count);
             progress.accept((long) count * Float.BYTES);
           }
-          products.add(Layers.of(parameter), own, divisors, count);
+          products.add(layer, group, own, divisors, count);
         }
       }
       models.forEach(model -> payloads.drop(model.version()));

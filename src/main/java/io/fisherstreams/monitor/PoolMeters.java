@@ -1,15 +1,16 @@
 package io.fisherstreams.monitor;
 
-import io.fisherstreams.coordinator.EpsilonShare;
 import io.fisherstreams.coordinator.ModelState;
 import io.fisherstreams.coordinator.PoolFollower;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.metrics.Meter;
 import io.fisherstreams.record.DeadLetter;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -202,8 +203,9 @@ public final class PoolMeters {
         .mapToDouble(PlannedModel::getShare)
         .max()
         .ifPresent(share -> values.get(Meter.LARGEST_SHARE).put(List.of(), share));
-    EpsilonShare.of(reading.status().view(), newest.getPlan())
-        .ifPresent(share -> values.get(Meter.EPSILON_SHARE).put(List.of(), share));
+    if (MergeMethods.formula(newest.getPlan().getMethod()).readsFishers()) {
+      values.get(Meter.EPSILON_SHARE).put(List.of(), PlannedModels.epsilonShare(newest.getPlan()));
+    }
   }
 
   private static double seconds(Instant from, Instant to) {

@@ -3,8 +3,11 @@ package io.fisherstreams.oneshot;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.Coefficients;
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeKernel;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.merge.PlanFactors;
 import io.fisherstreams.merge.RepeatedSums;
 import io.fisherstreams.merge.ShardElements;
@@ -22,7 +25,6 @@ import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseDigest;
 import io.fisherstreams.record.ReleaseStatus;
-import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.release.ReleaseExporter.Output;
 import io.fisherstreams.release.ReleaseTensors;
 import io.fisherstreams.release.ReleaseWriter;
@@ -57,6 +59,7 @@ final class FileMerge {
   private final ModelManifest base;
   private final MergeKernel.Factory kernels;
   private final int threads;
+  private final ParameterGroups groups;
 
   /**
    * A merge whose files were checked.
@@ -77,6 +80,7 @@ final class FileMerge {
     this.base = base;
     this.kernels = kernels;
     this.threads = threads;
+    groups = file.method().groups();
   }
 
   /** Bytes that a merge reads and {@link #run} counts. */
@@ -110,14 +114,14 @@ final class FileMerge {
    * Merges and writes.
    *
    * @param method its patterns must be those of the checked file
-   * @param coefficients of the models that get another λ than the file gives them
+   * @param coefficients of the models that get others than the file gives them
    * @param repeated sums that earlier merges have kept
    * @param progress receives the bytes of each shard after it was merged, from any thread
    * @throws InvalidInput when the merged model is not finite, or all weights are zero
    */
   Release run(
       MergeMethod method,
-      Map<String, Double> coefficients,
+      Map<String, Coefficients> coefficients,
       Output output,
       RepeatedSums repeated,
       LongConsumer progress) {
@@ -174,19 +178,22 @@ final class FileMerge {
     return keys.toString();
   }
 
-  private MergePlan plan(MergeMethod method, Map<String, Double> coefficients) {
+  private MergePlan plan(MergeMethod method, Map<String, Coefficients> coefficients) {
     MergeFormula formula = MergeMethods.formula(method);
-    SortedMap<String, MergeFormula.Model> models = new TreeMap<>();
+    SortedMap<String, GroupedModel> models = new TreeMap<>();
     for (MergeFile.Model model : file.models()) {
-      double coefficient =
-          coefficients.containsKey(model.name())
-              ? coefficients.get(model.name())
-              : model.coefficient().orElse(formula.defaultCoefficient(file.models().size()));
+      Coefficients given = coefficients.getOrDefault(model.name(), model.coefficients());
       models.put(
-          model.name(), sums(formula, model.name(), coefficient, method.getUnchangedParameters()));
+          model.name(),
+          report.weighed(
+              model.name(),
+              given.orElse(formula.defaultCoefficient(file.models().size())),
+              formula,
+              groups,
+              method.getUnchangedParameters()));
     }
     List<PlannedModel> planned = PlannedModels.weigh(formula, models);
-    if (planned.stream().allMatch(model -> model.getWeight() == 0)) {
+    if (planned.stream().noneMatch(model -> PlannedModels.isWeighted(formula, model))) {
       throw new InvalidInput("%s: all weights are zero".formatted(file.file()));
     }
     return MergePlan.newBuilder()
@@ -199,16 +206,6 @@ final class FileMerge {
         .setRetired(List.of())
         .setLeftOut(List.of())
         .build();
-  }
-
-  private MergeFormula.Model sums(
-      MergeFormula formula, String model, double coefficient, UnchangedWeight weight) {
-    long entries = report.entries(model, weight);
-    if (!formula.readsFishers()) {
-      return new MergeFormula.Model(coefficient, 0, 0, entries);
-    }
-    Preflight.FisherReport fisher = report.models().get(model).fisher().orElseThrow();
-    return new MergeFormula.Model(coefficient, fisher.total(), fisher.norm(), entries);
   }
 
   private static List<Shard> shards(Collection<TensorInfo> tensors) {
@@ -295,14 +292,20 @@ final class FileMerge {
       return MergeMethods.weighsUnchanged(plan.getMethod());
     }
 
-    /** How many models have a say in a shard. */
-    private int members(Shard shard) {
-      return (int)
-          plan.getModels().stream()
-              .filter(
-                  model ->
-                      countsUnchanged() || !isUnchanged(model.getModel(), shard.tensor().name()))
-              .count();
+    /**
+     * The indexes of the models that have a say in a shard; there are none when every λ is 0 there.
+     */
+    private List<Integer> members(Shard shard, int group) {
+      List<Integer> members = new ArrayList<>();
+      boolean isWeighted = false;
+      for (int i = 0; i < plan.getModels().size(); i++) {
+        PlannedModel model = plan.getModels().get(i);
+        if (countsUnchanged() || !isUnchanged(model.getModel(), shard.tensor().name())) {
+          members.add(i);
+          isWeighted |= PlannedModels.coefficient(model, group) != 0;
+        }
+      }
+      return isWeighted ? members : List.of();
     }
 
     /** Merges or copies one shard; returns how many of its entries have no weight. */
@@ -313,15 +316,12 @@ final class FileMerge {
         return 0;
       }
       List<ShardInput> inputs = new ArrayList<>();
-      int members = members(shard);
-      for (int i = 0; i < plan.getModels().size(); i++) {
+      int group = groups.indexOf(shard.tensor().name());
+      List<Integer> members = members(shard, group);
+      for (int i : members) {
         PlannedModel planned = plan.getModels().get(i);
-        boolean isOfBase = isUnchanged(planned.getModel(), shard.tensor().name());
-        if (isOfBase && !countsUnchanged()) {
-          continue;
-        }
-        MergeFormula.Factors ofModel = factors.of(planned, members);
-        if (isOfBase) {
+        MergeFormula.Factors ofModel = factors.of(planned, group, members.size());
+        if (isUnchanged(planned.getModel(), shard.tensor().name())) {
           inputs.add(ShardInput.unchanged(own, formula, ofModel));
           continue;
         }

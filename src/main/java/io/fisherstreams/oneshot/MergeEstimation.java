@@ -17,6 +17,7 @@ import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.publish.Publisher;
 import io.fisherstreams.record.Estimation;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Stage;
@@ -107,8 +108,7 @@ final class MergeEstimation implements ClaimListener, AutoCloseable {
                   estimation,
                   module.isPresent())
               .setExamples(method.numFisherExamples());
-      model.coefficient().ifPresent(manifest::setCoefficient);
-      use.of(estimated, examples, manifest.build());
+      use.of(estimated, examples, MergeMethods.with(manifest.build(), model.coefficients()));
     }
   }
 

@@ -385,7 +385,8 @@ public final class OneShotMerge {
             method.formula(),
             method.excludeParamNamesRegex(),
             inputs.dtype().map(DType::name).orElse(null),
-            method.unchangedParameters()),
+            method.unchangedParameters(),
+            method.groups()),
         "");
   }
 
@@ -410,8 +411,11 @@ public final class OneShotMerge {
               baseModel.unchanged(checkpoint, 1),
               mergeSet,
               false);
-      model.coefficient().ifPresent(manifest::setCoefficient);
-      publish(publisher, manifest.build(), checkpoint, file.fisher(model));
+      publish(
+          publisher,
+          MergeMethods.with(manifest.build(), model.coefficients()),
+          checkpoint,
+          file.fisher(model));
     }
   }
 

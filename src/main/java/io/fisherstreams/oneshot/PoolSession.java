@@ -1,6 +1,7 @@
 package io.fisherstreams.oneshot;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.local.PoolRunner;
@@ -9,7 +10,7 @@ import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
-import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
 import io.fisherstreams.release.ReleaseExporter;
@@ -39,17 +40,13 @@ final class PoolSession implements MergeSession {
   }
 
   @Override
-  public void merge(MergeFormula formula, Map<String, Double> coefficients, Path output) {
+  public void merge(MergeFormula formula, Map<String, Coefficients> coefficients, Path output) {
     MergeMethod method = MergeMethods.with(base.getMethod(), formula);
     try (PoolModels models = PoolModels.open(runner.kafka(), runner.topics());
         Producer<byte[], byte[]> producer = runner.kafka().newProducer()) {
       PoolProducer pool = new PoolProducer(runner.topics(), producer);
       coefficients.forEach(
-          (name, coefficient) ->
-              pool.announce(
-                  ModelManifest.newBuilder(models.require(name))
-                      .setCoefficient(coefficient)
-                      .build()));
+          (name, given) -> pool.announce(MergeMethods.with(models.require(name), given)));
       pool.announce(ModelManifest.newBuilder(base).setMethod(method).build());
     }
     Release release = await(method, coefficients);
@@ -62,7 +59,7 @@ final class PoolSession implements MergeSession {
             bytes -> {});
   }
 
-  private Release await(MergeMethod method, Map<String, Double> coefficients) {
+  private Release await(MergeMethod method, Map<String, Coefficients> coefficients) {
     try (ReleaseFeed feed = new ReleaseFeed(runner.kafka(), runner.topics())) {
       while (true) {
         Optional<Release> newest =
@@ -81,14 +78,13 @@ final class PoolSession implements MergeSession {
     }
   }
 
-  private static boolean has(MergePlan plan, MergeMethod method, Map<String, Double> coefficients) {
+  private static boolean has(
+      MergePlan plan, MergeMethod method, Map<String, Coefficients> coefficients) {
     return plan.getMethod().equals(method)
         && plan.getModels().stream()
             .filter(model -> coefficients.containsKey(model.getModel()))
-            .allMatch(model -> isPlanned(model, coefficients.get(model.getModel())));
-  }
-
-  private static boolean isPlanned(PlannedModel model, double coefficient) {
-    return model.getCoefficient() == coefficient;
+            .allMatch(
+                model ->
+                    PlannedModels.hasCoefficients(plan, model, coefficients.get(model.getModel())));
   }
 }

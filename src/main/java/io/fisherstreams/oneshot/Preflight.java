@@ -5,11 +5,14 @@ import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.QuantizedWeights;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.publish.BaseModel;
@@ -17,8 +20,10 @@ import io.fisherstreams.publish.ModelCheck;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.UnchangedWeight;
 import io.fisherstreams.tensor.TensorInfo;
+import java.math.BigDecimal;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Collection;
 import java.util.Collections;
 import java.util.HashMap;
 import java.util.List;
@@ -78,19 +83,33 @@ public final class Preflight {
       Optional<String> epsilonWarning) {
     /** J: the number of merged entries that have a weight in a model. */
     long entries(String model, UnchangedWeight weight) {
-      return Preflight.entries(base, models.get(model).unchanged(), weight);
+      return Preflight.entries(base.tensors(), base, models.get(model).unchanged(), weight);
+    }
+
+    /**
+     * What a merge of the files weighs.
+     *
+     * @param coefficients λ, the method's default filled in
+     */
+    GroupedModel weighed(
+        String model,
+        Coefficients coefficients,
+        MergeFormula formula,
+        ParameterGroups groups,
+        UnchangedWeight weight) {
+      return Preflight.weighed(base, models.get(model), coefficients, formula, groups, weight);
     }
   }
 
   /**
    * What was found of a model.
    *
-   * @param coefficient λ
+   * @param coefficients λ, the method's default filled in
    * @param fisher its Fisher's sums; absent when it is to be estimated from examples
    * @param unchanged the parameters that it leaves as the base has them; empty for a whole model
    */
   public record ModelReport(
-      double coefficient, Optional<FisherReport> fisher, Set<String> unchanged) {}
+      Coefficients coefficients, Optional<FisherReport> fisher, Set<String> unchanged) {}
 
   /**
    * Sums over the merged entries of a diagonal Fisher. Each shard is summed in float64 and the
@@ -99,8 +118,10 @@ public final class Preflight {
    * @param total ΣF
    * @param squares ΣF²
    * @param examples how many examples the Fisher represents, if its file says so
+   * @param totals ΣF of each parameter
    */
-  public record FisherReport(double total, double squares, OptionalLong examples) {
+  public record FisherReport(
+      double total, double squares, OptionalLong examples, Map<String, BigDecimal> totals) {
     /** N = √ΣF². */
     public double norm() {
       return Math.sqrt(squares);
@@ -124,6 +145,7 @@ public final class Preflight {
       merged = mergedParameters(base, baseModel, merge.method().excludeParamNamesRegex());
     }
     MergeSet mergeSet = baseModel.mergeSet();
+    requireMembers(merge, mergeSet);
     long elements = merged.values().stream().mapToLong(TensorInfo::elements).sum();
     // All headers before any data: a missing file of the last model is reported at once.
     long bytes = 0;
@@ -149,13 +171,13 @@ public final class Preflight {
         models.put(
             model.name(),
             new ModelReport(
-                merge.coefficient(model),
+                merge.coefficients(model),
                 merge.fisher(model).map(fisher -> reader.sumFisher(model, fisher, own)),
                 ofBase));
       }
     }
     MergeFormula formula = merge.method().formula();
-    SortedMap<String, MergeFormula.Model> known = known(merge, models, baseModel);
+    SortedMap<String, GroupedModel> known = known(merge, models, baseModel);
     return new Report(
         baseModel,
         List.copyOf(notes),
@@ -166,6 +188,14 @@ public final class Preflight {
             formula, PlannedModels.epsilonParts(PlannedModels.weigh(formula, known))));
   }
 
+  private static void requireMembers(MergeFile merge, MergeSet mergeSet) {
+    try {
+      merge.method().groups().requireMembers(mergeSet.names());
+    } catch (InvalidInput e) {
+      throw new InvalidInput(merge.file() + ": method.groups: " + e.getMessage(), e);
+    }
+  }
+
   private static SortedMap<String, TensorInfo> own(
       SortedMap<String, TensorInfo> merged, Set<String> unchanged) {
     SortedMap<String, TensorInfo> own = new TreeMap<>(merged);
@@ -173,8 +203,48 @@ public final class Preflight {
     return own;
   }
 
-  private static long entries(BaseModel base, Set<String> unchanged, UnchangedWeight weight) {
-    return base.tensors().stream()
+  private static GroupedModel weighed(
+      BaseModel base,
+      ModelReport model,
+      Coefficients coefficients,
+      MergeFormula formula,
+      ParameterGroups groups,
+      UnchangedWeight weight) {
+    double own = coefficients.own().orElseThrow();
+    List<Double> inGroups = coefficients.inGroups(groups, own);
+    Optional<FisherReport> fisher =
+        formula.readsFishers() ? Optional.of(model.fisher.orElseThrow()) : Optional.empty();
+    MergeFormula.Model whole =
+        new MergeFormula.Model(
+            own,
+            fisher.map(FisherReport::total).orElse(0.0),
+            fisher.map(FisherReport::norm).orElse(0.0),
+            entries(base.tensors(), base, model.unchanged, weight));
+    if (inGroups.isEmpty()) {
+      return GroupedModel.of(whole);
+    }
+    List<GroupedModel.Part> parts = new ArrayList<>();
+    for (List<TensorInfo> part : groups.part(base.tensors(), TensorInfo::name)) {
+      BigDecimal total = BigDecimal.ZERO;
+      for (TensorInfo tensor : part) {
+        total =
+            total.add(
+                fisher
+                    .map(report -> report.totals.getOrDefault(tensor.name(), BigDecimal.ZERO))
+                    .orElse(BigDecimal.ZERO));
+      }
+      parts.add(
+          new GroupedModel.Part(total.doubleValue(), entries(part, base, model.unchanged, weight)));
+    }
+    return new GroupedModel(whole, inGroups, parts);
+  }
+
+  private static long entries(
+      Collection<TensorInfo> tensors,
+      BaseModel base,
+      Set<String> unchanged,
+      UnchangedWeight weight) {
+    return tensors.stream()
         .filter(tensor -> base.mergeSet().merges(tensor.name()))
         .filter(tensor -> weight == UnchangedWeight.EPSILON || !unchanged.contains(tensor.name()))
         .mapToLong(TensorInfo::elements)
@@ -295,10 +365,10 @@ public final class Preflight {
   }
 
   /** The models with their Fishers' sums; none when a Fisher is still to be estimated. */
-  private static SortedMap<String, MergeFormula.Model> known(
+  private static SortedMap<String, GroupedModel> known(
       MergeFile merge, SortedMap<String, ModelReport> models, BaseModel base) {
     MergeFormula formula = merge.method().formula();
-    SortedMap<String, MergeFormula.Model> known = new TreeMap<>();
+    SortedMap<String, GroupedModel> known = new TreeMap<>();
     for (Model model : merge.models()) {
       ModelReport report = models.get(model.name());
       if (report.fisher().isPresent()) {
@@ -306,17 +376,19 @@ public final class Preflight {
         requireWeight(model, fisher, formula);
         known.put(
             model.name(),
-            new MergeFormula.Model(
-                report.coefficient(),
-                fisher.total(),
-                fisher.norm(),
-                entries(base, report.unchanged(), merge.method().unchangedParameters())));
+            weighed(
+                base,
+                report,
+                report.coefficients(),
+                formula,
+                merge.method().groups(),
+                merge.method().unchangedParameters()));
       }
     }
     if (known.size() < models.size()) {
       return new TreeMap<>();
     }
-    if (known.values().stream().anyMatch(model -> model.entries() > 0)
+    if (known.values().stream().anyMatch(model -> model.whole().entries() > 0)
         && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
           ("%s: all weights are zero: every model with a coefficient above 0 has a zero Fisher, and"

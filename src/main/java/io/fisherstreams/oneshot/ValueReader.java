@@ -18,8 +18,10 @@ import java.math.BigDecimal;
 import java.nio.ByteBuffer;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.SortedMap;
 
 /**
@@ -109,7 +111,11 @@ final class ValueReader implements AutoCloseable {
               squares[index] = square;
             };
           });
-      return new FisherReport(sum(totals), sum(squares), ModelCheck.examples(fisher));
+      Map<String, BigDecimal> byParameter = new HashMap<>();
+      for (int i = 0; i < totals.length; i++) {
+        byParameter.put(tensors.get(i).name(), totals[i]);
+      }
+      return new FisherReport(sum(totals), sum(squares), ModelCheck.examples(fisher), byParameter);
     }
   }
 

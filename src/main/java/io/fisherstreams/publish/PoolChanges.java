@@ -1,6 +1,7 @@
 package io.fisherstreams.publish;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.record.ManifestRules;
@@ -9,6 +10,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Role;
 import java.util.function.Consumer;
+import java.util.function.UnaryOperator;
 import org.apache.kafka.clients.producer.Producer;
 
 /** Changes of a pool that need no tensor. */
@@ -36,37 +38,42 @@ public final class PoolChanges {
   }
 
   /**
-   * Changes a model's coefficient and waits until the coordinator has accepted it.
+   * Changes a model's coefficients and waits until the coordinator has accepted it.
    *
-   * @param coefficient at least 0, below 0 for task_arithmetic only; null for the method's default
+   * @param change what the model's coefficients become
    * @param notes receives why it is not known whether the coordinator accepts it, if it is not
-   * @throws InvalidInput when the pool does not have the model, it is the base, or the coordinator
-   *     rejects the change
+   * @return the model's coefficients from now on
+   * @throws InvalidInput when the pool does not have the model or the group, it is the base, or the
+   *     coordinator rejects the change
    */
-  public void weight(String model, Double coefficient, Consumer<String> notes) {
-    if (coefficient != null) {
-      ManifestRules.requireCoefficient("the coefficient", coefficient);
-    }
+  public Coefficients weight(
+      String model, UnaryOperator<Coefficients> change, Consumer<String> notes) {
     try (PoolModels models = PoolModels.open(kafka, topics);
         Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      models
-          .findBase()
-          .ifPresent(
-              base ->
-                  ManifestRules.requireCoefficient(
-                      "the coefficient", coefficient, MergeMethods.formula(base.getMethod())));
       PoolProducer pool = new PoolProducer(topics, producer);
       ModelManifest sent;
       do {
         // again, when a new version was announced between reading and sending
-        sent =
-            ModelManifest.newBuilder(fineTuned(models, model)).setCoefficient(coefficient).build();
+        ModelManifest before = fineTuned(models, model);
+        Coefficients after = change.apply(MergeMethods.coefficients(before));
+        models.findBase().ifPresent(base -> require(after, base));
+        sent = MergeMethods.with(before, after);
         pool.announce(sent);
         models.sync();
       } while (isReplaced(models, sent));
       receipt.require(pool.sent(), sent, notes);
+      return MergeMethods.coefficients(sent);
     }
+  }
+
+  private static void require(Coefficients coefficients, ModelManifest base) {
+    ManifestRules.requireCoefficients("the coefficient", coefficients);
+    ManifestRules.requireCoefficients(
+        "the coefficient",
+        coefficients,
+        MergeMethods.formula(base.getMethod()),
+        MergeMethods.groups(base.getMethod()));
   }
 
   private static boolean isReplaced(PoolModels models, ModelManifest sent) {

@@ -1,8 +1,11 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
@@ -75,10 +78,9 @@ public final class ManifestRules {
           method.getExcludeParamNamesRegex(),
           manifest.getParameters().stream().map(Parameter::getName).toList());
       requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
+      requireGroups(manifest);
     }
-    if (manifest.getCoefficient() != null) {
-      requireCoefficient(names.apply("coefficient"), manifest.getCoefficient());
-    }
+    requireCoefficients(names.apply("coefficient"), MergeMethods.coefficients(manifest));
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());
@@ -261,6 +263,55 @@ public final class ManifestRules {
       throw new InvalidInput(
           "%s is %s, expected 0 or an absolute value from 1e-30 to 1e30".formatted(name, value));
     }
+  }
+
+  /**
+   * Rejects, with {@link InvalidInput}, more groups than a merge may have, or a λ that {@link
+   * #requireCoefficient(String, double)} rejects.
+   */
+  public static void requireCoefficients(String name, Coefficients coefficients) {
+    requireAtMost(name + "s in groups", coefficients.ofGroups().size(), ParameterGroups.MAX_GROUPS);
+    coefficients.own().ifPresent(own -> requireCoefficient(name, own));
+    coefficients
+        .ofGroups()
+        .forEach((group, value) -> requireCoefficient(inGroup(name, group), value));
+  }
+
+  /**
+   * Rejects, with {@link InvalidInput}, what a merge does not accept: a group that it does not
+   * have, or a λ below 0 for a method that accepts none.
+   */
+  public static void requireCoefficients(
+      String name, Coefficients coefficients, MergeFormula formula, ParameterGroups groups) {
+    coefficients.requireGroups(name, groups);
+    coefficients.own().ifPresent(own -> requireCoefficient(name, own, formula));
+    coefficients
+        .ofGroups()
+        .forEach((group, value) -> requireCoefficient(inGroup(name, group), value, formula));
+  }
+
+  private static String inGroup(String name, String group) {
+    return name + " in group '" + group + "'";
+  }
+
+  private static void requireGroups(ModelManifest base) {
+    ParameterGroups groups = MergeMethods.groups(base.getMethod());
+    if (groups.isEmpty()) {
+      return;
+    }
+    for (ParameterGroups.Group group : groups.all()) {
+      requireLength("the pattern of a group", group.pattern(), Limits.MAX_PATTERN_LENGTH);
+    }
+    List<TensorInfo> tensors = ManifestTensors.all(base);
+    if (groups.work(tensors.stream().map(TensorInfo::name).toList()) > Limits.MAX_PATTERN_WORK) {
+      throw new InvalidInput(
+          String.format(
+              Locale.ROOT,
+              "the groups' patterns are too large to match %d names; use shorter ones",
+              tensors.size()));
+    }
+    groups.requireMembers(
+        MergeSet.of(tensors, base.getMethod().getExcludeParamNamesRegex()).names());
   }
 
   /** Rejects a coefficient below 0 for a method that accepts none with {@link InvalidInput}. */

@@ -1,14 +1,18 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.OptionalDouble;
+import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 import java.util.stream.Stream;
 
@@ -42,7 +46,7 @@ public final class MergeMethods {
    * @param outputDtype the type of a release's floating tensors, null for the base's
    */
   public static MergeMethod of(MergeFormula formula, List<String> exclude, String outputDtype) {
-    return of(formula, exclude, outputDtype, UnchangedWeight.NO_SAY);
+    return of(formula, exclude, outputDtype, UnchangedWeight.NO_SAY, ParameterGroups.NONE);
   }
 
   /**
@@ -51,16 +55,25 @@ public final class MergeMethods {
    * @param exclude patterns of the parameters that keep the base's values
    * @param outputDtype the type of a release's floating tensors, null for the base's
    * @param unchanged the weight of what a model leaves as the base has it
+   * @param groups in which a model may have a λ of its own
    */
   public static MergeMethod of(
-      MergeFormula formula, List<String> exclude, String outputDtype, UnchangedWeight unchanged) {
+      MergeFormula formula,
+      List<String> exclude,
+      String outputDtype,
+      UnchangedWeight unchanged,
+      ParameterGroups groups) {
     MergeMethod.Builder method =
         MergeMethod.newBuilder()
             .setName(formula.name())
             .setScale(formula.scale())
             .setExcludeParamNamesRegex(exclude)
             .setOutputDtype(outputDtype)
-            .setUnchangedParameters(unchanged);
+            .setUnchangedParameters(unchanged)
+            .setGroups(
+                groups.all().stream()
+                    .map(group -> new ParameterGroup(group.name(), group.pattern()))
+                    .toList());
     if (formula instanceof FisherAverage average) {
       method.setFisherExponent(average.exponent());
       if (average.unit() == Unit.MEAN) {
@@ -95,11 +108,46 @@ public final class MergeMethods {
 
   /** Another formula with all else that a method says. */
   public static MergeMethod with(MergeMethod method, MergeFormula formula) {
+    return with(method, formula, groups(method));
+  }
+
+  /** Another formula and other groups with all else that a method says. */
+  public static MergeMethod with(MergeMethod method, MergeFormula formula, ParameterGroups groups) {
     return of(
         formula,
         method.getExcludeParamNamesRegex(),
         method.getOutputDtype(),
-        method.getUnchangedParameters());
+        method.getUnchangedParameters(),
+        groups);
+  }
+
+  /**
+   * The groups of parameters in which a model may have a λ of its own.
+   *
+   * @throws InvalidInput when the method was not checked and breaks a rule
+   */
+  public static ParameterGroups groups(MergeMethod method) {
+    return ParameterGroups.of(
+        method.getGroups().stream()
+            .map(group -> new ParameterGroups.Group(group.getName(), group.getPattern()))
+            .toList());
+  }
+
+  /** λ of a model, as its manifest gives it. */
+  public static Coefficients coefficients(ModelManifest manifest) {
+    return new Coefficients(
+        manifest.getCoefficient() == null
+            ? OptionalDouble.empty()
+            : OptionalDouble.of(manifest.getCoefficient()),
+        new TreeMap<>(manifest.getGroupCoefficients()));
+  }
+
+  /** The manifest with another λ of its model. */
+  public static ModelManifest with(ModelManifest manifest, Coefficients coefficients) {
+    return ModelManifest.newBuilder(manifest)
+        .setCoefficient(coefficients.own().isPresent() ? coefficients.own().getAsDouble() : null)
+        .setGroupCoefficients(coefficients.ofGroups())
+        .build();
   }
 
   /**

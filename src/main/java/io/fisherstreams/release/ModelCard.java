@@ -11,6 +11,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ParameterGroup;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
@@ -120,11 +121,25 @@ final class ModelCard {
         card.append("    fisher: ").append(quoted(fisher)).append('\n');
       }
       card.append("    coefficient: ").append(model.getCoefficient()).append('\n');
+      Map<String, Double> ofGroups = PlannedModels.given(plan, model).ofGroups();
+      if (!ofGroups.isEmpty()) {
+        card.append("    group_coefficients: ").append(quoted(ofGroups)).append('\n');
+      }
     }
     card.append("method:\n");
     MergeMethods.keys(formula)
         .forEach(
             (key, value) -> card.append("  ").append(key).append(": ").append(value).append('\n'));
+    if (!plan.getMethod().getGroups().isEmpty()) {
+      card.append("  groups:\n");
+      for (ParameterGroup group : plan.getMethod().getGroups()) {
+        card.append("    ")
+            .append(quoted(group.getName()))
+            .append(": ")
+            .append(quoted(group.getPattern()))
+            .append('\n');
+      }
+    }
     List<String> excluded = plan.getMethod().getExcludeParamNamesRegex();
     card.append("  unchanged_parameters: ")
         .append(MergeMethods.unchanged(plan.getMethod().getUnchangedParameters()))
@@ -170,10 +185,10 @@ final class ModelCard {
       card.append(
           String.format(
               Locale.ROOT,
-              "| %s | %d | %.6g | %s |",
+              "| %s | %d | %s | %s |",
               model.getModel(),
               model.getVersion(),
-              model.getCoefficient(),
+              PlannedModels.given(plan, model).text(),
               EpsilonShares.percent(model.getShare())));
       if (withFishers) {
         card.append(

@@ -7,6 +7,7 @@ import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
+import io.fisherstreams.record.ParameterGroup;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.Release;
@@ -17,6 +18,7 @@ import java.io.IOException;
 import java.io.StringWriter;
 import java.io.UncheckedIOException;
 import java.util.List;
+import java.util.Map;
 
 /** A release as JSON, with keys in snake_case. */
 public final class ReleaseJson {
@@ -106,6 +108,14 @@ public final class ReleaseJson {
     json.writeStringField("output_dtype", method.getOutputDtype());
     json.writeStringField(
         "unchanged_parameters", MergeMethods.unchanged(method.getUnchangedParameters()));
+    json.writeArrayFieldStart("groups");
+    for (ParameterGroup group : method.getGroups()) {
+      json.writeStartObject();
+      json.writeStringField("name", group.getName());
+      json.writeStringField("pattern", group.getPattern());
+      json.writeEndObject();
+    }
+    json.writeEndArray();
     json.writeEndObject();
     json.writeNumberField("epsilon_share", PlannedModels.epsilonShare(plan));
     json.writeArrayFieldStart("models");
@@ -115,6 +125,7 @@ public final class ReleaseJson {
       json.writeNumberField("version", model.getVersion());
       json.writeNumberField("epoch", model.getEpoch());
       json.writeNumberField("coefficient", model.getCoefficient());
+      writeNumbers(json, "group_coefficients", PlannedModels.given(plan, model).ofGroups());
       json.writeNumberField("fisher_norm", model.getFisherNorm());
       json.writeNumberField("weight", model.getWeight());
       json.writeNumberField("share", model.getShare());
@@ -124,6 +135,16 @@ public final class ReleaseJson {
     json.writeEndArray();
     writeLeftOut(json, "left_out", plan.getLeftOut());
     writeTexts(json, "warnings", plan.getWarnings());
+  }
+
+  /** Writes an object of numbers. */
+  public static void writeNumbers(JsonGenerator json, String field, Map<String, Double> numbers)
+      throws IOException {
+    json.writeObjectFieldStart(field);
+    for (Map.Entry<String, Double> number : numbers.entrySet()) {
+      json.writeNumberField(number.getKey(), number.getValue());
+    }
+    json.writeEndObject();
   }
 
   /** Writes the array {@code models} of a plan's models, with version and epoch. */

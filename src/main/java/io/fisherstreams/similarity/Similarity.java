@@ -1,11 +1,13 @@
 package io.fisherstreams.similarity;
 
 import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.Shares;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -43,8 +45,11 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
    */
   public static Similarity of(MergePlan plan, FisherProducts products) {
     List<Part> layers = new ArrayList<>();
-    products.layers().forEach((name, sums) -> layers.add(part(plan, name, sums)));
-    return new Similarity(plan, part(plan, WHOLE, products.whole()), List.copyOf(layers));
+    products
+        .layers()
+        .forEach((name, sums) -> layers.add(part(plan, name, sums, products.parts(name))));
+    return new Similarity(
+        plan, part(plan, WHOLE, products.whole(), products.parts()), List.copyOf(layers));
   }
 
   /** The models' names. */
@@ -52,7 +57,8 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
     return plan.getModels().stream().map(PlannedModel::getModel).toList();
   }
 
-  private static Part part(MergePlan plan, String name, FisherProducts.Sums sums) {
+  private static Part part(
+      MergePlan plan, String name, FisherProducts.Sums sums, List<FisherProducts.Sums> inGroups) {
     List<PlannedModel> models = plan.getModels();
     MergeFormula formula = MergeMethods.formula(plan.getMethod());
     List<List<OptionalDouble>> cosines = new ArrayList<>();
@@ -65,12 +71,7 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
       cosines.add(cells);
       // A layer has the plan's factors: a merge divides by the norm or mean of the whole Fisher.
       PlannedModel model = models.get(row);
-      masses.put(
-          model.getModel(),
-          formula.mass(
-              formula.planned(model.getCoefficient(), model.getWeight()),
-              sums.total(row),
-              MergeMethods.weighsUnchanged(plan.getMethod()) ? sums.entries() : sums.entries(row)));
+      masses.put(model.getModel(), model(plan, row, sums, inGroups).mass(formula));
     }
     Map<String, Double> shares = Shares.of(masses);
     return new Part(
@@ -78,5 +79,22 @@ public record Similarity(MergePlan plan, Part whole, List<Part> layers) {
         sums.entries(),
         cosines,
         models.stream().map(model -> shares.get(model.getModel())).toList());
+  }
+
+  private static GroupedModel model(
+      MergePlan plan, int row, FisherProducts.Sums sums, List<FisherProducts.Sums> inGroups) {
+    PlannedModel planned = plan.getModels().get(row);
+    boolean all = MergeMethods.weighsUnchanged(plan.getMethod());
+    List<FisherProducts.Sums> parts =
+        planned.getGroupCoefficients().isEmpty() ? List.of(sums) : inGroups;
+    return new GroupedModel(
+        PlannedModels.whole(planned),
+        planned.getGroupCoefficients(),
+        parts.stream()
+            .map(
+                part ->
+                    new GroupedModel.Part(
+                        part.total(row), all ? part.entries() : part.entries(row)))
+            .toList());
   }
 }

@@ -174,7 +174,10 @@ final class PartitionSimulation implements AutoCloseable {
               1L,
               1,
               1.0 / models,
+              List.of(),
               1.0,
+              1.0,
+              1L,
               1.0,
               1.0 / models,
               0.0));

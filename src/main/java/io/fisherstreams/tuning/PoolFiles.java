@@ -10,6 +10,7 @@ import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.release.PackedCompanions;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -22,7 +23,6 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
-import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.function.LongConsumer;
 
@@ -68,6 +68,7 @@ public final class PoolFiles {
         }
         merged.add(
             model(
+                plan,
                 plan.getModels().get(i),
                 checkpoint,
                 models.readsFishers() ? Optional.of(fisher) : Optional.empty()));
@@ -75,33 +76,27 @@ public final class PoolFiles {
       models.read(directory.resolve("payloads"), files, progress);
       files.commit();
     }
-    MergeFile.Method standard = MergeFile.Method.DEFAULT;
     return new MergeFile(
         directory.resolve("merge.yaml"),
         base,
         merged,
-        new MergeFile.Method(
-            plan.getMethod().getExcludeParamNamesRegex(),
+        MergeFile.Method.merging(
             MergeMethods.formula(plan.getMethod()),
-            standard.numFisherExamples(),
-            standard.estimator(),
-            standard.samples(),
-            standard.seed(),
-            standard.batchSize(),
+            plan.getMethod().getExcludeParamNamesRegex(),
             plan.getMethod().getUnchangedParameters(),
-            standard.exactVocabulary()),
+            MergeMethods.groups(plan.getMethod())),
         List.of(),
         Optional.empty());
   }
 
   private static MergeFile.Model model(
-      PlannedModel planned, Path checkpoint, Optional<Path> fisher) {
+      MergePlan plan, PlannedModel planned, Path checkpoint, Optional<Path> fisher) {
     return new MergeFile.Model(
         planned.getModel(),
         checkpoint,
         fisher,
         Optional.empty(),
-        OptionalDouble.of(planned.getCoefficient()),
+        PlannedModels.given(plan, planned),
         Optional.empty(),
         Optional.empty(),
         OptionalInt.empty());

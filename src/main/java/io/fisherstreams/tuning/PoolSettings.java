@@ -3,6 +3,7 @@ package io.fisherstreams.tuning;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.MethodChange;
 import io.fisherstreams.coordinator.PoolViewReader;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.publish.PoolModels;
@@ -28,6 +29,7 @@ public final class PoolSettings {
    * has accepted it.
    *
    * @param plan for which the settings were found
+   * @param groups of the settings
    * @param notes receives what the user should know
    * @return the pool's method from now on
    * @throws InvalidInput when the pool has changed since the plan, or would lose a model; nothing
@@ -38,11 +40,12 @@ public final class PoolSettings {
       PoolTopics topics,
       MergePlan plan,
       Settings settings,
+      ParameterGroups groups,
       Consumer<String> notes) {
     try (PoolModels models = PoolModels.open(kafka, topics);
         Receipt receipt = Receipt.open(kafka, topics, models);
         Producer<byte[], byte[]> producer = kafka.newProducer()) {
-      List<ModelManifest> changes = changes(models, plan, settings);
+      List<ModelManifest> changes = changes(models, plan, settings, groups);
       check(MethodChange.of(PoolViewReader.read(kafka, topics), changes), notes);
       PoolProducer pool = new PoolProducer(topics, producer);
       pool.announce(changes);
@@ -53,7 +56,8 @@ public final class PoolSettings {
   }
 
   /** The base's manifest with the method, and the models' with their coefficients. */
-  private static List<ModelManifest> changes(PoolModels models, MergePlan plan, Settings settings) {
+  private static List<ModelManifest> changes(
+      PoolModels models, MergePlan plan, Settings settings, ParameterGroups groups) {
     ModelManifest base = models.requireBase();
     requireVersion(base, plan.getBaseVersion());
     MergeMethod before = base.getMethod();
@@ -64,15 +68,12 @@ public final class PoolSettings {
     List<ModelManifest> changes = new ArrayList<>();
     changes.add(
         ModelManifest.newBuilder(base)
-            .setMethod(MergeMethods.with(before, settings.formula()))
+            .setMethod(MergeMethods.with(before, settings.formula(), groups))
             .build());
     for (PlannedModel planned : plan.getModels()) {
       ModelManifest manifest = models.require(planned.getModel());
       requireVersion(manifest, planned.getVersion());
-      changes.add(
-          ModelManifest.newBuilder(manifest)
-              .setCoefficient(settings.coefficients().get(planned.getModel()))
-              .build());
+      changes.add(MergeMethods.with(manifest, settings.coefficients().get(planned.getModel())));
     }
     return changes;
   }

@@ -1,6 +1,7 @@
 package io.fisherstreams.tuning;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
@@ -8,8 +9,11 @@ import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.search.Dimension;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.OptionalDouble;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -17,7 +21,8 @@ import java.util.TreeMap;
 /**
  * The settings that a search changes. First come those of the whole merge: {@code scale}, the
  * method's constant, and a factor of all λ where the method does not divide by their sum. Then
- * comes λ of each model. A setting that is 0 at the start stays 0, and λ keeps its sign.
+ * comes λ of each model, in each group of parameters. A setting that is 0 at the start stays 0, and
+ * λ keeps its sign.
  */
 final class SearchSpace {
   private static final String ALL = "all coefficients";
@@ -25,6 +30,14 @@ final class SearchSpace {
   private final Settings start;
   private final List<Dimension> dimensions = new ArrayList<>();
   private final int ofWhole;
+  private final List<Place> places = new ArrayList<>();
+
+  /**
+   * Where a λ belongs.
+   *
+   * @param group empty for the parameters outside the groups
+   */
+  private record Place(String model, Optional<String> group) {}
 
   /**
    * The space around a start.
@@ -57,7 +70,17 @@ final class SearchSpace {
     }
     ofWhole = dimensions.size();
     if (hasCoefficients && start.coefficients().size() > 1) {
-      start.coefficients().forEach((model, value) -> add(model, Math.abs(value), 8, 1.6));
+      start
+          .coefficients()
+          .forEach(
+              (model, given) -> {
+                given.own().ifPresent(own -> add(new Place(model, Optional.empty()), model, own));
+                given
+                    .ofGroups()
+                    .forEach(
+                        (group, own) ->
+                            add(new Place(model, Optional.of(group)), model + " in " + group, own));
+              });
     }
     if (dimensions.isEmpty()) {
       throw new InvalidInput(
@@ -89,6 +112,14 @@ final class SearchSpace {
     }
   }
 
+  private void add(Place place, String name, double value) {
+    int before = dimensions.size();
+    add(name, Math.abs(value), 8, 1.6);
+    if (dimensions.size() > before) {
+      places.add(place);
+    }
+  }
+
   List<Dimension> dimensions() {
     return dimensions;
   }
@@ -104,39 +135,72 @@ final class SearchSpace {
    * @param point a value for each dimension
    */
   Settings settings(List<Double> point) {
-    Map<String, Double> values = new TreeMap<>();
+    Map<String, Double> ofMerge = new TreeMap<>();
+    Map<Place, Double> ofModels = new HashMap<>();
     for (int i = 0; i < point.size(); i++) {
-      // A model may be called as a setting is.
-      values.put((i < ofWhole ? "whole " : "model ") + dimensions.get(i).name(), point.get(i));
+      if (i < ofWhole) {
+        ofMerge.put(dimensions.get(i).name(), point.get(i));
+      } else {
+        ofModels.put(places.get(i - ofWhole), point.get(i));
+      }
     }
-    double common = values.getOrDefault("whole " + ALL, 1.0);
-    SortedMap<String, Double> coefficients = new TreeMap<>();
+    double common = ofMerge.getOrDefault(ALL, 1.0);
+    SortedMap<String, Coefficients> coefficients = new TreeMap<>();
     start
         .coefficients()
         .forEach(
-            (model, before) -> {
-              double own = values.getOrDefault("model " + model, Math.abs(before));
-              double product = common == 1 ? own : Dimension.rounded(own * common);
-              coefficients.put(model, Math.copySign(product, before));
+            (model, given) -> {
+              OptionalDouble own =
+                  given.own().isEmpty()
+                      ? given.own()
+                      : OptionalDouble.of(
+                          coefficient(
+                              ofModels.get(new Place(model, Optional.empty())),
+                              given.own().getAsDouble(),
+                              common));
+              SortedMap<String, Double> ofGroups = new TreeMap<>();
+              given
+                  .ofGroups()
+                  .forEach(
+                      (group, before) ->
+                          ofGroups.put(
+                              group,
+                              coefficient(
+                                  ofModels.get(new Place(model, Optional.of(group))),
+                                  before,
+                                  common)));
+              coefficients.put(model, new Coefficients(own, ofGroups));
             });
-    return new Settings(formula(values), coefficients);
+    return new Settings(formula(ofMerge), coefficients);
+  }
+
+  /**
+   * λ of a point.
+   *
+   * @param value its absolute value; null where it is not searched
+   * @param before λ at the start
+   * @param common the factor of all λ
+   */
+  private static double coefficient(Double value, double before, double common) {
+    double own = value == null ? Math.abs(before) : value;
+    return Math.copySign(common == 1 ? own : Dimension.rounded(own * common), before);
   }
 
   private MergeFormula formula(Map<String, Double> values) {
     MergeFormula formula = start.formula();
-    double scale = values.getOrDefault("whole " + Searched.SCALE.text(), formula.scale());
+    double scale = values.getOrDefault(Searched.SCALE.text(), formula.scale());
     if (formula instanceof TaskArithmetic) {
       return new TaskArithmetic(scale);
     }
     if (formula instanceof GradientMatching) {
       return new GradientMatching(
-          scale, values.getOrDefault("whole " + Searched.PRIOR.text(), formula.constant()));
+          scale, values.getOrDefault(Searched.PRIOR.text(), formula.constant()));
     }
     FisherAverage average = (FisherAverage) formula;
     return new FisherAverage(
         scale,
         average.exponent(),
         average.unit(),
-        values.getOrDefault("whole " + Searched.RELATIVE_FISHER_WEIGHT.text(), average.constant()));
+        values.getOrDefault(Searched.RELATIVE_FISHER_WEIGHT.text(), average.constant()));
   }
 }

@@ -20,14 +20,14 @@ public record TuningData(String origin, TuningResult result) {
   /** All trials, a line each; accuracies from 0 to 1, log-likelihoods in nats. */
   public String csv() {
     List<String> tasks = List.copyOf(result.start().tasks().keySet());
-    List<String> models = List.copyOf(result.start().settings().coefficients().keySet());
+    List<String> coefficients = List.copyOf(result.start().settings().named().keySet());
     List<String> keys =
         new ArrayList<>(MergeMethods.keys(result.start().settings().formula()).keySet());
     StringBuilder csv = new StringBuilder();
     List<String> head =
         new ArrayList<>(List.of("trial", "value", "difference", "standard_error", "seconds"));
     head.addAll(keys);
-    models.forEach(model -> head.add("coefficient " + model));
+    coefficients.forEach(name -> head.add("coefficient " + name));
     tasks.forEach(task -> head.add("accuracy " + task));
     tasks.forEach(task -> head.add("log_likelihood " + task));
     head.add("failure");
@@ -41,7 +41,7 @@ public record TuningData(String origin, TuningResult result) {
       cells.add(format("%.3f", trial.seconds()));
       Map<String, String> values = MergeMethods.keys(trial.settings().formula());
       keys.forEach(key -> cells.add(values.get(key)));
-      trial.settings().coefficients().values().forEach(value -> cells.add(value.toString()));
+      trial.settings().named().values().forEach(value -> cells.add(value.toString()));
       for (String task : tasks) {
         Figures figures = trial.tasks().get(task);
         boolean has = figures != null && figures.accuracy().isPresent();
@@ -108,7 +108,20 @@ public record TuningData(String origin, TuningResult result) {
               }
             });
     ObjectNode coefficients = json.putObject("coefficients");
-    trial.settings().coefficients().forEach(coefficients::put);
+    ObjectNode inGroups = new ObjectMapper().createObjectNode();
+    trial
+        .settings()
+        .coefficients()
+        .forEach(
+            (model, given) -> {
+              given.own().ifPresent(own -> coefficients.put(model, own));
+              if (!given.ofGroups().isEmpty()) {
+                given.ofGroups().forEach(inGroups.putObject(model)::put);
+              }
+            });
+    if (!inGroups.isEmpty()) {
+      json.set("group_coefficients", inGroups);
+    }
     put(trial.tasks(), json.putObject("tasks"));
     trial.failure().ifPresent(reason -> json.put("failure", reason));
   }

@@ -46,13 +46,13 @@ public record TuningReport(TuningResult result) {
     MergeMethods.keys(before.formula())
         .forEach((key, value) -> table.row(key, value, keys.get(key)));
     before
-        .coefficients()
+        .named()
         .forEach(
-            (model, value) ->
+            (name, value) ->
                 table.row(
-                    "coefficient of " + model,
+                    "coefficient of " + name,
                     format("%.6g", value),
-                    format("%.6g", found.coefficients().get(model))));
+                    format("%.6g", found.named().get(name))));
     return table.toString();
   }
 

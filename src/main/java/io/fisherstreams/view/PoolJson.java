@@ -6,6 +6,7 @@ import io.fisherstreams.coordinator.LayerShares;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolReading;
 import io.fisherstreams.kafka.RunningInstances;
+import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
@@ -121,6 +122,8 @@ public final class PoolJson {
     } else {
       json.writeNumberField("coefficient", manifest.getCoefficient());
     }
+    ReleaseJson.writeNumbers(
+        json, "group_coefficients", MergeMethods.coefficients(manifest).ofGroups());
     merged(json, reading, version);
     json.writeObjectFieldStart("checkpoint");
     json.writeNumberField("present", model.present());

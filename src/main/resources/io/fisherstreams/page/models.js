@@ -139,7 +139,7 @@ function modelRow() {
       bars.hidden = complete;
       setText(arrived, complete ? summaryOf(model) : "");
       element.children[3].hidden = element.children[4].hidden = isBase && narrow.matches;
-      setText(coefficient, isBase ? "" : model.coefficient === null ? "1/n" : short(model.coefficient));
+      setText(coefficient, isBase ? "" : (model.coefficient === null ? "1/n" : short(model.coefficient)) + inGroups(model.group_coefficients));
       setText(share, model.share === null ? "" : percent(model.share));
       shareBar.hidden = model.share === null;
       setAttribute(shareBar, "value", model.share ?? 0);

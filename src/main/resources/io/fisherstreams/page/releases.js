@@ -84,7 +84,7 @@ function details(release) {
     models.body.append(
       row(DETAILS, [
         [h("span", { class: "wrap" }, model.model), h("small", {}, `version ${model.version}, epoch ${model.epoch}`)],
-        short(model.coefficient),
+        short(model.coefficient) + inGroups(model.group_coefficients),
         short(model.fisher_norm),
         percent(model.share),
       ]),

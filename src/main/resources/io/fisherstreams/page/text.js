@@ -14,6 +14,12 @@ export const percent = (part, digits = 1) => (100 * part).toFixed(digits) + " %"
 /** A number with at most four significant digits, for weights and coefficients. */
 export const short = (value) => String(Number(value.toPrecision(4)));
 
+/** Coefficients in groups of parameters after the one for all others: `, early 0.2`. */
+export const inGroups = (coefficients) =>
+  Object.entries(coefficients)
+    .map(([group, value]) => `, ${group} ${short(value)}`)
+    .join("");
+
 /** `1 shard` or `2 shards`. */
 export const count = (value, one, many) => number(value) + " " + (value === 1 ? one : many);
 

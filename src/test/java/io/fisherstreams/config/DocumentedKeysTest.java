@@ -8,8 +8,10 @@ import io.fisherstreams.api.ApiOptions;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.ShareLimits;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.gate.GateOptions;
 import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.device.DeviceChoice;
@@ -34,6 +36,7 @@ import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalInt;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.TreeSet;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
@@ -154,7 +157,8 @@ final class DocumentedKeysTest {
                 directory.resolve("clip-sun397"),
                 Optional.of(directory.resolve("clip-sun397.fisher.safetensors")),
                 Optional.empty(),
-                OptionalDouble.of(0.4),
+                new Coefficients(
+                    OptionalDouble.of(0.4), new TreeMap<>(Map.of("early", 0.2, "late", 0.6))),
                 Optional.empty(),
                 Optional.empty(),
                 OptionalInt.empty()),
@@ -163,7 +167,7 @@ final class DocumentedKeysTest {
                 directory.resolve("clip-cars"),
                 Optional.empty(),
                 Optional.of(directory.resolve("cars.safetensors")),
-                OptionalDouble.empty(),
+                Coefficients.DEFAULT,
                 Optional.of(directory.resolve("cars-head.safetensors")),
                 Optional.of(directory.resolve("cars-test.safetensors")),
                 OptionalInt.of(64)));
@@ -178,7 +182,12 @@ final class DocumentedKeysTest {
                 7,
                 16,
                 UnchangedWeight.EPSILON,
-                300));
+                300,
+                ParameterGroups.of(
+                    List.of(
+                        new ParameterGroups.Group(
+                            "early", "vision_model\\.encoder\\.layers\\.[0-5]\\."),
+                        new ParameterGroups.Group("late", "vision_model\\.encoder\\.layers\\.")))));
     assertThat(file.compare())
         .containsExactly(
             new MergeFile.Compared("gradient_matching", new GradientMatching(1, 0.3)),

@@ -6,9 +6,11 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.config.MergeFile.Model;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.gradient.device.DeviceChoice;
@@ -78,11 +80,11 @@ class MergeFileTest {
     assertThat(a.checkpoint()).isEqualTo(Path.of("/models/a.safetensors"));
     assertThat(a.fisher()).isEqualTo(Optional.of(folder.resolve("fishers/a.safetensors")));
     assertThat(a.examples()).isEmpty();
-    assertThat(merge.coefficient(a)).isEqualTo(0.7);
+    assertThat(merge.coefficients(a)).isEqualTo(Coefficients.of(0.7));
     Model b = merge.models().get(1);
     assertThat(b.examples()).isEqualTo(Optional.of(folder.resolve("b.jsonl")));
     assertThat(b.head()).isEqualTo(Optional.of(folder.resolve("head.safetensors")));
-    assertThat(merge.coefficient(b)).isEqualTo(2);
+    assertThat(merge.coefficients(b)).isEqualTo(Coefficients.of(2));
     MergeFile.Method method = merge.method();
     assertThat(method.excludeParamNamesRegex()).containsExactly("head", "visual.*");
     assertThat(method.formula()).isEqualTo(FisherAverage.of(1e-8, false));
@@ -125,9 +127,14 @@ class MergeFileTest {
                 0,
                 8,
                 UnchangedWeight.NO_SAY,
-                256));
-    assertThat(merge.models().stream().map(merge::coefficient))
-        .containsExactly(0.25, 0.25, 0.0, 0.25);
+                256,
+                ParameterGroups.NONE));
+    assertThat(merge.models().stream().map(merge::coefficients))
+        .containsExactly(
+            Coefficients.of(0.25),
+            Coefficients.of(0.25),
+            Coefficients.of(0),
+            Coefficients.of(0.25));
   }
 
   @Test
@@ -181,7 +188,8 @@ class MergeFileTest {
                 method: {name: task_arithmetic}
                 """));
 
-    assertThat(file.models().stream().map(file::coefficient)).containsExactly(1.0, -0.5);
+    assertThat(file.models().stream().map(file::coefficients))
+        .containsExactly(Coefficients.of(1), Coefficients.of(-0.5));
     assertThat(file.models()).noneMatch(model -> file.estimates(model));
   }
 

@@ -2,10 +2,12 @@ package io.fisherstreams.config;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.UnchangedWeight;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -13,6 +15,7 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.OptionalDouble;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -40,13 +43,18 @@ class MergeFileWriterTest {
         batch_size: 5
         exact_vocabulary: 1000
         unchanged_parameters: epsilon
+        groups: {"2": 'h\\.[0-5]\\."', no: "b|ü"}
       compare: [gradient_matching, {name: fisher, relative_fisher_weight: 1e-3}]
       device: gpu:2
       compute_dtype: bfloat16
       """;
 
-  private static final Map<String, Double> COEFFICIENTS =
-      Map.of("cars", 1e-7, "null-and-more", 0.1 + 0.2);
+  private static final Map<String, Coefficients> COEFFICIENTS =
+      Map.of(
+          "cars",
+          new Coefficients(OptionalDouble.of(1e-7), new TreeMap<>(Map.of("2", 0.3, "no", 1e-9))),
+          "null-and-more",
+          new Coefficients(OptionalDouble.empty(), new TreeMap<>(Map.of("2", 0.1 + 0.2))));
 
   @TempDir private Path directory;
 
@@ -82,7 +90,7 @@ class MergeFileWriterTest {
                                 model.checkpoint(),
                                 model.fisher(),
                                 model.examples(),
-                                OptionalDouble.of(COEFFICIENTS.get(model.name())),
+                                COEFFICIENTS.get(model.name()),
                                 model.head(),
                                 model.evaluationExamples(),
                                 model.maxLength()))
@@ -96,6 +104,12 @@ class MergeFileWriterTest {
         assertThat(read.method().batchSize()).isEqualTo(5);
         assertThat(read.method().exactVocabulary()).isEqualTo(1000);
         assertThat(read.method().unchangedParameters()).isEqualTo(UnchangedWeight.EPSILON);
+        assertThat(read.method().groups())
+            .isEqualTo(
+                ParameterGroups.of(
+                    List.of(
+                        new ParameterGroups.Group("2", "h\\.[0-5]\\.\""),
+                        new ParameterGroups.Group("no", "b|ü"))));
         assertThat(read.method().numFisherExamples()).isEqualTo(12);
         assertThat(read.compare().stream().map(MergeFile.Compared::formula))
             .isEqualTo(merge.compare().stream().map(MergeFile.Compared::formula).toList());

@@ -34,7 +34,9 @@ class MergekitFileTest {
   }
 
   private static List<Double> coefficients(MergekitFile file) {
-    return file.merge().models().stream().map(model -> model.coefficient().orElseThrow()).toList();
+    return file.merge().models().stream()
+        .map(model -> model.coefficients().own().orElseThrow())
+        .toList();
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.coordinator.state.KeptRelease;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.MergeMethods;
@@ -52,7 +53,17 @@ class LargestRecordsTest {
             .mapToObj(
                 i ->
                     new PlannedModel(
-                        name(i), Long.MAX_VALUE, Integer.MAX_VALUE, 1., 1., 1., 1., 0.0))
+                        name(i),
+                        Long.MAX_VALUE,
+                        Integer.MAX_VALUE,
+                        1.,
+                        Collections.nCopies(ParameterGroups.MAX_GROUPS, 1.),
+                        1.,
+                        1.,
+                        Long.MAX_VALUE,
+                        1.,
+                        1.,
+                        0.0))
             .toList(),
         IntStream.range(0, Retirements.MAX_LISTED)
             .mapToObj(i -> new RetiredModel(name(i), Long.MAX_VALUE))

@@ -2,22 +2,29 @@ package io.fisherstreams.coordinator;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.fisher.FisherAverage;
+import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.PlannedModel;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
 class NormOutliersTest {
+  private static final MergeFormula FORMULA = FisherAverage.of(0, true);
+
   private static List<PlannedModel> models(double... norms) {
     List<PlannedModel> models = new ArrayList<>();
     for (int i = 0; i < norms.length; i++) {
-      models.add(new PlannedModel("m" + i, 1L, 1, 0.5, norms[i], 0.5, 0.1, 0.0));
+      models.add(
+          new PlannedModel("m" + i, 1L, 1, 0.5, List.of(), norms[i], norms[i], 1L, 0.5, 0.1, 0.0));
     }
     return models;
   }
 
   private static List<String> outliers(double... norms) {
-    return NormOutliers.find(models(norms)).stream().map(NormOutliers.Outlier::model).toList();
+    return NormOutliers.find(FORMULA, models(norms)).stream()
+        .map(NormOutliers.Outlier::model)
+        .toList();
   }
 
   @Test
@@ -51,12 +58,12 @@ class NormOutliersTest {
     assertThat(outliers(0, 0, 0)).isEmpty();
     List<PlannedModel> models = models(1, 1e9, 2, 3);
     models.get(1).setWeight(0);
-    assertThat(NormOutliers.find(models)).isEmpty();
+    assertThat(NormOutliers.find(FORMULA, models)).isEmpty();
   }
 
   @Test
   void theMessageNamesModelNormAndMedian() {
-    assertThat(NormOutliers.find(models(1, 3, 5, 4e6)).get(0).message())
+    assertThat(NormOutliers.find(FORMULA, models(1, 3, 5, 4e6)).get(0).message())
         .startsWith("model 'm3' has a Fisher norm of 4.00e+06, the others have a median of 3.00.");
   }
 }

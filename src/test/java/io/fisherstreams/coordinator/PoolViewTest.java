@@ -9,6 +9,7 @@ import io.fisherstreams.coordinator.Models.Sums;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.AcceptedManifests;
 import io.fisherstreams.record.MergeMethod;
@@ -153,7 +154,10 @@ class PoolViewTest {
   @CsvSource({"NO_SAY, 6", "EPSILON, 600006"})
   void anAdapterIsWeighedOverTheEntriesInWhichItHasASay(UnchangedWeight weight, long entries) {
     FisherAverage relative = new FisherAverage(1, 1, FisherAverage.Unit.MEAN, 0.5);
-    ready(Models.base(1, MergeMethods.of(relative, List.of(), null, weight)), 0, NINE);
+    ready(
+        Models.base(1, MergeMethods.of(relative, List.of(), null, weight, ParameterGroups.NONE)),
+        0,
+        NINE);
     ready(adapter(1), 1, NINE);
     ready(Models.model("whole", 1).build(), 1, NINE);
     Proposal proposal = pool.propose().orElseThrow();

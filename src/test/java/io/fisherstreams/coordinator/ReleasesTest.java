@@ -80,7 +80,7 @@ class ReleasesTest {
   private static Proposal proposal(String model) {
     return new Proposal(
         new PoolModel(Models.base(1, Models.method(true, 1e-6)), PARTITIONS),
-        List.of(new PlannedModel(model, 1L, 1, 1.0, 1.0, 1.0, 1.0, 0.0)),
+        List.of(new PlannedModel(model, 1L, 1, 1.0, List.of(), 1.0, 1.0, 1L, 1.0, 1.0, 0.0)),
         new TreeMap<>(Map.of(model, 1L)),
         List.of(),
         List.of());

@@ -126,7 +126,9 @@ class DeployExamplesTest {
             .setMethod(MergeMethods.fisher(List.of(), true, 1e-6, null))
             .setRetired(List.of())
             .setLeftOut(List.of())
-            .setModels(List.of(new PlannedModel("cars", 4L, 1, 1.0, 2.0, 0.5, 0.25, 0.0)))
+            .setModels(
+                List.of(
+                    new PlannedModel("cars", 4L, 1, 1.0, List.of(), 2.0, 2.0, 1L, 0.5, 0.25, 0.0)))
             .build();
     GateVerdict verdict =
         new GateVerdict(true, "so", 0.875, 0L, null, 0.1, List.of(), false, List.of(), List.of());

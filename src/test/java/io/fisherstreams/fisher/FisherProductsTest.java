@@ -13,7 +13,12 @@ class FisherProductsTest {
   @Test
   void cosinesOfSmallVectorsAreTheirClosedForms() {
     FisherProducts products = new FisherProducts(3);
-    products.add("a", new float[][] {{3, 4}, {8, 6}, {0, 20}}, new double[] {1, 2, 10}, 2);
+    products.add(
+        "a",
+        ParameterGroups.NO_GROUP,
+        new float[][] {{3, 4}, {8, 6}, {0, 20}},
+        new double[] {1, 2, 10},
+        2);
 
     FisherProducts.Sums sums = products.whole();
     assertThat(sums.entries()).isEqualTo(2);
@@ -29,8 +34,10 @@ class FisherProductsTest {
   @Test
   void aFisherThatIsZeroEverywhereHasNoCosine() {
     FisherProducts products = new FisherProducts(2);
-    products.add("zero", new float[][] {{1, 2}, {0, 0}}, new double[] {1, 1}, 2);
-    products.add("other", new float[][] {{1}, {5}}, new double[] {1, 1}, 1);
+    products.add(
+        "zero", ParameterGroups.NO_GROUP, new float[][] {{1, 2}, {0, 0}}, new double[] {1, 1}, 2);
+    products.add(
+        "other", ParameterGroups.NO_GROUP, new float[][] {{1}, {5}}, new double[] {1, 1}, 1);
 
     FisherProducts.Sums zero = products.layers().get("zero");
     assertThat(zero.cosine(0, 1)).isEmpty();
@@ -49,7 +56,12 @@ class FisherProductsTest {
       scaled[j] = 4 * fisher[j];
     }
     FisherProducts products = new FisherProducts(2);
-    products.add("a", new float[][] {fisher, scaled}, new double[] {3, 7}, fisher.length);
+    products.add(
+        "a",
+        ParameterGroups.NO_GROUP,
+        new float[][] {fisher, scaled},
+        new double[] {3, 7},
+        fisher.length);
 
     assertThat(products.whole().cosine(0, 1).orElseThrow()).isBetween(1 - 1e-15, 1.0);
   }
@@ -65,7 +77,8 @@ class FisherProductsTest {
     for (int from = 0; from < first.length; from += 1000) {
       int count = Math.min(1000, first.length - from);
       float[][] run = {copy(first, from, count), copy(second, from, count)};
-      (from % 2000 == 0 ? all : part).add(from < 2000 ? "h.0" : "h.1", run, divisors, count);
+      (from % 2000 == 0 ? all : part)
+          .add(from < 2000 ? "h.0" : "h.1", ParameterGroups.NO_GROUP, run, divisors, count);
     }
     all.add(part);
 

@@ -13,7 +13,8 @@ import org.junit.jupiter.api.Test;
 
 class SuspectsTest {
   private static PlannedModel model(String name, long version, int epoch, double coefficient) {
-    return new PlannedModel(name, version, epoch, coefficient, 1.0, 1.0, 1.0, 0.0);
+    return new PlannedModel(
+        name, version, epoch, coefficient, List.of(), 1.0, 1.0, 1L, 1.0, 1.0, 0.0);
   }
 
   private static MergePlan plan(List<PlannedModel> models, String... leftOut) {

@@ -329,7 +329,8 @@ final class MergeStageDriver implements AutoCloseable {
   }
 
   static PlannedModel planned(String model, long version, int epoch, double weight) {
-    return new PlannedModel(model, version, epoch, weight, 1.0, weight, 1.0, 0.0);
+    return new PlannedModel(
+        model, version, epoch, weight, List.of(), 1.0, 1.0, 1L, weight, 1.0, 0.0);
   }
 
   /** Lets the stage work; its timers fire once per call of the driver. */

@@ -1,6 +1,8 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.GroupedModel;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergeMethods;
@@ -204,7 +206,7 @@ final class SumsPool implements AutoCloseable {
 
   /** The plan of the present models; it is not carried out before time passes. */
   void plan() {
-    SortedMap<String, MergeFormula.Model> weighed = new TreeMap<>();
+    SortedMap<String, GroupedModel> weighed = new TreeMap<>();
     models.forEach(
         (name, model) -> {
           double norm = 1 + new Random(Objects.hash(name, model.version, model.epoch)).nextDouble();
@@ -212,7 +214,8 @@ final class SumsPool implements AutoCloseable {
               model.coefficient != null
                   ? model.coefficient
                   : formula.defaultCoefficient(models.size());
-          weighed.put(name, new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77));
+          weighed.put(
+              name, GroupedModel.of(new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77)));
         });
     List<PlannedModel> planned = PlannedModels.weigh(formula, weighed);
     for (PlannedModel model : planned) {
@@ -233,7 +236,7 @@ final class SumsPool implements AutoCloseable {
                 "",
                 "base",
                 1L,
-                MergeMethods.of(formula, List.of(), null, unchanged),
+                MergeMethods.of(formula, List.of(), null, unchanged, ParameterGroups.NONE),
                 planned,
                 gone,
                 release,

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.checkpoint.TiedWeights;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.GradientMatching;
 import io.fisherstreams.fisher.MergeFormula;
@@ -46,8 +47,10 @@ class ModelCardTest {
                     .setMethod(MergeMethods.of(formula, List.of("head\\.", "it's"), null))
                     .setModels(
                         List.of(
-                            new PlannedModel("org/cars", 4L, 1, 0.5, 2.25, 0.5, 0.75, 0.25),
-                            new PlannedModel("no", 5L, 1, 0.25, 1.5, 0.25, 0.25, 0.5)))
+                            new PlannedModel(
+                                "org/cars", 4L, 1, 0.5, List.of(), 2.25, 1.0, 1L, 0.5, 0.75, 0.25),
+                            new PlannedModel(
+                                "no", 5L, 1, 0.25, List.of(), 1.5, 1.0, 1L, 0.25, 0.25, 0.5)))
                     .build())
             .build(),
         List.of(),
@@ -120,7 +123,8 @@ class ModelCardTest {
       assertThat(read.method().excludeParamNamesRegex()).containsExactly("head\\.", "it's");
       assertThat(read.models().stream().map(MergeFile.Model::name))
           .containsExactly("org/cars", "no");
-      assertThat(read.models().stream().map(read::coefficient)).containsExactly(0.5, 0.25);
+      assertThat(read.models().stream().map(read::coefficients))
+          .containsExactly(Coefficients.of(0.5), Coefficients.of(0.25));
     }
   }
 

@@ -52,7 +52,10 @@ final class ReleaseJsonTest {
                 .setBaseModel("b")
                 .setBaseVersion(3)
                 .setMethod(MergeMethods.fisher(List.of("head"), true, 1e-6, null))
-                .setModels(List.of(new PlannedModel("a", 4L, 1, 0.5, 2.25, 0.125, 1.0, 0.25)))
+                .setModels(
+                    List.of(
+                        new PlannedModel(
+                            "a", 4L, 1, 0.5, List.of(), 2.25, 1.0, 1L, 0.125, 1.0, 0.25)))
                 .setLeftOut(List.of(new LeftOutModel("c", 2L, "too much", false)))
                 .setWarnings(List.of("look"))
                 .setRetired(List.of(new RetiredModel("old", 8L)))

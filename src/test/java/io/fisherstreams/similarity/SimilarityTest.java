@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.within;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.fisher.FisherProducts;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
@@ -25,8 +26,8 @@ class SimilarityTest {
   private static Similarity similarity() {
     FisherProducts products = new FisherProducts(2);
     double[] ones = {1, 1};
-    products.add("h.\"1\"", new float[][] {{3, 4}, {4, 3}}, ones, 2);
-    products.add("h.2", new float[][] {{0}, {0}}, ones, 1);
+    products.add("h.\"1\"", ParameterGroups.NO_GROUP, new float[][] {{3, 4}, {4, 3}}, ones, 2);
+    products.add("h.2", ParameterGroups.NO_GROUP, new float[][] {{0}, {0}}, ones, 1);
     MergePlan plan =
         new MergePlan(
             6L,
@@ -36,8 +37,8 @@ class SimilarityTest {
             1L,
             MergeMethods.fisher(List.of(), true, 0.5, null),
             List.of(
-                new PlannedModel("a", 1L, 2, 0.25, 5.0, 0.25 / 5.5, 0.25, 0.0),
-                new PlannedModel("b", 1L, 1, 0.75, 5.0, 0.75 / 5.5, 0.75, 0.0)),
+                new PlannedModel("a", 1L, 2, 0.25, List.of(), 5.0, 7.0, 3L, 0.25 / 5.5, 0.25, 0.0),
+                new PlannedModel("b", 1L, 1, 0.75, List.of(), 5.0, 7.0, 3L, 0.75 / 5.5, 0.75, 0.0)),
             List.of(),
             0L,
             false,

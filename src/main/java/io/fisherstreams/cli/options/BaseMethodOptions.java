@@ -43,6 +43,7 @@ public final class BaseMethodOptions extends MethodOptions {
         formula(name, line),
         exclude,
         dtype == null ? null : dtype.name(),
-        unchangedParameters().orElse(UnchangedWeight.NO_SAY));
+        unchangedParameters().orElse(UnchangedWeight.NO_SAY),
+        groups(line));
   }
 }

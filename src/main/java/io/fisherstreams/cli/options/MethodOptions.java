@@ -2,10 +2,13 @@ package io.fisherstreams.cli.options;
 
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.UnchangedWeight;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
@@ -64,6 +67,25 @@ public class MethodOptions {
       description =
           "What weight the base's value has in a model, such as a LoRA adapter, that leaves a parameter as the base has it: no_say or epsilon (docs/adapters.md). Default: no_say.")
   private UnchangedWeight unchangedParameters;
+
+  @Option(
+      names = "--group",
+      paramLabel = "NAME=REGEX",
+      description =
+          "A group of parameters in which a model may have a coefficient of its own (weight --group); matched at the start of the name. A parameter belongs to the first group that matches. Repeatable, at most 8.")
+  private Map<String, String> groups = new LinkedHashMap<>();
+
+  /** The groups of parameters, in the order in which they are given. */
+  public ParameterGroups groups(CommandLine line) {
+    try {
+      return ParameterGroups.of(
+          groups.entrySet().stream()
+              .map(group -> new ParameterGroups.Group(group.getKey(), group.getValue()))
+              .toList());
+    } catch (InvalidInput e) {
+      throw new ParameterException(line, "--group: " + e.getMessage(), e);
+    }
+  }
 
   /** The weight of what a model leaves as the base has it, if it is given. */
   public Optional<UnchangedWeight> unchangedParameters() {

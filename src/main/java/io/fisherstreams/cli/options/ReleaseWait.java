@@ -3,11 +3,12 @@ package io.fisherstreams.cli.options;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.PoolModel;
 import io.fisherstreams.coordinator.PoolStatus;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.record.MergeMethod;
-import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -63,24 +64,23 @@ public final class ReleaseWait {
   }
 
   /**
-   * Waits, if the user asked for it, until the newest release merges a model with a coefficient.
-   *
-   * @param coefficient null for the method's default
+   * Waits, if the user asked for it, until the newest release merges a model with these
+   * coefficients.
    */
-  public void forCoefficient(
-      KafkaSettings kafka, PoolTopics topics, String model, Double coefficient, PrintWriter out) {
+  public void forCoefficients(
+      KafkaSettings kafka,
+      PoolTopics topics,
+      String model,
+      Coefficients coefficients,
+      PrintWriter out) {
     until(
         kafka,
         topics,
         model,
-        plan -> {
-          double wanted =
-              coefficient != null
-                  ? coefficient
-                  : MergeMethods.formula(plan.getMethod())
-                      .defaultCoefficient(plan.getModels().size());
-          return find(plan, model).filter(found -> found.getCoefficient() == wanted).isPresent();
-        },
+        plan ->
+            find(plan, model)
+                .filter(found -> PlannedModels.hasCoefficients(plan, found, coefficients))
+                .isPresent(),
         out);
   }
 
@@ -106,7 +106,7 @@ public final class ReleaseWait {
       PoolTopics topics,
       String base,
       MergeMethod method,
-      Map<String, Double> coefficients,
+      Map<String, Coefficients> coefficients,
       PrintWriter out) {
     until(
         kafka,
@@ -118,7 +118,10 @@ public final class ReleaseWait {
                     .allMatch(
                         wanted ->
                             find(plan, wanted.getKey())
-                                .filter(found -> found.getCoefficient() == wanted.getValue())
+                                .filter(
+                                    found ->
+                                        PlannedModels.hasCoefficients(
+                                            plan, found, wanted.getValue()))
                                 .isPresent()),
         out);
   }

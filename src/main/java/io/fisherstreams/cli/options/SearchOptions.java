@@ -1,5 +1,6 @@
 package io.fisherstreams.cli.options;
 
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.search.Measure;
 import io.fisherstreams.tuning.Searched;
 import io.fisherstreams.tuning.TuningOptions;
@@ -8,6 +9,7 @@ import java.time.Duration;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.Set;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -24,6 +26,13 @@ public final class SearchOptions {
       description =
           "What is searched: coefficient, scale, prior, relative_fisher_weight. Default: all of them that the method has.")
   private List<Searched> searched = List.of();
+
+  @Option(
+      names = "--groups",
+      paramLabel = "N",
+      description =
+          "Parts the layers, in the order of their names, into N groups of about as many elements, 2 to 8, and searches a coefficient of each model in each group. Without it, the groups of the merge's method are searched, if it has any.")
+  private Integer groups;
 
   @Option(
       names = "--strategy",
@@ -97,6 +106,17 @@ public final class SearchOptions {
         heldOut,
         seed,
         batchSize);
+  }
+
+  /** Into how many groups the layers are parted, if they are. */
+  public OptionalInt groups() {
+    if (groups == null) {
+      return OptionalInt.empty();
+    }
+    if (groups < 2 || groups > ParameterGroups.MAX_GROUPS) {
+      throw wrong("--groups is " + groups + ", expected 2 to " + ParameterGroups.MAX_GROUPS);
+    }
+    return OptionalInt.of(groups);
   }
 
   private ParameterException wrong(String message) {

@@ -2,11 +2,13 @@ package io.fisherstreams.cli.output;
 
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.record.MergeMethod;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.PlannedModels;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /** A merge method in one line, by the names of its keys. */
 public final class MethodText {
@@ -34,5 +36,14 @@ public final class MethodText {
                 .formatted(
                     formula.constantName(), EpsilonShares.percent(PlannedModels.epsilonShare(plan)))
             : "");
+  }
+
+  /** The groups of parameters of a method, such as {@code early 'h\.[0-5]\.'}; "none" for none. */
+  public static String groups(MergeMethod method) {
+    return method.getGroups().isEmpty()
+        ? "none"
+        : method.getGroups().stream()
+            .map(group -> group.getName() + " '" + group.getPattern() + "'")
+            .collect(Collectors.joining(", "));
   }
 }
