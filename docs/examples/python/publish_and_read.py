@@ -186,6 +186,7 @@ def manifest(model, tensors, **fields):
             for n in sorted(tensors)
         ],
         "coefficient": None,
+        "groupCoefficients": {},
         "examples": 1,
         "refineEvery": 0,
         "decay": 1.0,
@@ -407,6 +408,7 @@ def main():
         "relativeFisherWeight": None,
         "unchangedParameters": "NO_SAY",
         "prior": None,
+        "groups": [],
     }
     publish(pool, manifest("base", base, merged=[], role="BASE", method=method), base)
 

@@ -12,7 +12,7 @@ import io.fisherstreams.monitor.Monitor;
 import io.fisherstreams.publish.PoolChanges;
 import io.fisherstreams.record.Alias;
 import io.fisherstreams.record.DeadLetter;
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
@@ -193,7 +193,7 @@ final class PoolRoutes {
   /** Whether it may be below 0 depends on the pool's method, which decides later. */
   private static void requireCoefficient(OptionalDouble value) {
     try {
-      value.ifPresent(lambda -> ManifestRules.requireCoefficient("the coefficient", lambda));
+      value.ifPresent(lambda -> CoefficientRules.requireCoefficient("the coefficient", lambda));
     } catch (InvalidInput e) {
       throw new Problem(400, e.getMessage());
     }

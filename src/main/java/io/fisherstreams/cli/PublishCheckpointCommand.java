@@ -27,6 +27,7 @@ import io.fisherstreams.publish.Receipt;
 import io.fisherstreams.publish.VersionChoice;
 import io.fisherstreams.record.CompanionFile;
 import io.fisherstreams.record.Limits;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
@@ -187,7 +188,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         new Coefficients(
             coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
             new TreeMap<>(groupCoefficients));
-    ManifestRules.requireCoefficients("--coefficient", coefficients);
+    CoefficientRules.requireCoefficients("--coefficient", coefficients);
     try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
       Notes.of(spec)
           .accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
@@ -313,8 +314,8 @@ final class PublishCheckpointCommand implements Callable<Integer> {
         new Coefficients(
             coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
             new TreeMap<>(groupCoefficients));
-    ManifestRules.requireCoefficients("--coefficient", coefficients);
-    ManifestRules.requireCoefficients(
+    CoefficientRules.requireCoefficients("--coefficient", coefficients);
+    CoefficientRules.requireCoefficients(
         "--coefficient",
         coefficients,
         MergeMethods.formula(poolBase.getMethod()),

@@ -7,7 +7,7 @@ import io.fisherstreams.cli.output.Notes;
 import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.publish.PoolChanges;
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.PoolTopics;
 import java.io.PrintWriter;
 import java.util.OptionalDouble;
@@ -73,7 +73,7 @@ final class WeightCommand implements Callable<Integer> {
   private double parse(String text) {
     try {
       double value = Double.parseDouble(text);
-      ManifestRules.requireCoefficient("LAMBDA", value);
+      CoefficientRules.requireCoefficient("LAMBDA", value);
       return value;
     } catch (NumberFormatException e) {
       throw new ParameterException(

@@ -9,6 +9,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.gradient.device.ComputeSettings;
 import io.fisherstreams.record.EstimatorName;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ModelName;
 import io.fisherstreams.record.UnchangedWeight;
@@ -67,7 +68,7 @@ public record MergeFile(
             "model '%s' has neither fisher nor examples: add one of them".formatted(model.name));
       }
       for (MergeFormula formula : formulas) {
-        ManifestRules.requireCoefficients(
+        CoefficientRules.requireCoefficients(
             "coefficient of model '" + model.name + "'",
             model.coefficients,
             formula,
@@ -112,7 +113,7 @@ public record MergeFile(
         throw new InvalidInput(
             "model '%s' has both fisher and examples: remove one of them".formatted(name));
       }
-      ManifestRules.requireCoefficients("coefficient", coefficients);
+      CoefficientRules.requireCoefficients("coefficient", coefficients);
       if (maxLength.isPresent()) {
         ManifestRules.requireAtLeast("max_length", maxLength.getAsInt(), 1);
       }

@@ -6,7 +6,7 @@ import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.record.AnnouncementRules;
 import io.fisherstreams.record.LeftOutModel;
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
@@ -293,7 +293,7 @@ public final class PoolView {
     }
     MergeFormula formula = baseModel.formula();
     try {
-      ManifestRules.requireCoefficients(
+      CoefficientRules.requireCoefficients(
           "its coefficient", coefficients, formula, baseModel.groups());
     } catch (InvalidInput e) {
       return Optional.of(e.getMessage());

@@ -64,16 +64,21 @@ public final class ParameterGroups {
     }
     Set<String> names = new HashSet<>();
     for (Group group : groups) {
-      if (!NAME.matcher(group.name).matches()) {
-        throw new InvalidInput(
-            "group '%s': expected a name of 1 to 64 letters, digits, dots, hyphens or underscores"
-                .formatted(group.name));
-      }
+      requireName(group.name);
       if (!names.add(group.name)) {
         throw new InvalidInput("two groups are named '%s'".formatted(group.name));
       }
     }
     return groups.isEmpty() ? NONE : new ParameterGroups(groups);
+  }
+
+  /** Rejects a group's name that is empty, long or has other characters with {@link InvalidInput}. */
+  public static void requireName(String name) {
+    if (!NAME.matcher(name).matches()) {
+      throw new InvalidInput(
+          "group '%s': expected a name of 1 to 64 letters, digits, dots, hyphens or underscores"
+              .formatted(name.length() > 100 ? name.substring(0, 100) + " …" : name));
+    }
   }
 
   /** The groups in their order. */

@@ -5,6 +5,7 @@ import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
 import io.fisherstreams.fisher.ParameterGroups;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.ManifestTensors;
 import io.fisherstreams.record.MergeMethod;
@@ -78,7 +79,7 @@ record ResolvedPlan(
               .formatted(model.getModel(), inGroups, method.getGroups().size()));
     }
     for (double coefficient : PlannedModels.coefficients(model)) {
-      ManifestRules.requireCoefficient("coefficient of " + model.getModel(), coefficient, formula);
+      CoefficientRules.requireCoefficient("coefficient of " + model.getModel(), coefficient, formula);
       MergeFormula.Factors factors =
           formula.factors(PlannedModels.whole(model).withCoefficient(coefficient));
       if (!Double.isFinite(factors.weight())

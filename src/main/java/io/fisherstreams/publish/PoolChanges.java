@@ -4,7 +4,7 @@ import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.kafka.KafkaSettings;
 import io.fisherstreams.kafka.PoolProducer;
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
@@ -68,8 +68,8 @@ public final class PoolChanges {
   }
 
   private static void require(Coefficients coefficients, ModelManifest base) {
-    ManifestRules.requireCoefficients("the coefficient", coefficients);
-    ManifestRules.requireCoefficients(
+    CoefficientRules.requireCoefficients("the coefficient", coefficients);
+    CoefficientRules.requireCoefficients(
         "the coefficient",
         coefficients,
         MergeMethods.formula(base.getMethod()),

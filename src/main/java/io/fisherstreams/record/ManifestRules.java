@@ -78,9 +78,9 @@ public final class ManifestRules {
           method.getExcludeParamNamesRegex(),
           manifest.getParameters().stream().map(Parameter::getName).toList());
       requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
-      requireGroups(manifest);
+      CoefficientRules.requireGroups(manifest);
     }
-    requireCoefficients(names.apply("coefficient"), MergeMethods.coefficients(manifest));
+    CoefficientRules.requireCoefficients(names.apply("coefficient"), MergeMethods.coefficients(manifest));
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());
@@ -188,14 +188,14 @@ public final class ManifestRules {
   }
 
   /** Rejects a number above {@code max} with {@link InvalidInput}. */
-  private static void requireAtMost(String name, long value, long max) {
+  static void requireAtMost(String name, long value, long max) {
     if (value > max) {
       throw new InvalidInput(
           String.format(Locale.ROOT, "%s: %d, at most %d are accepted", name, value, max));
     }
   }
 
-  private static void requireLength(String name, String text, int max) {
+  static void requireLength(String name, String text, int max) {
     if (text.length() > max) {
       throw new InvalidInput(
           String.format(
@@ -231,9 +231,9 @@ public final class ManifestRules {
    * The smallest and the largest coefficient and ε other than 0. Between them, no product with a
    * float32 parameter or Fisher entry leaves float64, and none becomes 0.
    */
-  private static final double MIN_WEIGHT = 1e-30;
+  static final double MIN_WEIGHT = 1e-30;
 
-  private static final double MAX_WEIGHT = 1e30;
+  static final double MAX_WEIGHT = 1e30;
 
   /**
    * Rejects a coefficient or ε that is NaN or negative, or neither 0 nor from 1e-30 to 1e30, with
@@ -248,78 +248,6 @@ public final class ManifestRules {
     if (value != 0 && (value < MIN_WEIGHT || value > MAX_WEIGHT)) {
       throw new InvalidInput(
           "%s is %s, expected 0 or a number from 1e-30 to 1e30".formatted(name, value));
-    }
-  }
-
-  /**
-   * Rejects a coefficient that is NaN or infinite, or whose absolute value is neither 0 nor from
-   * 1e-30 to 1e30, with {@link InvalidInput}. Whether it may be below 0 depends on the method.
-   */
-  public static void requireCoefficient(String name, double value) {
-    if (!Double.isFinite(value)) {
-      throw new InvalidInput("%s is %s, expected a finite number".formatted(name, value));
-    }
-    if (value != 0 && (Math.abs(value) < MIN_WEIGHT || Math.abs(value) > MAX_WEIGHT)) {
-      throw new InvalidInput(
-          "%s is %s, expected 0 or an absolute value from 1e-30 to 1e30".formatted(name, value));
-    }
-  }
-
-  /**
-   * Rejects, with {@link InvalidInput}, more groups than a merge may have, or a λ that {@link
-   * #requireCoefficient(String, double)} rejects.
-   */
-  public static void requireCoefficients(String name, Coefficients coefficients) {
-    requireAtMost(name + "s in groups", coefficients.ofGroups().size(), ParameterGroups.MAX_GROUPS);
-    coefficients.own().ifPresent(own -> requireCoefficient(name, own));
-    coefficients
-        .ofGroups()
-        .forEach((group, value) -> requireCoefficient(inGroup(name, group), value));
-  }
-
-  /**
-   * Rejects, with {@link InvalidInput}, what a merge does not accept: a group that it does not
-   * have, or a λ below 0 for a method that accepts none.
-   */
-  public static void requireCoefficients(
-      String name, Coefficients coefficients, MergeFormula formula, ParameterGroups groups) {
-    coefficients.requireGroups(name, groups);
-    coefficients.own().ifPresent(own -> requireCoefficient(name, own, formula));
-    coefficients
-        .ofGroups()
-        .forEach((group, value) -> requireCoefficient(inGroup(name, group), value, formula));
-  }
-
-  private static String inGroup(String name, String group) {
-    return name + " in group '" + group + "'";
-  }
-
-  private static void requireGroups(ModelManifest base) {
-    ParameterGroups groups = MergeMethods.groups(base.getMethod());
-    if (groups.isEmpty()) {
-      return;
-    }
-    for (ParameterGroups.Group group : groups.all()) {
-      requireLength("the pattern of a group", group.pattern(), Limits.MAX_PATTERN_LENGTH);
-    }
-    List<TensorInfo> tensors = ManifestTensors.all(base);
-    if (groups.work(tensors.stream().map(TensorInfo::name).toList()) > Limits.MAX_PATTERN_WORK) {
-      throw new InvalidInput(
-          String.format(
-              Locale.ROOT,
-              "the groups' patterns are too large to match %d names; use shorter ones",
-              tensors.size()));
-    }
-    groups.requireMembers(
-        MergeSet.of(tensors, base.getMethod().getExcludeParamNamesRegex()).names());
-  }
-
-  /** Rejects a coefficient below 0 for a method that accepts none with {@link InvalidInput}. */
-  public static void requireCoefficient(String name, Double value, MergeFormula formula) {
-    if (value != null && value < 0 && !formula.acceptsNegativeCoefficients()) {
-      throw new InvalidInput(
-          "%s is %s: the method %s accepts no coefficient below 0 (%s does)"
-              .formatted(name, value, formula.name(), TaskArithmetic.NAME));
     }
   }
 

@@ -32,7 +32,7 @@ public final class PoolTopics {
    * Kafka adds. One constant, because a record that one hop accepts and the next rejects stops a
    * stage.
    */
-  public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (128 << 10);
+  public static final int MAX_RECORD_BYTES = Shard.MAX_BYTES + (512 << 10);
 
   /**
    * The largest value, which leaves room for the key. A value must not reach the brokers and be

@@ -1,5 +1,5 @@
 import { empty, h, keyed, row, setAttribute, setText, table } from "./dom.js";
-import { count, isPlain, number, percent, setTime, short, timeAgo } from "./text.js";
+import { count, inGroups, isPlain, number, percent, setTime, short, timeAgo } from "./text.js";
 import { newestComplete, onChange, pool } from "./pool.js";
 
 const FILTER_FROM = 8;

@@ -1,5 +1,5 @@
 import { empty, h, keyed, replaceWhen, row, scroll, setText, table } from "./dom.js";
-import { duration, number, percent, setTime, short, timeAgo } from "./text.js";
+import { duration, inGroups, number, percent, setTime, short, timeAgo } from "./text.js";
 import { loadOlder, onChange, pool } from "./pool.js";
 
 const STATUS = {
@@ -54,6 +54,9 @@ function methodFacts(method) {
   }
   if (method.scale !== 1) {
     facts.push(["Scale", String(method.scale)]);
+  }
+  if (method.groups.length > 0) {
+    facts.push(["Groups of parameters", method.groups.map(({ name, pattern }) => `${name}: ${pattern}`).join(", ")]);
   }
   return facts;
 }

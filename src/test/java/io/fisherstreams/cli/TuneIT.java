@@ -3,6 +3,8 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.tuning.TuningStart;
+import java.util.OptionalInt;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.config.MergeFile;
@@ -114,6 +116,57 @@ final class TuneIT {
   }
 
   @Test
+  void everyModelHasACoefficientInEachGroupOfLayers() throws IOException {
+    Path yaml = new TunedModels(directory, 2, 0.5).yaml("{name: task_arithmetic, scale: 1}");
+    CommandOutput output =
+        CommandOutput.of(
+            "tune",
+            yaml.toString(),
+            "--output=" + file("tuned.yaml"),
+            "--csv=" + file("trials.csv"),
+            "--json=" + file("trials.json"),
+            "--measure=mean-log-likelihood",
+            "--search=coefficient",
+            "--groups=2");
+    assertThat(output.exit()).as(output.err()).isZero();
+    assertThat(output.out()).contains("coefficient of model-b in layers-2");
+    MergeFile found = MergeFile.read(directory.resolve("tuned.yaml"));
+    assertThat(found.method().groups().names()).containsExactly("layers-1", "layers-2");
+    assertThat(found.method().groups().indexOf("layers.1.bias")).isEqualTo(1);
+    // The labels are those of the base plus half of the difference of model-a.
+    for (MergeFile.Model model : found.models()) {
+      assertThat(model.coefficients().own()).as("no parameter is outside the groups").isEmpty();
+      double[] bounds = model.name().equals("model-a") ? new double[] {0.3, 1.2} : new double[2];
+      if (model.name().equals("model-b")) {
+        bounds[1] = 0.45;
+      }
+      assertThat(model.coefficients().ofGroups()).hasSize(2);
+      assertThat(model.coefficients().ofGroups().values())
+          .allSatisfy(lambda -> assertThat(lambda).isBetween(bounds[0], bounds[1]));
+    }
+    JsonNode json = new ObjectMapper().readTree(directory.resolve("trials.json").toFile());
+    JsonNode best = json.get("trials").get(json.get("best_trial").asInt());
+    assertThat(best.at("/group_coefficients/model-a/layers-1").asDouble())
+        .isEqualTo(found.models().get(0).coefficients().ofGroups().get("layers-1"));
+    assertThat(Files.readAllLines(directory.resolve("trials.csv")).get(0))
+        .contains("coefficient model-a in layers-1,coefficient model-a in layers-2");
+
+    assertThat(
+            CommandOutput.of(
+                    "tune",
+                    file("tuned.yaml"),
+                    "--output=" + file("again.yaml"),
+                    "--groups=2",
+                    "--trials=1")
+                .err())
+        .contains("the method has the groups [layers-1, layers-2] already");
+    assertThat(
+            CommandOutput.of("tune", yaml.toString(), "--output=" + file("x.yaml"), "--groups=9")
+                .exit())
+        .isEqualTo(2);
+  }
+
+  @Test
   void saysWhenNoTrialIsBetter() throws IOException {
     Path yaml = new TunedModels(directory, 1, 0.5).yaml("{name: task_arithmetic, scale: 0.5}");
     CommandOutput output =
@@ -149,15 +202,13 @@ final class TuneIT {
     "3, '{scale: 1.2}'",
     "7, '{relative_fisher_weight: 1e-3, fisher_exponent: 0.5}'",
     "7, '{normalize_fisher_weight: false}'",
-    "6, '{name: task_arithmetic}'"
+    "6, '{name: task_arithmetic}'",
+    "7, '{name: gradient_matching, groups: {first: layers.0, b: \".*bias\"}}'",
+    "18, '{relative_fisher_weight: 1e-3, groups: {first: layers.0, last: layers.1}}'"
   })
   void aTrialHasTheBytesOfTheMerge(int models, String method) throws IOException {
     MergeFile file = MergeFile.read(new TunedModels(directory, models, 0.5).yaml(method));
-    Settings start =
-        Settings.of(
-            file.method().formula(),
-            file.models().stream()
-                .collect(Collectors.toMap(MergeFile.Model::name, file::coefficient)));
+    Settings start = TuningStart.of(file, OptionalInt.empty()).settings();
     TuningOptions options =
         new TuningOptions(
             Measure.MEAN_LOG_LIKELIHOOD,

@@ -3,8 +3,12 @@ package io.fisherstreams.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.record.PlannedModels;
+import java.util.OptionalDouble;
 import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
+import com.google.common.collect.Maps;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergeFileWriter;
 import io.fisherstreams.coordinator.PlanPolicy;
@@ -126,15 +130,12 @@ final class TunePoolIT {
       MergeFile merge = MergeFile.read(models.yaml("{name: gradient_matching}"));
       Path again = directory.resolve("again.yaml");
       MergeFileWriter.write(
-          merge, MergeMethods.formula(plan.getMethod()), coefficients, "the pool's", again);
-      pool.output("export", "--output=" + file("release.safetensors"));
-      assertThat(Main.run("merge", again.toString(), "--output=" + file("merged.safetensors")))
-          .isZero();
-      String id = "\"fisherstreams.release\":\"%d\"";
-      assertThat(
-              text("release.safetensors")
-                  .replace(id.formatted(release.getRelease()), id.formatted(1)))
-          .isEqualTo(text("merged.safetensors"));
+          merge,
+          MergeMethods.formula(plan.getMethod()),
+          Maps.transformValues(coefficients, Coefficients::of),
+          "the pool's",
+          again);
+      assertExports(pool, again);
       // On the task it has the figures of the trial.
       pool.output(
           "evaluate",
@@ -153,6 +154,73 @@ final class TunePoolIT {
                   .asDouble())
           .isCloseTo(parts, within(1e-4));
     }
+  }
+
+  @Test
+  void coefficientsInGroupsOfLayersAreAppliedInOnePlan() throws IOException {
+    try (CommandPool pool = new CommandPool(directory, 3, PlanPolicy.standard())) {
+      publish(pool, "--method=gradient_matching", "--prior=1");
+      long before = newest(pool).getRelease();
+      String printed =
+          pool.output(
+              "tune",
+              "--config=" + config(pool),
+              "--apply",
+              "--wait",
+              "--measure=mean-log-likelihood",
+              "--groups=2",
+              "--trials=30",
+              "--json=" + file("trials.json"));
+      assertThat(printed).contains("release " + (before + 1) + " has it");
+      Release release = newest(pool);
+      MergePlan plan = release.getPlan();
+      assertThat(release.getRelease()).as("one plan").isEqualTo(before + 1);
+      JsonNode json = new ObjectMapper().readTree(directory.resolve("trials.json").toFile());
+      JsonNode best = json.get("trials").get(json.get("best_trial").asInt());
+      Map<String, Coefficients> found = new HashMap<>();
+      for (PlannedModel model : plan.getModels()) {
+        for (int group = 0; group < 2; group++) {
+          assertThat(model.getGroupCoefficients().get(group))
+              .isEqualTo(
+                  best.at("/group_coefficients/%s/layers-%d".formatted(model.getModel(), group + 1))
+                      .asDouble());
+        }
+        found.put(model.getModel(), PlannedModels.given(plan, model));
+      }
+      assertThat(pool.output("method", "show"))
+          .contains("groups of parameters layers-1 'layers\\.(?:0)(?:\\.|$)', layers-2 '");
+
+      // The pool's release is the merge of the found settings.
+      MergeFile merge =
+          MergeFile.read(models.yaml("{name: gradient_matching}"))
+              .with(MergeMethods.groups(plan.getMethod()));
+      Path again = directory.resolve("again.yaml");
+      MergeFileWriter.write(
+          merge, MergeMethods.formula(plan.getMethod()), found, "the pool's", again);
+      assertExports(pool, again);
+
+      pool.output("weight", "model-a", "0.9", "--group=layers-2", "--wait");
+      found.computeIfPresent("model-a", (n, all) -> all.with("layers-2", OptionalDouble.of(0.9)));
+      MergeFileWriter.write(
+          merge, MergeMethods.formula(plan.getMethod()), found, "the pool's", again);
+      assertExports(pool, again);
+      assertThat(pool.output("status")).contains("layers-2 0.9");
+
+      assertThat(pool.run("weight", "model-a", "0.9", "--group=nowhere")).isEqualTo(1);
+      assertThat(pool.run("method", "set", "gradient_matching", "--no-groups")).isEqualTo(1);
+      assertThat(newest(pool).getPlan().getMethod().getGroups()).hasSize(2);
+    }
+  }
+
+  private void assertExports(CommandPool pool, Path yaml) throws IOException {
+    pool.output("export", "--output=" + file("release.safetensors"));
+    assertThat(Main.run("merge", yaml.toString(), "--output=" + file("merged.safetensors")))
+        .isZero();
+    String id = "\"fisherstreams.release\":\"%d\"";
+    assertThat(
+            text("release.safetensors")
+                .replace(id.formatted(newest(pool).getRelease()), id.formatted(1)))
+        .isEqualTo(text("merged.safetensors"));
   }
 
   @Test

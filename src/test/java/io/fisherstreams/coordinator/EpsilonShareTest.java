@@ -7,6 +7,7 @@ import io.fisherstreams.coordinator.Models.ShardSums;
 import io.fisherstreams.coordinator.Models.Sums;
 import io.fisherstreams.record.MergePlan;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.PlannedModels;
 import java.util.List;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -41,16 +42,7 @@ class EpsilonShareTest {
     double a = 0.3 / (Math.sqrt(45) + EPSILON);
     double b = 0.7 / (Math.sqrt(5) + EPSILON);
     double added = EPSILON * Models.ELEMENTS;
-    assertThat(EpsilonShare.of(pool, plan()).orElseThrow())
+    assertThat(PlannedModels.epsilonShare(plan()))
         .isCloseTo((a + b) * added / (a * (15 + added) + b * (5 + added)), within(1e-14));
-  }
-
-  @Test
-  void itIsUnknownOnceAModelIsGone() {
-    ready(Models.base(1, Models.method(true, EPSILON)), 0, (parameter, shard) -> new Sums(0, 0));
-    ready(Models.model("a", 1).build(), 1, (parameter, shard) -> new Sums(3, 9));
-    MergePlan plan = plan();
-    pool.withdraw("a");
-    assertThat(EpsilonShare.of(pool, plan)).isEmpty();
   }
 }

@@ -57,7 +57,7 @@ class NormOutliersTest {
   void modelsWithoutAFisherOrAWeightDoNotCount() {
     assertThat(outliers(0, 0, 0)).isEmpty();
     List<PlannedModel> models = models(1, 1e9, 2, 3);
-    models.get(1).setWeight(0);
+    models.get(1).setCoefficient(0);
     assertThat(NormOutliers.find(FORMULA, models)).isEmpty();
   }
 

@@ -19,6 +19,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.PlannedModel;
+import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.RejectedRecord;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.UnchangedParameters;
@@ -180,7 +181,7 @@ class PoolViewTest {
             .setLeftOut(List.of())
             .setWarnings(List.of())
             .build();
-    assertThat(EpsilonShare.of(pool, plan).orElseThrow()).isCloseTo(0.5 / 1.5, within(1e-12));
+    assertThat(PlannedModels.epsilonShare(plan)).isCloseTo(0.5 / 1.5, within(1e-12));
     LayerShares shares = LayerShares.of(pool, plan);
     assertThat(shares.layers()).extracting(LayerShares.Part::name).contains("weight", "head");
     for (LayerShares.Part part : shares.layers()) {
@@ -190,6 +191,50 @@ class PoolViewTest {
       } else {
         assertThat(share).isBetween(1e-12, 1 - 1e-12);
       }
+    }
+  }
+
+  /** {@code weight} has 600,000 entries in 3 shards, the two others have 6 in 2; ΣF is 3 a shard. */
+  @Test
+  void aModelIsWeighedByItsCoefficientInEachGroup() {
+    ParameterGroups groups =
+        ParameterGroups.of(List.of(new ParameterGroups.Group("large", "weight")));
+    FisherAverage plain = new FisherAverage(1, 1, FisherAverage.Unit.ONE, 0);
+    ready(
+        Models.base(1, MergeMethods.of(plain, List.of(), null, UnchangedWeight.NO_SAY, groups)),
+        0,
+        NINE);
+    ready(
+        Models.model("a", 1).setCoefficient(0.5).setGroupCoefficients(Map.of("large", 2.0)).build(),
+        1,
+        NINE);
+    ready(Models.model("b", 1).setCoefficient(1.0).build(), 1, NINE);
+    ready(Models.model("c", 1).setGroupCoefficients(Map.of("other", 2.0)).build(), 1, NINE);
+    Proposal proposal = pool.propose().orElseThrow();
+    assertThat(pool.rejections())
+        .containsEntry("c", "its coefficient names the group 'other', expected one of [large]");
+    PlannedModel a = proposal.models().get(0);
+    assertThat(a.getGroupCoefficients()).containsExactly(2.0);
+    assertThat(proposal.models().get(1).getGroupCoefficients()).isEmpty();
+    assertThat(a.getFisherTotal()).isEqualTo(15);
+    assertThat(a.getEntries()).isEqualTo(Models.ELEMENTS);
+    // Σ W: a has 0.5 · 6 + 2 · 9 = 21, b has 15
+    assertThat(a.getShare()).isCloseTo(21 / 36.0, within(1e-15));
+    MergePlan plan =
+        MergePlan.newBuilder()
+            .setRelease(1)
+            .setCreatedAt(Instant.EPOCH)
+            .setBaseModel("base")
+            .setBaseVersion(1)
+            .setMethod(proposal.base().manifest().getMethod())
+            .setModels(proposal.models())
+            .setRetired(List.of())
+            .setLeftOut(List.of())
+            .setWarnings(List.of())
+            .build();
+    for (LayerShares.Part part : LayerShares.of(pool, plan).layers()) {
+      assertThat(part.shares().get(0))
+          .isCloseTo(part.name().equals("weight") ? 2 / 3.0 : 0.5 / 1.5, within(1e-15));
     }
   }
 

@@ -109,8 +109,7 @@ class MergeFormulaTest {
   }
 
   private static Term term(MergeFormula formula, DType type, Model model) {
-    double ofFisher = formula.factors(model.sums()).ofFisher();
-    Factors factors = formula.planned(model.coefficient, ofFisher);
+    Factors factors = formula.factors(model.sums());
     return new Term(
         type,
         bytes(type, model.theta),
@@ -336,9 +335,9 @@ class MergeFormulaTest {
             Shares.of(
                 Map.of(
                     "a",
-                    new MergeFormula.Model(1, 0, 0, 10),
+                    GroupedModel.of(new MergeFormula.Model(1, 0, 0, 10)),
                     "b",
-                    new MergeFormula.Model(-3, 0, 0, 10)),
+                    GroupedModel.of(new MergeFormula.Model(-3, 0, 0, 10))),
                 new TaskArithmetic(0.3)))
         .isEqualTo(Map.of("a", 0.25, "b", 0.75));
   }

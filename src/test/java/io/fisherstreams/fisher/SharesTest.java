@@ -15,8 +15,13 @@ class SharesTest {
   private static final long MILLION = 1_000_000;
 
   /** A Fisher with entries uniform between 0 and {@code top}: mean top/2, mean square top²/3. */
-  private static Model uniform(double coefficient, double top, long elements) {
-    return new Model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0), elements);
+  private static GroupedModel uniform(double coefficient, double top, long elements) {
+    return model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0), elements);
+  }
+
+  private static GroupedModel model(
+      double coefficient, double total, double norm, long entries) {
+    return GroupedModel.of(new Model(coefficient, total, norm, entries));
   }
 
   /**
@@ -26,7 +31,7 @@ class SharesTest {
   @ParameterizedTest
   @CsvSource({"1e-4, 0.5000, 0.50", "1e-6, 0.7459, 0.50", "1e-8, 0.9941, 0.50", "0, 0.9991, 0"})
   void aTinyFisherTakesOverANormalisedMerge(double top, double share, double without) {
-    Map<String, Model> models =
+    Map<String, GroupedModel> models =
         Map.of("large", uniform(0.5, 1e-4, MILLION), "tiny", uniform(0.5, top, MILLION));
 
     assertThat(Shares.of(models, FisherAverage.of(1e-6, true)).get("tiny"))
@@ -39,18 +44,18 @@ class SharesTest {
       assertThat(takeovers.get(0).model()).isEqualTo("tiny");
       assertThat(takeovers.get(0).share()).isCloseTo(share, within(1e-4));
       assertThat(takeovers.get(0).shareWithoutEpsilon()).isCloseTo(without, within(1e-12));
-      assertThat(takeovers.get(0).norm()).isEqualTo(models.get("tiny").norm());
+      assertThat(takeovers.get(0).norm()).isEqualTo(models.get("tiny").whole().norm());
     }
   }
 
   @Test
   void sharesOfConstantFishersFollowTheirClosedForm() {
     // Constant f over J entries: ΣF = fJ and N = f√J, so normalised and without ε all are equal.
-    Map<String, Model> models =
+    Map<String, GroupedModel> models =
         Map.of(
-            "a", new Model(0.6, 2 * 100, 2 * 10, 100),
-            "b", new Model(0.3, 7 * 100, 7 * 10, 100),
-            "c", new Model(0.1, 0.5 * 100, 0.5 * 10, 100));
+            "a", model(0.6, 2 * 100, 2 * 10, 100),
+            "b", model(0.3, 7 * 100, 7 * 10, 100),
+            "c", model(0.1, 0.5 * 100, 0.5 * 10, 100));
 
     Map<String, Double> normalised = Shares.of(models, FisherAverage.of(0, true));
     assertThat(normalised.get("a")).isCloseTo(0.6, within(1e-15));
@@ -73,7 +78,7 @@ class SharesTest {
 
   @Test
   void aModelWithoutCoefficientHasNoShare() {
-    Map<String, Model> models = Map.of("a", new Model(1, 10, 1, 100), "b", new Model(0, 0, 0, 100));
+    Map<String, GroupedModel> models = Map.of("a", model(1, 10, 1, 100), "b", model(0, 0, 0, 100));
 
     assertThat(Shares.of(models, FisherAverage.of(1e-6, true)))
         .isEqualTo(Map.of("a", 1.0, "b", 0.0));
@@ -82,13 +87,13 @@ class SharesTest {
 
   @Test
   void aPoolOfOneModelCannotBeTakenOver() {
-    assertThat(Shares.takeovers(Map.of("a", new Model(1, 0, 0, 100)), FisherAverage.of(1e-6, true)))
+    assertThat(Shares.takeovers(Map.of("a", model(1, 0, 0, 100)), FisherAverage.of(1e-6, true)))
         .isEmpty();
   }
 
   @Test
   void everyModelIsNamedWhenAllFishersAreZero() {
-    Map<String, Model> models = Map.of("b", new Model(1, 0, 0, 100), "a", new Model(1, 0, 0, 100));
+    Map<String, GroupedModel> models = Map.of("b", model(1, 0, 0, 100), "a", model(1, 0, 0, 100));
 
     assertThat(Shares.takeovers(models, FisherAverage.of(1e-6, true)))
         .extracting(Takeover::model)

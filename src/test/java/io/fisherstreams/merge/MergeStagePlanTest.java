@@ -4,6 +4,7 @@ import static io.fisherstreams.merge.MergeStageDriver.floats;
 import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.TaskArithmetic;
@@ -54,7 +55,7 @@ class MergeStagePlanTest extends MergeStageFixture {
   private void plan(long release, MergeFormula formula, UnchangedWeight weight, String... models) {
     stage.plan(
         release,
-        MergeMethods.of(formula, List.of("keep"), null, weight),
+        MergeMethods.of(formula, List.of("keep"), null, weight, ParameterGroups.NONE),
         List.of(),
         0,
         false,

@@ -1,6 +1,7 @@
 package io.fisherstreams.merge;
 
 import io.fisherstreams.fisher.GroupedModel;
+import io.fisherstreams.fisher.GroupedModel.Part;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.Encoding;
@@ -55,22 +56,35 @@ final class SumsPool implements AutoCloseable {
    * A model of a pool.
    *
    * @param coefficient λ, null for the method's default
+   * @param inSmall λ in the group that the parameter "small" is, null for the same
    */
-  record Model(String name, long version, int epoch, Double coefficient) {
+  record Model(String name, long version, int epoch, Double coefficient, Double inSmall) {
+    Model(String name, long version, int epoch, Double coefficient) {
+      this(name, version, epoch, coefficient, null);
+    }
+
     Model withEpoch(int other) {
-      return new Model(name, version, other, coefficient);
+      return new Model(name, version, other, coefficient, inSmall);
     }
 
     Model withCoefficient(Double other) {
-      return new Model(name, version, epoch, other);
+      return new Model(name, version, epoch, other, inSmall);
+    }
+
+    Model withSmall(Double other) {
+      return new Model(name, version, epoch, coefficient, other);
     }
   }
+
+  private static final ParameterGroups GROUPS =
+      ParameterGroups.of(List.of(new ParameterGroups.Group("small", "small$")));
 
   final MergeStageDriver stage;
   private final SortedMap<String, Model> models = new TreeMap<>();
   private final Map<String, Long> retired = new TreeMap<>();
   private final UnchangedWeight unchanged;
   private MergeFormula formula;
+  private ParameterGroups groups = ParameterGroups.NONE;
   private double scale = 1;
   private long release;
 
@@ -199,6 +213,15 @@ final class SumsPool implements AutoCloseable {
     models.put(name, models.get(name).withCoefficient(coefficient));
   }
 
+  void weighSmall(String name, Double coefficient) {
+    models.put(name, models.get(name).withSmall(coefficient));
+  }
+
+  /** From the next plan on, the parameter "small" is a group. */
+  void group() {
+    groups = GROUPS;
+  }
+
   void withdraw(String name) {
     retired.put(name, models.remove(name).version);
     stage.withdraw(name);
@@ -214,8 +237,16 @@ final class SumsPool implements AutoCloseable {
               model.coefficient != null
                   ? model.coefficient
                   : formula.defaultCoefficient(models.size());
+          MergeFormula.Model whole =
+              new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77);
           weighed.put(
-              name, GroupedModel.of(new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77)));
+              name,
+              model.inSmall == null
+                  ? GroupedModel.of(whole)
+                  : new GroupedModel(
+                      whole,
+                      List.of(model.inSmall),
+                      List.of(new Part(77 * norm, 77), new Part(923 * norm, LARGE))));
         });
     List<PlannedModel> planned = PlannedModels.weigh(formula, weighed);
     for (PlannedModel model : planned) {
@@ -236,7 +267,7 @@ final class SumsPool implements AutoCloseable {
                 "",
                 "base",
                 1L,
-                MergeMethods.of(formula, List.of(), null, unchanged, ParameterGroups.NONE),
+                MergeMethods.of(formula, List.of(), null, unchanged, groups),
                 planned,
                 gone,
                 release,

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
@@ -84,7 +85,7 @@ class PreflightTest {
     assertThat(fisher.squares()).isEqualTo(21.25);
     assertThat(fisher.norm()).isEqualTo(Math.sqrt(21.25));
     assertThat(fisher.examples()).isEmpty();
-    assertThat(report.models().get("a").coefficient()).isEqualTo(0.5);
+    assertThat(report.models().get("a").coefficients()).isEqualTo(Coefficients.of(0.5));
     assertThat(report.takeovers()).isEmpty();
   }
 

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import io.fisherstreams.InvalidInput;
 import java.util.Collections;
+import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.stream.IntStream;
@@ -74,11 +76,39 @@ class ManifestRulesTest {
         Arguments.of(model().setCoefficient(Double.NaN).build(), "coefficient is NaN"),
         Arguments.of(
             model().setCoefficient(Double.POSITIVE_INFINITY).build(), "coefficient is Infinity"),
+        Arguments.of(
+            model().setGroupCoefficients(Map.of("early", Double.NaN)).build(),
+            "coefficient in group 'early' is NaN"),
+        Arguments.of(
+            model().setGroupCoefficients(Map.of("no name", 1.0)).build(),
+            "group 'no name': expected a name of 1 to 64"),
+        Arguments.of(
+            model()
+                .setGroupCoefficients(
+                    IntStream.range(0, 9)
+                        .boxed()
+                        .collect(Collectors.toMap(String::valueOf, i -> 1.0)))
+                .build(),
+            "coefficients in groups: 9, at most 8"),
+        Arguments.of(grouped(new ParameterGroup("g", "v")), "group 'g' has no parameter"),
+        Arguments.of(grouped(new ParameterGroup("g", "(")), "pattern of group 'g' '(' is no"),
+        Arguments.of(
+            grouped(new ParameterGroup("g", "w".repeat(1001))),
+            "the pattern of a group has 1001 characters"),
+        Arguments.of(
+            grouped(new ParameterGroup("g", "w"), new ParameterGroup("g", "w")),
+            "two groups are named 'g'"),
         Arguments.of(model().setExamples(0).build(), "examples is 0, expected at least 1"),
         Arguments.of(model().setRefineEvery(-1).build(), "refineEvery is -1, expected at least 0"),
         Arguments.of(model().setDecay(0).build(), "decay is 0.0, expected above 0 and at most 1"),
         Arguments.of(model().setDecay(1.5).build(), "decay is 1.5, expected above 0 and at most 1"),
         Arguments.of(model().setDecay(Double.NaN).build(), "decay is NaN"));
+  }
+
+  private static ModelManifest grouped(ParameterGroup... groups) {
+    ModelManifest base = base(0, "head", null);
+    base.getMethod().setGroups(List.of(groups));
+    return base;
   }
 
   private static ModelManifest.Builder with(Parameter... parameters) {
@@ -216,7 +246,12 @@ class ManifestRulesTest {
   void versionAndCoefficientAreNoContent() {
     assertThat(
             ManifestRules.isSameContent(
-                model().build(), model().setVersion(4).setCoefficient(0.5).build()))
+                model().build(),
+                model()
+                    .setVersion(4)
+                    .setCoefficient(0.5)
+                    .setGroupCoefficients(Map.of("early", 1.0))
+                    .build()))
         .isTrue();
   }
 }

@@ -32,8 +32,8 @@ final class ReleaseJsonTest {
       "created_at":"2026-01-02T03:04:05Z","cause":"a arrived","base":{"model":"b","version":3},\
       "method":{"exclude_param_names_regex":["head"],"name":"fisher","scale":1.0,"fisher_exponent":1.0,\
       "normalize_fisher_weight":true,"minimal_fisher_weight":1.0E-6,"relative_fisher_weight":null,\
-      "prior":null,"output_dtype":null,"unchanged_parameters":"no_say"},"epsilon_share":0.25,\
-      "models":[{"model":"a","version":4,"epoch":1,"coefficient":0.5,"fisher_norm":2.25,\
+      "prior":null,"output_dtype":null,"unchanged_parameters":"no_say","groups":[]},"epsilon_share":0.25,\
+      "models":[{"model":"a","version":4,"epoch":1,"coefficient":0.5,"group_coefficients":{},"fisher_norm":2.25,\
       "weight":0.125,"share":1.0,"epsilon_share":0.25}],\
       "left_out":[{"model":"c","version":2,"reason":"too much","by_gate":false}],\
       "warnings":["look"]""";

@@ -3,6 +3,10 @@ package io.fisherstreams.tuning;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import com.google.common.collect.Maps;
+import io.fisherstreams.fisher.Coefficients;
+import java.util.OptionalDouble;
+import java.util.TreeMap;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
@@ -21,7 +25,11 @@ class SearchSpaceTest {
 
   private static SearchSpace space(
       MergeFormula formula, Map<String, Double> coefficients, Searched... searched) {
-    return new SearchSpace(Settings.of(formula, coefficients), Set.of(searched));
+    return new SearchSpace(settings(formula, coefficients), Set.of(searched));
+  }
+
+  private static Settings settings(MergeFormula formula, Map<String, Double> coefficients) {
+    return Settings.of(formula, Maps.transformValues(coefficients, Coefficients::of));
   }
 
   private static List<String> names(SearchSpace space) {
@@ -46,13 +54,13 @@ class SearchSpaceTest {
   void aPointStandsForSettings() {
     SearchSpace matching = space(new GradientMatching(1, 0.3), COEFFICIENTS);
     assertThat(matching.settings(List.of(1.5, 0.1, 2.0, 0.5, 0.125)))
-        .isEqualTo(Settings.of(new GradientMatching(1.5, 0.1), Map.of("a", 1.0, "b", 0.25)));
+        .isEqualTo(settings(new GradientMatching(1.5, 0.1), Map.of("a", 1.0, "b", 0.25)));
     assertThat(space(RELATIVE, COEFFICIENTS).settings(List.of(1.5, 0.1, 0.7, 0.8)))
         .isEqualTo(
-            Settings.of(new FisherAverage(1.5, 0.5, Unit.MEAN, 0.1), Map.of("a", 0.7, "b", 0.8)));
+            settings(new FisherAverage(1.5, 0.5, Unit.MEAN, 0.1), Map.of("a", 0.7, "b", 0.8)));
     assertThat(space(FisherAverage.of(1e-4, false), COEFFICIENTS).settings(List.of(2.0, 0.7, 0.8)))
         .isEqualTo(
-            Settings.of(new FisherAverage(2, 1, Unit.ONE, 1e-4), Map.of("a", 0.7, "b", 0.8)));
+            settings(new FisherAverage(2, 1, Unit.ONE, 1e-4), Map.of("a", 0.7, "b", 0.8)));
   }
 
   @Test
@@ -61,7 +69,7 @@ class SearchSpaceTest {
         List.of(new GradientMatching(1, 0.3), RELATIVE, new TaskArithmetic(0.3))) {
       SearchSpace space = space(formula, Map.of("a", 1.0 / 3, "b", 0.1234567));
       assertThat(space.settings(space.dimensions().stream().map(Dimension::start).toList()))
-          .isEqualTo(Settings.of(formula, Map.of("a", 1.0 / 3, "b", 0.1234567)));
+          .isEqualTo(settings(formula, Map.of("a", 1.0 / 3, "b", 0.1234567)));
     }
   }
 
@@ -70,14 +78,15 @@ class SearchSpaceTest {
     SearchSpace space = space(new TaskArithmetic(0.3), Map.of("a", -0.5, "b", 0.0, "c", 1.0));
     assertThat(names(space)).containsExactly("scale", "a", "c");
     assertThat(space.settings(List.of(0.3, 0.8, 2.0)).coefficients())
-        .isEqualTo(Map.of("a", -0.8, "b", 0.0, "c", 2.0));
+        .isEqualTo(
+            Map.of("a", Coefficients.of(-0.8), "b", Coefficients.of(0), "c", Coefficients.of(2)));
   }
 
   @Test
   void aModelMayBeCalledAsASettingIs() {
     SearchSpace space = space(new TaskArithmetic(0.3), Map.of("scale", 0.5, "b", 1.0));
     assertThat(space.settings(List.of(0.1, 2.0, 3.0)))
-        .isEqualTo(Settings.of(new TaskArithmetic(0.1), Map.of("b", 2.0, "scale", 3.0)));
+        .isEqualTo(settings(new TaskArithmetic(0.1), Map.of("b", 2.0, "scale", 3.0)));
   }
 
   @Test
@@ -96,5 +105,29 @@ class SearchSpaceTest {
     assertThatThrownBy(() -> space(new TaskArithmetic(1), Map.of("a", 1.0), Searched.COEFFICIENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("nothing to search");
+  }
+
+  @Test
+  void everyGroupOfEveryModelIsSearched() {
+    Settings start =
+        Settings.of(
+            new TaskArithmetic(0.3),
+            Map.of(
+                "a", grouped(OptionalDouble.of(1), Map.of("early", -0.5, "late", 0.0)),
+                "b", grouped(OptionalDouble.empty(), Map.of("early", 2.0, "late", 4.0))));
+    SearchSpace space = new SearchSpace(start, Set.of());
+    assertThat(names(space))
+        .containsExactly("scale", "a", "a in early", "b in early", "b in late");
+    assertThat(space.settings(List.of(0.3, 10.0, 11.0, 12.0, 13.0)))
+        .isEqualTo(
+            Settings.of(
+                new TaskArithmetic(0.3),
+                Map.of(
+                    "a", grouped(OptionalDouble.of(10), Map.of("early", -11.0, "late", 0.0)),
+                    "b", grouped(OptionalDouble.empty(), Map.of("early", 12.0, "late", 13.0)))));
+  }
+
+  private static Coefficients grouped(OptionalDouble own, Map<String, Double> ofGroups) {
+    return new Coefficients(own, new TreeMap<>(ofGroups));
   }
 }

@@ -1,11 +1,11 @@
 package io.fisherstreams.cli.options;
 
-import io.fisherstreams.record.ManifestRules;
+import io.fisherstreams.record.CoefficientRules;
 
 /** Coefficients of a method that may accept negative ones. */
 public final class CoefficientConverter extends ManifestNumberConverter {
   /** For picocli. */
   public CoefficientConverter() {
-    super(value -> ManifestRules.requireCoefficient("it", value));
+    super(value -> CoefficientRules.requireCoefficient("it", value));
   }
 }

@@ -27,7 +27,7 @@ public final class StateSerde {
   private static final SchemaStore EARLIER = EarlierSchemas.load();
 
   /** The largest value; less than a changelog's limit by the room for a key. */
-  public static final int MAX_BYTES = Shard.MAX_BYTES + (112 << 10);
+  public static final int MAX_BYTES = Shard.MAX_BYTES + (496 << 10);
 
   private StateSerde() {}
 
