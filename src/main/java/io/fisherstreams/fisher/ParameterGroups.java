@@ -72,7 +72,9 @@ public final class ParameterGroups {
     return groups.isEmpty() ? NONE : new ParameterGroups(groups);
   }
 
-  /** Rejects a group's name that is empty, long or has other characters with {@link InvalidInput}. */
+  /**
+   * Rejects a group's name that is empty, long or has other characters with {@link InvalidInput}.
+   */
   public static void requireName(String name) {
     if (!NAME.matcher(name).matches()) {
       throw new InvalidInput(

@@ -79,7 +79,8 @@ record ResolvedPlan(
               .formatted(model.getModel(), inGroups, method.getGroups().size()));
     }
     for (double coefficient : PlannedModels.coefficients(model)) {
-      CoefficientRules.requireCoefficient("coefficient of " + model.getModel(), coefficient, formula);
+      CoefficientRules.requireCoefficient(
+          "coefficient of " + model.getModel(), coefficient, formula);
       MergeFormula.Factors factors =
           formula.factors(PlannedModels.whole(model).withCoefficient(coefficient));
       if (!Double.isFinite(factors.weight())

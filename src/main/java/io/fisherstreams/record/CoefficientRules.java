@@ -22,7 +22,9 @@ public final class CoefficientRules {
     if (!Double.isFinite(value)) {
       throw new InvalidInput("%s is %s, expected a finite number".formatted(name, value));
     }
-    if (value != 0 && (Math.abs(value) < ManifestRules.MIN_WEIGHT || Math.abs(value) > ManifestRules.MAX_WEIGHT)) {
+    if (value != 0
+        && (Math.abs(value) < ManifestRules.MIN_WEIGHT
+            || Math.abs(value) > ManifestRules.MAX_WEIGHT)) {
       throw new InvalidInput(
           "%s is %s, expected 0 or an absolute value from 1e-30 to 1e30".formatted(name, value));
     }
@@ -33,7 +35,8 @@ public final class CoefficientRules {
    * #requireCoefficient(String, double)} rejects.
    */
   public static void requireCoefficients(String name, Coefficients coefficients) {
-    ManifestRules.requireAtMost(name + "s in groups", coefficients.ofGroups().size(), ParameterGroups.MAX_GROUPS);
+    ManifestRules.requireAtMost(
+        name + "s in groups", coefficients.ofGroups().size(), ParameterGroups.MAX_GROUPS);
     coefficients.own().ifPresent(own -> requireCoefficient(name, own));
     coefficients
         .ofGroups()
@@ -67,7 +70,8 @@ public final class CoefficientRules {
       return;
     }
     for (ParameterGroups.Group group : groups.all()) {
-      ManifestRules.requireLength("the pattern of a group", group.pattern(), Limits.MAX_PATTERN_LENGTH);
+      ManifestRules.requireLength(
+          "the pattern of a group", group.pattern(), Limits.MAX_PATTERN_LENGTH);
     }
     List<TensorInfo> tensors = ManifestTensors.all(base);
     if (groups.work(tensors.stream().map(TensorInfo::name).toList()) > Limits.MAX_PATTERN_WORK) {

@@ -1,12 +1,7 @@
 package io.fisherstreams.record;
 
 import io.fisherstreams.InvalidInput;
-import io.fisherstreams.fisher.Coefficients;
-import io.fisherstreams.fisher.MergeFormula;
-import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.NamePatterns;
-import io.fisherstreams.fisher.ParameterGroups;
-import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.TensorInfo;
 import java.time.Duration;
@@ -80,7 +75,8 @@ public final class ManifestRules {
       requireOutputDtype(names.apply("outputDtype"), method.getOutputDtype());
       CoefficientRules.requireGroups(manifest);
     }
-    CoefficientRules.requireCoefficients(names.apply("coefficient"), MergeMethods.coefficients(manifest));
+    CoefficientRules.requireCoefficients(
+        names.apply("coefficient"), MergeMethods.coefficients(manifest));
     requireAtLeast(names.apply("examples"), manifest.getExamples(), 1);
     requireAtLeast(names.apply("refineEvery"), manifest.getRefineEvery(), 0);
     requireDecay(names.apply("decay"), manifest.getDecay());

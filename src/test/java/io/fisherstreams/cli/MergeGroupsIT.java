@@ -77,11 +77,18 @@ class MergeGroupsIT {
     assertThat(merge(grouped, "--embedded-pipeline")).isEqualTo(merged);
 
     Map<String, ByteBuffer> first =
-        merge(yaml("{" + method + "}", "coefficient: 0.25", "coefficient: 0.125", "coefficient: 0.25"));
+        merge(
+            yaml(
+                "{" + method + "}",
+                "coefficient: 0.25",
+                "coefficient: 0.125",
+                "coefficient: 0.25"));
     Map<String, ByteBuffer> other =
-        merge(yaml("{" + method + "}", "coefficient: 0.5", "coefficient: 0.5", "coefficient: 0.25"));
+        merge(
+            yaml("{" + method + "}", "coefficient: 0.5", "coefficient: 0.5", "coefficient: 0.25"));
     Map<String, ByteBuffer> rest =
-        merge(yaml("{" + method + "}", "coefficient: 0.5", "coefficient: 0.75", "coefficient: 0.25"));
+        merge(
+            yaml("{" + method + "}", "coefficient: 0.5", "coefficient: 0.75", "coefficient: 0.25"));
     assertThat(merged.get("layers.0.weight")).isEqualTo(first.get("layers.0.weight"));
     assertThat(merged.get("layers.0.bias")).isEqualTo(first.get("layers.0.bias"));
     assertThat(merged.get("layers.1.bias")).isEqualTo(other.get("layers.1.bias"));

@@ -194,7 +194,9 @@ class PoolViewTest {
     }
   }
 
-  /** {@code weight} has 600,000 entries in 3 shards, the two others have 6 in 2; ΣF is 3 a shard. */
+  /**
+   * {@code weight} has 600,000 entries in 3 shards, the two others have 6 in 2; ΣF is 3 a shard.
+   */
   @Test
   void aModelIsWeighedByItsCoefficientInEachGroup() {
     ParameterGroups groups =

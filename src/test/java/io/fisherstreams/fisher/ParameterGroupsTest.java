@@ -39,10 +39,8 @@ class ParameterGroupsTest {
   @Test
   void namesAndPatternsThatCannotBeUsedAreRejected() {
     assertRejected(List.of(new Group("a b", "h")), "group 'a b': expected a name of 1 to 64");
-    assertRejected(
-        List.of(new Group("a", "h"), new Group("a", "g")), "two groups are named 'a'");
-    assertRejected(
-        List.of(new Group("a", "(?=h)")), "pattern of group 'a' '(?=h)' has look-ahead");
+    assertRejected(List.of(new Group("a", "h"), new Group("a", "g")), "two groups are named 'a'");
+    assertRejected(List.of(new Group("a", "(?=h)")), "pattern of group 'a' '(?=h)' has look-ahead");
     assertRejected(
         Collections.nCopies(9, new Group("a", "h")), "groups has 9 groups, expected at most 8");
   }

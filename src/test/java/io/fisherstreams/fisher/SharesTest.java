@@ -19,8 +19,7 @@ class SharesTest {
     return model(coefficient, elements * top / 2, top * Math.sqrt(elements / 3.0), elements);
   }
 
-  private static GroupedModel model(
-      double coefficient, double total, double norm, long entries) {
+  private static GroupedModel model(double coefficient, double total, double norm, long entries) {
     return GroupedModel.of(new Model(coefficient, total, norm, entries));
   }
 

@@ -4,9 +4,9 @@ import static io.fisherstreams.merge.MergeStageDriver.floats;
 import static io.fisherstreams.merge.MergeStageDriver.planned;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.MergeFormula;
+import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.PlannedModel;

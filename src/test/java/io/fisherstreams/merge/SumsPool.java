@@ -237,8 +237,7 @@ final class SumsPool implements AutoCloseable {
               model.coefficient != null
                   ? model.coefficient
                   : formula.defaultCoefficient(models.size());
-          MergeFormula.Model whole =
-              new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77);
+          MergeFormula.Model whole = new MergeFormula.Model(lambda, 1000 * norm, norm, LARGE + 77);
           weighed.put(
               name,
               model.inSmall == null

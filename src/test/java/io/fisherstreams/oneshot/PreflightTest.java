@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
-import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.checkpoint.CheckpointWriter;
 import io.fisherstreams.config.MergeFile;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.Shares.Takeover;
 import io.fisherstreams.oneshot.Preflight.FisherReport;
 import io.fisherstreams.oneshot.Preflight.Report;

@@ -56,8 +56,7 @@ class LayerGroupsTest {
         List.of(tensor("a.weight", 1), tensor("b.weight", 1_000_000), tensor("c.weight", 1));
     assertThat(LayerGroups.of(tensors, 3).all())
         .extracting(ParameterGroups.Group::pattern)
-        .containsExactly(
-            "a(?:\\.[^.]*)?$", "b(?:\\.[^.]*)?$", "c(?:\\.[^.]*)?$");
+        .containsExactly("a(?:\\.[^.]*)?$", "b(?:\\.[^.]*)?$", "c(?:\\.[^.]*)?$");
     assertThatThrownBy(() -> LayerGroups.of(tensors, 4))
         .isInstanceOf(InvalidInput.class)
         .hasMessage("the merged parameters have 3 layers, which do not make 4 groups");

@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import com.google.common.collect.Maps;
-import io.fisherstreams.fisher.Coefficients;
-import java.util.OptionalDouble;
-import java.util.TreeMap;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.FisherAverage;
 import io.fisherstreams.fisher.FisherAverage.Unit;
 import io.fisherstreams.fisher.GradientMatching;
@@ -16,7 +14,9 @@ import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.search.Dimension;
 import java.util.List;
 import java.util.Map;
+import java.util.OptionalDouble;
 import java.util.Set;
+import java.util.TreeMap;
 import org.junit.jupiter.api.Test;
 
 class SearchSpaceTest {
@@ -59,8 +59,7 @@ class SearchSpaceTest {
         .isEqualTo(
             settings(new FisherAverage(1.5, 0.5, Unit.MEAN, 0.1), Map.of("a", 0.7, "b", 0.8)));
     assertThat(space(FisherAverage.of(1e-4, false), COEFFICIENTS).settings(List.of(2.0, 0.7, 0.8)))
-        .isEqualTo(
-            settings(new FisherAverage(2, 1, Unit.ONE, 1e-4), Map.of("a", 0.7, "b", 0.8)));
+        .isEqualTo(settings(new FisherAverage(2, 1, Unit.ONE, 1e-4), Map.of("a", 0.7, "b", 0.8)));
   }
 
   @Test
@@ -116,8 +115,7 @@ class SearchSpaceTest {
                 "a", grouped(OptionalDouble.of(1), Map.of("early", -0.5, "late", 0.0)),
                 "b", grouped(OptionalDouble.empty(), Map.of("early", 2.0, "late", 4.0))));
     SearchSpace space = new SearchSpace(start, Set.of());
-    assertThat(names(space))
-        .containsExactly("scale", "a", "a in early", "b in early", "b in late");
+    assertThat(names(space)).containsExactly("scale", "a", "a in early", "b in early", "b in late");
     assertThat(space.settings(List.of(0.3, 10.0, 11.0, 12.0, 13.0)))
         .isEqualTo(
             Settings.of(
