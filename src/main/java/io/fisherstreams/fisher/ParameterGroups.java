@@ -60,7 +60,7 @@ public final class ParameterGroups {
   public static ParameterGroups of(List<Group> groups) {
     if (groups.size() > MAX_GROUPS) {
       throw new InvalidInput(
-          "groups has %d groups, expected at most %d".formatted(groups.size(), MAX_GROUPS));
+          "groups has %s groups, expected at most %s".formatted(groups.size(), MAX_GROUPS));
     }
     Set<String> names = new HashSet<>();
     for (Group group : groups) {

@@ -75,7 +75,7 @@ record ResolvedPlan(
     int inGroups = model.getGroupCoefficients().size();
     if (inGroups != 0 && inGroups != method.getGroups().size()) {
       throw new InvalidInput(
-          "%s has coefficients for %d groups, expected none or %d"
+          "%s has coefficients for %s groups, expected none or %s"
               .formatted(model.getModel(), inGroups, method.getGroups().size()));
     }
     for (double coefficient : PlannedModels.coefficients(model)) {
@@ -86,7 +86,7 @@ record ResolvedPlan(
       if (!Double.isFinite(factors.weight())
           || !(factors.unit() > 0 && factors.unit() < Double.POSITIVE_INFINITY)) {
         throw new InvalidInput(
-            "the Fisher of %s has the sum %s and the norm %s over %d entries, which give no finite weight"
+            "the Fisher of %s has the sum %s and the norm %s over %s entries, which give no finite weight"
                 .formatted(
                     model.getModel(),
                     model.getFisherTotal(),

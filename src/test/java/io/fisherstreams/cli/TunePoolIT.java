@@ -182,7 +182,7 @@ final class TunePoolIT {
         for (int group = 0; group < 2; group++) {
           assertThat(model.getGroupCoefficients().get(group))
               .isEqualTo(
-                  best.at("/group_coefficients/%s/layers-%d".formatted(model.getModel(), group + 1))
+                  best.at("/group_coefficients/%s/layers-%s".formatted(model.getModel(), group + 1))
                       .asDouble());
         }
         found.put(model.getModel(), PlannedModels.given(plan, model));
