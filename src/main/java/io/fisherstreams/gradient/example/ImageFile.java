@@ -1,6 +1,7 @@
 package io.fisherstreams.gradient.example;
 
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.FileSize;
 import java.awt.Rectangle;
 import java.awt.image.BufferedImage;
 import java.io.ByteArrayInputStream;
@@ -49,16 +50,7 @@ final class ImageFile {
    */
   static Pixels read(Path file, int channels) {
     try {
-      long size = Files.size(file);
-      if (size > MAX_FILE_BYTES) {
-        throw new InvalidInput(
-            String.format(
-                Locale.ROOT,
-                "%s: %d bytes, expected at most %d for an image file",
-                file,
-                size,
-                MAX_FILE_BYTES));
-      }
+      FileSize.requireAtMost(file, MAX_FILE_BYTES);
       return decode(file, channels);
     } catch (InvalidInput e) {
       throw e;

@@ -5,13 +5,12 @@ import com.fasterxml.jackson.databind.JsonNode;
 import com.fasterxml.jackson.databind.ObjectMapper;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.checkpoint.JsonFault;
+import io.fisherstreams.files.FileSize;
 import io.fisherstreams.files.TextFile;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.TreeMap;
@@ -116,16 +115,7 @@ final class TokenizerConfig {
   }
 
   private static String read(Path file) {
-    try {
-      long bytes = Files.size(file);
-      if (bytes > MAX_BYTES) {
-        throw new InvalidInput(
-            String.format(
-                Locale.ROOT, "%s: %d bytes, expected at most %d", file, bytes, MAX_BYTES));
-      }
-    } catch (IOException e) {
-      throw InvalidInput.unreadable(file, e);
-    }
+    FileSize.requireAtMost(file, MAX_BYTES);
     return TextFile.read(file);
   }
 }

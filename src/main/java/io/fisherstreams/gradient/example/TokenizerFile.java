@@ -6,6 +6,7 @@ import com.fasterxml.jackson.core.JsonProcessingException;
 import com.fasterxml.jackson.core.JsonToken;
 import com.fasterxml.jackson.core.StreamReadConstraints;
 import io.fisherstreams.InvalidInput;
+import io.fisherstreams.files.FileSize;
 import io.fisherstreams.checkpoint.JsonFault;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -15,7 +16,6 @@ import java.nio.charset.CharsetEncoder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Locale;
 
 /**
  * Checks a {@code tokenizer.json} before the native tokenizer reads it. The native parser ends the
@@ -54,18 +54,11 @@ final class TokenizerFile {
                   + " folder of its config.json")
               .formatted(file));
     }
-    try {
-      long size = Files.size(file);
-      if (size > MAX_BYTES) {
-        throw invalid(
-            file, String.format(Locale.ROOT, "%d bytes, expected at most %d", size, MAX_BYTES));
-      }
-      try (Reader text =
-              new InputStreamReader(
-                  Files.newInputStream(file), StandardCharsets.UTF_8.newDecoder());
-          JsonParser parser = FACTORY.createParser(text)) {
-        check(file, parser);
-      }
+    FileSize.requireAtMost(file, MAX_BYTES);
+    try (Reader text =
+            new InputStreamReader(Files.newInputStream(file), StandardCharsets.UTF_8.newDecoder());
+        JsonParser parser = FACTORY.createParser(text)) {
+      check(file, parser);
     } catch (CharacterCodingException e) {
       throw invalid(file, "it is not UTF-8");
     } catch (JsonProcessingException e) {
