@@ -1,7 +1,6 @@
 package io.fisherstreams.local;
 
 import ch.qos.logback.classic.LoggerContext;
-import ch.qos.logback.classic.pattern.ThrowableProxyConverter;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.encoder.EncoderBase;
 import com.fasterxml.jackson.core.JsonFactory;
@@ -52,7 +51,7 @@ public final class JsonLog extends EncoderBase<ILoggingEvent> {
 
   private static final Pattern PACKAGE = Pattern.compile("^io\\.fisherstreams\\.([a-z]+)\\..*");
 
-  private final ThrowableProxyConverter trace = new ThrowableProxyConverter();
+  private final Trace trace = new Trace();
 
   /** Names the pool of this process in every event from now on. */
   public static void namePool(String pool) {
@@ -94,8 +93,9 @@ public final class JsonLog extends EncoderBase<ILoggingEvent> {
       }
       writeNamed(json, event.getKeyValuePairs());
       json.writeStringField("message", Secrets.mask(event.getFormattedMessage()));
-      if (event.getThrowableProxy() != null) {
-        json.writeStringField("trace", Secrets.mask(trace.convert(event)));
+      Optional<String> said = trace.of(event);
+      if (said.isPresent()) {
+        json.writeStringField("trace", Secrets.mask(said.get()));
       }
       json.writeEndObject();
     } catch (IOException e) {

@@ -20,6 +20,7 @@ public final class LocalCluster implements AutoCloseable {
   private final EmbeddedRegistry registry;
   private final Path directory;
   private final int lastApiPort;
+  private volatile ServeFile announced;
 
   private LocalCluster(
       EmbeddedBroker broker, EmbeddedRegistry registry, Path directory, int lastApiPort) {
@@ -104,20 +105,24 @@ public final class LocalCluster implements AutoCloseable {
    * @param api where its API listens
    */
   public void announce(String pool, URI api) {
-    new ServeFile(
+    ServeFile file =
+        new ServeFile(
             pool,
             bootstrapServers(),
             URI.create(schemaRegistry()),
             api,
-            ProcessHandle.current().pid())
-        .write(directory);
+            ProcessHandle.current().pid());
+    file.write(directory);
+    announced = file;
   }
 
   /** Stops both; the directory keeps everything. A second call does nothing. */
   @Override
   public void close() {
     try {
-      ServeFile.retire(directory);
+      if (announced != null) {
+        announced.end(directory);
+      }
     } finally {
       try {
         registry.close();

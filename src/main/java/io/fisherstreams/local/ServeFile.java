@@ -117,6 +117,14 @@ public record ServeFile(
     }
   }
 
+  /** Takes this file away if the directory has it; its addresses remain the last ones. */
+  void end(Path directory) {
+    // The directory may have been deleted, and another process may serve a pool there now.
+    if (find(directory).filter(this::equals).isPresent()) {
+      retire(directory);
+    }
+  }
+
   /** Takes the file of a directory away, when there is one; its addresses remain the last ones. */
   static void retire(Path directory) {
     Path file = directory.resolve(NAME);

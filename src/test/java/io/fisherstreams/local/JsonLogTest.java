@@ -16,6 +16,7 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.time.Instant;
+import org.apache.kafka.streams.errors.MissingSourceTopicException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -83,6 +84,13 @@ class JsonLogTest {
     assertThat(json.toString()).doesNotContain("Zq8secret");
     assertThat(json.get("trace").textValue()).contains("IllegalStateException: ***", "\tat ");
     assertThat(json.get("message").textValue()).isEqualTo("to ***");
+  }
+
+  @Test
+  void topicsThatAStartedBrokerDoesNotKnowYetHaveNoTrace() throws IOException {
+    JsonNode json = encode(event("replaced", new MissingSourceTopicException("why")));
+    assertThat(json.get("message").textValue()).isEqualTo("replaced");
+    assertThat(json.has("trace")).isFalse();
   }
 
   @ParameterizedTest
