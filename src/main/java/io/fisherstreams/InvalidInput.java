@@ -12,7 +12,7 @@ import java.nio.file.Path;
  * tensor, the expected and the found value. The command line prints it without a stack trace and
  * exits with 1.
  */
-public final class InvalidInput extends RuntimeException {
+public class InvalidInput extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
   public InvalidInput(String message) {

@@ -14,6 +14,7 @@ import io.fisherstreams.record.AliasRequest;
 import io.fisherstreams.record.GateVerdict;
 import io.fisherstreams.record.LeftOutModel;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.TaskAccuracy;
 import java.time.Instant;
 import java.util.ArrayList;
@@ -67,10 +68,10 @@ final class Aliases {
     try {
       new AliasName(name);
     } catch (InvalidInput e) {
-      throw new RejectedRecord(e.getMessage());
+      throw new RejectedRecord(RejectionKind.ALIAS, e.getMessage());
     }
     if (request == null) {
-      throw new RejectedRecord("an alias request has no tombstones");
+      throw new RejectedRecord(RejectionKind.ALIAS, "an alias request has no tombstones");
     }
     requireLimits(request);
     Alias before = now(name);
@@ -87,7 +88,7 @@ final class Aliases {
           case REMOVE -> remove(before, request, move);
           case HOLD, UNHOLD -> hold(before, request);
           case JUDGE -> judge(before, request, kept, whyNotKept, move);
-          case UNKNOWN -> throw new RejectedRecord("the alias request asks for an unknown action");
+          case UNKNOWN -> throw new RejectedRecord(RejectionKind.ALIAS, "the alias request asks for an unknown action");
         };
     aliases.put(name, answer);
     return answer;
@@ -118,7 +119,7 @@ final class Aliases {
 
   private static void requireAtMost(String what, int found, int max) {
     if (found > max) {
-      throw new RejectedRecord(what.formatted(found) + ", at most " + max + " are accepted");
+      throw new RejectedRecord(RejectionKind.LIMIT, what.formatted(found) + ", at most " + max + " are accepted");
     }
   }
 
@@ -188,7 +189,7 @@ final class Aliases {
     GateVerdict verdict = request.getVerdict();
     long release = request.getRelease();
     if (verdict == null) {
-      throw new RejectedRecord("a request to judge a release has no verdict");
+      throw new RejectedRecord(RejectionKind.ALIAS, "a request to judge a release has no verdict");
     }
     if (isOvertaken(before, request)) {
       return rejected(

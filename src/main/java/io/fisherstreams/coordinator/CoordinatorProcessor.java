@@ -1,5 +1,6 @@
 package io.fisherstreams.coordinator;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.kafka.FailedRecords;
@@ -20,6 +21,7 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.RetiredModel;
@@ -148,19 +150,19 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     guard.process(
         origin,
         () -> accept(origin, record),
-        (reason, withContent) ->
+        (rejection, withContent) ->
             forward(
                 CoordinatorTopology.TO_DEAD_LETTERS,
                 withContent
-                    ? DeadLetters.of(record, origin, Stage.COORDINATOR, reason)
-                    : DeadLetters.withoutContent(record, origin, Stage.COORDINATOR, reason)));
+                    ? DeadLetters.of(record, origin, Stage.COORDINATOR, rejection)
+                    : DeadLetters.withoutContent(record, origin, Stage.COORDINATOR, rejection)));
   }
 
   private void accept(RecordMetadata origin, Record<byte[], byte[]> record) {
     boolean isModel = origin.topic().equals(topics.models().name());
     try {
       if (record.key() == null) {
-        throw new RejectedRecord("the record has no key");
+        throw new RejectedRecord(RejectionKind.KEY, "the record has no key");
       }
       String key = new String(record.key(), StandardCharsets.UTF_8);
       if (isModel && Correction.corrected(record.headers()).isPresent()) {
@@ -172,16 +174,23 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
       } else if (record.value() != null) {
         progress(read(topics.progress(), record));
       }
-    } catch (RejectedRecord | SerializationException e) {
-      rejections.rejected(origin.topic(), origin.partition(), origin.offset(), e.getMessage());
-      forward(
-          CoordinatorTopology.TO_DEAD_LETTERS,
-          DeadLetters.of(record, origin, Stage.COORDINATOR, e.getMessage()));
-      if (isModel && record.key() != null) {
-        correct(record, origin);
-      }
+    } catch (RejectedRecord e) {
+      reject(origin, record, e.rejection());
+    } catch (SerializationException e) {
+      reject(origin, record, Rejection.unreadable(e));
     }
     tick(context.currentSystemTimeMs());
+  }
+
+  private void reject(
+      RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
+    rejections.rejected(origin.topic(), origin.partition(), origin.offset(), rejection);
+    forward(
+        CoordinatorTopology.TO_DEAD_LETTERS,
+        DeadLetters.of(record, origin, Stage.COORDINATOR, rejection));
+    if (origin.topic().equals(topics.models().name()) && record.key() != null) {
+      correct(record, origin);
+    }
   }
 
   private static <V> V read(Topic<?, V> topic, Record<byte[], byte[]> record) {
@@ -222,7 +231,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     try {
       ManifestRules.requireVersion("version", manifest.getVersion(), now().toEpochMilli());
     } catch (InvalidInput e) {
-      throw new RejectedRecord(e.getMessage());
+      throw new RejectedRecord(RejectionKind.MANIFEST, e.getMessage());
     }
   }
 
@@ -296,7 +305,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void progress(PartitionProgress report) {
     if (report.getPartition() < 0 || report.getPartition() >= partitions) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.REPORT, String.format(
               Locale.ROOT,
               "partition %d is not among the pool's %d",
               report.getPartition(),
@@ -305,7 +314,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (report.getBody() instanceof ModelProgress model) {
       if (model.getPart() < 0 || model.getPart() >= model.getParts()) {
         throw new RejectedRecord(
-            String.format(
+            RejectionKind.REPORT, String.format(
                 Locale.ROOT,
                 "part %d of %d is none of its report",
                 model.getPart(),

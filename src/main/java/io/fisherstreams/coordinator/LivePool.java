@@ -262,6 +262,7 @@ final class LivePool {
             whole.offset(),
             whole.at(),
             whole.reason(),
+            whole.kind(),
             whole.stage(),
             whole.topic(),
             whole.partition(),

@@ -4,6 +4,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.record.FisherSums;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -48,7 +49,7 @@ final class ReportedSums {
         ends[2 * i + 1] = terms.size();
       } catch (NumberFormatException e) {
         throw new RejectedRecord(
-            "the Fisher sums of "
+            RejectionKind.REPORT, "the Fisher sums of "
                 + sums.getParameter()
                 + " are no decimal numbers: "
                 + shortened(sums.getTotal())

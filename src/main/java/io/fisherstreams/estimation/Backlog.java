@@ -1,5 +1,7 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.Limits;
@@ -173,13 +175,15 @@ final class Backlog {
       List<Long> more = Runs.with(runs, model.place(example.index(), partitions));
       if (more.size() > runs.size() && more.size() / 2 + claimed.size() > Limits.MAX_EXAMPLE_RUNS) {
         example.reject(
-            String.format(
-                Locale.ROOT,
-                "%s has %d gaps between its counted examples in partition %d; number the examples"
-                    + " without gaps, or publish the model again",
-                model.version(),
-                runs.size() / 2,
-                example.partition()));
+            new Rejection(
+                RejectionKind.LIMIT,
+                String.format(
+                    Locale.ROOT,
+                    "%s has %d gaps between its counted examples in partition %d; number the examples"
+                        + " without gaps, or publish the model again",
+                    model.version(),
+                    runs.size() / 2,
+                    example.partition())));
         rejected = true;
       } else {
         counted.put(example.partition(), more);
@@ -255,10 +259,10 @@ final class Backlog {
   }
 
   /** Rejects all waiting examples of a version. */
-  void rejectWaiting(ModelVersion version, String reason) {
+  void rejectWaiting(ModelVersion version, Rejection rejection) {
     List<PendingExample> examples = waiting.remove(version);
     if (examples != null) {
-      examples.forEach(example -> example.reject(reason));
+      examples.forEach(example -> example.reject(rejection));
     }
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.ModelVersion;
 import java.time.Duration;
@@ -25,7 +26,7 @@ final class Claim {
   private final long maxExamples;
   private final long began;
   private final List<PendingExample> examples = new ArrayList<>();
-  private final Map<PendingExample, String> rejections = new LinkedHashMap<>();
+  private final Map<PendingExample, Rejection> rejections = new LinkedHashMap<>();
   private long logged;
 
   /**
@@ -83,7 +84,7 @@ final class Claim {
    *
    * @param rejected with the reason
    */
-  void summed(List<List<PendingExample>> batches, Map<PendingExample, String> rejected) {
+  void summed(List<List<PendingExample>> batches, Map<PendingExample, Rejection> rejected) {
     rejections.putAll(rejected);
     batches.stream()
         .flatMap(List::stream)

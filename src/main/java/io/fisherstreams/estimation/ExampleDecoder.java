@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
@@ -11,6 +12,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.DType;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
@@ -35,24 +37,29 @@ final class ExampleDecoder {
   PendingExample read(ConsumerRecord<byte[], byte[]> record) {
     try {
       return accept(record);
-    } catch (RejectedRecord | SerializationException e) {
-      return PendingExample.rejected(record, e.getMessage());
+    } catch (RejectedRecord e) {
+      return PendingExample.rejected(record, e.rejection());
+    } catch (SerializationException e) {
+      return PendingExample.rejected(record, Rejection.unreadable(e));
     } catch (RuntimeException | StackOverflowError e) {
       if (FailureCause.isTransient(e)) {
         throw e;
       }
-      return PendingExample.rejected(record, "it cannot be decoded: " + FailureCause.text(e));
+      return PendingExample.rejected(
+          record,
+          new Rejection(
+              RejectionKind.UNREADABLE, "it cannot be decoded: " + FailureCause.text(e)));
     }
   }
 
   private PendingExample accept(ConsumerRecord<byte[], byte[]> record) {
     if (record.key() == null) {
-      throw new RejectedRecord("the record has no key");
+      throw new RejectedRecord(RejectionKind.KEY, "the record has no key");
     }
     LabelledExample value =
         topics.examples().value().deserializer().deserialize(record.topic(), record.value());
     if (value == null) {
-      throw new RejectedRecord("the record has no value");
+      throw new RejectedRecord(RejectionKind.EXAMPLE, "the record has no value");
     }
     ModelVersion version = new ModelVersion(value.getModel(), value.getVersion());
     EstimatedModel model =
@@ -61,12 +68,12 @@ final class ExampleDecoder {
     ExampleKey key = new ExampleKey(version, value.getIndex());
     String found = new String(record.key(), StandardCharsets.UTF_8);
     if (!key.toString().equals(found)) {
-      throw new RejectedRecord("key is '" + found + "', expected '" + key + "'");
+      throw new RejectedRecord(RejectionKind.KEY, "key is '" + found + "', expected '" + key + "'");
     }
     int home = model.partition(value.getIndex(), partitions);
     if (home != record.partition()) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.PARTITION, String.format(
               Locale.ROOT,
               "%s belongs to partition %d of %d, not to %d",
               key,
@@ -82,7 +89,7 @@ final class ExampleDecoder {
     for (ExampleInput input : value.getInputs()) {
       if (inputs.put(input.getName(), tensor(value, input)) != null) {
         throw new RejectedRecord(
-            String.format(
+            RejectionKind.EXAMPLE, String.format(
                 Locale.ROOT,
                 "example %d has the input %s twice",
                 value.getIndex(),
@@ -103,7 +110,7 @@ final class ExampleDecoder {
       return new InputTensor(dtype, input.getShape(), input.getData().slice());
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.EXAMPLE, String.format(
               Locale.ROOT,
               "example %d: input %s: %s",
               value.getIndex(),

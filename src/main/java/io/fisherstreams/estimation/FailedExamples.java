@@ -1,5 +1,7 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.record.ModelVersion;
 import java.util.LinkedHashMap;
@@ -27,25 +29,26 @@ final class FailedExamples {
   }
 
   /** Why an example is not tried again. */
-  Optional<String> givenUp(PendingExample example) {
+  Optional<Rejection> givenUp(PendingExample example) {
     return failures.givenUp(name(example)).map(FailedExamples::setAside);
   }
 
-  private static String setAside(String failures) {
-    return "set aside: the gradient stage " + failures;
+  private static Rejection setAside(String failures) {
+    return new Rejection(
+        RejectionKind.SET_ASIDE, "set aside: the gradient stage " + failures);
   }
 
   /**
    * Adds a batch to a model's sums as {@link LoadedModel#add} does. A batch with an example that
    * was in a failed batch is added one by one, so that only the cause fails again.
    */
-  Map<PendingExample, String> add(LoadedModel loaded, List<PendingExample> batch) {
+  Map<PendingExample, Rejection> add(LoadedModel loaded, List<PendingExample> batch) {
     boolean isDivided =
         !loaded.model().estimator().dependsOnBatches()
             && batch.stream().anyMatch(example -> failures.hasFailed(name(example)));
     List<List<PendingExample>> parts =
         isDivided ? batch.stream().map(List::of).toList() : List.of(batch);
-    Map<PendingExample, String> rejected = new LinkedHashMap<>();
+    Map<PendingExample, Rejection> rejected = new LinkedHashMap<>();
     for (List<PendingExample> part : parts) {
       try {
         rejected.putAll(loaded.add(part));
@@ -58,10 +61,10 @@ final class FailedExamples {
   }
 
   /** Notes that a model could not be loaded; returns why it is given up, if it is. */
-  Optional<String> loadFailed(ModelVersion version, Throwable failure) {
+  Optional<Rejection> loadFailed(ModelVersion version, Throwable failure) {
     failures.workFailed(version.toString(), failure);
-    Optional<String> reason = failures.givenUp(version.toString()).map(FailedExamples::setAside);
-    reason.ifPresent(why -> LOG.error("{} is {}", version, why));
-    return reason;
+    Optional<Rejection> rejection = failures.givenUp(version.toString()).map(FailedExamples::setAside);
+    rejection.ifPresent(why -> LOG.error("{} is {}", version, why.reason()));
+    return rejection;
   }
 }

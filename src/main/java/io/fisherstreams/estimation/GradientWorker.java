@@ -1,5 +1,7 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.device.Compute;
@@ -150,10 +152,10 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     arrivals.record(now);
     PendingExample example = decoder.read(record);
     if (!example.isHandled()) {
-      Optional<String> reason =
+      Optional<Rejection> rejection =
           failed.givenUp(example).or(() -> versions.unusable(example.version()));
-      if (reason.isPresent()) {
-        example.reject(reason.get());
+      if (rejection.isPresent()) {
+        example.reject(rejection.get());
       } else {
         arrivals.example(example.version(), now);
       }
@@ -191,7 +193,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       if (!versions.mayLoad(version, now) || !backlog.canTake(model, takesAll(version, now))) {
         continue;
       }
-      Optional<String> rejection = versions.overtaken(version);
+      Optional<Rejection> rejection = versions.overtaken(version);
       if (rejection.isPresent()) {
         backlog.rejectWaiting(version, rejection.get());
         continue;
@@ -235,11 +237,14 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       loaded = found.get();
       listener.claimed(version, 0);
       return () -> versions.markLoaded(version);
-    } catch (InvalidInput | RejectedRecord e) {
-      return () -> reject(version, e.getMessage());
+    } catch (InvalidInput e) {
+      Rejection mismatch = new Rejection(RejectionKind.MANIFEST_MISMATCH, e.getMessage());
+      return () -> reject(version, mismatch);
+    } catch (RejectedRecord e) {
+      return () -> reject(version, e.rejection());
     } catch (RuntimeException | StackOverflowError e) {
-      String reason = failed.loadFailed(version, e).orElseThrow(() -> failure(version, e));
-      return () -> reject(version, reason);
+      Rejection rejection = failed.loadFailed(version, e).orElseThrow(() -> failure(version, e));
+      return () -> reject(version, rejection);
     }
   }
 
@@ -253,16 +258,16 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
     claim = null;
   }
 
-  private void reject(ModelVersion version, String reason) {
-    LOG.warn("{}: its examples are rejected: {}", version, reason);
-    versions.markUnusable(version, reason);
-    backlog.rejectWaiting(version, reason);
+  private void reject(ModelVersion version, Rejection rejection) {
+    LOG.warn("{}: its examples are rejected: {}", version, rejection.reason());
+    versions.markUnusable(version, rejection);
+    backlog.rejectWaiting(version, rejection);
     claim = null;
   }
 
   /** On the other thread: adds batches to the claim's sums. */
   private Runnable add(ModelVersion version, List<List<PendingExample>> batches) {
-    Map<PendingExample, String> rejected = new LinkedHashMap<>();
+    Map<PendingExample, Rejection> rejected = new LinkedHashMap<>();
     for (List<PendingExample> batch : batches) {
       if (stopping || abandoned) {
         break;
@@ -314,7 +319,7 @@ final class GradientWorker implements ConsumerRebalanceListener, AutoCloseable {
       loaded.requireFinite();
       return true;
     } catch (InvalidInput e) {
-      versions.markUnusable(version, e.getMessage());
+      versions.markUnusable(version, new Rejection(RejectionKind.VALUES, e.getMessage()));
       return false;
     }
   }

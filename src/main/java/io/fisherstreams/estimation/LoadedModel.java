@@ -1,5 +1,7 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ExampleProgress;
@@ -53,14 +55,14 @@ final class LoadedModel implements ClaimCommit.Sums, AutoCloseable {
    *
    * @return the examples that were left out, with the reason
    */
-  Map<PendingExample, String> add(List<PendingExample> batch) {
-    Map<PendingExample, String> rejected = new LinkedHashMap<>();
+  Map<PendingExample, Rejection> add(List<PendingExample> batch) {
+    Map<PendingExample, Rejection> rejected = new LinkedHashMap<>();
     if (tryAdd(batch).isEmpty()) {
       return rejected;
     }
     if (!model.estimator().dependsOnBatches()) {
       for (PendingExample example : batch) {
-        tryAdd(List.of(example)).ifPresent(reason -> rejected.put(example, reason));
+        tryAdd(List.of(example)).ifPresent(why -> rejected.put(example, why));
       }
       return rejected;
     }
@@ -70,23 +72,27 @@ final class LoadedModel implements ClaimCommit.Sums, AutoCloseable {
         estimation.check(example.example());
         rest.add(example);
       } catch (InvalidInput e) {
-        rejected.put(example, e.getMessage());
+        rejected.put(example, unsuitable(e));
       }
     }
     if (!rest.isEmpty()) {
-      tryAdd(rest).ifPresent(reason -> rest.forEach(example -> rejected.put(example, reason)));
+      tryAdd(rest).ifPresent(why -> rest.forEach(example -> rejected.put(example, why)));
     }
     return rejected;
   }
 
-  private Optional<String> tryAdd(List<PendingExample> batch) {
+  private static Rejection unsuitable(InvalidInput cause) {
+    return new Rejection(RejectionKind.EXAMPLE, cause.getMessage());
+  }
+
+  private Optional<Rejection> tryAdd(List<PendingExample> batch) {
     try {
       List<Example> examples = batch.stream().map(PendingExample::example).toList();
       estimation.add(examples, sums);
       tokens += ExampleProgress.tokens(runtime, examples);
       return Optional.empty();
     } catch (InvalidInput e) {
-      return Optional.of(e.getMessage());
+      return Optional.of(unsuitable(e));
     }
   }
 

@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.record.ModelVersion;
@@ -21,7 +22,7 @@ final class PendingExample {
   private ConsumerRecord<byte[], byte[]> source;
   private Example example;
   private State state;
-  private String rejection;
+  private Rejection rejection;
   private long arrival;
 
   private PendingExample(
@@ -42,9 +43,9 @@ final class PendingExample {
   }
 
   /** A record that is rejected at once. */
-  static PendingExample rejected(ConsumerRecord<byte[], byte[]> source, String reason) {
+  static PendingExample rejected(ConsumerRecord<byte[], byte[]> source, Rejection rejection) {
     PendingExample record = new PendingExample(source, null, null);
-    record.reject(reason);
+    record.reject(rejection);
     return record;
   }
 
@@ -110,9 +111,9 @@ final class PendingExample {
   }
 
   /** Marks it as rejected, so that its commit dead-letters it. */
-  void reject(String reason) {
+  void reject(Rejection why) {
     state = State.REJECTED;
-    rejection = reason;
+    rejection = why;
     example = null;
   }
 
@@ -130,7 +131,7 @@ final class PendingExample {
   }
 
   /** Why it is rejected. */
-  String rejection() {
+  Rejection rejection() {
     return rejection;
   }
 }

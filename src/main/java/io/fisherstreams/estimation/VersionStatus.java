@@ -1,5 +1,6 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.RejectedRecord;
@@ -16,7 +17,7 @@ final class VersionStatus {
   static final Duration RETRY_INCOMPLETE = Duration.ofSeconds(5);
 
   private final ModelCatalog catalog;
-  private final Map<ModelVersion, String> unusable = new HashMap<>();
+  private final Map<ModelVersion, Rejection> unusable = new HashMap<>();
   private final Map<ModelVersion, Long> retryAt = new HashMap<>();
 
   VersionStatus(ModelCatalog catalog) {
@@ -24,12 +25,12 @@ final class VersionStatus {
   }
 
   /** Why a version is not the current one of its model; empty when it is. */
-  Optional<String> overtaken(ModelVersion version) {
+  Optional<Rejection> overtaken(ModelVersion version) {
     try {
       ModelCatalog.requireCurrent(catalog.latest(version), version);
       return Optional.empty();
     } catch (RejectedRecord e) {
-      return Optional.of(e.getMessage());
+      return Optional.of(e.rejection());
     }
   }
 
@@ -39,13 +40,13 @@ final class VersionStatus {
   }
 
   /** Why a version's model cannot be used; empty when it can, or was not tried. */
-  Optional<String> unusable(ModelVersion version) {
+  Optional<Rejection> unusable(ModelVersion version) {
     return Optional.ofNullable(unusable.get(version));
   }
 
   /** A version's model cannot be loaded, or its sums cannot be sent. */
-  void markUnusable(ModelVersion version, String reason) {
-    unusable.put(version, reason);
+  void markUnusable(ModelVersion version, Rejection rejection) {
+    unusable.put(version, rejection);
   }
 
   /** A version's checkpoint is not complete yet: it is tried again after five seconds. */

@@ -10,8 +10,8 @@ import java.util.Arrays;
 
 /**
  * Reads a gradient batch's bytes as float32 sums of squares over one shard. Unusable bytes are
- * rejected with an {@link IllegalArgumentException} that names the expected and the found value. A
- * call allocates only buffer views.
+ * rejected with an {@link IllegalArgumentException} that names the expected and the found value,
+ * entries that are no squares with an {@link InvalidEntry}. A call allocates only buffer views.
  */
 public final class GradientPayload {
   private GradientPayload() {}
@@ -59,7 +59,7 @@ public final class GradientPayload {
     }
     for (int j = 0; j < elements; j++) {
       if (!Double.isFinite(sums[j])) {
-        throw new IllegalArgumentException("a gradient of element " + j + " is NaN or infinite");
+        throw new InvalidEntry("a gradient of element " + j + " is NaN or infinite");
       }
       target[j] = (float) sums[j];
     }
@@ -126,8 +126,8 @@ public final class GradientPayload {
     }
   }
 
-  private static IllegalArgumentException notASquare(long element, float value) {
-    return new IllegalArgumentException(
+  private static InvalidEntry notASquare(long element, float value) {
+    return new InvalidEntry(
         "element " + element + " is " + value + ", expected a finite value of at least 0");
   }
 }

@@ -7,6 +7,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelName;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -30,7 +31,7 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
     Estimation estimation = manifest.getEstimation();
     if (estimation == null) {
       throw new RejectedRecord(
-          version(manifest) + " accepts no examples: its manifest has no estimation");
+          RejectionKind.NOT_WANTED, version(manifest) + " accepts no examples: its manifest has no estimation");
     }
     try {
       new ModelName(manifest.getModel());
@@ -47,7 +48,7 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
           estimation.getBatchSize());
     } catch (InvalidInput e) {
       throw new RejectedRecord(
-          version(manifest) + " accepts no examples: its estimation: " + e.getMessage());
+          RejectionKind.NOT_WANTED, version(manifest) + " accepts no examples: its estimation: " + e.getMessage());
     }
   }
 
@@ -101,11 +102,11 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
   /** Rejects an index that the model does not accept. */
   public void requireTaken(long index) {
     if (index < 0) {
-      throw new RejectedRecord("index is " + index + ", expected at least 0");
+      throw new RejectedRecord(RejectionKind.NOT_WANTED, "index is " + index + ", expected at least 0");
     }
     if (index >= manifest.getExamples() && manifest.getRefineEvery() == 0) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.NOT_WANTED, String.format(
               Locale.ROOT,
               "%s: example %d is beyond the %d that it accepts (refineEvery is 0)",
               version(),

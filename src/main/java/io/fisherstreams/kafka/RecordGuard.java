@@ -1,5 +1,7 @@
 package io.fisherstreams.kafka;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.FailedRecords.Handling;
 import io.fisherstreams.kafka.FailedRecords.Verdict;
 import java.util.Map;
@@ -29,7 +31,7 @@ public final class RecordGuard {
   /** Sends a record to {@code dead-letters}. */
   public interface DeadLetter {
     /** Sends it, with its content or with its name only. */
-    void send(String reason, boolean withContent);
+    void send(Rejection rejection, boolean withContent);
   }
 
   private final FailedRecords failures;
@@ -71,7 +73,9 @@ public final class RecordGuard {
             origin.offset(),
             verdict.reason());
         if (verdict.handling() != Handling.SKIP) {
-          deadLetter.send(verdict.reason(), verdict.handling() == Handling.SET_ASIDE);
+          deadLetter.send(
+              new Rejection(RejectionKind.SET_ASIDE, verdict.reason()),
+              verdict.handling() == Handling.SET_ASIDE);
         }
       }
     } catch (RuntimeException e) {

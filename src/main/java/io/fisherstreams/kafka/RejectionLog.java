@@ -1,6 +1,7 @@
 package io.fisherstreams.kafka;
 
 import io.fisherstreams.metrics.Meter;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Stage;
 import io.micrometer.core.instrument.Counter;
@@ -41,8 +42,9 @@ public final class RejectionLog {
   }
 
   /** Counts a rejected record, and logs it when its kind's count has one digit other than 0. */
-  public void rejected(String topic, int partition, long offset, String reason) {
-    counters.get(RejectionKind.of(reason)).increment();
+  public void rejected(String topic, int partition, long offset, Rejection rejection) {
+    String reason = rejection.reason();
+    counters.get(rejection.kind()).increment();
     long count = count(topic, reason);
     if (count == 1) {
       LOG.warn(

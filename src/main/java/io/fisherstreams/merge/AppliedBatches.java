@@ -8,6 +8,7 @@ import io.fisherstreams.merge.state.SummedBatch;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Runs;
 import io.fisherstreams.record.ShardKey.BatchName;
 import java.nio.ByteBuffer;
@@ -64,7 +65,7 @@ final class AppliedBatches {
       requireRoomForSource(shard, name.source());
     } else if (isClosed(name)) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.LIMIT, String.format(
               Locale.ROOT,
               "%s: %s is older than the %d runs of sequences that a shard remembers; it came before,"
                   + " or needs a sequence from %d on",
@@ -81,7 +82,7 @@ final class AppliedBatches {
     if (state.getApplied().size() >= Limits.MAX_SOURCES
         || characters + name.length() > Limits.MAX_SOURCES_LENGTH) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.LIMIT, String.format(
               Locale.ROOT,
               "%s has batches of %d sources with %d characters; at most %d with %d are accepted",
               shard,

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.fisher.InvalidEntry;
 import io.fisherstreams.fisher.FisherMoments;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
@@ -10,6 +11,7 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.ShardKey.BatchName;
 import io.fisherstreams.tensor.PartitionLayout.Slot;
@@ -177,14 +179,16 @@ final class FisherShard {
   private ByteBuffer decode(GradientBatch record) {
     try {
       return partition.scratch().decode(record, elements());
+    } catch (InvalidEntry e) {
+      throw new RejectedRecord(RejectionKind.VALUES, this + ": " + e.getMessage());
     } catch (IllegalArgumentException e) {
-      throw new RejectedRecord(this + ": " + e.getMessage());
+      throw new RejectedRecord(RejectionKind.BATCH, this + ": " + e.getMessage());
     }
   }
 
   private RejectedRecord otherContent(BatchName name) {
     return new RejectedRecord(
-        this
+        RejectionKind.OTHER_CONTENT, this
             + ": "
             + name
             + " came before with other content; send other content under a new sequence");
@@ -238,7 +242,7 @@ final class FisherShard {
     }
     if (manifest.getRefineEvery() <= 0) {
       throw new RejectedRecord(
-          model.id()
+          RejectionKind.NOT_WANTED, model.id()
               + " has its "
               + manifest.getExamples()
               + " examples and accepts no more (refineEvery is 0)");
@@ -348,7 +352,7 @@ final class FisherShard {
     for (int j = 0; j < elements(); j++) {
       if (Float.isInfinite(sum[j])) {
         throw new RejectedRecord(
-            this + ": with this batch the sum of element " + j + " is beyond float32");
+            RejectionKind.VALUES, this + ": with this batch the sum of element " + j + " is beyond float32");
       }
     }
   }

@@ -5,6 +5,7 @@ import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.FloatScan;
@@ -54,7 +55,7 @@ final class Intake {
       }
       if (shard.restore()) {
         throw new RejectedRecord(
-            shard + " came before with other content; publish changed content as a new version");
+            RejectionKind.OTHER_CONTENT, shard + " came before with other content; publish changed content as a new version");
       }
       partition.ledger().admit(identity.model()); // the accepted content is lost: this is new
     }
@@ -79,7 +80,7 @@ final class Intake {
     Shard shard = checkpoint.shard();
     if (data.remaining() != shard.bytes()) {
       throw new RejectedRecord(
-          shard.id()
+          RejectionKind.MANIFEST, shard.id()
               + " has "
               + data.remaining()
               + " bytes, expected "
@@ -99,14 +100,14 @@ final class Intake {
               : FloatScan.firstNaN(dtype, data, shard.elements());
       if (bad >= 0) {
         throw new RejectedRecord(
-            shard.id() + ": element " + bad + (mustBeFinite ? " is NaN or infinite" : " is NaN"));
+            RejectionKind.VALUES, shard.id() + ": element " + bad + (mustBeFinite ? " is NaN or infinite" : " is NaN"));
       }
     }
   }
 
   private static void requireKey(String found, ShardKey expected) {
     if (!expected.toString().equals(found)) {
-      throw new RejectedRecord("key is '" + found + "', expected '" + expected + "'");
+      throw new RejectedRecord(RejectionKind.KEY, "key is '" + found + "', expected '" + expected + "'");
     }
   }
 
@@ -126,18 +127,18 @@ final class Intake {
         && !source.equals(FisherShard.SEALED_SOURCE)
         && !source.startsWith(ShardKey.GRADIENT_SOURCE)) {
       throw new RejectedRecord(
-          "source '" + source + "': names that begin with '@' are reserved for the pipeline");
+          RejectionKind.BATCH, "source '" + source + "': names that begin with '@' are reserved for the pipeline");
     }
     if (source.length() > Limits.MAX_LABEL_LENGTH) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.LIMIT, String.format(
               Locale.ROOT,
               "source has %d characters, at most %d are accepted",
               source.length(),
               Limits.MAX_LABEL_LENGTH));
     }
     if (record.getExamples() < 1) {
-      throw new RejectedRecord("examples is " + record.getExamples() + ", expected at least 1");
+      throw new RejectedRecord(RejectionKind.BATCH, "examples is " + record.getExamples() + ", expected at least 1");
     }
   }
 

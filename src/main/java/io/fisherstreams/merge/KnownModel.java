@@ -5,6 +5,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Parameter;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.PartitionLayout;
 import io.fisherstreams.tensor.Shard;
 import io.fisherstreams.tensor.TensorInfo;
@@ -100,7 +101,7 @@ final class KnownModel {
         int shards = Shard.count(ManifestTensors.of(listed));
         if (shard < 0 || shard >= shards) {
           throw new RejectedRecord(
-              Shard.id(parameter, shard)
+              RejectionKind.MANIFEST_MISMATCH, Shard.id(parameter, shard)
                   + " of "
                   + id()
                   + ": there is no such shard, the parameter has "
@@ -109,7 +110,7 @@ final class KnownModel {
         int home = Shard.partition(parameter, shard, partitions);
         if (home != partition) {
           throw new RejectedRecord(
-              Shard.id(parameter, shard)
+              RejectionKind.PARTITION, Shard.id(parameter, shard)
                   + " of "
                   + id()
                   + " belongs to partition "
@@ -121,6 +122,6 @@ final class KnownModel {
         }
       }
     }
-    throw new RejectedRecord(Shard.id(parameter, shard) + " of " + id() + ": " + otherwise);
+    throw new RejectedRecord(RejectionKind.MANIFEST_MISMATCH, Shard.id(parameter, shard) + " of " + id() + ": " + otherwise);
   }
 }

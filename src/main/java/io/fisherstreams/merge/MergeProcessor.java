@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.RecordGuard;
@@ -15,6 +16,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Topic;
@@ -151,12 +153,11 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     guard.process(
         origin,
         () -> acceptOrReject(origin, record),
-        (reason, withContent) -> {
+        (rejection, withContent) -> {
           if (withContent) {
-            partition.outbox().deadLetter(record, origin, reason);
-            replace(origin.topic(), record);
+            reject(origin, record, rejection);
           } else {
-            partition.outbox().name(record, origin, reason);
+            partition.outbox().name(record, origin, rejection);
           }
         });
   }
@@ -164,13 +165,20 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
   private void acceptOrReject(RecordMetadata origin, Record<byte[], byte[]> record) {
     try {
       accept(origin, record);
-    } catch (RejectedRecord | SerializationException e) {
-      partition.outbox().deadLetter(record, origin, e.getMessage());
-      replace(origin.topic(), record);
+    } catch (RejectedRecord e) {
+      reject(origin, record, e.rejection());
+    } catch (SerializationException e) {
+      reject(origin, record, Rejection.unreadable(e));
     }
     if (partition.ledger().hasCompleted()) {
       report();
     }
+  }
+
+  private void reject(
+      RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
+    partition.outbox().deadLetter(record, origin, rejection);
+    replace(origin.topic(), record);
   }
 
   private void accept(RecordMetadata origin, Record<byte[], byte[]> record) {
@@ -178,7 +186,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (topic.equals(topics.mergePlans().name())) {
       plan(read(topics.mergePlans(), record));
     } else if (record.key() == null) {
-      throw new RejectedRecord("the record has no key");
+      throw new RejectedRecord(RejectionKind.KEY, "the record has no key");
     } else if (record.value() == null) {
       tombstone(topic, record);
     } else if (topic.equals(topics.checkpointShards().name())) {
@@ -196,7 +204,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (isInUse(topic, key(record))) {
       if (!Outbox.removesRejected(record)) {
         throw new RejectedRecord(
-            "a tombstone of '%s', which is in use; only the pipeline may retire a payload"
+            RejectionKind.TOMBSTONE, "a tombstone of '%s', which is in use; only the pipeline may retire a payload"
                 .formatted(key(record)));
       }
       resendAccepted(topic, key(record));

@@ -1,5 +1,6 @@
 package io.fisherstreams.merge;
 
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
@@ -121,16 +122,16 @@ final class Outbox {
   }
 
   /** Sends a rejected record to {@code dead-letters} as it came. */
-  void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
-    rejections.rejected(origin.topic(), origin.partition(), origin.offset(), reason);
-    forward(MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, reason));
+  void deadLetter(Record<byte[], byte[]> record, RecordMetadata origin, Rejection rejection) {
+    rejections.rejected(origin.topic(), origin.partition(), origin.offset(), rejection);
+    forward(MergeTopology.TO_DEAD_LETTERS, DeadLetters.of(record, origin, Stage.MERGE, rejection));
   }
 
   /** Sends a dead letter that names a record, without its content. */
-  void name(Record<byte[], byte[]> record, RecordMetadata origin, String reason) {
+  void name(Record<byte[], byte[]> record, RecordMetadata origin, Rejection rejection) {
     forward(
         MergeTopology.TO_DEAD_LETTERS,
-        DeadLetters.withoutContent(record, origin, Stage.MERGE, reason));
+        DeadLetters.withoutContent(record, origin, Stage.MERGE, rejection));
   }
 
   /**

@@ -15,6 +15,7 @@ import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PlannedModels;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.DType;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
@@ -67,7 +68,7 @@ record ResolvedPlan(
             "epoch of " + model.getModel(), model.getEpoch(), formula.readsFishers() ? 1 : 0);
       }
     } catch (InvalidInput e) {
-      throw new RejectedRecord(e.getMessage());
+      throw new RejectedRecord(RejectionKind.REPORT, e.getMessage());
     }
   }
 

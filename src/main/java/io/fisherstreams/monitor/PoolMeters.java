@@ -118,7 +118,7 @@ public final class PoolMeters {
     }
     for (DeadLetter letter : reading.deadLetters()) {
       counts.merge(
-          List.of(known(letter.stage()), RejectionKind.of(letter.reason()).text()),
+          List.of(known(letter.stage()), letter.kind().text()),
           1.0,
           Double::sum);
     }

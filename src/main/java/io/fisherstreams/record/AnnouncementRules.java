@@ -31,18 +31,20 @@ public final class AnnouncementRules {
   public static void check(String key, ModelManifest manifest, Accepted accepted) {
     String model = manifest.getModel();
     if (!model.equals(key)) {
-      throw new RejectedRecord("key is '" + key + "', the manifest names model '" + model + "'");
+      throw new RejectedRecord(RejectionKind.KEY, "key is '" + key + "', the manifest names model '" + model + "'");
     }
     requireRole(manifest, accepted);
     try {
       ManifestRules.check(manifest);
+    } catch (LimitExceeded e) {
+      throw new RejectedRecord(RejectionKind.LIMIT, e.getMessage());
     } catch (InvalidInput e) {
-      throw new RejectedRecord(e.getMessage());
+      throw new RejectedRecord(RejectionKind.MANIFEST, e.getMessage());
     }
     requireSuccessor(manifest, accepted);
     if (accepted.newest == null && accepted.models >= Limits.MAX_MODELS) {
       throw new RejectedRecord(
-          String.format(
+          RejectionKind.LIMIT, String.format(
               Locale.ROOT,
               "the pool has %d models, at most %d are accepted; withdraw one first",
               accepted.models,
@@ -53,14 +55,14 @@ public final class AnnouncementRules {
   private static void requireRole(ModelManifest manifest, Accepted accepted) {
     boolean isBase = manifest.getRole() == Role.BASE;
     if (isBase && accepted.base != null && !accepted.base.equals(manifest.getModel())) {
-      throw new RejectedRecord("the pool's base model is " + accepted.base + "; withdraw it first");
+      throw new RejectedRecord(RejectionKind.MANIFEST, "the pool's base model is " + accepted.base + "; withdraw it first");
     }
     if (!isBase && manifest.getModel().equals(accepted.base)) {
-      throw new RejectedRecord(accepted.base + " is the pool's base model");
+      throw new RejectedRecord(RejectionKind.MANIFEST, accepted.base + " is the pool's base model");
     }
     if (isBase && accepted.newest != null && accepted.newest.getRole() != Role.BASE) {
       throw new RejectedRecord(
-          manifest.getModel() + " is a fine-tuned model of the pool; withdraw it first");
+          RejectionKind.MANIFEST, manifest.getModel() + " is a fine-tuned model of the pool; withdraw it first");
     }
   }
 
@@ -69,7 +71,7 @@ public final class AnnouncementRules {
     ModelManifest newest = accepted.newest;
     if (version <= accepted.retired || (newest != null && version < newest.getVersion())) {
       throw new RejectedRecord(
-          manifest.getModel()
+          RejectionKind.STALE, manifest.getModel()
               + "@"
               + version
               + " is stale: the model has had version "
@@ -79,7 +81,7 @@ public final class AnnouncementRules {
         && version == newest.getVersion()
         && !ManifestRules.isSameContent(newest, manifest)) {
       throw new RejectedRecord(
-          manifest.getModel()
+          RejectionKind.OTHER_CONTENT, manifest.getModel()
               + "@"
               + version
               + " was announced before with other content; use a higher version");

@@ -12,6 +12,7 @@ import org.apache.kafka.common.header.Headers;
  * @param offset its own offset, by which commands name it
  * @param at its time, which is the rejected record's
  * @param reason why the record was rejected
+ * @param kind the kind of the reason
  * @param stage the stage that rejected it; {@code -} when no header says so
  * @param topic where the record was, with the pool's name; {@code -} when no header says so
  * @param partition where it was; {@code -} when no header says so
@@ -26,6 +27,7 @@ public record DeadLetter(
     long offset,
     Instant at,
     String reason,
+    RejectionKind kind,
     String stage,
     String topic,
     String partition,
@@ -43,6 +45,7 @@ public record DeadLetter(
         record.offset(),
         Instant.ofEpochMilli(record.timestamp()),
         DeadLetters.reason(headers),
+        DeadLetters.kind(headers),
         DeadLetters.text(headers, DeadLetters.STAGE).orElse(UNKNOWN),
         DeadLetters.text(headers, DeadLetters.TOPIC).orElse(UNKNOWN),
         DeadLetters.text(headers, DeadLetters.PARTITION).orElse(UNKNOWN),

@@ -15,11 +15,14 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
  * Dead letters: the key, value and headers of a rejected record unchanged, and headers with its
- * origin and the reason. Of a record that is too large to copy, the letter names size and hash.
+ * origin, the reason and its kind. Of a record that is too large to copy, the letter names size and hash.
  */
 public final class DeadLetters {
   /** Header: why the record was rejected, in English. */
   public static final String REASON = "fisherstreams.reason";
+
+  /** Header: the kind of the reason, by {@link RejectionKind#text}. */
+  public static final String KIND = "fisherstreams.kind";
 
   /** Header: the stage that rejected it, by {@link Stage#text}. */
   public static final String STAGE = "fisherstreams.stage";
@@ -40,7 +43,7 @@ public final class DeadLetters {
   public static final String SHA256 = "fisherstreams.sha256";
 
   private static final Set<String> OURS =
-      Set.of(REASON, STAGE, TOPIC, PARTITION, OFFSET, SIZE, SHA256);
+      Set.of(REASON, KIND, STAGE, TOPIC, PARTITION, OFFSET, SIZE, SHA256);
 
   // A message may quote the record's content; the header must fit into the topic's limit.
   private static final int MAX_REASON_LENGTH = 4096;
@@ -52,23 +55,23 @@ public final class DeadLetters {
 
   /** The dead letter of a rejected record. */
   public static Record<byte[], byte[]> of(
-      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
-    return letter(record, origin, stage, reason, PoolTopics.MAX_RECORD_BYTES);
+      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, Rejection rejection) {
+    return letter(record, origin, stage, rejection, PoolTopics.MAX_RECORD_BYTES);
   }
 
   /** The dead letter of a record of which it copies nothing. */
   public static Record<byte[], byte[]> withoutContent(
-      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, String reason) {
-    return letter(record, origin, stage, reason, -1);
+      Record<byte[], byte[]> record, RecordMetadata origin, Stage stage, Rejection rejection) {
+    return letter(record, origin, stage, rejection, -1);
   }
 
   private static Record<byte[], byte[]> letter(
       Record<byte[], byte[]> record,
       RecordMetadata origin,
       Stage stage,
-      String reason,
+      Rejection rejection,
       long maxCopied) {
-    Headers headers = headers(origin.topic(), origin.partition(), origin.offset(), stage, reason);
+    Headers headers = headers(origin.topic(), origin.partition(), origin.offset(), stage, rejection);
     long size = size(record.key(), record.value(), record.headers());
     boolean isCopied = size <= maxCopied;
     addContent(headers, record.headers(), record.value(), size, isCopied);
@@ -81,8 +84,8 @@ public final class DeadLetters {
 
   /** The dead letter of a rejected record, for topic {@code deadLetters}. */
   public static ProducerRecord<byte[], byte[]> of(
-      ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, String reason) {
-    Headers headers = headers(record.topic(), record.partition(), record.offset(), stage, reason);
+      ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, Rejection rejection) {
+    Headers headers = headers(record.topic(), record.partition(), record.offset(), stage, rejection);
     long size = size(record.key(), record.value(), record.headers());
     boolean isCopied = size <= PoolTopics.MAX_RECORD_BYTES;
     addContent(headers, record.headers(), record.value(), size, isCopied);
@@ -123,10 +126,11 @@ public final class DeadLetters {
   }
 
   private static Headers headers(
-      String topic, int partition, long offset, Stage stage, String reason) {
+      String topic, int partition, long offset, Stage stage, Rejection rejection) {
     Headers headers = new RecordHeaders();
-    String text = String.valueOf(reason);
+    String text = String.valueOf(rejection.reason());
     put(headers, REASON, text.substring(0, Math.min(text.length(), MAX_REASON_LENGTH)));
+    put(headers, KIND, rejection.kind().text());
     put(headers, STAGE, stage.text());
     put(headers, TOPIC, topic);
     put(headers, PARTITION, Integer.toString(partition));
@@ -137,6 +141,11 @@ public final class DeadLetters {
   /** The reason in a dead letter's headers. */
   public static String reason(Headers headers) {
     return text(headers, REASON).orElse("no reason given");
+  }
+
+  /** The kind in a dead letter's headers. */
+  public static RejectionKind kind(Headers headers) {
+    return text(headers, KIND).map(RejectionKind::of).orElse(RejectionKind.OTHER);
   }
 
   /**

@@ -186,14 +186,14 @@ public final class ManifestRules {
   /** Rejects a number above {@code max} with {@link InvalidInput}. */
   static void requireAtMost(String name, long value, long max) {
     if (value > max) {
-      throw new InvalidInput(
+      throw new LimitExceeded(
           String.format(Locale.ROOT, "%s: %d, at most %d are accepted", name, value, max));
     }
   }
 
   static void requireLength(String name, String text, int max) {
     if (text.length() > max) {
-      throw new InvalidInput(
+      throw new LimitExceeded(
           String.format(
               Locale.ROOT,
               "%s has %d characters, at most %d are accepted: '%s…'",
@@ -277,7 +277,7 @@ public final class ManifestRules {
         patterns.stream().mapToInt(String::length).sum(),
         Limits.MAX_PATTERNS_LENGTH);
     if (NamePatterns.of(patterns).work(tensors) > Limits.MAX_PATTERN_WORK) {
-      throw new InvalidInput(
+      throw new LimitExceeded(
           String.format(
               Locale.ROOT,
               "the exclusion patterns are too large to match %d names; use fewer and shorter ones",

@@ -59,7 +59,7 @@ public final class ManifestTensors {
             .orElseThrow(
                 () ->
                     new RejectedRecord(
-                        "parameter "
+                        RejectionKind.MANIFEST, "parameter "
                             + parameter.getName()
                             + " has the unknown dtype "
                             + parameter.getDtype()));
@@ -69,7 +69,7 @@ public final class ManifestTensors {
       return tensor;
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
-          "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
+          RejectionKind.MANIFEST, "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
     }
   }
 }

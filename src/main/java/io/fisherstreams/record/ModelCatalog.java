@@ -33,11 +33,12 @@ public interface ModelCatalog {
   /** Rejects a version other than that of the newest manifest with {@link RejectedRecord}. */
   static ModelManifest requireCurrent(Optional<ModelManifest> latest, ModelVersion named) {
     if (latest.isEmpty()) {
-      throw new RejectedRecord("model " + named.model() + " is unknown or withdrawn");
+      throw new RejectedRecord(RejectionKind.UNKNOWN_MODEL, "model " + named.model() + " is unknown or withdrawn");
     }
     long current = latest.get().getVersion();
     if (current != named.version()) {
       throw new RejectedRecord(
+          current > named.version() ? RejectionKind.STALE : RejectionKind.UNKNOWN_MODEL,
           named
               + (current > named.version()
                   ? " is stale: the current version is "

@@ -7,7 +7,15 @@ package io.fisherstreams.record;
 public final class RejectedRecord extends RuntimeException {
   private static final long serialVersionUID = 1L;
 
-  public RejectedRecord(String reason) {
+  private final RejectionKind kind;
+
+  public RejectedRecord(RejectionKind kind, String reason) {
     super(reason, null, false, false);
+    this.kind = kind;
+  }
+
+  /** The reason with its kind. */
+  public Rejection rejection() {
+    return new Rejection(kind, getMessage());
   }
 }

@@ -5,7 +5,6 @@ import com.fasterxml.jackson.core.JsonGenerator;
 import io.fisherstreams.record.DeadLetter;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RecordJson;
-import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.text.PrintableText;
 import java.io.IOException;
@@ -83,7 +82,7 @@ public final class DeadLetterJson {
     json.writeNumberField("offset", letter.offset());
     json.writeStringField("time", letter.at().toString());
     json.writeStringField("reason", letter.reason());
-    json.writeStringField("kind", RejectionKind.of(letter.reason()).text());
+    json.writeStringField("kind", letter.kind().text());
     json.writeStringField("stage", letter.stage());
     json.writeObjectFieldStart("origin");
     json.writeStringField("topic", letter.topic());

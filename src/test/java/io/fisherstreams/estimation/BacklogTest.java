@@ -3,6 +3,8 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.gradient.EstimatedModel;
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.Runs;
@@ -189,7 +191,7 @@ class BacklogTest {
     arrives(model, 2);
     arrives(model, 2);
     List<PendingExample> taken = takeAll(model);
-    taken.get(0).reject("bad label");
+    taken.get(0).reject(Pending.rejection("bad label"));
     backlog.count(model, List.of());
     assertThat(takeAll(model)).hasSize(1).doesNotContainAnyElementsOf(taken);
   }
@@ -212,7 +214,7 @@ class BacklogTest {
     assign(0, 1, 2, 3);
     LongStream.range(0, 3).forEach(index -> arrives(model, index));
     List<PendingExample> taken = takeAll(model);
-    taken.get(1).reject("bad label");
+    taken.get(1).reject(Pending.rejection("bad label"));
     backlog.count(model, List.of(taken.get(0), taken.get(2)));
     assertThat(backlog.canTake(model, true)).isFalse();
     arrives(model, 1);
@@ -242,14 +244,14 @@ class BacklogTest {
     arrives(model, 0);
     backlog.count(model, takeAll(model));
     arrives(model, 1);
-    backlog.rejectWaiting(model.version(), "stale");
+    backlog.rejectWaiting(model.version(), Pending.rejection("stale"));
     assertThat(backlog.waiting()).isEmpty();
     assertThat(backlog.counted()).containsExactly(new ModelVersion("m", 1));
     assertThat(backlog.forget(model.version())).containsExactly(0);
     assertThat(backlog.counted()).isEmpty();
     assertThat(backlog.takeHandled().get(1).rejected())
         .extracting(PendingExample::rejection)
-        .containsExactly("stale");
+        .containsExactly(Pending.rejection("stale"));
   }
 
   /**
@@ -364,7 +366,9 @@ class BacklogTest {
     assertThat(takeAll(model)).containsExactly(extends1, last, next);
     assertThat(beyond.rejection())
         .isEqualTo(
-            "m@1 has 65536 gaps between its counted examples in partition 0; number the examples"
-                + " without gaps, or publish the model again");
+            new Rejection(
+                RejectionKind.LIMIT,
+                "m@1 has 65536 gaps between its counted examples in partition 0; number the"
+                    + " examples without gaps, or publish the model again"));
   }
 }

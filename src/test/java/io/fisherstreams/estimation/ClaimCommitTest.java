@@ -3,6 +3,7 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.DeadLetters;
@@ -205,7 +206,11 @@ class ClaimCommitTest {
             new CountedExamples("m", 1L, List.of(0L, 0L)));
     assertThat(sent(topics.deadLetters()))
         .singleElement()
-        .satisfies(letter -> assertThat(DeadLetters.reason(letter.headers())).isEqualTo("no key"));
+        .satisfies(
+            letter -> {
+              assertThat(DeadLetters.reason(letter.headers())).isEqualTo("no key");
+              assertThat(DeadLetters.kind(letter.headers())).isEqualTo(RejectionKind.EXAMPLE);
+            });
     assertThat(heard).containsExactly("m@1 3 committed 1");
     assertThat(METERS.get("fisherstreams.gradient.tokens").counter().count())
         .isEqualTo(tokens + 12);
@@ -231,7 +236,11 @@ class ClaimCommitTest {
     Claim claim = new Claim(model, 1000, System.nanoTime());
     List<List<PendingExample>> batches = backlog.take(model, 1000, true);
     claim.add(batches);
-    claim.summed(batches, Map.of(batches.get(0).get(0), "bad", batches.get(0).get(1), "worse"));
+    claim.summed(batches, Map.of(
+            batches.get(0).get(0),
+            Pending.rejection("bad"),
+            batches.get(0).get(1),
+            Pending.rejection("worse")));
     assertThat(commits.commit(claim, sums(ClaimCommitTest::noFlush)))
         .isEqualTo(Map.of(examples(0), 2L));
     assertThat(sent(topics.countedExamples())).isEmpty();

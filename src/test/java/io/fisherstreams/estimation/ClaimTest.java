@@ -50,13 +50,13 @@ class ClaimTest {
     List<PendingExample> first = batch(0, 1);
     List<PendingExample> second = batch(2, 3);
     claim.add(List.of(first, second));
-    claim.summed(List.of(first, second), Map.of(second.get(0), "bad label"));
+    claim.summed(List.of(first, second), Map.of(second.get(0), Pending.rejection("bad label")));
     assertThat(first).extracting(PendingExample::bytes).containsExactly(0L, 0L);
     assertThat(second).extracting(PendingExample::bytes).containsExactly(10L, 0L);
     assertThat(second.get(0).isRejected()).as("before the claim ends").isFalse();
     assertThat(claim.end()).containsExactly(first.get(0), first.get(1), second.get(1));
     assertThat(second.get(0).isRejected()).isTrue();
-    assertThat(second.get(0).rejection()).isEqualTo("bad label");
+    assertThat(second.get(0).rejection()).isEqualTo(Pending.rejection("bad label"));
   }
 
   @Test

@@ -55,7 +55,7 @@ class CommitFrontTest {
     PendingExample between = add(4);
     front.add(late);
     assertThat(front.advance()).hasValue(new Committable(List.of(bad), 4, true));
-    between.reject("too");
+    between.reject(Pending.rejection("too"));
     assertThat(front.advance()).hasValue(new Committable(List.of(between, late), 6, true));
   }
 

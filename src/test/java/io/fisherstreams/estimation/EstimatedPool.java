@@ -3,6 +3,7 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolStatus;
@@ -22,7 +23,6 @@ import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.publish.EstimatedCheckpoint;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.publish.Publisher;
-import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelManifest;
@@ -241,7 +241,7 @@ public final class EstimatedPool {
       TopicReader.readToEnd(
           consumer,
           List.of(partition),
-          record -> reasons.add(DeadLetters.reason(record.headers())));
+          record -> reasons.add(Runbook.checkedReason(record.headers())));
     }
     return reasons;
   }

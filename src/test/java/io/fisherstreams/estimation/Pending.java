@@ -1,5 +1,7 @@
 package io.fisherstreams.estimation;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.record.Estimation;
@@ -37,7 +39,12 @@ final class Pending {
 
   /** A record that is rejected. */
   static PendingExample rejected(int partition, long offset, String reason) {
-    return PendingExample.rejected(source(partition, offset), reason);
+    return PendingExample.rejected(source(partition, offset), rejection(reason));
+  }
+
+  /** Why an example is rejected. */
+  static Rejection rejection(String reason) {
+    return new Rejection(RejectionKind.EXAMPLE, reason);
   }
 
   private static ConsumerRecord<byte[], byte[]> source(int partition, long offset) {

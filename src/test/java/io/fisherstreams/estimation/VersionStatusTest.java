@@ -2,6 +2,8 @@ package io.fisherstreams.estimation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
@@ -40,23 +42,26 @@ class VersionStatusTest {
 
   @Test
   void onlyTheCurrentVersionAcceptsExamples() {
-    assertThat(versions.overtaken(SECOND)).hasValue("model m is unknown or withdrawn");
+    assertThat(versions.overtaken(SECOND)).hasValue(
+            new Rejection(RejectionKind.UNKNOWN_MODEL, "model m is unknown or withdrawn"));
     announce(1);
-    assertThat(versions.overtaken(SECOND)).hasValue("m@2 is unknown: the newest version is 1");
+    assertThat(versions.overtaken(SECOND)).hasValue(
+            new Rejection(
+                RejectionKind.UNKNOWN_MODEL, "m@2 is unknown: the newest version is 1"));
     announce(2);
     assertThat(versions.overtaken(SECOND)).isEmpty();
     assertThat(versions.isOvertaken(SECOND)).isFalse();
     announce(3);
-    assertThat(versions.overtaken(SECOND)).hasValue("m@2 is stale: the current version is 3");
+    assertThat(versions.overtaken(SECOND)).hasValue(new Rejection(RejectionKind.STALE, "m@2 is stale: the current version is 3"));
     assertThat(versions.isOvertaken(SECOND)).isTrue();
   }
 
   @Test
   void anUnusableVersionStaysUnusable() {
     assertThat(versions.unusable(SECOND)).isEmpty();
-    versions.markUnusable(SECOND, "no config");
+    versions.markUnusable(SECOND, Pending.rejection("no config"));
     versions.markLoaded(SECOND);
-    assertThat(versions.unusable(SECOND)).hasValue("no config");
+    assertThat(versions.unusable(SECOND)).hasValue(Pending.rejection("no config"));
     assertThat(versions.unusable(new ModelVersion("m", 3))).isEmpty();
   }
 

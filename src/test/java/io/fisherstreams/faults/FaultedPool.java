@@ -3,6 +3,7 @@ package io.fisherstreams.faults;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
@@ -353,7 +354,7 @@ final class FaultedPool implements AutoCloseable {
         1,
         record -> {
           if (record.headers().lastHeader(DeadLetters.REASON) != null) {
-            reasons.add(DeadLetters.reason(record.headers()));
+            reasons.add(Runbook.checkedReason(record.headers()));
           }
         });
     return reasons;

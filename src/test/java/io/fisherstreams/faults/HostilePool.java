@@ -2,6 +2,7 @@ package io.fisherstreams.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
@@ -11,7 +12,6 @@ import io.fisherstreams.kafka.PoolProducer;
 import io.fisherstreams.local.PoolRunner;
 import io.fisherstreams.publish.Manifests;
 import io.fisherstreams.record.CheckpointShard;
-import io.fisherstreams.record.DeadLetters;
 import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.MergeMethods;
@@ -313,7 +313,7 @@ final class HostilePool implements AutoCloseable {
   /** The reasons of all dead letters. */
   List<String> reasons() {
     return records(topics.deadLetters()).stream()
-        .map(record -> DeadLetters.reason(record.headers()))
+        .map(record -> Runbook.checkedReason(record.headers()))
         .toList();
   }
 

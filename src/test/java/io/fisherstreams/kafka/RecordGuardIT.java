@@ -73,11 +73,11 @@ class RecordGuardIT {
           guard.process(
               origin,
               () -> copy(record),
-              (reason, withContent) ->
+              (rejection, withContent) ->
                   context.forward(
                       withContent
-                          ? DeadLetters.of(record, origin, Stage.MERGE, reason)
-                          : DeadLetters.withoutContent(record, origin, Stage.MERGE, reason),
+                          ? DeadLetters.of(record, origin, Stage.MERGE, rejection)
+                          : DeadLetters.withoutContent(record, origin, Stage.MERGE, rejection),
                       "dead-letters"));
         }
 

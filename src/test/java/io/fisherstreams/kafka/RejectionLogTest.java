@@ -2,11 +2,15 @@ package io.fisherstreams.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import io.fisherstreams.record.RejectionKind;
+import io.fisherstreams.record.Rejection;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
 import io.fisherstreams.record.Stage;
+import io.micrometer.core.instrument.Metrics;
+import io.micrometer.core.instrument.simple.SimpleMeterRegistry;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -36,9 +40,14 @@ final class RejectionLogTest {
   void rejectionsOfOneKindAreLoggedAtTheFirstTheTenthAndTheHundredth() {
     RejectionLog log = new RejectionLog(Stage.GRADIENT);
     for (int offset = 0; offset < 256; offset++) {
-      log.rejected("p.examples", 1, offset, "example " + offset + " has the input 'x'");
+      log.rejected(
+          "p.examples",
+          1,
+          offset,
+          new Rejection(RejectionKind.EXAMPLE, "example " + offset + " has the input 'x'"));
     }
-    log.rejected("p.examples", 1, 300, "the record has no value");
+    log.rejected(
+        "p.examples", 1, 300, new Rejection(RejectionKind.EXAMPLE, "the record has no value"));
     List<String> said = lines.list.stream().map(ILoggingEvent::getFormattedMessage).toList();
     assertThat(said)
         .containsExactly(
@@ -48,5 +57,27 @@ final class RejectionLogTest {
             "stage gradient has rejected 100 records of this kind, the last is p.examples partition"
                 + " 1 offset 99: example 99 has the input 'x'",
             "stage gradient rejects p.examples partition 1 offset 300: the record has no value");
+  }
+
+  @Test
+  void aRejectionCountsForItsKindWhateverItsReasonSays() {
+    SimpleMeterRegistry meters = new SimpleMeterRegistry();
+    Metrics.addRegistry(meters);
+    try {
+      RejectionLog log = new RejectionLog(Stage.MERGE);
+      log.rejected("p.models", 0, 1, new Rejection(RejectionKind.ALIAS, "the record has no key"));
+      assertThat(count(meters, "alias")).isEqualTo(1);
+      assertThat(count(meters, "key")).isZero();
+    } finally {
+      Metrics.removeRegistry(meters);
+    }
+  }
+
+  private static double count(SimpleMeterRegistry meters, String kind) {
+    return meters
+        .get("fisherstreams.rejected.records")
+        .tags("stage", "merge", "kind", kind)
+        .counter()
+        .count();
   }
 }

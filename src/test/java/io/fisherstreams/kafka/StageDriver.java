@@ -1,6 +1,6 @@
 package io.fisherstreams.kafka;
 
-import io.fisherstreams.record.DeadLetters;
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Topic;
 import java.io.IOException;
@@ -16,7 +16,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.Properties;
 import java.util.function.Supplier;
-import org.apache.kafka.common.header.Header;
 import org.apache.kafka.common.serialization.ByteArrayDeserializer;
 import org.apache.kafka.common.serialization.ByteArraySerializer;
 import org.apache.kafka.streams.StreamsConfig;
@@ -124,13 +123,8 @@ public final class StageDriver implements AutoCloseable {
   /** The reasons of the dead letters since the last call. */
   public List<String> reasons(PoolTopics topics) {
     return read(topics.deadLetters()).stream()
-        .map(record -> header(record, DeadLetters.REASON))
+        .map(record -> Runbook.checkedReason(record.headers()))
         .toList();
-  }
-
-  private static String header(TestRecord<byte[], byte[]> record, String name) {
-    Header header = record.headers().lastHeader(name);
-    return header == null ? null : new String(header.value(), StandardCharsets.UTF_8);
   }
 
   /** The driver itself, for its stores. */
