@@ -59,7 +59,8 @@ public final class Runbook {
 
   /**
    * The reason of a dead letter. Fails when the letter has another kind than the table says: a
-   * reason may have parts of several rows, and then has one of their kinds.
+   * reason may have parts of several rows, and then has one of their kinds; not every reason is in
+   * the table.
    */
   public static String checkedReason(Headers headers) {
     String reason = DeadLetters.reason(headers);
@@ -69,7 +70,9 @@ public final class Runbook {
             .filter(row -> row.isOf(reason))
             .map(Row::kind)
             .collect(Collectors.toCollection(LinkedHashSet::new));
-    assertThat(kinds).as("kinds of: %s", reason).contains(kind);
+    if (!kinds.isEmpty()) {
+      assertThat(kinds).as("kinds of: %s", reason).contains(kind);
+    }
     return reason;
   }
 }
