@@ -88,7 +88,9 @@ final class Aliases {
           case REMOVE -> remove(before, request, move);
           case HOLD, UNHOLD -> hold(before, request);
           case JUDGE -> judge(before, request, kept, whyNotKept, move);
-          case UNKNOWN -> throw new RejectedRecord(RejectionKind.ALIAS, "the alias request asks for an unknown action");
+          case UNKNOWN ->
+              throw new RejectedRecord(
+                  RejectionKind.ALIAS, "the alias request asks for an unknown action");
         };
     aliases.put(name, answer);
     return answer;
@@ -119,7 +121,8 @@ final class Aliases {
 
   private static void requireAtMost(String what, int found, int max) {
     if (found > max) {
-      throw new RejectedRecord(RejectionKind.LIMIT, what.formatted(found) + ", at most " + max + " are accepted");
+      throw new RejectedRecord(
+          RejectionKind.LIMIT, what.formatted(found) + ", at most " + max + " are accepted");
     }
   }
 

@@ -1,6 +1,5 @@
 package io.fisherstreams.coordinator;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.coordinator.state.CoordinatorState;
 import io.fisherstreams.kafka.FailedRecords;
@@ -21,6 +20,7 @@ import io.fisherstreams.record.PartitionProgress;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseProgress;
@@ -182,8 +182,7 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     tick(context.currentSystemTimeMs());
   }
 
-  private void reject(
-      RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
+  private void reject(RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
     rejections.rejected(origin.topic(), origin.partition(), origin.offset(), rejection);
     forward(
         CoordinatorTopology.TO_DEAD_LETTERS,
@@ -305,7 +304,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
   private void progress(PartitionProgress report) {
     if (report.getPartition() < 0 || report.getPartition() >= partitions) {
       throw new RejectedRecord(
-          RejectionKind.REPORT, String.format(
+          RejectionKind.REPORT,
+          String.format(
               Locale.ROOT,
               "partition %d is not among the pool's %d",
               report.getPartition(),
@@ -314,7 +314,8 @@ final class CoordinatorProcessor implements Processor<byte[], byte[], Object, Ob
     if (report.getBody() instanceof ModelProgress model) {
       if (model.getPart() < 0 || model.getPart() >= model.getParts()) {
         throw new RejectedRecord(
-            RejectionKind.REPORT, String.format(
+            RejectionKind.REPORT,
+            String.format(
                 Locale.ROOT,
                 "part %d of %d is none of its report",
                 model.getPart(),

@@ -49,7 +49,8 @@ final class ReportedSums {
         ends[2 * i + 1] = terms.size();
       } catch (NumberFormatException e) {
         throw new RejectedRecord(
-            RejectionKind.REPORT, "the Fisher sums of "
+            RejectionKind.REPORT,
+            "the Fisher sums of "
                 + sums.getParameter()
                 + " are no decimal numbers: "
                 + shortened(sums.getTotal())

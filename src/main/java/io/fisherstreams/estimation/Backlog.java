@@ -1,11 +1,11 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Runs;
 import java.util.ArrayList;
 import java.util.Collection;

@@ -1,8 +1,8 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Comparator;

@@ -1,6 +1,5 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.example.InputTensor;
@@ -12,6 +11,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.DType;
 import java.nio.charset.StandardCharsets;
@@ -47,8 +47,7 @@ final class ExampleDecoder {
       }
       return PendingExample.rejected(
           record,
-          new Rejection(
-              RejectionKind.UNREADABLE, "it cannot be decoded: " + FailureCause.text(e)));
+          new Rejection(RejectionKind.UNREADABLE, "it cannot be decoded: " + FailureCause.text(e)));
     }
   }
 
@@ -73,7 +72,8 @@ final class ExampleDecoder {
     int home = model.partition(value.getIndex(), partitions);
     if (home != record.partition()) {
       throw new RejectedRecord(
-          RejectionKind.PARTITION, String.format(
+          RejectionKind.PARTITION,
+          String.format(
               Locale.ROOT,
               "%s belongs to partition %d of %d, not to %d",
               key,
@@ -89,7 +89,8 @@ final class ExampleDecoder {
     for (ExampleInput input : value.getInputs()) {
       if (inputs.put(input.getName(), tensor(value, input)) != null) {
         throw new RejectedRecord(
-            RejectionKind.EXAMPLE, String.format(
+            RejectionKind.EXAMPLE,
+            String.format(
                 Locale.ROOT,
                 "example %d has the input %s twice",
                 value.getIndex(),
@@ -110,7 +111,8 @@ final class ExampleDecoder {
       return new InputTensor(dtype, input.getShape(), input.getData().slice());
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
-          RejectionKind.EXAMPLE, String.format(
+          RejectionKind.EXAMPLE,
+          String.format(
               Locale.ROOT,
               "example %d: input %s: %s",
               value.getIndex(),

@@ -1,9 +1,9 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -34,8 +34,7 @@ final class FailedExamples {
   }
 
   private static Rejection setAside(String failures) {
-    return new Rejection(
-        RejectionKind.SET_ASIDE, "set aside: the gradient stage " + failures);
+    return new Rejection(RejectionKind.SET_ASIDE, "set aside: the gradient stage " + failures);
   }
 
   /**
@@ -63,7 +62,8 @@ final class FailedExamples {
   /** Notes that a model could not be loaded; returns why it is given up, if it is. */
   Optional<Rejection> loadFailed(ModelVersion version, Throwable failure) {
     failures.workFailed(version.toString(), failure);
-    Optional<Rejection> rejection = failures.givenUp(version.toString()).map(FailedExamples::setAside);
+    Optional<Rejection> rejection =
+        failures.givenUp(version.toString()).map(FailedExamples::setAside);
     rejection.ifPresent(why -> LOG.error("{} is {}", version, why.reason()));
     return rejection;
   }

@@ -1,7 +1,5 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.device.Compute;
@@ -12,6 +10,8 @@ import io.fisherstreams.kafka.TopicModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Stage;
 import java.nio.file.Path;
 import java.time.Duration;

@@ -1,7 +1,5 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.InvalidInput;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.ExampleProgress;
@@ -10,6 +8,8 @@ import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.gradient.model.ModelRuntime;
 import io.fisherstreams.gradient.model.SquaredSums;
 import io.fisherstreams.record.GradientBatch;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.tensor.Shard;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;

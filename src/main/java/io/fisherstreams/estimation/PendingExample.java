@@ -1,9 +1,9 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
 import org.apache.kafka.clients.consumer.ConsumerRecord;
 
 /** A record of topic {@code examples} that its worker has read, until its offset is committed. */

@@ -1,9 +1,9 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Rejection;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;

@@ -16,8 +16,7 @@ public final class FileSize {
       long bytes = Files.size(file);
       if (bytes > maxBytes) {
         throw new InvalidInput(
-            String.format(
-                Locale.ROOT, "%s: %d bytes, expected at most %d", file, bytes, maxBytes));
+            String.format(Locale.ROOT, "%s: %d bytes, expected at most %d", file, bytes, maxBytes));
       }
     } catch (IOException e) {
       throw InvalidInput.unreadable(file, e);

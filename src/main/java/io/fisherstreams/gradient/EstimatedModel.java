@@ -31,7 +31,8 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
     Estimation estimation = manifest.getEstimation();
     if (estimation == null) {
       throw new RejectedRecord(
-          RejectionKind.NOT_WANTED, version(manifest) + " accepts no examples: its manifest has no estimation");
+          RejectionKind.NOT_WANTED,
+          version(manifest) + " accepts no examples: its manifest has no estimation");
     }
     try {
       new ModelName(manifest.getModel());
@@ -48,7 +49,8 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
           estimation.getBatchSize());
     } catch (InvalidInput e) {
       throw new RejectedRecord(
-          RejectionKind.NOT_WANTED, version(manifest) + " accepts no examples: its estimation: " + e.getMessage());
+          RejectionKind.NOT_WANTED,
+          version(manifest) + " accepts no examples: its estimation: " + e.getMessage());
     }
   }
 
@@ -102,11 +104,13 @@ public record EstimatedModel(ModelManifest manifest, Estimator estimator, int ba
   /** Rejects an index that the model does not accept. */
   public void requireTaken(long index) {
     if (index < 0) {
-      throw new RejectedRecord(RejectionKind.NOT_WANTED, "index is " + index + ", expected at least 0");
+      throw new RejectedRecord(
+          RejectionKind.NOT_WANTED, "index is " + index + ", expected at least 0");
     }
     if (index >= manifest.getExamples() && manifest.getRefineEvery() == 0) {
       throw new RejectedRecord(
-          RejectionKind.NOT_WANTED, String.format(
+          RejectionKind.NOT_WANTED,
+          String.format(
               Locale.ROOT,
               "%s: example %d is beyond the %d that it accepts (refineEvery is 0)",
               version(),

@@ -1,9 +1,9 @@
 package io.fisherstreams.kafka;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.FailedRecords.Handling;
 import io.fisherstreams.kafka.FailedRecords.Verdict;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import java.util.Map;
 import java.util.Optional;
 import org.apache.kafka.common.KafkaException;

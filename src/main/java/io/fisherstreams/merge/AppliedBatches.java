@@ -65,7 +65,8 @@ final class AppliedBatches {
       requireRoomForSource(shard, name.source());
     } else if (isClosed(name)) {
       throw new RejectedRecord(
-          RejectionKind.LIMIT, String.format(
+          RejectionKind.LIMIT,
+          String.format(
               Locale.ROOT,
               "%s: %s is older than the %d runs of sequences that a shard remembers; it came before,"
                   + " or needs a sequence from %d on",
@@ -82,7 +83,8 @@ final class AppliedBatches {
     if (state.getApplied().size() >= Limits.MAX_SOURCES
         || characters + name.length() > Limits.MAX_SOURCES_LENGTH) {
       throw new RejectedRecord(
-          RejectionKind.LIMIT, String.format(
+          RejectionKind.LIMIT,
+          String.format(
               Locale.ROOT,
               "%s has batches of %d sources with %d characters; at most %d with %d are accepted",
               shard,

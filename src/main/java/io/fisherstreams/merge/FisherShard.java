@@ -1,7 +1,7 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.fisher.InvalidEntry;
 import io.fisherstreams.fisher.FisherMoments;
+import io.fisherstreams.fisher.InvalidEntry;
 import io.fisherstreams.merge.payload.PayloadName;
 import io.fisherstreams.merge.state.OpenBatch;
 import io.fisherstreams.merge.state.SealedFisher;
@@ -188,7 +188,8 @@ final class FisherShard {
 
   private RejectedRecord otherContent(BatchName name) {
     return new RejectedRecord(
-        RejectionKind.OTHER_CONTENT, this
+        RejectionKind.OTHER_CONTENT,
+        this
             + ": "
             + name
             + " came before with other content; send other content under a new sequence");
@@ -242,7 +243,8 @@ final class FisherShard {
     }
     if (manifest.getRefineEvery() <= 0) {
       throw new RejectedRecord(
-          RejectionKind.NOT_WANTED, model.id()
+          RejectionKind.NOT_WANTED,
+          model.id()
               + " has its "
               + manifest.getExamples()
               + " examples and accepts no more (refineEvery is 0)");
@@ -352,7 +354,8 @@ final class FisherShard {
     for (int j = 0; j < elements(); j++) {
       if (Float.isInfinite(sum[j])) {
         throw new RejectedRecord(
-            RejectionKind.VALUES, this + ": with this batch the sum of element " + j + " is beyond float32");
+            RejectionKind.VALUES,
+            this + ": with this batch the sum of element " + j + " is beyond float32");
       }
     }
   }

@@ -55,7 +55,8 @@ final class Intake {
       }
       if (shard.restore()) {
         throw new RejectedRecord(
-            RejectionKind.OTHER_CONTENT, shard + " came before with other content; publish changed content as a new version");
+            RejectionKind.OTHER_CONTENT,
+            shard + " came before with other content; publish changed content as a new version");
       }
       partition.ledger().admit(identity.model()); // the accepted content is lost: this is new
     }
@@ -80,7 +81,8 @@ final class Intake {
     Shard shard = checkpoint.shard();
     if (data.remaining() != shard.bytes()) {
       throw new RejectedRecord(
-          RejectionKind.MANIFEST, shard.id()
+          RejectionKind.MANIFEST,
+          shard.id()
               + " has "
               + data.remaining()
               + " bytes, expected "
@@ -100,14 +102,16 @@ final class Intake {
               : FloatScan.firstNaN(dtype, data, shard.elements());
       if (bad >= 0) {
         throw new RejectedRecord(
-            RejectionKind.VALUES, shard.id() + ": element " + bad + (mustBeFinite ? " is NaN or infinite" : " is NaN"));
+            RejectionKind.VALUES,
+            shard.id() + ": element " + bad + (mustBeFinite ? " is NaN or infinite" : " is NaN"));
       }
     }
   }
 
   private static void requireKey(String found, ShardKey expected) {
     if (!expected.toString().equals(found)) {
-      throw new RejectedRecord(RejectionKind.KEY, "key is '" + found + "', expected '" + expected + "'");
+      throw new RejectedRecord(
+          RejectionKind.KEY, "key is '" + found + "', expected '" + expected + "'");
     }
   }
 
@@ -127,18 +131,21 @@ final class Intake {
         && !source.equals(FisherShard.SEALED_SOURCE)
         && !source.startsWith(ShardKey.GRADIENT_SOURCE)) {
       throw new RejectedRecord(
-          RejectionKind.BATCH, "source '" + source + "': names that begin with '@' are reserved for the pipeline");
+          RejectionKind.BATCH,
+          "source '" + source + "': names that begin with '@' are reserved for the pipeline");
     }
     if (source.length() > Limits.MAX_LABEL_LENGTH) {
       throw new RejectedRecord(
-          RejectionKind.LIMIT, String.format(
+          RejectionKind.LIMIT,
+          String.format(
               Locale.ROOT,
               "source has %d characters, at most %d are accepted",
               source.length(),
               Limits.MAX_LABEL_LENGTH));
     }
     if (record.getExamples() < 1) {
-      throw new RejectedRecord(RejectionKind.BATCH, "examples is " + record.getExamples() + ", expected at least 1");
+      throw new RejectedRecord(
+          RejectionKind.BATCH, "examples is " + record.getExamples() + ", expected at least 1");
     }
   }
 

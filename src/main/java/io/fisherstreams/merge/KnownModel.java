@@ -101,7 +101,8 @@ final class KnownModel {
         int shards = Shard.count(ManifestTensors.of(listed));
         if (shard < 0 || shard >= shards) {
           throw new RejectedRecord(
-              RejectionKind.MANIFEST_MISMATCH, Shard.id(parameter, shard)
+              RejectionKind.MANIFEST_MISMATCH,
+              Shard.id(parameter, shard)
                   + " of "
                   + id()
                   + ": there is no such shard, the parameter has "
@@ -110,7 +111,8 @@ final class KnownModel {
         int home = Shard.partition(parameter, shard, partitions);
         if (home != partition) {
           throw new RejectedRecord(
-              RejectionKind.PARTITION, Shard.id(parameter, shard)
+              RejectionKind.PARTITION,
+              Shard.id(parameter, shard)
                   + " of "
                   + id()
                   + " belongs to partition "
@@ -122,6 +124,8 @@ final class KnownModel {
         }
       }
     }
-    throw new RejectedRecord(RejectionKind.MANIFEST_MISMATCH, Shard.id(parameter, shard) + " of " + id() + ": " + otherwise);
+    throw new RejectedRecord(
+        RejectionKind.MANIFEST_MISMATCH,
+        Shard.id(parameter, shard) + " of " + id() + ": " + otherwise);
   }
 }

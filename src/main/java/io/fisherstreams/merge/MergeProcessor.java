@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.fisher.MergeKernel;
 import io.fisherstreams.kafka.FailedRecords;
 import io.fisherstreams.kafka.RecordGuard;
@@ -16,6 +15,7 @@ import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.RejectedRecord;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Role;
 import io.fisherstreams.record.ShardKey;
@@ -175,8 +175,7 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     }
   }
 
-  private void reject(
-      RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
+  private void reject(RecordMetadata origin, Record<byte[], byte[]> record, Rejection rejection) {
     partition.outbox().deadLetter(record, origin, rejection);
     replace(origin.topic(), record);
   }
@@ -204,7 +203,8 @@ final class MergeProcessor implements Processor<byte[], byte[], Object, Object> 
     if (isInUse(topic, key(record))) {
       if (!Outbox.removesRejected(record)) {
         throw new RejectedRecord(
-            RejectionKind.TOMBSTONE, "a tombstone of '%s', which is in use; only the pipeline may retire a payload"
+            RejectionKind.TOMBSTONE,
+            "a tombstone of '%s', which is in use; only the pipeline may retire a payload"
                 .formatted(key(record)));
       }
       resendAccepted(topic, key(record));

@@ -1,6 +1,5 @@
 package io.fisherstreams.merge;
 
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.kafka.RejectionLog;
 import io.fisherstreams.record.CheckpointShard;
 import io.fisherstreams.record.DeadLetters;
@@ -9,6 +8,7 @@ import io.fisherstreams.record.MergedTensor;
 import io.fisherstreams.record.ModelProgress;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PartitionProgress;
+import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.ReleaseProgress;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;

@@ -117,10 +117,7 @@ public final class PoolMeters {
       counts.put(List.of(stage.text(), RejectionKind.OTHER.text()), 0.0);
     }
     for (DeadLetter letter : reading.deadLetters()) {
-      counts.merge(
-          List.of(known(letter.stage()), letter.kind().text()),
-          1.0,
-          Double::sum);
+      counts.merge(List.of(known(letter.stage()), letter.kind().text()), 1.0, Double::sum);
     }
   }
 

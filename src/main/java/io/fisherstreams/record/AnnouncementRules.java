@@ -31,7 +31,8 @@ public final class AnnouncementRules {
   public static void check(String key, ModelManifest manifest, Accepted accepted) {
     String model = manifest.getModel();
     if (!model.equals(key)) {
-      throw new RejectedRecord(RejectionKind.KEY, "key is '" + key + "', the manifest names model '" + model + "'");
+      throw new RejectedRecord(
+          RejectionKind.KEY, "key is '" + key + "', the manifest names model '" + model + "'");
     }
     requireRole(manifest, accepted);
     try {
@@ -44,7 +45,8 @@ public final class AnnouncementRules {
     requireSuccessor(manifest, accepted);
     if (accepted.newest == null && accepted.models >= Limits.MAX_MODELS) {
       throw new RejectedRecord(
-          RejectionKind.LIMIT, String.format(
+          RejectionKind.LIMIT,
+          String.format(
               Locale.ROOT,
               "the pool has %d models, at most %d are accepted; withdraw one first",
               accepted.models,
@@ -55,14 +57,17 @@ public final class AnnouncementRules {
   private static void requireRole(ModelManifest manifest, Accepted accepted) {
     boolean isBase = manifest.getRole() == Role.BASE;
     if (isBase && accepted.base != null && !accepted.base.equals(manifest.getModel())) {
-      throw new RejectedRecord(RejectionKind.MANIFEST, "the pool's base model is " + accepted.base + "; withdraw it first");
+      throw new RejectedRecord(
+          RejectionKind.MANIFEST,
+          "the pool's base model is " + accepted.base + "; withdraw it first");
     }
     if (!isBase && manifest.getModel().equals(accepted.base)) {
       throw new RejectedRecord(RejectionKind.MANIFEST, accepted.base + " is the pool's base model");
     }
     if (isBase && accepted.newest != null && accepted.newest.getRole() != Role.BASE) {
       throw new RejectedRecord(
-          RejectionKind.MANIFEST, manifest.getModel() + " is a fine-tuned model of the pool; withdraw it first");
+          RejectionKind.MANIFEST,
+          manifest.getModel() + " is a fine-tuned model of the pool; withdraw it first");
     }
   }
 
@@ -71,7 +76,8 @@ public final class AnnouncementRules {
     ModelManifest newest = accepted.newest;
     if (version <= accepted.retired || (newest != null && version < newest.getVersion())) {
       throw new RejectedRecord(
-          RejectionKind.STALE, manifest.getModel()
+          RejectionKind.STALE,
+          manifest.getModel()
               + "@"
               + version
               + " is stale: the model has had version "
@@ -81,7 +87,8 @@ public final class AnnouncementRules {
         && version == newest.getVersion()
         && !ManifestRules.isSameContent(newest, manifest)) {
       throw new RejectedRecord(
-          RejectionKind.OTHER_CONTENT, manifest.getModel()
+          RejectionKind.OTHER_CONTENT,
+          manifest.getModel()
               + "@"
               + version
               + " was announced before with other content; use a higher version");

@@ -15,7 +15,8 @@ import org.apache.kafka.streams.processor.api.RecordMetadata;
 
 /**
  * Dead letters: the key, value and headers of a rejected record unchanged, and headers with its
- * origin, the reason and its kind. Of a record that is too large to copy, the letter names size and hash.
+ * origin, the reason and its kind. Of a record that is too large to copy, the letter names size and
+ * hash.
  */
 public final class DeadLetters {
   /** Header: why the record was rejected, in English. */
@@ -71,7 +72,8 @@ public final class DeadLetters {
       Stage stage,
       Rejection rejection,
       long maxCopied) {
-    Headers headers = headers(origin.topic(), origin.partition(), origin.offset(), stage, rejection);
+    Headers headers =
+        headers(origin.topic(), origin.partition(), origin.offset(), stage, rejection);
     long size = size(record.key(), record.value(), record.headers());
     boolean isCopied = size <= maxCopied;
     addContent(headers, record.headers(), record.value(), size, isCopied);
@@ -85,7 +87,8 @@ public final class DeadLetters {
   /** The dead letter of a rejected record, for topic {@code deadLetters}. */
   public static ProducerRecord<byte[], byte[]> of(
       ConsumerRecord<byte[], byte[]> record, String deadLetters, Stage stage, Rejection rejection) {
-    Headers headers = headers(record.topic(), record.partition(), record.offset(), stage, rejection);
+    Headers headers =
+        headers(record.topic(), record.partition(), record.offset(), stage, rejection);
     long size = size(record.key(), record.value(), record.headers());
     boolean isCopied = size <= PoolTopics.MAX_RECORD_BYTES;
     addContent(headers, record.headers(), record.value(), size, isCopied);

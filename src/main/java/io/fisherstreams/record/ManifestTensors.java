@@ -59,7 +59,8 @@ public final class ManifestTensors {
             .orElseThrow(
                 () ->
                     new RejectedRecord(
-                        RejectionKind.MANIFEST, "parameter "
+                        RejectionKind.MANIFEST,
+                        "parameter "
                             + parameter.getName()
                             + " has the unknown dtype "
                             + parameter.getDtype()));
@@ -69,7 +70,8 @@ public final class ManifestTensors {
       return tensor;
     } catch (IllegalArgumentException | ArithmeticException e) {
       throw new RejectedRecord(
-          RejectionKind.MANIFEST, "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
+          RejectionKind.MANIFEST,
+          "parameter " + parameter.getName() + " has no valid shape: " + e.getMessage());
     }
   }
 }

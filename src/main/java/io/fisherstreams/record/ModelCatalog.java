@@ -33,7 +33,8 @@ public interface ModelCatalog {
   /** Rejects a version other than that of the newest manifest with {@link RejectedRecord}. */
   static ModelManifest requireCurrent(Optional<ModelManifest> latest, ModelVersion named) {
     if (latest.isEmpty()) {
-      throw new RejectedRecord(RejectionKind.UNKNOWN_MODEL, "model " + named.model() + " is unknown or withdrawn");
+      throw new RejectedRecord(
+          RejectionKind.UNKNOWN_MODEL, "model " + named.model() + " is unknown or withdrawn");
     }
     long current = latest.get().getVersion();
     if (current != named.version()) {

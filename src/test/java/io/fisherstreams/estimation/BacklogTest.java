@@ -3,10 +3,10 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import io.fisherstreams.gradient.EstimatedModel;
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.Limits;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Runs;
 import java.util.ArrayList;
 import java.util.Collections;

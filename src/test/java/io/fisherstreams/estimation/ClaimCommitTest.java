@@ -3,7 +3,6 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatExceptionOfType;
 
-import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.record.CountedExamples;
 import io.fisherstreams.record.DeadLetters;
@@ -11,6 +10,7 @@ import io.fisherstreams.record.Encoding;
 import io.fisherstreams.record.GradientBatch;
 import io.fisherstreams.record.ModelVersion;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Topic;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.tensor.DType;
@@ -236,7 +236,9 @@ class ClaimCommitTest {
     Claim claim = new Claim(model, 1000, System.nanoTime());
     List<List<PendingExample>> batches = backlog.take(model, 1000, true);
     claim.add(batches);
-    claim.summed(batches, Map.of(
+    claim.summed(
+        batches,
+        Map.of(
             batches.get(0).get(0),
             Pending.rejection("bad"),
             batches.get(0).get(1),

@@ -3,7 +3,6 @@ package io.fisherstreams.estimation;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.awaitility.Awaitility.await;
 
-import io.fisherstreams.record.Runbook;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.coordinator.PoolStatus;
@@ -29,6 +28,7 @@ import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;

@@ -1,11 +1,11 @@
 package io.fisherstreams.estimation;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.gradient.EstimatedModel;
 import io.fisherstreams.gradient.example.Example;
 import io.fisherstreams.record.Estimation;
 import io.fisherstreams.record.ModelManifest;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Role;
 import java.util.List;
 import java.util.Map;

@@ -2,11 +2,11 @@ package io.fisherstreams.estimation;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import io.fisherstreams.record.ModelCatalog;
 import io.fisherstreams.record.ModelManifest;
 import io.fisherstreams.record.ModelVersion;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import java.time.Duration;
 import java.util.HashMap;
 import java.util.Map;
@@ -42,17 +42,18 @@ class VersionStatusTest {
 
   @Test
   void onlyTheCurrentVersionAcceptsExamples() {
-    assertThat(versions.overtaken(SECOND)).hasValue(
-            new Rejection(RejectionKind.UNKNOWN_MODEL, "model m is unknown or withdrawn"));
+    assertThat(versions.overtaken(SECOND))
+        .hasValue(new Rejection(RejectionKind.UNKNOWN_MODEL, "model m is unknown or withdrawn"));
     announce(1);
-    assertThat(versions.overtaken(SECOND)).hasValue(
-            new Rejection(
-                RejectionKind.UNKNOWN_MODEL, "m@2 is unknown: the newest version is 1"));
+    assertThat(versions.overtaken(SECOND))
+        .hasValue(
+            new Rejection(RejectionKind.UNKNOWN_MODEL, "m@2 is unknown: the newest version is 1"));
     announce(2);
     assertThat(versions.overtaken(SECOND)).isEmpty();
     assertThat(versions.isOvertaken(SECOND)).isFalse();
     announce(3);
-    assertThat(versions.overtaken(SECOND)).hasValue(new Rejection(RejectionKind.STALE, "m@2 is stale: the current version is 3"));
+    assertThat(versions.overtaken(SECOND))
+        .hasValue(new Rejection(RejectionKind.STALE, "m@2 is stale: the current version is 3"));
     assertThat(versions.isOvertaken(SECOND)).isTrue();
   }
 

@@ -3,7 +3,6 @@ package io.fisherstreams.faults;
 import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.Runbook;
 import io.fisherstreams.checkpoint.Checkpoint;
 import io.fisherstreams.coordinator.PoolViewReader;
 import io.fisherstreams.faults.Guarantee.BytesAreThoseOfTheUndisturbedRun;
@@ -32,6 +31,7 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.serde.SchemaRegistry;
 import io.fisherstreams.release.ReleaseFeed;

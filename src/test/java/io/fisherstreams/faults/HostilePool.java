@@ -2,7 +2,6 @@ package io.fisherstreams.faults;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.Runbook;
 import io.fisherstreams.coordinator.PlanPolicy;
 import io.fisherstreams.estimation.GradientOptions;
 import io.fisherstreams.estimation.GradientStage;
@@ -20,6 +19,7 @@ import io.fisherstreams.record.PlannedModel;
 import io.fisherstreams.record.PoolTopics;
 import io.fisherstreams.record.Release;
 import io.fisherstreams.record.ReleaseStatus;
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.ShardKey;
 import io.fisherstreams.record.Stage;
 import io.fisherstreams.record.Topic;

@@ -2,12 +2,12 @@ package io.fisherstreams.kafka;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import io.fisherstreams.record.RejectionKind;
-import io.fisherstreams.record.Rejection;
 import ch.qos.logback.classic.Level;
 import ch.qos.logback.classic.Logger;
 import ch.qos.logback.classic.spi.ILoggingEvent;
 import ch.qos.logback.core.read.ListAppender;
+import io.fisherstreams.record.Rejection;
+import io.fisherstreams.record.RejectionKind;
 import io.fisherstreams.record.Stage;
 import io.micrometer.core.instrument.Metrics;
 import io.micrometer.core.instrument.simple.SimpleMeterRegistry;

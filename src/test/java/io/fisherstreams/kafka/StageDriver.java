@@ -1,7 +1,7 @@
 package io.fisherstreams.kafka;
 
-import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.PoolTopics;
+import io.fisherstreams.record.Runbook;
 import io.fisherstreams.record.Topic;
 import java.io.IOException;
 import java.io.UncheckedIOException;

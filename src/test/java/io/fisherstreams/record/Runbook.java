@@ -47,7 +47,10 @@ public final class Runbook {
     Matcher row = ROW.matcher(document.substring(document.indexOf("| reason contains |")));
     while (row.find()) {
       String kind = row.group(2);
-      QUOTED.matcher(row.group(1)).results().forEach(part -> rows.add(new Row(part.group(1), kind)));
+      QUOTED
+          .matcher(row.group(1))
+          .results()
+          .forEach(part -> rows.add(new Row(part.group(1), kind)));
     }
     return rows;
   }
