@@ -5,6 +5,7 @@ import io.fisherstreams.tensor.TensorInfo;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SortedMap;
 import java.util.TreeMap;
@@ -42,6 +43,10 @@ public record TiedWeights(SortedMap<String, String> sources) {
           "qwen2",
           "qwen2_moe",
           "stablelm");
+
+  private static final String HEAD = "lm_head.weight";
+  private static final List<String> LANGUAGE_MODELS =
+      List.of("ForCausalLM", "LMHeadModel", "ForConditionalGeneration");
 
   /** No tied tensor. */
   public static final TiedWeights NONE = new TiedWeights(Collections.emptySortedMap());
@@ -128,6 +133,37 @@ public record TiedWeights(SortedMap<String, String> sources) {
           }
         });
     return List.copyOf(sentences);
+  }
+
+  /**
+   * The same for a language model whose file has the tied head under the embedding's name only.
+   *
+   * @param isExcluded by a pattern
+   * @return a sentence if one of the two names is excluded
+   */
+  public static Optional<String> exclusionOfImpliedHead(
+      Checkpoint base, Predicate<String> isExcluded) {
+    if (isUntied(base)
+        || base.tensors().containsKey(HEAD)
+        || base.configText("architectures").filter(TiedWeights::hasHead).isEmpty()) {
+      return Optional.empty();
+    }
+    List<String> names = new ArrayList<>(base.tensors().keySet());
+    names.add(HEAD);
+    return Optional.ofNullable(TiedNames.pairs(names).get(HEAD))
+        .filter(source -> isExcluded.test(source) != isExcluded.test(HEAD))
+        .map(
+            source ->
+                isExcluded.test(source)
+                    ? "'%s' is excluded, and the head '%s' is tied to it: both keep the base's value"
+                        .formatted(source, HEAD)
+                    : ("'%s' is excluded, but tied to '%s', which is merged: it follows the merged"
+                            + " value. To keep the base's value in both, exclude '%s'")
+                        .formatted(HEAD, source, source));
+  }
+
+  private static boolean hasHead(String architectures) {
+    return LANGUAGE_MODELS.stream().anyMatch(architectures::contains);
   }
 
   private static String advice(String name) {

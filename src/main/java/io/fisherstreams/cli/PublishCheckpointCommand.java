@@ -302,7 +302,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
                               + " is tied to "
                               + source
                               + "; it is not sent, and an export with --base-folder writes it"));
-      found.halfExcluded().forEach(Notes.of(spec));
+      found.exclusionWarnings().forEach(Notes.of(spec));
       ModelManifest manifest = Manifests.base(model, 0, found.tensors(), baseMethod(), "");
       if (Files.isDirectory(path)) {
         manifest.setCompanions(companions(manifest));

@@ -67,6 +67,24 @@ public final class NamePatterns {
   }
 
   /**
+   * Patterns that match no name from its start, but do occur in one.
+   *
+   * @return a sentence for each of them
+   */
+  public List<String> misplaced(Collection<String> names) {
+    return patterns.stream()
+        .filter(pattern -> names.stream().noneMatch(name -> pattern.matcher(name).lookingAt()))
+        .flatMap(
+            pattern ->
+                names.stream().filter(name -> pattern.matcher(name).find()).limit(1).map(
+                    name ->
+                        ("exclusion pattern '%s' excludes nothing: it occurs in '%s', but a pattern"
+                                + " must match from the start of a name, as '.*%s' does")
+                            .formatted(pattern.pattern(), name, pattern.pattern())))
+        .toList();
+  }
+
+  /**
    * How much work it is at most to match these names, in steps of a few nanoseconds.
    *
    * @param names the names, once each

@@ -254,7 +254,7 @@ public final class OneShotMerge {
           Preflight.check(file, Runtime.getRuntime().availableProcessors(), progress::upTo);
       progress.done();
       report.notes().forEach(listener::note);
-      report.base().halfExcluded().forEach(listener::warn);
+      report.base().exclusionWarnings().forEach(listener::warn);
       report(warnings(report.takeovers(), report.epsilonWarning()));
       return report;
     }

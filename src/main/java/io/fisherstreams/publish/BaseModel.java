@@ -21,14 +21,15 @@ import java.util.stream.Collectors;
  * @param tensors the tensors to publish
  * @param ties the tied ones
  * @param mergeSet the merged parameters; may be empty
- * @param halfExcluded a sentence for each pair of tied tensors of which the patterns exclude one
+ * @param exclusionWarnings a sentence for each pair of tied tensors of which the patterns exclude
+ *     one, and for each pattern that excludes nothing because it does not begin as a name does
  */
 public record BaseModel(
     Path path,
     List<TensorInfo> tensors,
     TiedWeights ties,
     MergeSet mergeSet,
-    List<String> halfExcluded) {
+    List<String> exclusionWarnings) {
   /** Looks at a base's tensors. */
   public static BaseModel of(Checkpoint base, List<String> patterns) {
     TiedWeights ties = TiedWeights.of(base);
@@ -41,7 +42,15 @@ public record BaseModel(
         tensors,
         ties,
         MergeSet.of(tensors, patterns),
-        ties.exclusions(NamePatterns.of(patterns)::match));
+        exclusionWarnings(base, ties, NamePatterns.of(patterns)));
+  }
+
+  private static List<String> exclusionWarnings(
+      Checkpoint base, TiedWeights ties, NamePatterns patterns) {
+    List<String> warnings = new ArrayList<>(ties.exclusions(patterns::match));
+    TiedWeights.exclusionOfImpliedHead(base, patterns::match).ifPresent(warnings::add);
+    warnings.addAll(patterns.misplaced(base.tensors().keySet()));
+    return List.copyOf(warnings);
   }
 
   /** What a model leaves as this base has it. */

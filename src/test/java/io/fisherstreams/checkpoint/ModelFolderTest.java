@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -175,6 +176,35 @@ class ModelFolderTest {
               "'cls.predictions.decoder.bias' is excluded, but tied to 'cls.predictions.bias',"
                   + " which is merged: it follows the merged value. To keep the base's value in"
                   + " both, exclude 'cls.predictions.bias'");
+    }
+  }
+
+  /** The file has the head under the embedding's name only, as those of tied models do. */
+  @Test
+  void anExcludedHeadThatOnlyTheConfigTiesFollowsTheEmbedding() throws IOException {
+    String tied =
+        "{\"architectures\": [\"Qwen2ForCausalLM\"], \"tie_word_embeddings\": true}";
+    String table = "model.embed_tokens.weight";
+    assertThat(impliedHead(tied, "lm_head.weight"::equals))
+        .hasValue(
+            "'lm_head.weight' is excluded, but tied to 'model.embed_tokens.weight', which is"
+                + " merged: it follows the merged value. To keep the base's value in both, exclude"
+                + " 'model.embed_tokens.weight'");
+    assertThat(impliedHead(tied, table::equals))
+        .hasValue(
+            "'model.embed_tokens.weight' is excluded, and the head 'lm_head.weight' is tied to it:"
+                + " both keep the base's value");
+    assertThat(impliedHead(tied, name -> true)).isEmpty();
+    assertThat(impliedHead(tied, name -> false)).isEmpty();
+    assertThat(impliedHead(tied.replace("true", "false"), table::equals)).isEmpty();
+    assertThat(impliedHead(tied.replace("ForCausalLM", "Model"), table::equals)).isEmpty();
+  }
+
+  private Optional<String> impliedHead(String config, Predicate<String> isExcluded)
+      throws IOException {
+    Matrix embedding = Matrix.floats("model.embed_tokens.weight", 1, 2);
+    try (Checkpoint base = Checkpoint.open(folder(config, embedding))) {
+      return TiedWeights.exclusionOfImpliedHead(base, isExcluded);
     }
   }
 

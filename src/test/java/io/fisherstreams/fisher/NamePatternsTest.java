@@ -35,6 +35,17 @@ class NamePatternsTest {
     assertThat(NamePatterns.of(List.of(pattern)).match(name)).isEqualTo(expected);
   }
 
+  @Test
+  void aPatternThatOccursOnlyLaterInANameIsTold() {
+    List<String> names = List.of("model.embed_tokens.weight", "lm_head.weight");
+    assertThat(
+            NamePatterns.of(List.of("lm_head", "embed", "score", ".*embed", "^embed"))
+                .misplaced(names))
+        .containsExactly(
+            "exclusion pattern 'embed' excludes nothing: it occurs in 'model.embed_tokens.weight',"
+                + " but a pattern must match from the start of a name, as '.*embed' does");
+  }
+
   @ParameterizedTest
   @CsvSource(
       delimiter = ';',
