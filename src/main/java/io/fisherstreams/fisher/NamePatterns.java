@@ -76,11 +76,14 @@ public final class NamePatterns {
         .filter(pattern -> names.stream().noneMatch(name -> pattern.matcher(name).lookingAt()))
         .flatMap(
             pattern ->
-                names.stream().filter(name -> pattern.matcher(name).find()).limit(1).map(
-                    name ->
-                        ("exclusion pattern '%s' excludes nothing: it occurs in '%s', but a pattern"
-                                + " must match from the start of a name, as '.*%s' does")
-                            .formatted(pattern.pattern(), name, pattern.pattern())))
+                names.stream()
+                    .filter(name -> pattern.matcher(name).find())
+                    .limit(1)
+                    .map(
+                        name ->
+                            ("exclusion pattern '%s' excludes nothing: it occurs in '%s', but a pattern"
+                                    + " must match from the start of a name, as '.*%s' does")
+                                .formatted(pattern.pattern(), name, pattern.pattern())))
         .toList();
   }
 

@@ -182,8 +182,7 @@ class ModelFolderTest {
   /** The file has the head under the embedding's name only, as those of tied models do. */
   @Test
   void anExcludedHeadThatOnlyTheConfigTiesFollowsTheEmbedding() throws IOException {
-    String tied =
-        "{\"architectures\": [\"Qwen2ForCausalLM\"], \"tie_word_embeddings\": true}";
+    String tied = "{\"architectures\": [\"Qwen2ForCausalLM\"], \"tie_word_embeddings\": true}";
     String table = "model.embed_tokens.weight";
     assertThat(impliedHead(tied, "lm_head.weight"::equals))
         .hasValue(
