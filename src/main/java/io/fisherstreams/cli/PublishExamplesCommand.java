@@ -202,7 +202,7 @@ final class PublishExamplesCommand implements Callable<Integer> {
       throw new InvalidInput(
           String.format(
               Locale.ROOT,
-              "%s: %d examples asked for, found %d",
+              "%s: expected %d examples, found %d",
               source.origin(),
               numExamples,
               source.count()));

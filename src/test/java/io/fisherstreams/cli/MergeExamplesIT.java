@@ -413,7 +413,7 @@ final class MergeExamplesIT {
     String seven = "num_fisher_examples: 7";
     assertRejectedBeforeAnythingIsStreamed(
         gpt2(gpt2Examples(), fisher, "num_fisher_examples: 8"),
-        "examples.safetensors: 8 examples asked for, found 7");
+        "examples.safetensors: expected 8 examples, found 7");
     assertRejectedBeforeAnythingIsStreamed(
         gpt2(examples(i -> -1, i -> i == 6 ? 3 : -1), fisher, seven),
         "examples.safetensors: example 6: label 3 is not in 0 … 2");

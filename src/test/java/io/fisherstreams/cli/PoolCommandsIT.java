@@ -128,7 +128,7 @@ final class PoolCommandsIT {
           "--model",
           "plain");
       String[] publish = {"publish", "examples", examples, "--model", "m"};
-      rejected("8 examples asked for, found 7", with(List.of(publish), "--num-examples", "8"));
+      rejected("expected 8 examples, found 7", with(List.of(publish), "--num-examples", "8"));
       rejected("accepts 7 examples", with(List.of(publish), "--first-index", "7"));
       String images = "src/test/resources/conformance/gradient/clip-vit/examples.safetensors";
       rejected(

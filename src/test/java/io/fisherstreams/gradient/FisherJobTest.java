@@ -142,7 +142,7 @@ class FisherJobTest {
                     .run(output, ExampleProgress.SILENT))
         .isInstanceOf(InvalidInput.class)
         .hasMessageContaining("examples.safetensors")
-        .hasMessageContaining("256 examples asked for, found 7");
+        .hasMessageContaining("expected 256 examples, found 7");
     assertThat(output).doesNotExist();
   }
 

@@ -40,7 +40,7 @@ public interface ExampleSource extends AutoCloseable {
       throw new InvalidInput(
           String.format(
               Locale.ROOT,
-              ("%s: %d examples asked for, found %d; give more, or ask for fewer (--num-examples, or"
+              ("%s: expected %d examples, found %d; give more, or ask for fewer (--num-examples, or"
                   + " num_fisher_examples in merge.yaml)"),
               origin(),
               examples,
