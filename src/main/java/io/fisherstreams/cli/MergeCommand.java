@@ -11,6 +11,7 @@ import io.fisherstreams.cli.output.TerminalListener;
 import io.fisherstreams.config.MergeFile;
 import io.fisherstreams.config.MergekitFile;
 import io.fisherstreams.estimation.GradientOptions;
+import io.fisherstreams.fisher.Coefficients;
 import io.fisherstreams.fisher.EpsilonShares;
 import io.fisherstreams.fisher.MergeFormula;
 import io.fisherstreams.gradient.device.ComputeSettings;
@@ -234,12 +235,14 @@ final class MergeCommand implements Callable<Integer> {
     TextTable table = new TextTable().left().right().right().right().right();
     table.row("MODEL", "COEFFICIENT", "FISHER NORM", "SHARE", "NOT FISHER");
     for (PlannedModel model : plan.getModels()) {
+      Coefficients given = PlannedModels.given(plan, model);
       table.row(
           model.getModel(),
-          PlannedModels.given(plan, model).text(),
+          given.ownText(),
           formula.readsFishers() ? String.format(Locale.ROOT, "%.6g", model.getFisherNorm()) : "-",
           EpsilonShares.percent(model.getShare()),
           formula.readsFishers() ? EpsilonShares.percent(model.getEpsilonShare()) : "-");
+      given.lineOfGroups().ifPresent(table::line);
     }
     table.print(out);
     out.println("method " + MethodText.of(plan));

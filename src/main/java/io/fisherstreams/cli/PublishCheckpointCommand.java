@@ -6,6 +6,7 @@ import io.fisherstreams.cli.options.BaseMethodOptions;
 import io.fisherstreams.cli.options.CoefficientConverter;
 import io.fisherstreams.cli.options.Connection;
 import io.fisherstreams.cli.options.EstimationOptions;
+import io.fisherstreams.cli.options.GroupCoefficient;
 import io.fisherstreams.cli.options.ModelOption;
 import io.fisherstreams.cli.options.ReleaseWait;
 import io.fisherstreams.cli.output.Notes;
@@ -46,12 +47,10 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.OptionalLong;
 import java.util.Set;
-import java.util.TreeMap;
 import java.util.concurrent.Callable;
 import java.util.stream.Collectors;
 import org.apache.kafka.clients.producer.Producer;
@@ -106,10 +105,11 @@ final class PublishCheckpointCommand implements Callable<Integer> {
 
   @Option(
       names = "--group-coefficient",
+      converter = GroupCoefficient.Converter.class,
       paramLabel = "GROUP=LAMBDA",
       description =
           "Merge coefficient in one of the groups of parameters of the pool's method, in place of --coefficient. Repeatable.")
-  private Map<String, Double> groupCoefficients = Map.of();
+  private List<GroupCoefficient> groupCoefficients = List.of();
 
   @Option(
       names = "--num-examples",
@@ -151,14 +151,20 @@ final class PublishCheckpointCommand implements Callable<Integer> {
           spec.commandLine(), "--base and --estimator exclude each other: a base has no Fisher");
     }
     if (base != null
-        && (coefficient != null || numExamples != null || refineEvery != 0 || decay != 1)) {
+        && (coefficient != null
+            || !groupCoefficients.isEmpty()
+            || numExamples != null
+            || refineEvery != 0
+            || decay != 1)) {
       throw new ParameterException(
           spec.commandLine(),
-          "--coefficient, --num-examples, --refine-every and --decay are for a fine-tuned model; a"
-              + " base has no Fisher");
+          "--coefficient, --group-coefficient, --num-examples, --refine-every and --decay are for a"
+              + " fine-tuned model; a base has no Fisher");
     }
     if (base != null) {
       baseMethod(); // before anything is read
+    } else {
+      coefficients();
     }
     if (base != null) {
       Checkpoint.open(path).close();
@@ -184,11 +190,7 @@ final class PublishCheckpointCommand implements Callable<Integer> {
   private void publishFromPoolsBase(
       String model, KafkaSettings kafka, PoolTopics topics, PoolModels models) {
     ModelManifest poolBase = models.requireBase();
-    Coefficients coefficients =
-        new Coefficients(
-            coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
-            new TreeMap<>(groupCoefficients));
-    CoefficientRules.requireCoefficients("--coefficient", coefficients);
+    CoefficientRules.requireCoefficients("the coefficient", coefficients());
     try (TemporaryDirectory directory = TemporaryDirectory.create(null)) {
       Notes.of(spec)
           .accept("reading the pool's base " + poolBase.getModel() + ", which the adapter changes");
@@ -285,6 +287,12 @@ final class PublishCheckpointCommand implements Callable<Integer> {
     return base.method(spec.commandLine());
   }
 
+  private Coefficients coefficients() {
+    return new Coefficients(
+        coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
+        GroupCoefficient.all("--group-coefficient", groupCoefficients, spec.commandLine()));
+  }
+
   /** The manifest, still without version and content hash. */
   private ModelManifest manifest(
       String model, PoolModels models, Checkpoint checkpoint, EstimatedCheckpoint files) {
@@ -310,13 +318,10 @@ final class PublishCheckpointCommand implements Callable<Integer> {
       return manifest;
     }
     ModelManifest poolBase = models.requireBase();
-    Coefficients coefficients =
-        new Coefficients(
-            coefficient == null ? OptionalDouble.empty() : OptionalDouble.of(coefficient),
-            new TreeMap<>(groupCoefficients));
-    CoefficientRules.requireCoefficients("--coefficient", coefficients);
+    Coefficients coefficients = coefficients();
+    CoefficientRules.requireCoefficients("the coefficient", coefficients);
     CoefficientRules.requireCoefficients(
-        "--coefficient",
+        "the coefficient",
         coefficients,
         MergeMethods.formula(poolBase.getMethod()),
         MergeMethods.groups(poolBase.getMethod()));

@@ -87,6 +87,7 @@ final class StatusTable {
         model.fisherShards() == 0 ? "-" : model.sealed() + "/" + model.fisherShards(),
         model.epoch().map(String::valueOf).orElse("-"),
         status.state(name, model));
+    MergeMethods.coefficients(manifest).lineOfGroups().ifPresent(table::line);
     List<String> missing = model.missing();
     if (!missing.isEmpty()) {
       table.line(
@@ -120,7 +121,7 @@ final class StatusTable {
             .filter(formula -> !(formula instanceof FisherAverage))
             .map(formula -> Double.toString(formula.defaultCoefficient(1)))
             .orElse("1/n");
-    return MergeMethods.coefficients(manifest).text(byDefault);
+    return MergeMethods.coefficients(manifest).ownText(byDefault);
   }
 
   private String examples(ModelManifest manifest, ModelVersion version) {

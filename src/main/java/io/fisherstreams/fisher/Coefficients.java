@@ -1,13 +1,16 @@
 package io.fisherstreams.fisher;
 
+import com.google.common.collect.Iterables;
 import io.fisherstreams.InvalidInput;
 import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import java.util.Locale;
+import java.util.Optional;
 import java.util.OptionalDouble;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import java.util.function.DoubleFunction;
 
 /**
  * λ of one model, as its user gives it.
@@ -54,18 +57,43 @@ public record Coefficients(OptionalDouble own, SortedMap<String, Double> ofGroup
    * @param byDefault what stands for the method's default
    */
   public String text(String byDefault) {
-    StringBuilder text =
-        new StringBuilder(own.isPresent() ? Double.toString(own.getAsDouble()) : byDefault);
-    ofGroups.forEach((group, lambda) -> text.append(", ").append(group).append(' ').append(lambda));
-    return text.toString();
+    return String.join(
+        ", ", Iterables.concat(List.of(ownText(byDefault)), textOfGroups(Double::toString)));
+  }
+
+  /**
+   * {@code own} for people.
+   *
+   * @param byDefault what stands for the method's default
+   */
+  public String ownText(String byDefault) {
+    return own.isPresent() ? Double.toString(own.getAsDouble()) : byDefault;
   }
 
   /** The same with at most six digits of each, the method's default filled in. */
   public String text() {
-    StringBuilder text = new StringBuilder(digits(own.orElseThrow()));
-    ofGroups.forEach(
-        (group, lambda) -> text.append(", ").append(group).append(' ').append(digits(lambda)));
-    return text.toString();
+    return String.join(", ", Iterables.concat(List.of(ownText()), textOfGroups(Coefficients::digits)));
+  }
+
+  /** {@code own} with at most six digits. */
+  public String ownText() {
+    return digits(own.orElseThrow());
+  }
+
+  /**
+   * A line of a table below a model's row, such as {@code λ in early 0.2}; empty without groups.
+   * In a cell, eight groups would make every row too wide to read.
+   */
+  public Optional<String> lineOfGroups() {
+    return ofGroups.isEmpty()
+        ? Optional.empty()
+        : Optional.of("    λ in " + String.join(", ", textOfGroups(Double::toString)));
+  }
+
+  private List<String> textOfGroups(DoubleFunction<String> number) {
+    return ofGroups.entrySet().stream()
+        .map(group -> group.getKey() + " " + number.apply(group.getValue()))
+        .toList();
   }
 
   private static String digits(double lambda) {

@@ -6,9 +6,8 @@ import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.record.MergeMethods;
 import io.fisherstreams.record.MethodSettings;
 import io.fisherstreams.record.UnchangedWeight;
-import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Locale;
-import java.util.Map;
 import java.util.Optional;
 import picocli.CommandLine;
 import picocli.CommandLine.ITypeConverter;
@@ -71,17 +70,15 @@ public class MethodOptions {
   @Option(
       names = "--group",
       paramLabel = "NAME=REGEX",
+      converter = GroupConverter.class,
       description =
           "A group of parameters in which a model may have a coefficient of its own (weight --group); matched at the start of the name. A parameter belongs to the first group that matches. Repeatable, at most 8.")
-  private Map<String, String> groups = new LinkedHashMap<>();
+  private List<ParameterGroups.Group> groups = List.of();
 
   /** The groups of parameters, in the order in which they are given. */
   public ParameterGroups groups(CommandLine line) {
     try {
-      return ParameterGroups.of(
-          groups.entrySet().stream()
-              .map(group -> new ParameterGroups.Group(group.getKey(), group.getValue()))
-              .toList());
+      return ParameterGroups.of(groups);
     } catch (InvalidInput e) {
       throw new ParameterException(line, "--group: " + e.getMessage(), e);
     }
