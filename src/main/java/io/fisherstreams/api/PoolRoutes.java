@@ -153,7 +153,11 @@ final class PoolRoutes {
       throw new Problem(400, "group is " + group + ", expected the name of a group");
     }
     if (coefficient == null || !(coefficient.isNull() || coefficient.isNumber())) {
-      throw new Problem(400, "coefficient is " + coefficient + ", expected a number or null");
+      throw new Problem(
+          400,
+          coefficient == null
+              ? "the key coefficient is missing, expected a number or null"
+              : "coefficient is " + coefficient + ", expected a number or null");
     }
     OptionalDouble value =
         coefficient.isNull()

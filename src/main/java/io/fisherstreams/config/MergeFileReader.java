@@ -13,6 +13,7 @@ import io.fisherstreams.fisher.MergeSet;
 import io.fisherstreams.fisher.ParameterGroups;
 import io.fisherstreams.fisher.TaskArithmetic;
 import io.fisherstreams.gradient.device.ComputeSettings;
+import io.fisherstreams.record.CoefficientRules;
 import io.fisherstreams.record.EstimatorName;
 import io.fisherstreams.record.ManifestRules;
 import io.fisherstreams.record.MergeMethods;
@@ -140,12 +141,23 @@ final class MergeFileReader {
     yaml.named(GROUP_COEFFICIENTS)
         .ifPresent(
             named ->
-                named.keys().forEach(name -> ofGroups.put(name, named.number(name, 0, least))));
+                named.keys().forEach(name -> ofGroups.put(name, lambda(named, name, least))));
     return new Coefficients(
         yaml.has("coefficient")
-            ? OptionalDouble.of(yaml.number("coefficient", 0, least))
+            ? OptionalDouble.of(lambda(yaml, "coefficient", least))
             : OptionalDouble.empty(),
         ofGroups);
+  }
+
+  private static double lambda(StrictYaml yaml, String key, double least) {
+    double value = yaml.number(key, 0, least);
+    return checked(
+        yaml,
+        key,
+        () -> {
+          CoefficientRules.requireCoefficient("it", value);
+          return value;
+        });
   }
 
   private static ParameterGroups groups(StrictYaml yaml) {

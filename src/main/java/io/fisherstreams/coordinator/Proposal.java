@@ -99,7 +99,7 @@ public record Proposal(
       model.setVersion(version);
       model.setEpoch(candidate.epoch());
     }
-    if (planned.stream().noneMatch(model -> PlannedModels.isWeighted(formula, model))) {
+    if (models.values().stream().noneMatch(model -> model.isWeighted(formula))) {
       return Optional.empty();
     }
     return Optional.of(

@@ -52,6 +52,17 @@ public record GroupedModel(Model whole, List<Double> inGroups, List<Part> parts)
     return part < inGroups.size() ? inGroups.get(part) : whole.coefficient();
   }
 
+  /** Whether the model has a weight in some entry. */
+  public boolean isWeighted(MergeFormula formula) {
+    for (int i = 0; i < parts.size(); i++) {
+      if (parts.get(i).entries > 0
+          && formula.factors(whole.withCoefficient(coefficient(i))).weight() != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Whether some λ is above 0. */
   boolean hasCoefficient() {
     return whole.coefficient() > 0 || inGroups.stream().anyMatch(lambda -> lambda > 0);

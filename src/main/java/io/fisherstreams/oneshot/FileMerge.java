@@ -193,8 +193,8 @@ final class FileMerge {
               method.getUnchangedParameters()));
     }
     List<PlannedModel> planned = PlannedModels.weigh(formula, models);
-    if (planned.stream().noneMatch(model -> PlannedModels.isWeighted(formula, model))) {
-      throw new InvalidInput("%s: all weights are zero".formatted(file.file()));
+    if (models.values().stream().noneMatch(model -> model.isWeighted(formula))) {
+      throw new InvalidInput(Preflight.noWeight(file.file()));
     }
     return MergePlan.newBuilder()
         .setRelease(1)

@@ -388,6 +388,9 @@ public final class Preflight {
     if (known.size() < models.size()) {
       return new TreeMap<>();
     }
+    if (known.values().stream().noneMatch(model -> model.isWeighted(formula))) {
+      throw new InvalidInput(noWeight(merge.file()));
+    }
     if (known.values().stream().anyMatch(model -> model.whole().entries() > 0)
         && Shares.of(known, formula).values().stream().allMatch(share -> share == 0)) {
       throw new InvalidInput(
@@ -396,6 +399,12 @@ public final class Preflight {
               .formatted(merge.file(), formula.constant()));
     }
     return known;
+  }
+
+  /** Says that no model has a coefficient other than 0 in a parameter that it changes. */
+  static String noWeight(Path file) {
+    return file
+        + ": all weights are zero: every model's coefficient is 0 in every parameter that is merged";
   }
 
   private static void requireWeight(Model model, FisherReport fisher, MergeFormula formula) {

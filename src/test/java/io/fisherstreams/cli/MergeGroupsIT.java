@@ -113,7 +113,37 @@ class MergeGroupsIT {
     assertRejected(
         yaml("{groups: {first: '(?=x)'}}"),
         "method.groups: pattern of group 'first' '(?=x)' has look-ahead");
+    assertRejected(
+        yaml("{groups: {first: layers.0}}", "group_coefficients: {first: 1e-31}"),
+        "merge.yaml, line 6: models[0].group_coefficients.first: it is 1.0E-31, expected 0 or an absolute value from 1e-30 to 1e30");
+    assertRejected(
+        yaml("{name: fisher}", "coefficient: 1e-31"),
+        "merge.yaml, line 6: models[0].coefficient: it is 1.0E-31, expected");
     assertThat(directory.resolve("merged.safetensors")).doesNotExist();
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"fisher", "gradient_matching", "task_arithmetic"})
+  void coefficientsThatAreZeroInEveryParameterAreRejected(String method) throws IOException {
+    String zero = "group_coefficients: {all: 0}";
+    assertRejected(
+        yaml("{name: " + method + ", groups: {all: ''}}", zero, zero, zero),
+        "all weights are zero: every model's coefficient is 0 in every parameter that is merged");
+  }
+
+  @Test
+  void eightGroupsDoNotWidenTheTable() throws IOException {
+    CommandOutput printed =
+        CommandOutput.of(
+            "merge",
+            yaml(
+                    "{groups: {a-group-of-parameters-with-a-long-name: layers.0}}",
+                    "coefficient: 0.5\n    group_coefficients: {a-group-of-parameters-with-a-long-name: 0.25}")
+                .toString(),
+            "--output=" + directory.resolve("merged.safetensors"));
+    assertThat(printed.out().lines())
+        .contains("    λ in a-group-of-parameters-with-a-long-name 0.25")
+        .anyMatch(line -> line.matches("model-a +0\\.500000 .*"));
   }
 
   private void assertRejected(Path yaml, String message) {

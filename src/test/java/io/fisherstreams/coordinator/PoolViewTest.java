@@ -194,6 +194,23 @@ class PoolViewTest {
     }
   }
 
+  @Test
+  void modelsWhoseCoefficientsAreZeroInEveryParameterMakeNoRelease() {
+    ParameterGroups groups =
+        ParameterGroups.of(List.of(new ParameterGroups.Group("everything", "")));
+    ready(
+        Models.base(
+            1,
+            MergeMethods.of(
+                new GradientMatching(1, 0.3), List.of(), null, UnchangedWeight.NO_SAY, groups)),
+        0,
+        NINE);
+    ready(Models.model("a", 1).setGroupCoefficients(Map.of("everything", 0.0)).build(), 1, NINE);
+    assertThat(pool.propose()).isEmpty();
+    ready(Models.model("b", 1).build(), 1, NINE);
+    assertThat(pool.propose()).isPresent();
+  }
+
   /**
    * {@code weight} has 600,000 entries in 3 shards, the two others have 6 in 2; ΣF is 3 a shard.
    */
