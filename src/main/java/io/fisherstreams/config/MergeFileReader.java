@@ -140,8 +140,7 @@ final class MergeFileReader {
     SortedMap<String, Double> ofGroups = new TreeMap<>();
     yaml.named(GROUP_COEFFICIENTS)
         .ifPresent(
-            named ->
-                named.keys().forEach(name -> ofGroups.put(name, lambda(named, name, least))));
+            named -> named.keys().forEach(name -> ofGroups.put(name, lambda(named, name, least))));
     return new Coefficients(
         yaml.has("coefficient")
             ? OptionalDouble.of(lambda(yaml, "coefficient", least))

@@ -72,7 +72,8 @@ public record Coefficients(OptionalDouble own, SortedMap<String, Double> ofGroup
 
   /** The same with at most six digits of each, the method's default filled in. */
   public String text() {
-    return String.join(", ", Iterables.concat(List.of(ownText()), textOfGroups(Coefficients::digits)));
+    return String.join(
+        ", ", Iterables.concat(List.of(ownText()), textOfGroups(Coefficients::digits)));
   }
 
   /** {@code own} with at most six digits. */
@@ -81,8 +82,8 @@ public record Coefficients(OptionalDouble own, SortedMap<String, Double> ofGroup
   }
 
   /**
-   * A line of a table below a model's row, such as {@code λ in early 0.2}; empty without groups.
-   * In a cell, eight groups would make every row too wide to read.
+   * A line of a table below a model's row, such as {@code λ in early 0.2}; empty without groups. In
+   * a cell, eight groups would make every row too wide to read.
    */
   public Optional<String> lineOfGroups() {
     return ofGroups.isEmpty()

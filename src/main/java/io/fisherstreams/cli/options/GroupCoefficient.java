@@ -35,8 +35,7 @@ public record GroupCoefficient(String group, double lambda) {
       } catch (InvalidInput e) {
         throw new TypeConversionException(e.getMessage());
       }
-      return new GroupCoefficient(
-          parts.name(), new CoefficientConverter().convert(parts.value()));
+      return new GroupCoefficient(parts.name(), new CoefficientConverter().convert(parts.value()));
     }
   }
 }
