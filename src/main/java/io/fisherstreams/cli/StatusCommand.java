@@ -104,6 +104,11 @@ final class StatusCommand implements Callable<Integer> {
     table.models().print(out);
     out.println();
     status.view().propose().ifPresent(next -> printMethod(next, out));
+    if (status.view().isUnweighted()) {
+      out.println(
+          "warning: nothing can be merged, because no complete model has a weight: give one a coefficient other than 0 (weight MODEL LAMBDA)");
+      out.println();
+    }
     lags(admin, topics, status.partitions()).print(out);
     out.println();
     printReleases(status.releases(), table, out);

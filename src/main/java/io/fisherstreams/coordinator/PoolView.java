@@ -172,6 +172,12 @@ public final class PoolView {
     return propose(ShareLimits.NONE, List.of());
   }
 
+  /** Whether nothing can be merged because no complete model has a weight. */
+  public boolean isUnweighted() {
+    return readyBase().filter(ready -> !candidates(ready, Set.of()).isEmpty()).isPresent()
+        && propose().isEmpty();
+  }
+
   /**
    * The models that can be merged now without those that must wait. A model whose newest version
    * waits is merged in the version before, while the pool has it.

@@ -207,8 +207,10 @@ class PoolViewTest {
         NINE);
     ready(Models.model("a", 1).setGroupCoefficients(Map.of("everything", 0.0)).build(), 1, NINE);
     assertThat(pool.propose()).isEmpty();
+    assertThat(pool.isUnweighted()).isTrue();
     ready(Models.model("b", 1).build(), 1, NINE);
     assertThat(pool.propose()).isPresent();
+    assertThat(pool.isUnweighted()).isFalse();
   }
 
   /**
@@ -434,8 +436,10 @@ class PoolViewTest {
   @Test
   void modelsWithoutAnyWeightMakeNoPlan() {
     readyBase();
+    assertThat(pool.isUnweighted()).as("no model is complete").isFalse();
     ready(Models.model("a", 1).setCoefficient(0.0).build(), 1, NINE);
     assertThat(pool.propose()).isEmpty();
+    assertThat(pool.isUnweighted()).isTrue();
   }
 
   @Test
