@@ -88,7 +88,7 @@ abstract class DenseSquares {
     addTiles(0, left, right);
   }
 
-  /** As {@link #addBlock}, with a tile of the product in memory at a time. */
+  /** Adds the squares of leftᵀ·right to some rows of the parameter, with a tile of the product in memory at a time. */
   final void addTiles(int firstRow, NDArray left, NDArray right) {
     int height = Math.toIntExact(left.getShape().get(1));
     int step = tileRows(columns);
@@ -105,22 +105,24 @@ abstract class DenseSquares {
   }
 
   /**
-   * Adds the squares of leftᵀ·right to some rows of the parameter, for one example. Blocks of rows
+   * Adds the squares of each example's leftᵀ·right to some rows of the parameter. Blocks of rows
    * come in order and together make up the parameter.
    *
    * @param firstRow the block's first row
-   * @param left (tokens, rows of the block)
-   * @param right (tokens, columns of the parameter)
+   * @param left (tokens of all examples, rows of the block)
+   * @param right (tokens of all examples, columns of the parameter)
+   * @param starts by example, its first token; then the number of tokens
    */
-  final void addSquaredProduct(int firstRow, NDArray left, NDArray right) {
+  final void addSquaredProducts(int firstRow, NDArray left, NDArray right, int[] starts) {
+    int examples = starts.length - 1;
     if (firstRow == 0) {
-      beforeAdding(1);
+      beforeAdding(examples);
     }
-    int height = Math.toIntExact(left.getShape().get(1));
-    if (left.getShape().get(0) > 1) {
-      addBlock(firstRow, left, right);
+    if (starts[examples] > examples) {
+      addBlock(firstRow, left, right, starts);
       return;
     }
+    int height = Math.toIntExact(left.getShape().get(1));
     try (NDArray leftSquares = left.square();
         NDArray column = leftSquares.transpose();
         NDArray rightSquares = right.square();
@@ -130,8 +132,8 @@ abstract class DenseSquares {
     }
   }
 
-  /** Adds the squares of leftᵀ·right to some rows, for one example with several tokens. */
-  abstract void addBlock(int firstRow, NDArray left, NDArray right);
+  /** As {@link #addSquaredProducts}, for examples with several tokens. */
+  abstract void addBlock(int firstRow, NDArray left, NDArray right, int[] starts);
 
   /**
    * Does what {@link #addSquaredProduct} does for each direction of a backward pass. Rows outside

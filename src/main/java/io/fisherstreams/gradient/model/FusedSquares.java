@@ -5,6 +5,7 @@ import ai.djl.ndarray.NDManager;
 import io.fisherstreams.gradient.device.Precision;
 import io.fisherstreams.tensor.TensorInfo;
 import java.nio.FloatBuffer;
+import java.util.Arrays;
 import java.util.Map;
 
 /**
@@ -21,14 +22,16 @@ final class FusedSquares extends DenseSquares {
   }
 
   @Override
-  void addBlock(int firstRow, NDArray left, NDArray right) {
+  void addBlock(int firstRow, NDArray left, NDArray right, int[] starts) {
     int height = Math.toIntExact(left.getShape().get(1));
-    int[] first = {0};
+    int[] first = Arrays.copyOf(starts, starts.length - 1);
+    int[] count = new int[first.length];
+    Arrays.setAll(count, i -> starts[i + 1] - starts[i]);
     products.add(
         HostFloats.of(sum()).slice(firstRow * columns(), height * columns()),
         new SquaredProducts.Operand(HostFloats.of(left), height, first),
         new SquaredProducts.Operand(HostFloats.of(right), columns(), first),
-        new int[] {Math.toIntExact(left.getShape().get(0))});
+        count);
   }
 
   @Override

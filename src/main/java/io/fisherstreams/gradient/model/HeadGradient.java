@@ -2,14 +2,14 @@ package io.fisherstreams.gradient.model;
 
 import ai.djl.ndarray.NDArray;
 import ai.djl.ndarray.NDManager;
+import ai.djl.ndarray.index.NDIndex;
 import ai.djl.ndarray.types.Shape;
 import io.fisherstreams.gradient.device.Precision;
 import java.util.Arrays;
 import java.util.List;
 
 /**
- * The head's part of a backward pass, one direction at a time: it adds the squares of the head's
- * weight, and returns the gradient of the hidden rows.
+ * The head's part of a backward pass: it adds the squares of the head's weight, and returns the gradient of the hidden rows.
  *
  * <p>A tied weight is also the table of token embeddings, whose gradient is known only at the end
  * of the pass. The rows that the example looks up are left out of the squares here; their part of
@@ -34,36 +34,32 @@ final class HeadGradient {
   }
 
   /**
-   * Where a direction's gradients go.
+   * Where gradients of the table of tokens go, if the weight is tied.
    *
-   * @param direction its number in the pass
-   * @param lookedUp the rows of the token table that its example looks up
-   * @param rows receives their gradients, if the weight is tied
+   * @param direction the number in the pass of the first direction that is added
+   * @param lookedUp by direction that is added, the rows of the table that its example looks up
+   * @param rows receives these rows' gradients
    */
   @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-  record Target(int direction, int[] lookedUp, RowGradients rows) {}
+  record Target(int direction, int[][] lookedUp, RowGradients rows) {}
 
   /**
-   * Adds one direction: the gradient of weight · Σ over rows of log p(token).
+   * Adds one direction for each example: the gradient of factor · Σ over its rows of log p(token).
    *
-   * @param rows the hidden rows with a target, (targets, width)
-   * @param normaliser log Σ exp of the logits by row
+   * @param starts by example, its first row; then the number of rows
    * @param tokens one for each row
-   * @param factor of the gradient
-   * @return the rows' gradients, (targets, width), in an array of its own
+   * @return the rows' gradients, (rows, width), in an array of its own
    */
-  NDArray ofTokens(NDArray rows, double[] normaliser, int[] tokens, float factor, Target target) {
-    NDArray shift = VocabularyHead.column(rows, normaliser);
+  NDArray ofTokens(Softmax softmax, int[] starts, int[] tokens, float factor, Target target) {
+    NDArray rows = softmax.rows();
     NDArray gradient = rows.zerosLike();
-    head.forEachBlock(
-        rows,
-        (first, logits, block) -> {
-          NDArray d = logits.subi(shift).exp().muli(-factor);
+    softmax.forEachBlock(
+        -factor,
+        (first, d, block) -> {
           columns.add(d, Arrays.stream(tokens).map(token -> token - first).toArray(), factor);
           gradient.addi(precision.product(d, block));
-          addSquares(first, d, rows, target);
+          addSquares(first, d, rows, starts, target);
         });
-    shift.close();
     return gradient;
   }
 
@@ -79,27 +75,30 @@ final class HeadGradient {
         () -> {
           NDArray d = manager.create(logits, new Shape(1, logits.length));
           NDArray gradient = precision.product(d, weight.value());
-          addSquares(0, d, row, target);
+          addSquares(0, d, row, new int[] {0, 1}, target);
           return gradient;
         });
   }
 
   /** Overwrites d. */
-  private void addSquares(int first, NDArray d, NDArray rows, Target target) {
+  private void addSquares(int first, NDArray d, NDArray rows, int[] starts, Target target) {
     if (!weight.estimated()) {
       return;
     }
     if (tied) {
-      moveLookedUp(first, d, rows, target);
+      for (int i = 0; i + 1 < starts.length; i++) {
+        NDIndex own = NDIndex.sliceAxis(0, starts[i], starts[i + 1]);
+        moveLookedUp(first, d.get(own), rows.get(own), target, i);
+      }
     }
-    sums.dense(weight).addSquaredProduct(first, d, rows);
+    sums.dense(weight).addSquaredProducts(first, d, rows, starts);
   }
 
-  /** Moves the columns of looked-up tokens from d to the table's rows. */
-  private void moveLookedUp(int first, NDArray d, NDArray rows, Target target) {
+  /** Moves the columns of looked-up tokens from one direction's d to the table's rows. */
+  private void moveLookedUp(int first, NDArray d, NDArray rows, Target target, int added) {
     int end = first + Math.toIntExact(d.getShape().get(1));
     List<Integer> tokens =
-        Arrays.stream(target.lookedUp)
+        Arrays.stream(target.lookedUp[added])
             .distinct()
             .filter(token -> token >= first && token < end)
             .boxed()
@@ -108,6 +107,6 @@ final class HeadGradient {
       return;
     }
     NDArray moved = columns.take(d, tokens.stream().map(token -> token - first).toList());
-    target.rows.add(target.direction, tokens, precision.product(moved, rows));
+    target.rows.add(target.direction + added, tokens, precision.product(moved, rows));
   }
 }

@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.Consumer;
+import java.util.stream.IntStream;
 
 /** Runs a {@link LanguageNetwork}: one batched forward pass, and batched backward passes. */
 final class LanguageRuntime extends BatchedRuntime {
@@ -52,96 +52,127 @@ final class LanguageRuntime extends BatchedRuntime {
   }
 
   /**
-   * The rows of one example that have a target.
+   * The rows of a batch that have a target, in the order of the examples.
    *
-   * @param positions by target, the row
+   * @param starts by example, its first target; then the number of targets
+   * @param positions by target, its row among the rows of the whole batch
    * @param labels by target, the token of the example
    * @param hidden (targets, width)
    */
   @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-  private record Targets(int[] positions, int[] labels, NDArray hidden) {}
+  private record Targets(int[] starts, int[] positions, int[] labels, NDArray hidden) {
+    static Targets of(LanguageNetwork.Pass pass, NDManager scope) {
+      int[][] wanted = pass.targets();
+      int rows = Math.toIntExact(pass.hidden().getShape().get(1));
+      int[] starts = new int[wanted.length + 1];
+      IntStream.Builder positions = IntStream.builder();
+      IntStream.Builder labels = IntStream.builder();
+      for (int example = 0; example < wanted.length; example++) {
+        starts[example + 1] = starts[example];
+        for (int row = 0; row < wanted[example].length; row++) {
+          if (wanted[example][row] >= 0) {
+            positions.add(example * rows + row);
+            labels.add(wanted[example][row]);
+            starts[example + 1]++;
+          }
+        }
+      }
+      int[] all = positions.build().toArray();
+      NDArray hidden =
+          Scratch.scoped(
+              () ->
+                  pass.hidden()
+                      .reshape(-1, pass.hidden().getShape().get(2))
+                      .get(new NDIndex("{}", scope.create(all))));
+      return new Targets(starts, all, labels.build().toArray(), hidden);
+    }
 
-  /** The head's part of one direction: adds its squares and gives the targets' gradients. */
-  private interface Direction {
-    NDArray apply(HeadGradient head, HeadGradient.Target target);
+    int count() {
+      return positions.length;
+    }
+
+    /** The example of a target. */
+    int example(int target) {
+      int example = 0;
+      while (starts[example + 1] <= target) {
+        example++;
+      }
+      return example;
+    }
   }
 
   /**
-   * One direction of a backward pass.
+   * A token for each target of a batch: one direction for each example.
    *
-   * @param example its example in the batch
-   * @param positions the rows that the gradients belong to
+   * @param tokens by target
+   * @param factor of the directions
    */
   @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
-  private record Step(int example, int[] positions, Direction direction) {}
+  private record Tokens(int[] tokens, float factor) {}
+
+  /**
+   * A direction along a vector of logits of one target.
+   *
+   * @param logits the vector, one value a token
+   */
+  @SuppressWarnings("ArrayRecordComponent") // only carries data between two loops, never compared
+  private record Logits(int target, float[] logits) {}
+
+  /** The head's part of a backward pass: adds its squares and gives its rows' gradients. */
+  private interface HeadPass {
+    /**
+     * Runs the head along all directions.
+     *
+     * @param table receives the gradients of rows that are looked up
+     * @return (any number of rows, width)
+     */
+    NDList apply(HeadGradient head, RowGradients table);
+  }
 
   private final class Pass implements TokenPass {
     private final NDManager scope;
     private final LanguageNetwork.Pass pass;
     private final List<Example> batch;
-    private final List<Targets> targets = new ArrayList<>();
-    private final List<VocabularyHead.Summary> summaries = new ArrayList<>();
+    private final Targets targets;
+    private Softmax softmax;
 
     Pass(NDManager scope, LanguageNetwork.Pass pass, List<Example> batch) {
       this.scope = scope;
       this.pass = pass;
       this.batch = batch;
-      for (int i = 0; i < batch.size(); i++) {
-        targets.add(targets(i));
-      }
+      this.targets = Targets.of(pass, scope);
     }
 
-    private Targets targets(int example) {
-      int[] wanted = pass.targets()[example];
-      List<Integer> rows = new ArrayList<>();
-      for (int row = 0; row < wanted.length; row++) {
-        if (wanted[row] >= 0) {
-          rows.add(row);
-        }
+    /**
+     * The softmax of every target's logits; computed at the first call.
+     *
+     * @param keptElements of its blocks, if it is computed now
+     */
+    private Softmax softmax(long keptElements) {
+      if (softmax == null) {
+        softmax = new Softmax(head, targets.hidden, keptElements);
       }
-      int[] positions = rows.stream().mapToInt(Integer::intValue).toArray();
-      int[] labels = Arrays.stream(positions).map(row -> wanted[row]).toArray();
-      NDArray hidden =
-          Scratch.scoped(
-              () ->
-                  pass.hidden()
-                      .get(new NDIndex().addIndices(example))
-                      .get(new NDIndex("{}", scope.create(positions))));
-      return new Targets(positions, labels, hidden);
-    }
-
-    /** Log Σ exp of every target's logits; computed at the first call. */
-    private VocabularyHead.Summary summary(int example) {
-      while (summaries.size() <= example) {
-        int next = summaries.size();
-        VocabularyHead.Summary summary = head.summary(targets.get(next).hidden);
-        if (!Arrays.stream(summary.normaliser()).allMatch(Double::isFinite)) {
+      double[] normaliser = softmax.normaliser();
+      for (int t = 0; t < normaliser.length; t++) {
+        if (!Double.isFinite(normaliser[t])) {
           throw batch
-              .get(next)
+              .get(targets.example(t))
               .invalid("the model's logits are not finite; are the checkpoint's weights sound?");
         }
-        summaries.add(summary);
       }
-      return summaries.get(example);
+      return softmax;
     }
 
     @Override
     public TokenScores scores() {
-      TokenScores scores = new TokenScores(0, 0, 0);
-      for (int i = 0; i < batch.size(); i++) {
-        VocabularyHead.Summary summary = summary(i);
-        int[] labels = targets.get(i).labels;
-        long correct = 0;
-        for (int t = 0; t < labels.length; t++) {
-          correct += labels[t] == summary.mostLikely()[t] ? 1 : 0;
-        }
-        double[] logProbabilities =
-            head.logProbabilities(targets.get(i).hidden, summary.normaliser(), labels);
-        scores =
-            scores.plus(
-                new TokenScores(labels.length, correct, Arrays.stream(logProbabilities).sum()));
+      Softmax found = softmax(0);
+      int[] mostLikely = found.mostLikely();
+      long correct = 0;
+      for (int t = 0; t < mostLikely.length; t++) {
+        correct += mostLikely[t] == targets.labels[t] ? 1 : 0;
       }
-      return scores;
+      return new TokenScores(
+          mostLikely.length, correct, Arrays.stream(found.logProbabilities(targets.labels)).sum());
     }
 
     @Override
@@ -156,96 +187,111 @@ final class LanguageRuntime extends BatchedRuntime {
                 head.vocabulary(),
                 every.maxVocabulary()));
       }
-      summary(batch.size() - 1); // rejects logits that are not finite
+      softmax(Softmax.KEPT_ELEMENTS); // rejects logits that are not finite
     }
 
     @Override
     public void addSquaredGradients(TokenLabels labels, SquaredSums sums) {
       check(labels);
-      List<Step> waiting = new ArrayList<>();
-      int together = Math.max(batch.size(), MIN_DIRECTIONS);
-      Consumer<Step> add =
-          step -> {
-            waiting.add(step);
-            if (waiting.size() == together) {
-              walk(waiting, sums);
-              waiting.clear();
-            }
-          };
       if (labels instanceof TokenLabels.Drawn drawn) {
-        drawnLabels(drawn, add);
+        int together = Math.max(1, MIN_DIRECTIONS / batch.size());
+        for (int from = 0; from < drawn.samples(); from += together) {
+          int to = Math.min(drawn.samples(), from + together);
+          addTokens(IntStream.range(from, to).mapToObj(draw -> draw(drawn, draw)).toList(), sums);
+        }
       } else if (labels instanceof TokenLabels.Every) {
-        everyToken(add);
+        everyToken(sums);
       } else {
-        ownLabels(add);
+        addTokens(List.of(new Tokens(targets.labels, 1)), sums);
+      }
+    }
+
+    private Tokens draw(TokenLabels.Drawn drawn, int draw) {
+      SeededDraws draws = new SeededDraws(drawn.seed());
+      double[] uniforms = new double[targets.count()];
+      for (int i = 0; i < batch.size(); i++) {
+        for (int t = targets.starts[i]; t < targets.starts[i + 1]; t++) {
+          uniforms[t] = draws.uniform(batch.get(i).index(), draw, t - targets.starts[i]);
+        }
+      }
+      return new Tokens(softmax.draw(uniforms), (float) Math.sqrt(1.0 / drawn.samples()));
+    }
+
+    private void addTokens(List<Tokens> together, SquaredSums sums) {
+      int rows = batch.size() * Math.toIntExact(pass.hidden().getShape().get(1));
+      int[] examples = new int[together.size() * batch.size()];
+      Arrays.setAll(examples, direction -> direction % batch.size());
+      int[] positions = new int[together.size() * targets.count()];
+      Arrays.setAll(
+          positions,
+          i -> i / targets.count() * rows + targets.positions[i % targets.count()]);
+      walk(
+          examples,
+          positions,
+          sums,
+          (gradient, table) -> {
+            NDList found = new NDList();
+            for (int i = 0; i < together.size(); i++) {
+              Tokens one = together.get(i);
+              HeadGradient.Target target =
+                  new HeadGradient.Target(i * batch.size(), pass.lookedUp(), table);
+              found.add(
+                  gradient.ofTokens(softmax, targets.starts, one.tokens, one.factor, target));
+            }
+            return found;
+          });
+    }
+
+    private void everyToken(SquaredSums sums) {
+      int together = Math.max(batch.size(), MIN_DIRECTIONS);
+      List<Logits> waiting = new ArrayList<>();
+      for (int t = 0; t < targets.count(); t++) {
+        for (float[] direction : ProbabilityFactor.of(softmax.probabilities(t))) {
+          waiting.add(new Logits(t, direction));
+          if (waiting.size() == together) {
+            addLogits(waiting, sums);
+            waiting.clear();
+          }
+        }
       }
       if (!waiting.isEmpty()) {
-        walk(waiting, sums);
+        addLogits(waiting, sums);
       }
     }
 
-    private void ownLabels(Consumer<Step> add) {
-      for (int i = 0; i < batch.size(); i++) {
-        add.accept(tokens(i, targets.get(i).labels, 1));
-      }
-    }
-
-    private Step tokens(int example, int[] tokens, float factor) {
-      Targets rows = targets.get(example);
-      double[] normaliser = summary(example).normaliser();
-      return new Step(
-          example,
-          rows.positions,
-          (gradient, target) -> gradient.ofTokens(rows.hidden, normaliser, tokens, factor, target));
-    }
-
-    private void drawnLabels(TokenLabels.Drawn drawn, Consumer<Step> add) {
-      SeededDraws draws = new SeededDraws(drawn.seed());
-      float factor = (float) Math.sqrt(1.0 / drawn.samples());
-      for (int draw = 0; draw < drawn.samples(); draw++) {
-        for (int i = 0; i < batch.size(); i++) {
-          double[] uniforms = new double[targets.get(i).labels.length];
-          for (int t = 0; t < uniforms.length; t++) {
-            uniforms[t] = draws.uniform(batch.get(i).index(), draw, t);
-          }
-          int[] tokens = head.draw(targets.get(i).hidden, summary(i).normaliser(), uniforms);
-          add.accept(tokens(i, tokens, factor));
-        }
-      }
-    }
-
-    private void everyToken(Consumer<Step> add) {
-      for (int i = 0; i < batch.size(); i++) {
-        Targets rows = targets.get(i);
-        for (int t = 0; t < rows.positions.length; t++) {
-          NDArray row = rows.hidden.get(new NDIndex().addSliceDim(t, t + 1));
-          for (float[] direction : ProbabilityFactor.of(probabilities(row, summary(i), t))) {
-            add.accept(
-                new Step(
-                    i,
-                    new int[] {rows.positions[t]},
-                    (gradient, target) -> gradient.ofLogits(row, direction, target)));
-          }
-        }
-      }
-    }
-
-    private double[] probabilities(NDArray row, VocabularyHead.Summary summary, int target) {
-      double[] p = new double[head.vocabulary()];
-      head.forEachBlock(
-          row,
-          (first, logits, block) -> {
-            float[] values = logits.toFloatArray();
-            for (int i = 0; i < values.length; i++) {
-              p[first + i] = Math.exp(values[i] - summary.normaliser()[target]);
-            }
-          });
-      return p;
-    }
-
-    private void walk(List<Step> steps, SquaredSums sums) {
-      int[] examples = steps.stream().mapToInt(Step::example).toArray();
+    private void addLogits(List<Logits> together, SquaredSums sums) {
       int rows = Math.toIntExact(pass.hidden().getShape().get(1));
+      int[] examples = together.stream().mapToInt(one -> targets.example(one.target)).toArray();
+      int[] positions = new int[examples.length];
+      Arrays.setAll(
+          positions, k -> k * rows + targets.positions[together.get(k).target] % rows);
+      walk(
+          examples,
+          positions,
+          sums,
+          (gradient, table) -> {
+            NDList found = new NDList();
+            for (int k = 0; k < examples.length; k++) {
+              int target = together.get(k).target;
+              NDArray row = targets.hidden.get(NDIndex.sliceAxis(0, target, target + 1));
+              int[][] lookedUp = {pass.lookedUp()[examples[k]]};
+              found.add(
+                  gradient.ofLogits(
+                      row,
+                      together.get(k).logits,
+                      new HeadGradient.Target(k, lookedUp, table)));
+            }
+            return found;
+          });
+    }
+
+    /**
+     * One backward pass.
+     *
+     * @param examples by direction
+     * @param positions of the rows that the head gives, among the rows of all directions
+     */
+    private void walk(int[] examples, int[] positions, SquaredSums sums, HeadPass headPass) {
       Cotangents directions =
           new Cotangents(examples, new float[examples.length][0], Squaring.EACH);
       HeadGradient gradient = new HeadGradient(head, network.head(), isTied(), sums);
@@ -254,29 +300,29 @@ final class LanguageRuntime extends BatchedRuntime {
         RowGradients table = RowGradients.of(backward, pass.lookedUp(), head.width());
         NDArray d =
             Scratch.scoped(
-                () -> {
-                  NDList all = new NDList();
-                  for (int k = 0; k < steps.size(); k++) {
-                    Step step = steps.get(k);
-                    int[] lookedUp = pass.lookedUp()[step.example];
-                    NDArray found =
-                        step.direction.apply(gradient, new HeadGradient.Target(k, lookedUp, table));
-                    all.add(asRows(walk, step.positions, rows).matMul(found));
-                  }
-                  return NDArrays.stack(all);
-                });
+                () -> spread(headPass.apply(gradient, table), examples.length, positions));
+        d.attach(walk); // so that all of the backward pass is freed at its end
         pass.backward(d, backward, table);
         backward.addRowSquares(network.tokens(), table);
       }
     }
 
-    /** 1 where a row is a target's position and 0 elsewhere, (rows, targets). */
-    private static NDArray asRows(NDManager manager, int[] positions, int rows) {
-      float[] members = new float[rows * positions.length];
-      for (int t = 0; t < positions.length; t++) {
-        members[positions[t] * positions.length + t] = 1;
+    /**
+     * Puts rows at their positions; all others are 0.
+     *
+     * @return (directions, rows, width)
+     */
+    private NDArray spread(NDList found, int directions, int[] positions) {
+      long rows = pass.hidden().getShape().get(1);
+      int[] source = new int[Math.toIntExact(directions * rows)];
+      Arrays.fill(source, positions.length);
+      for (int i = 0; i < positions.length; i++) {
+        source[positions[i]] = i;
       }
-      return manager.create(members, new Shape(rows, positions.length));
+      found.add(scope.zeros(new Shape(1, head.width())));
+      return NDArrays.concat(found)
+          .get(new NDIndex("{}", scope.create(source)))
+          .reshape(directions, rows, head.width());
     }
 
     @Override

@@ -26,8 +26,14 @@ final class TiledSquares extends DenseSquares {
   }
 
   @Override
-  void addBlock(int firstRow, NDArray left, NDArray right) {
-    addTiles(firstRow, left, right);
+  void addBlock(int firstRow, NDArray left, NDArray right, int[] starts) {
+    for (int i = 0; i + 1 < starts.length; i++) {
+      NDIndex own = NDIndex.sliceAxis(0, starts[i], starts[i + 1]);
+      try (NDArray ownLeft = left.get(own);
+          NDArray ownRight = right.get(own)) {
+        addTiles(firstRow, ownLeft, ownRight);
+      }
+    }
   }
 
   @Override

@@ -55,8 +55,11 @@ class SquaredSumsTest {
     Backward.RowRanges all = new Backward.RowRanges(new int[1], new int[] {5});
     new Backward(manager, 1, one, all, sums)
         .addMatrixSquares(dense, left.expandDims(0), right.expandDims(0), true);
-    sums.dense(dense).addSquaredProduct(0, left.get(NDIndex.sliceAxis(1, 0, 256)), right);
-    sums.dense(dense).addSquaredProduct(256, left.get(NDIndex.sliceAxis(1, 256, 700)), right);
+    int[] starts = {0, 5};
+    NDArray first = left.get(NDIndex.sliceAxis(1, 0, 256));
+    NDArray second = left.get(NDIndex.sliceAxis(1, 256, 700));
+    sums.dense(dense).addSquaredProducts(0, first, right, starts);
+    sums.dense(dense).addSquaredProducts(256, second, right, starts);
     float[] x = left.toFloatArray();
     float[] d = right.toFloatArray();
     float[] found = read(0, 700_000);

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** The softmax over a vocabulary in one block and in several, against float64. */
@@ -76,56 +77,93 @@ class VocabularyHeadTest {
     return p;
   }
 
+  private Softmax softmax(int blockElements, long keptElements) {
+    return new Softmax(head(blockElements), rows(), keptElements);
+  }
+
   @ParameterizedTest
-  @ValueSource(ints = {1, 30, 100, VocabularyHead.BLOCK_ELEMENTS})
-  void blocksHaveTheWholeSoftmax(int blockElements) {
-    VocabularyHead head = head(blockElements);
-    VocabularyHead.Summary summary = head.summary(rows());
-    double[] found = head.logProbabilities(rows(), summary.normaliser(), labels);
+  @CsvSource({"1, 0", "30, 0", "30, 60", "30, 1000", "100, 99", "1000, 0", "1000, 1000"})
+  void blocksHaveTheWholeSoftmax(int blockElements, long keptElements) {
+    Softmax softmax = softmax(blockElements, keptElements);
+    double[] found = softmax.logProbabilities(labels);
+    int[] mostLikely = softmax.mostLikely();
     for (int row = 0; row < ROWS; row++) {
       double[] p = probabilities(row);
+      double[] all = softmax.probabilities(row);
       assertThat(found[row]).isCloseTo(Math.log(p[labels[row]]), within(1e-5));
-      for (double other : p) {
-        assertThat(p[summary.mostLikely()[row]]).isGreaterThanOrEqualTo(other);
+      for (int v = 0; v < TOKENS; v++) {
+        assertThat(p[mostLikely[row]]).isGreaterThanOrEqualTo(p[v]);
+        assertThat(all[v]).isCloseTo(p[v], within(1e-6));
       }
     }
-    for (int wanted : new int[] {0, 9, 10, 31, 49}) {
-      // The middle of the token's interval, which no rounding leaves.
-      double[] uniforms = new double[ROWS];
+  }
+
+  @ParameterizedTest
+  @CsvSource({"1, 0", "30, 0", "30, 60", "30, 1000", "100, 99", "1000, 0", "1000, 1000"})
+  void drawsInvertTheDistributionFunction(int blockElements, long keptElements) {
+    Softmax softmax = softmax(blockElements, keptElements);
+    for (int wanted = 0; wanted < TOKENS; wanted++) {
+      // Just inside both ends of the token's interval; rounding is far less. Among the tokens are
+      // the first and the last of each block.
+      double[] low = new double[ROWS];
+      double[] high = new double[ROWS];
       for (int row = 0; row < ROWS; row++) {
         double[] p = probabilities(row);
         for (int v = 0; v < wanted; v++) {
-          uniforms[row] += p[v];
+          low[row] += p[v];
         }
-        uniforms[row] += p[wanted] / 2;
+        double margin = Math.min(p[wanted] / 4, 1e-5);
+        high[row] = low[row] + p[wanted] - margin;
+        low[row] += margin;
       }
-      assertThat(head.draw(rows(), summary.normaliser(), uniforms))
-          .containsExactly(wanted, wanted, wanted);
+      assertThat(softmax.draw(low)).containsExactly(wanted, wanted, wanted);
+      assertThat(softmax.draw(high)).containsExactly(wanted, wanted, wanted);
     }
-    assertThat(head.draw(rows(), summary.normaliser(), new double[] {Math.nextDown(1.0), 0, 0}))
-        .containsExactly(TOKENS - 1, 0, 0);
+    double end = Math.nextDown(1.0);
+    assertThat(softmax.draw(new double[] {end, 0, end}))
+        .containsExactly(TOKENS - 1, 0, TOKENS - 1);
+  }
+
+  /** Logits of 0 for two tokens and of −∞, as good as, for all others: those have a p of 0. */
+  @ParameterizedTest
+  @CsvSource({"5, 0", "5, 50", "20, 0", "20, 50", "50, 0", "50, 50"})
+  void tokensWithAProbabilityOfZeroAreNeverDrawn(int blockElements, long keptElements) {
+    Arrays.fill(weight, -1000);
+    Arrays.fill(weight, 12 * WIDTH, 13 * WIDTH, 0);
+    Arrays.fill(weight, 29 * WIDTH, 30 * WIDTH, 0);
+    Softmax softmax =
+        new Softmax(head(blockElements), manager.ones(new Shape(1, WIDTH)), keptElements);
+    assertThat(softmax.draw(new double[] {0})).containsExactly(12);
+    assertThat(softmax.draw(new double[] {Math.nextDown(0.5)})).containsExactly(12);
+    assertThat(softmax.draw(new double[] {0.5})).containsExactly(29);
+    assertThat(softmax.draw(new double[] {Math.nextDown(1.0)})).containsExactly(29);
   }
 
   @ParameterizedTest
   @ValueSource(ints = {1, 30, VocabularyHead.BLOCK_ELEMENTS})
   void gradientsAreThoseOfTheDefinition(int blockElements) {
-    VocabularyHead head = head(blockElements);
     LoadedParameter parameter = parameter();
-    double[] normaliser = head.summary(rows()).normaliser();
     int[] lookedUp = {3, 49, 3};
     for (boolean tied : new boolean[] {false, true}) {
       for (Compute compute : SquaredSumsTest.computes()) {
-        try (SquaredSums sums = new SquaredSums(new OneMatrix(compute))) {
-          RowGradients table = RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
-          float[] gradient =
-              new HeadGradient(head, parameter, tied, sums)
-                  .ofTokens(
-                      rows(), normaliser, labels, 0.5f, new HeadGradient.Target(0, lookedUp, table))
-                  .toFloatArray();
-          assertThat(Arrays.copyOfRange(squares(sums), 3 * WIDTH, 4 * WIDTH))
-              .matches(row -> tied == Arrays.equals(row, new float[WIDTH]));
-          table.addSquares(parameter, Squaring.EACH, sums);
-          assertMatchesDefinition(squares(sums), gradient);
+        for (long keptElements : new long[] {0, 60, 1000}) {
+          Softmax softmax = softmax(blockElements, keptElements);
+          try (SquaredSums sums = new SquaredSums(new OneMatrix(compute))) {
+            RowGradients table = RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
+            float[] gradient =
+                new HeadGradient(head(blockElements), parameter, tied, sums)
+                    .ofTokens(
+                        softmax,
+                        new int[] {0, ROWS},
+                        labels,
+                        0.5f,
+                        new HeadGradient.Target(0, new int[][] {lookedUp}, table))
+                    .toFloatArray();
+            assertThat(Arrays.copyOfRange(squares(sums), 3 * WIDTH, 4 * WIDTH))
+                .matches(row -> tied == Arrays.equals(row, new float[WIDTH]));
+            table.addSquares(parameter, Squaring.EACH, sums);
+            assertMatchesDefinition(squares(sums), gradient);
+          }
         }
       }
     }
