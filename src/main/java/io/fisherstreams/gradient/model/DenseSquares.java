@@ -88,7 +88,7 @@ abstract class DenseSquares {
     addTiles(0, left, right);
   }
 
-  /** Adds the squares of leftᵀ·right to some rows of the parameter, with a tile of the product in memory at a time. */
+  /** Adds the squares of leftᵀ·right to some rows, with a tile of the product in memory. */
   final void addTiles(int firstRow, NDArray left, NDArray right) {
     int height = Math.toIntExact(left.getShape().get(1));
     int step = tileRows(columns);
