@@ -10,7 +10,7 @@ import io.fisherstreams.gradient.device.Precision;
  * time.
  */
 final class VocabularyHead {
-  /** Logits of a block in the host's memory, unless one token's alone are more: 8 MiB. */
+  /** Logits of a block in the host's memory, unless the rows have more elements: 8 MiB. */
   static final int BLOCK_ELEMENTS = 1 << 21;
 
   /** As before, on a GPU, which needs larger arrays for its full speed: 64 MiB. */
@@ -34,7 +34,7 @@ final class VocabularyHead {
   /**
    * A head with blocks of another size.
    *
-   * @param blockElements logits of a block, unless one token's alone are more
+   * @param blockElements logits of a block, unless the rows have more elements
    */
   VocabularyHead(LoadedParameter weight, int blockElements) {
     this.weight = weight.value();
@@ -56,9 +56,12 @@ final class VocabularyHead {
     return width;
   }
 
-  /** Tokens of each block but the last, for some number of rows. */
+  /**
+   * Tokens of each block but the last, for some number of rows. With fewer than the width, reading
+   * the rows for each block would take longer than its logits.
+   */
   int blockTokens(int rows) {
-    return Math.max(1, blockElements / rows);
+    return Math.max(width, blockElements / rows);
   }
 
   /** The weight's rows of some tokens. */
