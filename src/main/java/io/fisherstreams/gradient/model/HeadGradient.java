@@ -9,7 +9,8 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * The head's part of a backward pass: it adds the squares of the head's weight, and returns the gradient of the hidden rows.
+ * The head's part of a backward pass: it adds the squares of the head's weight, and returns the
+ * gradient of the hidden rows.
  *
  * <p>A tied weight is also the table of token embeddings, whose gradient is known only at the end
  * of the pass. The rows that the example looks up are left out of the squares here; their part of

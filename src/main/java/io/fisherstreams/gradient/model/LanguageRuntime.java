@@ -223,8 +223,7 @@ final class LanguageRuntime extends BatchedRuntime {
       Arrays.setAll(examples, direction -> direction % batch.size());
       int[] positions = new int[together.size() * targets.count()];
       Arrays.setAll(
-          positions,
-          i -> i / targets.count() * rows + targets.positions[i % targets.count()]);
+          positions, i -> i / targets.count() * rows + targets.positions[i % targets.count()]);
       walk(
           examples,
           positions,
@@ -235,8 +234,7 @@ final class LanguageRuntime extends BatchedRuntime {
               Tokens one = together.get(i);
               HeadGradient.Target target =
                   new HeadGradient.Target(i * batch.size(), pass.lookedUp(), table);
-              found.add(
-                  gradient.ofTokens(softmax, targets.starts, one.tokens, one.factor, target));
+              found.add(gradient.ofTokens(softmax, targets.starts, one.tokens, one.factor, target));
             }
             return found;
           });
@@ -263,8 +261,7 @@ final class LanguageRuntime extends BatchedRuntime {
       int rows = Math.toIntExact(pass.hidden().getShape().get(1));
       int[] examples = together.stream().mapToInt(one -> targets.example(one.target)).toArray();
       int[] positions = new int[examples.length];
-      Arrays.setAll(
-          positions, k -> k * rows + targets.positions[together.get(k).target] % rows);
+      Arrays.setAll(positions, k -> k * rows + targets.positions[together.get(k).target] % rows);
       walk(
           examples,
           positions,
@@ -277,9 +274,7 @@ final class LanguageRuntime extends BatchedRuntime {
               int[][] lookedUp = {pass.lookedUp()[examples[k]]};
               found.add(
                   gradient.ofLogits(
-                      row,
-                      together.get(k).logits,
-                      new HeadGradient.Target(k, lookedUp, table)));
+                      row, together.get(k).logits, new HeadGradient.Target(k, lookedUp, table)));
             }
             return found;
           });

@@ -68,8 +68,7 @@ final class Softmax {
     NDArray largest = logits.max(new int[] {1}, true);
     NDArray powers = logits.subi(largest).exp();
     float[] sum = powers.sum(new int[] {1}).toFloatArray();
-    return new Block(
-        first, to, largest.toFloatArray(), sum, keep ? Scratch.keep(powers) : null);
+    return new Block(first, to, largest.toFloatArray(), sum, keep ? Scratch.keep(powers) : null);
   }
 
   private double logSum(int row) {

@@ -120,8 +120,7 @@ class VocabularyHeadTest {
       assertThat(softmax.draw(high)).containsExactly(wanted, wanted, wanted);
     }
     double end = Math.nextDown(1.0);
-    assertThat(softmax.draw(new double[] {end, 0, end}))
-        .containsExactly(TOKENS - 1, 0, TOKENS - 1);
+    assertThat(softmax.draw(new double[] {end, 0, end})).containsExactly(TOKENS - 1, 0, TOKENS - 1);
   }
 
   /** Logits of 0 for two tokens and of −∞, as good as, for all others: those have a p of 0. */
