@@ -18,15 +18,13 @@ import java.util.List;
  * they are squared.
  */
 final class HeadGradient {
-  private final VocabularyHead head;
   private final LoadedParameter weight;
   private final boolean tied;
   private final SquaredSums sums;
   private final LogitColumns columns;
   private final Precision precision;
 
-  HeadGradient(VocabularyHead head, LoadedParameter weight, boolean tied, SquaredSums sums) {
-    this.head = head;
+  HeadGradient(LoadedParameter weight, boolean tied, SquaredSums sums) {
     this.weight = weight;
     this.tied = tied;
     this.sums = sums;

@@ -289,7 +289,7 @@ final class LanguageRuntime extends BatchedRuntime {
     private void walk(int[] examples, int[] positions, SquaredSums sums, HeadPass headPass) {
       Cotangents directions =
           new Cotangents(examples, new float[examples.length][0], Squaring.EACH);
-      HeadGradient gradient = new HeadGradient(head, network.head(), isTied(), sums);
+      HeadGradient gradient = new HeadGradient(network.head(), isTied(), sums);
       try (NDManager walk = scope.newSubManager()) {
         Backward backward = new Backward(walk, batch.size(), directions, pass.ranges(), sums);
         RowGradients table = RowGradients.of(backward, pass.lookedUp(), head.width());

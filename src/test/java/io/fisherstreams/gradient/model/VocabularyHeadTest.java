@@ -150,7 +150,7 @@ class VocabularyHeadTest {
           try (SquaredSums sums = new SquaredSums(new OneMatrix(compute))) {
             RowGradients table = RowGradients.of(backward(sums), new int[][] {lookedUp}, WIDTH);
             float[] gradient =
-                new HeadGradient(head(blockElements), parameter, tied, sums)
+                new HeadGradient(parameter, tied, sums)
                     .ofTokens(
                         softmax,
                         new int[] {0, ROWS},
