@@ -198,6 +198,7 @@ class Pool:
             "relativeFisherWeight": None,
             "unchangedParameters": "NO_SAY",
             "prior": None,
+            "groups": [],
         }
         manifest = self._manifest(model, tensors, merged=(), role="BASE", method=method)
         self._publish(manifest, tensors)
@@ -359,6 +360,7 @@ class Pool:
                 for name in sorted(tensors)
             ],
             "coefficient": None,
+            "groupCoefficients": {},
             "examples": 1,
             "refineEvery": 0,
             "decay": 1.0,
