@@ -38,7 +38,7 @@ except ImportError:
 __all__ = ["FisherStreamsError", "Pool", "Publication", "Rejected", "SquaredGradients", "Tensor"]
 
 SHARD_ELEMENTS = 262_144
-MAX_RECORD_BYTES = 2_228_224
+MAX_RECORD_BYTES = 2_621_440
 BYTES = {
     "F64": 8, "F32": 4, "F16": 2, "BF16": 2,
     "I64": 8, "I32": 4, "I16": 2, "I8": 1, "U64": 8, "U32": 4, "U16": 2, "U8": 1, "BOOL": 1, "C64": 8,

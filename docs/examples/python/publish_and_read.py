@@ -27,7 +27,7 @@ import avro.schema
 from confluent_kafka import Consumer, KafkaException, Producer, TopicPartition
 
 SHARD_ELEMENTS = 262_144
-MAX_RECORD_BYTES = 2_228_224
+MAX_RECORD_BYTES = 2_621_440
 PATIENCE_SECONDS = 120
 EPSILON = 1e-6
 EXCLUDED = "head"
